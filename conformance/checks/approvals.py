@@ -1,0 +1,86 @@
+"""Which approvals a transcript holds, and what became of each: the state that resumes are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.checks.evidence import Evidence, Reading
+from conformance.checks.member import moment, uuid
+from conformance.contract.classify import Due
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An approval as the answer that asked for it told it."""
+
+    id: str
+    """Lower case."""
+    by: Reading
+    """The answer."""
+    calls: tuple[str, ...]
+    """Ids of the tool calls, lower case, where they are UUIDs."""
+    expires: float | None
+    """Seconds of the server's clock; None: not told."""
+
+
+def given(evidence: Evidence) -> dict[str, Given]:
+    """Every approval that an answer asked for, by its id in lower case."""
+    found: dict[str, Given] = {}
+    for reading in evidence.all:
+        if not (reading.taken and reading.asked.endpoint) or not reading.waits:
+            continue
+        approval = uuid(reading.kitemesh.get("approval_id"))
+        if approval is not None and approval not in found:
+            calls = tuple(call for c in reading.calls if (call := uuid(c.get("id"))))
+            found[approval] = Given(approval, reading, calls, moment(reading.kitemesh.get("expires_at")))
+    return found
+
+
+def resumes(evidence: Evidence) -> list[Reading]:
+    """Every request to resume, all attempts, in the order of sending."""
+    return [reading for reading in evidence.all if reading.asked.resume]
+
+
+def approval_of(reading: Reading) -> str | None:
+    """The approval that a resume names, in lower case where it is a UUID."""
+    return uuid(reading.asked.body.get("approval_id"))
+
+
+def server_time(given_: Given, seconds: float) -> float:
+    """A moment of the suite's clock, told by the server's clock: the difference is read off the approval's answer."""
+    answer = given_.by
+    offset = answer.clock - answer.ended if answer.response and answer.response.header("date") else 0.0
+    return seconds + offset
+
+
+def expired(given_: Given, reading: Reading, margin: float = 0.0) -> bool:
+    """True where the approval had expired when the resume was sent (`margin`: seconds before or after)."""
+    return given_.expires is not None and server_time(given_, reading.exchange.started) >= given_.expires + margin
+
+
+def spent_by(given_: Given, before: Reading) -> Reading | None:
+    """The resume that was served on this approval and sent before another one; None where there is none."""
+    for reading in resumes(before.evidence):
+        if reading is before or reading.exchange.started > before.exchange.started:
+            continue
+        if reading.taken and approval_of(reading) == given_.id:
+            return reading
+    return None
+
+
+def refused_before(given_: Given, reading: Reading) -> list[Reading]:
+    """Resumes of this approval that were refused and over before this one was sent."""
+    return [
+        r
+        for r in resumes(reading.evidence)
+        if approval_of(r) == given_.id
+        and r.ended <= reading.exchange.started
+        and r.status is not None
+        and 400 <= r.status < 500
+        and (r.note.probe or r.name) != (reading.note.probe or reading.name)
+    ]
+
+
+def valid_decision(reading: Reading) -> bool:
+    """True for a resume whose body holds by the schema and whose credential is good."""
+    return reading.due in (Due.ACCEPT, Due.OPEN) and not reading.asked.edge

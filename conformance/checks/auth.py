@@ -1,0 +1,150 @@
+"""Area auth: who may ask, on both endpoints (resume.auth stands in `resume`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from conformance.checks.check import JudgeOne, each
+from conformance.checks.evidence import Evidence, Reading, Words
+from conformance.checks.finding import Finding, Unjudged
+from conformance.checks.member import optional
+from conformance.checks.select import Selected, unauthenticated
+from conformance.contract.classify import Due
+from conformance.wire.exchange import TIMED_OUT, Credential
+
+SERVER_ERROR = "error.no-server-error"
+
+
+def denied(requirement: str, yields_to: tuple[str, ...] = ()) -> JudgeOne:
+    """A judge for requests without a good token: the status is 401. Of the error object, area error speaks."""
+
+    def judge(reading: Reading) -> Iterator[Finding | Unjudged]:
+        status = reading.status
+        if status == 401:
+            return
+        if status is not None and status >= 500:
+            yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
+            return
+        yield reading.finding(
+            requirement, f"a request with {_WHAT.get(reading.whose, 'no good token')} is not denied",
+            "status 401 and the error object", told(reading), "status", yields_to=yields_to,
+        )  # fmt: skip
+
+    return judge
+
+
+_WHAT = {
+    Credential.NONE: "no Authorization header",
+    Credential.EMPTY: "an empty bearer token",
+    Credential.NEVER_ISSUED: "a token that was never issued",
+    Credential.OTHER_SCHEME: "another authentication scheme",
+}
+
+
+def told(reading: Reading) -> Words:
+    """The status, or what came instead of an answer, in words."""
+    if reading.status is not None:
+        kind = f" ({reading.media_type})" if reading.media_type else ""
+        return Words(f"status {reading.status}{kind}")
+    if reading.exchange.ending in TIMED_OUT:
+        return Words(f"no answer within {reading.exchange.finished:.0f} s")
+    return Words(f"no answer: {reading.exchange.error or reading.exchange.ending}")
+
+
+def _asks(requirement: str) -> Callable[[Evidence], Selected]:
+    return lambda evidence: unauthenticated(evidence, requirement)
+
+
+for _id in ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"):
+    each(_id, _asks(_id))(denied(_id))
+each("auth.wrong-scheme", _asks("auth.wrong-scheme"))(denied("auth.wrong-scheme"))
+each("auth.before-validation", _asks("auth.before-validation"))(
+    denied("auth.before-validation", ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"))
+)
+
+
+@each("auth.stream-refused-as-json", _asks("auth.stream-refused-as-json"))
+def stream_refused_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """401 as JSON when `stream` is true."""
+    requirement = "auth.stream-refused-as-json"
+    general = ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
+    yield from denied(requirement, general)(reading)
+    if reading.status == 401 and (reading.media_type == "text/event-stream" or reading.looks_streamed):
+        yield reading.finding(requirement, "the 401 comes as an event stream", "a 401 in application/json",
+                              told(reading), "header Content-Type")  # fmt: skip
+
+
+def _denials(evidence: Evidence) -> Iterator[Reading]:
+    """Every 401, those of the last attempts."""
+    return (r for r in evidence.last if r.status == 401)
+
+
+def _denied_objects(evidence: Evidence) -> Selected:
+    for reading in _denials(evidence):
+        if reading.due is not Due.AUTHENTICATE:
+            continue
+        if reading.error is None:
+            yield reading.unjudged("the 401 bears no error object", by="error.schema")
+        else:
+            yield reading
+
+
+@each("auth.error-codes", _denied_objects)
+def error_codes(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """`authentication_error` as `type` and `code` of that 401."""
+    for member in ("type", "code"):
+        seen = optional(reading.error, member)
+        if not isinstance(seen, str):
+            yield reading.unjudged(f"error.{member} is no string", by="error.schema")
+        elif seen != "authentication_error":
+            yield reading.finding("auth.error-codes", f"the 401 has another error {member}", '"authentication_error"',
+                                  seen, f"/error/{member}")  # fmt: skip
+
+
+@each("auth.challenge", _denials)
+def challenge(reading: Reading) -> Iterator[Finding]:
+    """`WWW-Authenticate` with a 401 (RFC 9110, section 15.5.2)."""
+    if reading.response is not None and not (reading.response.header("www-authenticate") or "").strip():
+        yield reading.finding("auth.challenge", "the 401 names no way to authenticate",
+                              "WWW-Authenticate: Bearer", Words("no such header field"), "header WWW-Authenticate")  # fmt: skip
+
+
+def _odd_schemes(evidence: Evidence) -> Selected:
+    for reading in evidence.last:
+        if not reading.odd_scheme or reading.due is not Due.ACCEPT:
+            continue
+        if reading.excuse:
+            yield reading.unjudged(reading.excuse, excused=True)
+        elif reading.status is not None and reading.status >= 500:
+            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
+        elif not evidence.admitted:
+            yield reading.unjudged("the token was never accepted")
+        else:
+            yield reading
+
+
+@each("auth.scheme-case", _odd_schemes)
+def scheme_case(reading: Reading) -> Iterator[Finding]:
+    """The scheme's name in any case (RFC 9110, section 11.1)."""
+    if not reading.taken:
+        value = next(v for k, v in reading.exchange.request.headers if k.lower() == "authorization")
+        yield reading.finding("auth.scheme-case", f"the scheme {value.split(' ')[0]!r} is not taken for Bearer",
+                              "the same answer as with Bearer", told(reading), "status")  # fmt: skip
+
+
+def _answered(evidence: Evidence) -> Iterator[Reading]:
+    return (r for r in evidence.all if r.response is not None and r.whose in (Credential.OWN, Credential.SECOND))
+
+
+@each("auth.no-token-echo", _answered)
+def no_token_echo(reading: Reading) -> Iterator[Finding]:
+    """The whole token never comes back, in a body or a header."""
+    response = reading.response
+    if response is None:
+        return
+    for name in response.redacted_headers:
+        yield reading.finding("auth.no-token-echo", "a header field holds the bearer token", "no token in an answer",
+                              Words("the token (redacted)"), f"header {name}")  # fmt: skip
+    for offset, length in response.redacted[:1]:
+        yield reading.finding("auth.no-token-echo", "the body holds the bearer token", "no token in an answer",
+                              Words("the token (redacted)"), f"byte {offset}", span=(offset, length))  # fmt: skip

@@ -1,0 +1,116 @@
+"""How a check is written: a requirement's id, what it looks at, and a generator of findings.
+
+`@each` is for requirements that speak of one exchange at a time: it is given a selection and judges each reading of it.
+`@over_all` is for those that compare exchanges. Both put the check into `CHECKS`. A check yields `Finding`s; where it
+yields none for an exchange, the exchange holds; where it cannot judge one, it yields that reading's `unjudged(…)`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from conformance.checks.evidence import Evidence, Reading
+from conformance.checks.finding import Finding, Item, Judged, Unjudged
+
+Select = Callable[[Evidence], Iterable[Reading | Unjudged]]
+JudgeOne = Callable[[Reading], Iterator[Finding | Unjudged]]
+Check = Callable[[Evidence], Iterator[Item]]
+
+CHECKS: Final[dict[str, Check]] = {}
+"""Requirement id to its check; filled by the decorators when the area modules are imported."""
+ONE: Final[dict[str, tuple[Select, JudgeOne]]] = {}
+"""Requirement id to selection and judge, for those of `@each`: others may run them on a narrower choice."""
+WHIMS: Final[set[str]] = set()
+"""Requirements that a model's whim can fail (marked ~ in the contract)."""
+
+TRIES = 3
+BREACHES = 2
+"""A whim fails only if so many of up to `TRIES` tries show it."""
+
+
+def _register(requirement: str, check: Check) -> None:
+    if requirement in CHECKS:
+        raise ValueError(f"{requirement} has two checks")
+    CHECKS[requirement] = check
+
+
+def each(requirement: str, select: Select, *, whim: bool = False) -> Callable[[JudgeOne], JudgeOne]:
+    """Registers a judge of single readings."""
+
+    def decorate(judge: JudgeOne) -> JudgeOne:
+        run = _run_whim if whim else _run
+        ONE[requirement] = (select, judge)
+        if whim:
+            WHIMS.add(requirement)
+        _register(requirement, lambda evidence: run(select(evidence), judge))
+        return judge
+
+    return decorate
+
+
+def over_all(requirement: str) -> Callable[[Check], Check]:
+    """Registers a check that looks at all the evidence."""
+
+    def decorate(check: Check) -> Check:
+        _register(requirement, check)
+        return check
+
+    return decorate
+
+
+def _run(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[Item]:
+    for reading in selected:
+        if isinstance(reading, Unjudged):
+            yield reading
+            continue
+        items = list(judge(reading))
+        if not any(isinstance(item, Unjudged) for item in items):
+            yield Judged(reading.name)
+        yield from items
+
+
+def _run_whim(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[Item]:
+    """Findings only where two of up to three tries of one probe show the breach."""
+    tries: dict[str, list[tuple[Reading, list[Finding]]]] = defaultdict(list)
+    for reading in selected:
+        if isinstance(reading, Unjudged):
+            yield reading
+            continue
+        items = list(judge(reading))
+        if blocked := [item for item in items if isinstance(item, Unjudged)]:
+            yield from blocked
+            continue
+        tries[reading.note.probe].append((reading, [item for item in items if isinstance(item, Finding)]))
+    for made in tries.values():
+        shown = [findings for _, findings in made if findings]
+        if len(shown) == 1 and len(made) == 1:
+            yield Unjudged(
+                "one try shows a breach, which a model's whim may be; it was not tried again", made[0][0].name
+            )
+            continue
+        for reading, findings in made:
+            yield Judged(reading.name)
+            if len(shown) >= BREACHES:
+                yield from findings
+
+
+def suspects(evidence: Evidence) -> set[str]:
+    """Names of the flows to try again: a whim was seen in them and not yet often enough to tell."""
+    flows: set[str] = set()
+    for requirement in WHIMS:
+        select, judge = ONE[requirement]
+        made: dict[str, list[bool]] = defaultdict(list)
+        flow_of: dict[str, str] = {}
+        for reading in select(evidence):
+            if isinstance(reading, Unjudged) or not reading.note.flow:
+                continue
+            items = list(judge(reading))
+            if not any(isinstance(item, Unjudged) for item in items):
+                made[reading.note.probe].append(any(isinstance(item, Finding) for item in items))
+                flow_of[reading.note.probe] = reading.note.flow
+        for probe, shown in made.items():
+            if 1 <= sum(shown) < BREACHES and len(shown) < TRIES:
+                flows.add(flow_of[probe])
+    return flows

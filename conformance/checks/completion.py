@@ -1,0 +1,319 @@
+"""Area completion: the standard answer.
+
+Who speaks of what: a member that has a requirement of its own is judged there, absence and type included (`choices`,
+`finish_reason`, `content`, `created`'s value); what is left is completion.schema's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from conformance.checks import envelope
+from conformance.checks.check import each, over_all
+from conformance.checks.evidence import Evidence, Reading, Words
+from conformance.checks.finding import Finding, Item, Judged, Unjudged
+from conformance.checks.member import ABSENT, get, integer, objects, optional
+from conformance.checks.select import Selected, answers, served_json, standard
+from conformance.contract.classify import Due
+
+FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
+LIMIT_PROBED = 16
+LIMIT_BREACH = 32
+"""Counted tokens above which a limit of 16 was not heeded (contract, completion.output-limit)."""
+
+
+@each("completion.media-type", served_json)
+def media_type(reading: Reading) -> Iterator[Finding]:
+    """200 `application/json` when no stream was asked for."""
+    if reading.status != 200:
+        yield reading.finding("completion.media-type", "the answer has another status than 200", "status 200",
+                              Words(f"status {reading.status}"), "status")  # fmt: skip
+    if reading.streamed and reading.media_type != "application/json":
+        yield reading.finding("completion.media-type", "an event stream came although `stream` is not true",
+                              "application/json", Words(reading.media_type or "no media type"), "header Content-Type")  # fmt: skip
+    elif reading.streamed:
+        yield reading.finding("completion.media-type", "an event stream came although `stream` is not true",
+                              "one JSON object", Words(repr(reading.body[:60])), "byte 0", span=(0, 5))  # fmt: skip
+    elif reading.media_type != "application/json":
+        yield reading.finding("completion.media-type", "the answer is not called application/json",
+                              "application/json", Words(reading.media_type or "no media type"), "header Content-Type")  # fmt: skip
+
+
+def _objects(evidence: Evidence) -> Selected:
+    """Standard answers, and served bodies that are JSON but no object, which are nothing at all."""
+    for reading in served_json(evidence):
+        if isinstance(reading, Reading) and reading.whole and reading.json.ok and reading.object is None:
+            yield reading
+    yield from standard(evidence)
+
+
+@each("completion.schema", _objects)
+def schema(reading: Reading) -> Iterator[Finding]:
+    """Every documented member with its type."""
+    if reading.object is None:
+        yield reading.finding("completion.schema", "the answer is no JSON object", "a JSON object", reading.json.value)
+        return
+    for wrong in envelope.members("completion", reading.object, ("id", "object", "model", "usage")):
+        yield _of("completion.schema", reading, wrong)
+    if "created" not in reading.object:
+        yield reading.finding("completion.schema", "`created` is absent", "the member `created`", ABSENT, "/created")
+    usage = get(reading.object, "usage")
+    for member in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        if isinstance(usage, dict) and member not in usage:
+            yield reading.finding("completion.schema", f"`usage.{member}` is absent", f"the member `{member}`", ABSENT,
+                                  f"/usage/{member}")  # fmt: skip
+
+
+def _of(requirement: str, reading: Reading, wrong: envelope.Wrong, yields_to: tuple[str, ...] = ()) -> Finding:
+    message, expected, observed, pointer = wrong
+    return reading.finding(requirement, message, expected, observed, pointer, yields_to=yields_to)
+
+
+@each("completion.created", standard)
+def created(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """`created` in integer Unix seconds, near the present."""
+    if "created" not in (reading.object or {}):
+        yield reading.unjudged("`created` is absent", by="completion.schema")
+    for wrong in envelope.created(reading, reading.object):
+        yield _of("completion.created", reading, wrong)
+
+
+@each("completion.model-echo", standard)
+def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """The request's `model`, repeated."""
+    if not isinstance(get(reading.object, "model"), str):
+        yield reading.unjudged("`model` is no string", by="completion.schema")
+    for wrong in envelope.model(reading, reading.object):
+        yield _of("completion.model-echo", reading, wrong)
+
+
+def choice_faults(body: object) -> Iterator[envelope.Wrong]:
+    """What is wrong with `choices`, their `index` and their `message.role` in a JSON answer."""
+    choices = get(body, "choices")
+    if not isinstance(choices, list) or not choices:
+        yield envelope.Wrong("there is no choice", "an array of one choice or more", choices, "/choices")
+        return
+    for number, choice in enumerate(choices):
+        where = f"/choices/{number}"
+        if not isinstance(choice, dict):
+            yield envelope.Wrong("a choice is no object", "an object", choice, where)
+            continue
+        if integer(choice.get("index")) != number:
+            yield envelope.Wrong(
+                "the choices are not counted from 0", f"{number}", get(choice, "index"), f"{where}/index"
+            )
+        if not isinstance(choice.get("message"), dict):
+            yield envelope.Wrong("a choice has no message", "an object", get(choice, "message"), f"{where}/message")
+        elif get(choice, "message", "role") != "assistant":
+            yield envelope.Wrong("the message's role is not `assistant`", '"assistant"', get(choice, "message", "role"),
+                                 f"{where}/message/role")  # fmt: skip
+
+
+@each("completion.choices", standard)
+def choices(reading: Reading) -> Iterator[Finding]:
+    """At least one choice, counted from 0, of the role `assistant`."""
+    for wrong in choice_faults(reading.object):
+        yield _of("completion.choices", reading, wrong)
+
+
+@each("completion.finish-reason", standard)
+def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """A known `finish_reason`; `tool_calls` exactly when tool calls are there."""
+    found = list(objects(get(reading.object, "choices")))
+    if not found:
+        yield reading.unjudged("there is no choice", by="completion.choices")
+    for number, choice in found:
+        reason = get(choice, "finish_reason")
+        place = f"/choices/{number}/finish_reason"
+        if not isinstance(reason, str) or reason not in FINISH_REASONS:
+            yield reading.finding("completion.finish-reason", "`finish_reason` is none of the known values",
+                                  " or ".join(FINISH_REASONS), reason, place)  # fmt: skip
+        elif reason == "tool_calls" and not get(choice, "message", "tool_calls"):
+            yield reading.finding("completion.finish-reason", "`tool_calls` without a tool call",
+                                  "`tool_calls` exactly when tool calls are there", reason, place)  # fmt: skip
+
+
+@each("completion.content", standard)
+def content(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """Text `content` with `finish_reason` `stop`."""
+    found = [(n, c) for n, c in objects(get(reading.object, "choices")) if isinstance(get(c, "message"), dict)]
+    if not found:
+        yield reading.unjudged("there is no message", by="completion.choices")
+    for number, choice in found:
+        text = optional(choice, "message", "content")
+        place = f"/choices/{number}/message/content"
+        if text is not ABSENT and not isinstance(text, str):
+            yield reading.finding("completion.content", "`content` is no text", "a string", text, place)
+        elif not text and get(choice, "finish_reason") == "stop":
+            yield reading.finding("completion.content", "a finished answer without text",
+                                  "text, with `finish_reason` `stop`", text, place)  # fmt: skip
+
+
+@each("completion.usage", standard)
+def usage(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """Token counts: non-negative integers, the total not below the sum of the others."""
+    counts = get(reading.object, "usage")
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    if not isinstance(counts, dict) or any(name not in counts for name in names):
+        yield reading.unjudged("`usage` is not complete", by="completion.schema")
+        return
+    wrong = False
+    for name in names:
+        value = integer(counts[name])
+        if value is None or value < 0:
+            wrong = True
+            yield reading.finding("completion.usage", f"`{name}` is no non-negative integer", "an integer, 0 or more",
+                                  counts[name], f"/usage/{name}")  # fmt: skip
+    if not wrong and counts["total_tokens"] < counts["prompt_tokens"] + counts["completion_tokens"]:
+        total = counts["prompt_tokens"] + counts["completion_tokens"]
+        yield reading.finding("completion.usage", "`total_tokens` is below the sum of the others",
+                              f"{total:g} or more", counts["total_tokens"], "/usage/total_tokens")  # fmt: skip
+
+
+@each("completion.usage-sum", standard)
+def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """`total_tokens` is the sum of the two others."""
+    counts = get(reading.object, "usage")
+    prompt, completion, total = (integer(get(counts, f"{n}_tokens")) for n in ("prompt", "completion", "total"))
+    if prompt is None or completion is None or total is None or min(prompt, completion, total) < 0:
+        yield reading.unjudged("`usage` is not countable", by="completion.usage")
+    elif total < prompt + completion:
+        yield reading.unjudged("`total_tokens` is below the sum", by="completion.usage")
+    elif total != prompt + completion:
+        yield reading.finding("completion.usage-sum", "`total_tokens` is not the sum of the others",
+                              f"{prompt + completion}", total, "/usage/total_tokens")  # fmt: skip
+
+
+# --- over all answers
+
+
+def chain_of(reading: Reading) -> str:
+    """What may share an id: an execution that is paused and resumed (its requests have one prompt), and requests with
+    the same body (a cache may answer the second)."""
+    if reading.waits or reading.asked.resume:
+        return f"prompt {reading.asked.prompt}"
+    return f"body {reading.exchange.request.body!r}"
+
+
+def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tuple[Reading, Reading]]:
+    """Pairs (first, later) of readings that bear one value though they are no chain."""
+    first: dict[str, list[Reading]] = defaultdict(list)
+    for reading in readings:
+        value = value_of[reading.name]
+        chain = chain_of(reading)
+        if earlier := next((r for r in first[value] if chain_of(r) != chain), None):
+            yield earlier, reading
+        first[value].append(reading)
+
+
+@over_all("completion.id-unique")
+def id_unique(evidence: Evidence) -> Iterator[Item]:
+    """No `id` twice, resumes of one execution and repeated answers aside."""
+    readings: list[Reading] = []
+    for reading in answers(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+        elif reading.answer_id is None:
+            by = "approval.envelope" if reading.waits else "completion.schema"
+            yield reading.unjudged("`id` is no string", by=by)
+        else:
+            readings.append(reading)
+    if len(readings) < 2:
+        return
+    yield from (Judged(reading.name) for reading in readings)
+    for earlier, later in repeated(readings, {r.name: r.answer_id or "" for r in readings}):
+        yield later.finding("completion.id-unique", f"the `id` of {earlier.name} comes again",
+                            "an `id` that no other answer bears", later.answer_id, "/id")  # fmt: skip
+
+
+# --- what a model's whim can fail
+
+
+def _limited(evidence: Evidence, both: bool) -> Selected:
+    for reading in standard(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+            continue
+        body = reading.asked.body
+        limit, first = body.get("max_tokens"), body.get("max_completion_tokens")
+        if (both and first == LIMIT_PROBED and (integer(limit) or 0) >= 4 * LIMIT_BREACH) or (
+            not both and limit == LIMIT_PROBED and first is None
+        ):
+            yield reading
+
+
+def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
+    """More than twice the limit: by the server's own count, or by the words of the answer, of which each is a token."""
+    if reading.cut_short:
+        return
+    counted = integer(get(reading.object, "usage", "completion_tokens"))
+    words = len(re.findall(r"\S+", reading.said))
+    if counted is None and not reading.said:
+        yield reading.unjudged("nothing can be counted", by="completion.usage")
+        return
+    most = max(counted or 0, words)
+    if most > LIMIT_BREACH:
+        seen = f"{counted} completion_tokens, {words} words, finish_reason stop"
+        yield reading.finding(requirement, f"`{member}` is not heeded", f"about {LIMIT_PROBED} tokens, {LIMIT_BREACH} at most",
+                              Words(seen), "/usage/completion_tokens")  # fmt: skip
+
+
+@each("completion.output-limit", lambda evidence: _limited(evidence, both=False), whim=True)
+def output_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """`max_tokens` is heeded."""
+    yield from _over_limit("completion.output-limit", reading, "max_tokens")
+
+
+@each("completion.limit-priority", lambda evidence: _limited(evidence, both=True), whim=True)
+def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """`max_completion_tokens` wins over `max_tokens`."""
+    yield from _over_limit("completion.limit-priority", reading, "max_completion_tokens")
+
+
+WORD = re.compile(r"Reply with just this word: (\S+)")
+
+
+def _with_earlier_prompt(evidence: Evidence) -> Selected:
+    for reading in standard(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+        elif len(_asked_words(reading)) >= 2 and WORD.match(reading.asked.prompt):
+            yield reading
+
+
+def _asked_words(reading: Reading) -> list[str]:
+    """The words that the user messages ask for, in order."""
+    messages = reading.asked.body.get("messages")
+    texts = [m.get("content") for _, m in objects(messages) if m.get("role") == "user"]
+    return [found.group(1) for t in texts if isinstance(t, str) and (found := WORD.match(t))]
+
+
+def heeds_words(evidence: Evidence) -> bool:
+    """True where the model does what the cheap prompts ask: almost every word that was asked for came back."""
+    asked = [
+        (WORD.match(r.asked.prompt), r.said)
+        for r in evidence.last
+        if r.accepted and r.due is Due.ACCEPT and not r.asked.stream and not r.cut_short and not r.waits
+    ]
+    told = [match.group(1).lower() in said.lower() for match, said in asked if match]
+    return len(told) >= 3 and sum(told) >= 0.8 * len(told)
+
+
+@each("completion.uses-prompt", _with_earlier_prompt, whim=True)
+def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """The last user message is answered, not an earlier one."""
+    *earlier, last = (word.lower() for word in _asked_words(reading))
+    said = reading.said.lower()
+    if reading.cut_short or last in said:
+        return
+    if any(word in said for word in earlier):
+        message = "an earlier user message is answered"
+    elif heeds_words(reading.evidence):
+        message = "the last user message is not answered, as others are"
+    else:
+        yield reading.unjudged("this model does not repeat the word that it is asked for")
+        return
+    yield reading.finding("completion.uses-prompt", message, f"the word {last!r}", reading.said,
+                          "/choices/0/message/content")  # fmt: skip

@@ -1,0 +1,78 @@
+"""The members that every answer and chunk bears, judged once for all kinds: `id`, `object`, `created`, `model`.
+
+Each function yields (message, expected, observed, pointer) for what is wrong in an answer's object; the requirement that
+it breaks depends on the kind of answer, so the areas name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from conformance.checks.evidence import Reading
+from conformance.checks.member import get, integer, utc
+from conformance.contract import schemas
+
+CLOCK_TOLERANCE = 300.0
+"""Seconds that `created` may differ from the server's clock (contract, completion.created)."""
+
+
+class Wrong(NamedTuple):
+    """What is wrong at one place."""
+
+    message: str
+    expected: str
+    observed: Any
+    pointer: str
+
+
+def created(reading: Reading, body: Any) -> Iterator[Wrong]:
+    """`created` is integer Unix seconds near the present. Silent where it is absent: the schema speaks of that."""
+    if not isinstance(body, dict) or "created" not in body:
+        return
+    value = body["created"]
+    seconds = integer(value)
+    now = reading.clock
+    if seconds is None:
+        yield Wrong("`created` is no integer", "integer Unix seconds", value, "/created")
+        return
+    # The answer may have been made at any time between the request and its end, by a clock of whole seconds.
+    early = min(reading.exchange.started, now) - CLOCK_TOLERANCE if not _has_date(reading) else now - CLOCK_TOLERANCE
+    late = max(now, reading.ended) + CLOCK_TOLERANCE if not _has_date(reading) else now + CLOCK_TOLERANCE
+    if _has_date(reading):
+        # `Date` tells when the head was sent; a stream's later chunks may be made as long after it as it lasts.
+        late += reading.exchange.finished
+        early -= reading.exchange.finished
+    if not early - 1 <= seconds <= late + 1:
+        unit = " (milliseconds?)" if abs(seconds / 1000 - now) < 86_400 else ""
+        yield Wrong(f"`created` is far from the server's clock{unit}",
+                    f"Unix seconds within {CLOCK_TOLERANCE:.0f} s of {utc(now)} ({now:.0f})", value, "/created")  # fmt: skip
+
+
+def _has_date(reading: Reading) -> bool:
+    return bool(reading.response and reading.response.header("date"))
+
+
+def model(reading: Reading, body: Any) -> Iterator[Wrong]:
+    """`model` is the request's. Silent where it is no string: the schema speaks of that."""
+    value = get(body, "model")
+    asked = reading.asked.model
+    if isinstance(value, str) and asked is not None and value != asked:
+        yield Wrong("`model` is not the one that was asked for", f'"{asked}"', value, "/model")
+
+
+def members(schema: str, body: Any, mine: tuple[str, ...]) -> Iterator[Wrong]:
+    """The schema's breaches at top-level members named in `mine`, absent ones included."""
+    for error in schemas.errors(schema, body):
+        top = error.pointer.split("/")[1] if error.pointer else error.missing
+        if top not in mine or error.pointer.count("/") > 1:
+            continue
+        if error.missing:
+            yield Wrong(
+                f"`{error.missing}` is absent",
+                f"the member `{error.missing}`",
+                get(body, error.missing),
+                "/" + error.missing,
+            )
+        else:
+            yield Wrong(f"`{top}` is wrong", error.message, get(body, top), error.pointer)

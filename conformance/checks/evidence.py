@@ -1,0 +1,507 @@
+"""What the checks look at: each exchange read once, with what its request deserves and what its answer is.
+
+A `Reading` is one exchange, parsed lazily and once. `Evidence` is all of them, with the relations that checks need:
+which attempt is the last, which exchange is another's twin, which approval a resume continues.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any
+
+from conformance.checks.finding import Finding, Unjudged
+from conformance.checks.json_text import JsonText, read_json
+from conformance.checks.member import ABSENT, get, objects, optional, show, text
+from conformance.contract.classify import MODES, Asked, Due, classify
+from conformance.contract.excuses import EXCUSING, excuse
+from conformance.wire import sse
+from conformance.wire.exchange import Credential, Ending, Exchange, Response, Transcript
+
+DECODED_LIMIT = 64 * 2**20
+"""Octets that a content coding may be undone to."""
+_SSE_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[\r\n]*)(?:data|event|id|retry|error)?:", re.IGNORECASE)
+DONE = "[DONE]"
+_DONE_LIKE = re.compile(r"[\s\"']*\[?\s*done\s*\]?[\s\"';.]*", re.IGNORECASE)
+
+
+class Chunk:
+    """One event of a stream that holds a JSON object."""
+
+    __slots__ = ("event", "value")
+
+    def __init__(self, event: sse.Event, value: dict[str, Any]) -> None:
+        self.event = event
+        self.value = value
+
+    @property
+    def choices(self) -> list[tuple[int, dict[str, Any]]]:
+        """The choices that are objects, each with the choice index that it names (0 where it names none)."""
+        found = []
+        for _, choice in objects(get(self.value, "choices")):
+            index = choice.get("index")
+            found.append((index if isinstance(index, int) and not isinstance(index, bool) else 0, choice))
+        return found
+
+    @property
+    def without_choices(self) -> bool:
+        """True for a chunk with empty `choices`: usage or annotations, judged by stream.json-data alone."""
+        return get(self.value, "choices") == []
+
+    @property
+    def error(self) -> bool:
+        """True where the event tells of an error instead."""
+        return optional(self.value, "error") is not ABSENT and not isinstance(get(self.value, "choices"), list)
+
+    def contents(self) -> Iterator[tuple[int, str]]:
+        """Choice index and text of each piece of content."""
+        for index, choice in self.choices:
+            if content := text(choice, "delta", "content"):
+                yield index, content
+
+    def finishes(self) -> Iterator[tuple[int, Any]]:
+        """Choice index and `finish_reason` where it is not null."""
+        for index, choice in self.choices:
+            if (reason := optional(choice, "finish_reason")) is not ABSENT:
+                yield index, reason
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        """The tool calls, or fragments of them."""
+        for _, choice in self.choices:
+            for _, call in objects(get(choice, "delta", "tool_calls")):
+                yield call
+
+    @property
+    def approves(self) -> bool:
+        """True where it tells of an approval that waits."""
+        return optional(self.value, "kitemesh", "approval_id") is not ABSENT
+
+    @property
+    def place(self) -> str:
+        """Where the event lies, for a finding."""
+        return f"event {self.event.number + 1}, byte {self.event.offset}"
+
+
+class Reading:
+    """One exchange, read."""
+
+    def __init__(self, exchange: Exchange, evidence: Evidence) -> None:
+        self.exchange = exchange
+        self.evidence = evidence
+        self.name = exchange.name
+        self.note = exchange.note
+
+    # --- the request
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What the request deserves."""
+        request = self.exchange.request
+        return classify(
+            request.method, request.url, {k.lower(): v for k, v in request.headers}, request.body,
+            str(request.credential), model=self.evidence.model, modes=self.evidence.modes,
+        )  # fmt: skip
+
+    @property
+    def due(self) -> Due:
+        """What a conforming server does with it."""
+        return self.asked.due
+
+    @property
+    def odd_scheme(self) -> bool:
+        """True where the good token came with another spelling of `Bearer`."""
+        if self.exchange.request.credential is not Credential.OWN:
+            return False
+        value = next((v for k, v in self.exchange.request.headers if k.lower() == "authorization"), "Bearer ")
+        return not value.startswith("Bearer ")
+
+    @property
+    def whose(self) -> Credential:
+        """Whose token it bore."""
+        return self.exchange.request.credential
+
+    # --- the answer as bytes
+
+    @property
+    def response(self) -> Response | None:
+        """What came back, if anything."""
+        return self.exchange.response
+
+    @property
+    def status(self) -> int | None:
+        """The status code; None where no answer came."""
+        return self.exchange.status
+
+    @property
+    def accepted(self) -> bool:
+        """True for status 200 and no more (see design, "Outcomes")."""
+        return self.status == 200
+
+    @property
+    def taken(self) -> bool:
+        """True for any 2xx."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def refused_status(self) -> bool:
+        """True for a status that may refuse a body (contract, "Refused"), 404 aside."""
+        return (
+            self.status is not None and 400 <= self.status < 500 and self.status not in (401, 402, 403, 405, 413, 429)
+        )
+
+    @cached_property
+    def media_type(self) -> str:
+        """Lower case, no parameters; empty where there is none."""
+        value = self.response.header("content-type") if self.response else None
+        return (value or "").split(";")[0].strip().lower()
+
+    @cached_property
+    def body(self) -> bytes:
+        """The body with a content coding undone; empty where it cannot be."""
+        if self.response is None:
+            return b""
+        coding = (self.response.header("content-encoding") or "identity").strip().lower()
+        if self.response.decoded or coding in ("", "identity"):
+            return self.response.body
+        if coding in ("gzip", "x-gzip", "deflate"):
+            return _inflate(self.response.body)
+        return b""
+
+    @property
+    def known(self) -> bool:
+        """False where a foreign transcript left the answer's body out."""
+        return self.response is not None and self.response.body_known
+
+    @property
+    def left(self) -> bool:
+        """True where the suite went away before the end, on purpose."""
+        return self.exchange.ending is Ending.LEFT or self.note.left_after is not None
+
+    @property
+    def whole(self) -> bool:
+        """True where the body ended as its framing says (or a foreign transcript does not tell otherwise)."""
+        return self.exchange.ending in (Ending.COMPLETE, Ending.UNSTATED)
+
+    @cached_property
+    def looks_streamed(self) -> bool:
+        """True where the bytes look like an event stream, whatever they are called."""
+        return bool(_SSE_LINE.match(self.body[:64].lstrip(b" \t")))
+
+    @property
+    def streamed(self) -> bool:
+        """True where the answer is to be read as an event stream."""
+        return self.media_type == "text/event-stream" and not self.body.lstrip()[:1] == b"{" or self.looks_streamed
+
+    # --- the answer as JSON
+
+    @cached_property
+    def json(self) -> JsonText:
+        """The body read as strict JSON."""
+        return read_json(self.body)
+
+    @property
+    def object(self) -> dict[str, Any] | None:
+        """The body where it is a JSON object."""
+        return self.json.value if self.json.ok and isinstance(self.json.value, dict) else None
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The body's `error` where it is an object."""
+        found = get(self.object, "error")
+        return found if isinstance(found, dict) else None
+
+    @cached_property
+    def waits(self) -> bool:
+        """True where the answer, JSON or stream, asks for an approval: tool calls are there, or all else tells so."""
+        if self.asked.stream:
+            calls = any(True for chunk in self.chunks for _ in chunk.calls())
+            told = any(chunk.approves for chunk in self.chunks)
+            reasons = {reason for chunk in self.chunks for _, reason in chunk.finishes() if isinstance(reason, str)}
+            texts = any(True for chunk in self.chunks for _ in chunk.contents())
+            return calls or (told and (not texts or "tool_calls" in reasons))
+        message = get(self.object, "choices", 0, "message")
+        calls = bool(get(message, "tool_calls"))
+        told = optional(self.object, "kitemesh", "approval_id") is not ABSENT
+        reason = get(self.object, "choices", 0, "finish_reason")
+        return calls or (told and (reason == "tool_calls" or not optional(message, "content")))
+
+    # --- the answer as a stream
+
+    @cached_property
+    def stream(self) -> sse.Stream:
+        """The body read as an event stream, with arrival times where they are known."""
+        response = self.response
+        pieces = response.pieces if response and self.body is response.body else None
+        return sse.read(self.body, pieces)
+
+    @cached_property
+    def events(self) -> tuple[sse.Event, ...]:
+        """All events, an unterminated last one too (stream.framing speaks of that)."""
+        pending = self.stream.pending
+        extra = (pending,) if pending is not None and pending.raw_data else ()
+        return (*self.stream.events, *extra)
+
+    @cached_property
+    def done(self) -> tuple[sse.Event, ...]:
+        """The `[DONE]` events."""
+        return tuple(event for event in self.events if event.data == DONE)
+
+    @cached_property
+    def done_like(self) -> tuple[sse.Event, ...]:
+        """Events that were meant to be `[DONE]` and are not."""
+        return tuple(e for e in self.events if e.data != DONE and len(e.data) < 32 and _DONE_LIKE.fullmatch(e.data))
+
+    @cached_property
+    def data_events(self) -> tuple[tuple[sse.Event, JsonText], ...]:
+        """The events that ought to hold a JSON object, each with what it holds."""
+        meant = {event.number for event in (*self.done, *self.done_like)}
+        return tuple(
+            (event, read_json(event.data.encode("utf-8", "surrogatepass")))
+            for event in self.events
+            if event.number not in meant
+        )
+
+    @cached_property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The events that hold a JSON object."""
+        return tuple(Chunk(e, j.value) for e, j in self.data_events if j.ok and isinstance(j.value, dict))
+
+    @cached_property
+    def failed_within(self) -> bool:
+        """True where the stream told of an error after chunks had been sent: a failed answer (a legitimate one)."""
+        sent = False
+        for chunk in self.chunks:
+            if chunk.error:
+                return sent
+            sent = sent or bool(chunk.choices)
+        return False
+
+    @cached_property
+    def cut_short(self) -> bool:
+        """True where `finish_reason` is `length` or `content_filter`."""
+        if self.asked.stream:
+            reasons = [reason for chunk in self.chunks for _, reason in chunk.finishes()]
+        else:
+            reasons = [choice.get("finish_reason") for _, choice in objects(get(self.object, "choices"))]
+        return any(reason in ("length", "content_filter") for reason in reasons if isinstance(reason, str))
+
+    @cached_property
+    def said(self) -> str:
+        """The text of the answer's first choice."""
+        if self.asked.stream:
+            return "".join(content for chunk in self.chunks for index, content in chunk.contents() if index == 0)
+        return text(self.object, "choices", 0, "message", "content") or ""
+
+    @cached_property
+    def answer_id(self) -> str | None:
+        """The `id` of the answer, of a stream that of its first chunk that has one."""
+        if self.asked.stream:
+            return next((c.value["id"] for c in self.chunks if isinstance(c.value.get("id"), str)), None)
+        return text(self.object, "id")
+
+    @cached_property
+    def kitemesh(self) -> dict[str, Any]:
+        """The answer's `kitemesh` members; of a stream all chunks' together. Empty where there is none."""
+        sources = [c.value for c in self.chunks] if self.asked.stream else [self.object]
+        found: dict[str, Any] = {}
+        for source in sources:
+            extension = get(source, "kitemesh")
+            if isinstance(extension, dict):
+                found.update((k, v) for k, v in extension.items() if v is not None)
+        return found
+
+    @cached_property
+    def calls(self) -> tuple[dict[str, Any], ...]:
+        """The tool calls, of a stream joined from their fragments."""
+        if not self.asked.stream:
+            return tuple(call for _, call in objects(get(self.object, "choices", 0, "message", "tool_calls")))
+        return tuple(_joined([call for chunk in self.chunks for call in chunk.calls()]))
+
+    # --- times
+
+    @cached_property
+    def clock(self) -> float:
+        """The server's clock at the answer, Unix seconds: its `Date`, else the suite's own clock."""
+        value = self.response.header("date") if self.response else None
+        if value:
+            try:
+                return parsedate_to_datetime(value).timestamp()
+            except (ValueError, TypeError, OverflowError):
+                pass
+        return self.exchange.started + self.exchange.finished
+
+    @property
+    def ended(self) -> float:
+        """Unix seconds when it was over."""
+        return self.exchange.started + self.exchange.finished
+
+    # --- judging
+
+    @cached_property
+    def excuse(self) -> str | None:
+        """Why this answer is neither acceptance nor refusal; None where it is one of the two."""
+        if self.exchange.response is None or (self.exchange.ending is Ending.RESET and not self.stream.events):
+            if self.exchange.ending in (Ending.RESET, Ending.REFUSED):
+                return f"the connection was {self.exchange.ending}"
+            return None
+        return excuse(self.exchange.response.status, self.media_type, self.body)
+
+    @property
+    def excuses_refusal(self) -> str | None:
+        """Likewise for a request that must be refused: 400 and 422 refuse, whatever their words."""
+        return None if self.status in (400, 404, 409, 422) else self.excuse
+
+    def finding(
+        self,
+        requirement: str,
+        message: str,
+        expected: str,
+        observed: Any,
+        place: str = "",
+        *,
+        span: tuple[int, int] | None = None,
+        yields_to: tuple[str, ...] = (),
+    ) -> Finding:
+        """A finding on this exchange; `observed` is shown as JSON unless it is a `Words`."""
+        seen = str(observed) if isinstance(observed, Words) else show(observed)
+        return Finding(requirement, self.name, message, expected, seen, place, span, yields_to)
+
+    def unjudged(self, reason: str, *, by: str | None = None, excused: bool = False) -> Unjudged:
+        """Says that this exchange cannot be judged."""
+        return Unjudged(reason, self.name, by, excused)
+
+
+class Words(str):
+    """What was observed, in words already."""
+
+    __slots__ = ()
+
+
+class Evidence:
+    """A transcript, read."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self.transcript = transcript
+        self.options = transcript.options
+        self.own = transcript.own
+        model = self.options.get("model")
+        self.model: str | None = model if isinstance(model, str) else None
+        modes = self.options.get("modes")
+        self.modes: Collection[str] = frozenset(modes) & MODES if isinstance(modes, list) else MODES
+        self.all = tuple(Reading(exchange, self) for exchange in transcript)
+        self.by_name = {reading.name: reading for reading in self.all}
+
+    @cached_property
+    def last(self) -> tuple[Reading, ...]:
+        """The last attempt of each request, to a documented endpoint: what most checks judge."""
+        final: dict[tuple[str, int], Reading] = {}
+        others = []
+        for reading in self.all:
+            if not reading.asked.endpoint:
+                continue
+            if reading.note.probe:
+                key = (reading.note.probe, reading.note.round)
+                if key not in final or reading.note.attempt >= final[key].note.attempt:
+                    final[key] = reading
+            else:
+                others.append(reading)
+        return tuple(sorted((*final.values(), *others), key=lambda r: r.exchange.started))
+
+    @cached_property
+    def attempts(self) -> dict[tuple[str, int], list[Reading]]:
+        """(probe, round) to all attempts, in order; an exchange without a probe note stands alone."""
+        grouped: dict[tuple[str, int], list[Reading]] = defaultdict(list)
+        for reading in self.all:
+            if reading.asked.endpoint:
+                grouped[(reading.note.probe or reading.name, reading.note.round)].append(reading)
+        for readings in grouped.values():
+            readings.sort(key=lambda r: r.note.attempt)
+        return dict(grouped)
+
+    @cached_property
+    def excused(self) -> tuple[int, int]:
+        """How many of the last attempts were excused, of how many."""
+        count = sum(1 for r in self.last if (r.excuses_refusal if r.due is Due.REFUSE else r.excuse))
+        return count, len(self.last)
+
+    @cached_property
+    def admitted(self) -> bool:
+        """True where any request with the good token was taken: the token and the address are right."""
+        return any(r.accepted and r.whose in (Credential.OWN, Credential.UNSTATED) for r in self.all)
+
+    def served_meanwhile(self, first: Reading, last: Reading) -> bool:
+        """True where some other request was answered 200 after the first try of one and before or after its last."""
+        probe = first.note.probe or first.name
+        return any(
+            r.accepted and (r.note.probe or r.name) != probe and r.ended >= first.exchange.started for r in self.all
+        )
+
+    def twin_of(self, reading: Reading) -> Reading | None:
+        """The exchange with the same body without the breach: as noted, else any that was accepted alike."""
+        if reading.note.twin:
+            candidates = [r for r in self.last if r.note.probe == reading.note.twin]
+            return next((r for r in candidates if r.accepted), candidates[-1] if candidates else None)
+        for other in self.last:
+            if (
+                other.accepted
+                and other.due in (Due.ACCEPT, Due.OPEN)
+                and other.asked.endpoint == reading.asked.endpoint
+                and other.asked.stream == reading.asked.stream
+            ):
+                return other
+        return None
+
+    @cached_property
+    def usual_seconds(self) -> float:
+        """The median time of an accepted JSON answer; 0 where there is none."""
+        times = [r.exchange.finished for r in self.last if r.accepted and not r.asked.stream and not r.note.slow]
+        return statistics.median(times) if times else 0.0
+
+
+def _inflate(body: bytes) -> bytes:
+    """Undoes gzip or deflate, up to the limit of size; what cannot be undone gives an empty body."""
+    for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        machine = zlib.decompressobj(window)
+        try:
+            return machine.decompress(body, DECODED_LIMIT)
+        except zlib.error:
+            continue
+    return b""
+
+
+def _joined(fragments: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Tool calls from their fragments, as a client joins them: by `index`, else by a new `id`, else to the last one."""
+    slots: dict[Any, dict[str, Any]] = {}
+    latest: Any = None
+    for number, fragment in enumerate(fragments):
+        index, id_ = fragment.get("index"), fragment.get("id")
+        if isinstance(index, int) and not isinstance(index, bool):
+            key: Any = ("index", index)
+        elif id_ is not None or latest is None:
+            key = ("id", id_) if isinstance(id_, str) else ("number", number)
+        else:
+            key = latest
+        latest = key
+        call = slots.setdefault(key, {})
+        for member, value in fragment.items():
+            if member == "function" and isinstance(value, dict):
+                function = call.setdefault("function", {})
+                if not isinstance(function, dict):
+                    continue
+                for name, part in value.items():
+                    before = function.get(name)
+                    if name == "arguments" and isinstance(before, str) and isinstance(part, str):
+                        function[name] = before + part
+                    elif before is None or before == "":
+                        function[name] = part
+            elif call.get(member) is None:
+                call[member] = value
+    yield from slots.values()
+
+
+__all__ = ["DONE", "EXCUSING", "Chunk", "Evidence", "Reading", "Words"]

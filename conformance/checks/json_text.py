@@ -1,0 +1,62 @@
+"""Strict JSON (RFC 8259) as an answer must be: UTF-8, no BOM, no NaN, nothing behind the value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """What octets said, read as JSON."""
+
+    value: Any = None
+    problem: str = ""
+    """Why it is no strict JSON; empty where it is."""
+    offset: int = 0
+    """Where the problem lies, in octets."""
+
+    @property
+    def ok(self) -> bool:
+        """True where it is strict JSON."""
+        return not self.problem
+
+
+class _NotANumber(ValueError):
+    pass
+
+
+def _refuse(literal: str) -> Any:
+    raise _NotANumber(literal)
+
+
+def _integer(digits: str) -> int | float:
+    # Python refuses to read integers of thousands of digits; as a float such a number stays a number, out of any range.
+    return int(digits) if len(digits) < 1_000 else float(digits)
+
+
+def read_json(body: bytes) -> JsonText:
+    """The value of strict JSON octets, or why they are none. Never raises."""
+    if body.startswith(BOM):
+        return JsonText(problem="a byte order mark in front")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return JsonText(problem="octets that are no UTF-8", offset=error.start)
+    try:
+        return JsonText(json.loads(text, parse_constant=_refuse, parse_int=_integer))
+    except _NotANumber as error:
+        place = max(body.find(str(error).encode()), 0)
+        return JsonText(problem=f"the literal {error}, which JSON has not", offset=place)
+    except RecursionError:
+        return JsonText(problem="nesting too deep to read")
+    except json.JSONDecodeError as error:
+        if not text.strip():
+            return JsonText(problem="an empty body")
+        what = "octets behind the JSON value" if error.msg == "Extra data" else f"malformed JSON ({error.msg})"
+        return JsonText(problem=what, offset=len(text[: error.pos].encode()))
+    except ValueError as error:
+        return JsonText(problem=f"malformed JSON ({error})"[:200])

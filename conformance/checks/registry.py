@@ -1,0 +1,20 @@
+"""Every check of every area, held against the catalogue."""
+
+from __future__ import annotations
+
+from conformance.checks import auth, chunk, completion, http, kitemesh, stream
+from conformance.checks.check import CHECKS, Check
+from conformance.contract.catalogue import Catalogue
+
+AREAS = (auth, http, completion, kitemesh, stream, chunk)
+
+
+def checks(catalogue: Catalogue) -> dict[str, Check]:
+    """Requirement id to its check, in the catalogue's order.
+
+    Raises:
+        LookupError: a check speaks of no requirement of the catalogue.
+    """
+    if strangers := sorted(set(CHECKS) - {requirement.id for requirement in catalogue}):
+        raise LookupError(f"checks without a requirement: {', '.join(strangers)}")
+    return {requirement.id: CHECKS[requirement.id] for requirement in catalogue if requirement.id in CHECKS}

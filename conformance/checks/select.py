@@ -1,0 +1,192 @@
+"""What checks look at: selections of readings, and for each reading that cannot be read the requirement that says so.
+
+One fault is blamed once: an answer that fails in one layer (transport, status, framing, JSON) is yielded as `Unjudged`,
+blocked by the requirement of that layer, so that no requirement of a layer above fails for it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.checks.evidence import Evidence, Reading
+from conformance.checks.finding import Unjudged
+from conformance.contract.classify import Due
+from conformance.wire.exchange import TIMED_OUT, Credential, Ending
+
+Selected = Iterator[Reading | Unjudged]
+
+
+def served(evidence: Evidence) -> Selected:
+    """Answers to requests that may be served: 2xx, complete or not."""
+    for reading in evidence.last:
+        if reading.due not in (Due.ACCEPT, Due.OPEN) or reading.left or reading.asked.edge:
+            continue
+        if reading.excuse is not None:
+            yield reading.unjudged(reading.excuse, excused=True)
+        elif reading.taken and reading.known:
+            yield reading
+        elif reading.taken:
+            yield reading.unjudged("the transcript does not hold the answer's body")
+
+
+def served_json(evidence: Evidence) -> Selected:
+    """Those of them to requests that did not ask for a stream."""
+    return (r for r in served(evidence) if isinstance(r, Unjudged) or not r.asked.stream)
+
+
+def served_streams(evidence: Evidence) -> Selected:
+    """Those of them to requests that asked for one."""
+    return (r for r in served(evidence) if isinstance(r, Unjudged) or r.asked.stream)
+
+
+# --- JSON answers
+
+
+def answers(evidence: Evidence) -> Selected:
+    """JSON answers that can be read: an object, and no error object."""
+    for reading in served_json(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+        elif (by := why_no_answer(reading)) is not None:
+            yield reading.unjudged(f"{by} stands in the way", by=by)
+        else:
+            yield reading
+
+
+def why_no_answer(reading: Reading) -> str | None:
+    """The requirement that speaks of a served JSON answer that cannot be read; None where it can."""
+    if not reading.whole:
+        return "http.complete"
+    if reading.streamed:
+        return "completion.media-type"
+    if not reading.json.ok:
+        return "http.json" if reading.media_type == "application/json" else "completion.media-type"
+    if reading.object is None:
+        return "completion.schema"
+    if reading.error is not None:
+        return "error.status"
+    return None
+
+
+def standard(evidence: Evidence) -> Selected:
+    """Standard answers: JSON, and nothing waits."""
+    return (r for r in answers(evidence) if isinstance(r, Unjudged) or not r.waits)
+
+
+def waiting(evidence: Evidence) -> Selected:
+    """Approval answers in JSON."""
+    return (r for r in answers(evidence) if isinstance(r, Unjudged) or r.waits)
+
+
+# --- streams
+
+
+def streams(evidence: Evidence) -> Selected:
+    """Answers that are event streams, cut or whole."""
+    for reading in served_streams(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+        elif not reading.streamed:
+            yield reading.unjudged("no event stream came", by="stream.media-type")
+        else:
+            yield reading
+
+
+def whole_streams(evidence: Evidence) -> Selected:
+    """Streams that were not cut off by the connection: what is missing in them, the server left out."""
+    for reading in streams(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+        elif reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE):
+            yield reading.unjudged("the stream was cut off", by="http.complete")
+        else:
+            yield reading
+
+
+def finished_streams(evidence: Evidence) -> Selected:
+    """Whole streams that came to an end of their own: no failure told within, no time-out before the end."""
+    for reading in whole_streams(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+        elif reading.failed_within:
+            yield reading.unjudged("the stream told of an error: a failed answer", excused=True)
+        elif not reading.done and (reading.exchange.ending in TIMED_OUT or reading.exchange.ending is Ending.TOO_LARGE):
+            yield reading.unjudged("the stream never ended", by="stream.done")
+        else:
+            yield reading
+
+
+def readable_streams(evidence: Evidence) -> Selected:
+    """Finished streams of which every event could be read: what the chunk requirements judge."""
+    for reading in finished_streams(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+        elif any(not json.ok or not isinstance(json.value, dict) for _, json in reading.data_events):
+            by = "stream.framing" if reading.stream.pending is not None and not reading.chunks else "stream.json-data"
+            yield reading.unjudged("an event holds no JSON object", by=by)
+        elif not reading.chunks:
+            yield reading.unjudged("the stream holds no chunk", by="stream.json-data")
+        elif reading.chunks[0].error:
+            yield reading.unjudged("the stream holds an error only", by="error.status")
+        else:
+            yield reading
+
+
+def on_chat(select_from: Selected) -> Selected:
+    """Without the answers to resumes, which `resume.stream` judges."""
+    return (r for r in select_from if isinstance(r, Unjudged) or not r.asked.resume)
+
+
+def chat_streams(evidence: Evidence) -> Selected:
+    """Streams of chat completions."""
+    return on_chat(streams(evidence))
+
+
+def chat_whole_streams(evidence: Evidence) -> Selected:
+    """Whole streams of chat completions."""
+    return on_chat(whole_streams(evidence))
+
+
+def chat_finished_streams(evidence: Evidence) -> Selected:
+    """Finished streams of chat completions."""
+    return on_chat(finished_streams(evidence))
+
+
+def chat_readable_streams(evidence: Evidence) -> Selected:
+    """Readable streams of chat completions, of text or of an approval."""
+    return on_chat(readable_streams(evidence))
+
+
+def text_streams(evidence: Evidence) -> Selected:
+    """Readable streams of chat completions in which nothing waits."""
+    return (r for r in chat_readable_streams(evidence) if isinstance(r, Unjudged) or not r.waits)
+
+
+def waiting_streams(evidence: Evidence) -> Selected:
+    """Readable streams that ask for an approval, on either endpoint."""
+    return (r for r in readable_streams(evidence) if isinstance(r, Unjudged) or r.waits)
+
+
+# --- by what is due
+
+
+def unauthenticated(evidence: Evidence, requirement: str) -> Selected:
+    """Requests that deserve 401 by this requirement."""
+    return due_by(evidence, Due.AUTHENTICATE, requirement)
+
+
+def due_by(evidence: Evidence, due: Due, requirement: str) -> Selected:
+    """Last attempts that deserve this by this requirement; excused ones as unjudged."""
+    for reading in evidence.last:
+        if reading.due is not due or reading.asked.requirement != requirement:
+            continue
+        excuse = reading.excuses_refusal if due is Due.REFUSE else reading.excuse
+        if excuse is not None and not (due is Due.AUTHENTICATE and reading.status == 401):
+            yield reading.unjudged(excuse, excused=True)
+        else:
+            yield reading
+
+
+def with_own_token(reading: Reading) -> bool:
+    """True where the request bore the good token, as far as is known."""
+    return reading.whose in (Credential.OWN, Credential.UNSTATED)

@@ -1,0 +1,249 @@
+"""The catalogue: every requirement as plain data, read from `requirements.toml` and held to be well-formed.
+
+One registry serves the checks, the pytest items, the reports and the command line, so that an id means the same thing
+everywhere. Whatever is wrong with the file is said when it is read, in one sentence, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "S": "KiteMesh endpoint page for POST /v1/chat/completions (French): the primary source",
+        "C": 'KiteMesh public documentation, page "Conventions"',
+        "A": 'KiteMesh public documentation, page "Authentication"',
+        "R": 'KiteMesh public documentation, page "POST /v1/chat/resume"',
+        "O": 'KiteMesh public documentation, page "Shared Objects"',
+        "E": 'KiteMesh public documentation, page "Examples"',
+        "W": "WHATWG HTML, section 9.2 Server-sent events",
+        "H": "RFC 9110 (HTTP semantics), RFC 6750 (bearer tokens), RFC 8259 (JSON), RFC 3339 (timestamps)",
+        "P": "Good practice for a server that takes input from strangers",
+    }
+)
+"""Source key to what it stands for."""
+
+CAPABILITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "approvals": "a prompt that makes the target wait for the approval of tools",
+        "second-token": "a token of a second caller",
+        "wait-expiry": "leave to wait until an approval expires",
+    }
+)
+"""What a target may lack, or a user may withhold: capability to what it takes."""
+
+_FILE = Path(__file__).with_name("requirements.toml")
+_ID = re.compile(r"(?P<area>[a-z]+)\.[a-z0-9]+(?:-[a-z0-9]+)*")
+_REQUIRED: Mapping[str, type] = {"id": str, "level": str, "statement": str, "sources": list, "why": str, "fix": str}
+_OPTIONAL: Mapping[str, type] = {"whim": bool, "capability": str}
+_TABLES: Mapping[str, type] = {"contract": dict, "area": list, "requirement": list}
+_WORDS = {str: "a string", list: "an array", bool: "a boolean", dict: "a table"}
+
+
+class CatalogueError(ValueError):
+    """The catalogue's file is not well-formed. The message is one sentence that names the place."""
+
+
+class UnknownRequirement(ValueError):
+    """An id or pattern that matches no requirement. The message is one sentence that suggests the nearest ids."""
+
+
+class Level(StrEnum):
+    """How binding a requirement is (contract, "Levels"). A MAY is never judged, so the catalogue has none."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One thing that a server must or should do."""
+
+    id: str
+    """`area.words-with-dashes`; stable across versions."""
+    area: str
+    level: Level
+    statement: str
+    """A full sentence about the server."""
+    sources: tuple[str, ...]
+    """Keys of `SOURCES`."""
+    whim: bool
+    """True: a model's whim can break it, so it fails only where two of up to three tries show the breach."""
+    capability: str | None
+    """Key of `CAPABILITIES` that judging it takes; None: every target can be judged."""
+    why: str
+    """Why it matters and who gets hurt, in one or two sentences."""
+    fix: str
+    """What a server's author should do, in one sentence."""
+
+
+class Catalogue:
+    """The requirements in the file's order, which is the order of every report."""
+
+    def __init__(self, requirements: Iterable[Requirement], areas: Mapping[str, str], version: str) -> None:
+        """Take requirements with distinct ids, the areas (id to title, in order) and the contract's version."""
+        self._by_id = {requirement.id: requirement for requirement in requirements}
+        self.areas: Mapping[str, str] = MappingProxyType(dict(areas))
+        """Area id to its title, in order."""
+        self.version = version
+
+    def __iter__(self) -> Iterator[Requirement]:
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._by_id
+
+    def __getitem__(self, id_: str) -> Requirement:
+        """The requirement with this id; raises `UnknownRequirement` where there is none."""
+        if id_ not in self._by_id:
+            raise self._unknown(id_)
+        return self._by_id[id_]
+
+    def select(self, patterns: Iterable[str]) -> list[Requirement]:
+        """The requirements that any of the patterns names, each once, in the catalogue's order.
+
+        Args:
+            patterns: ids (`stream.done`), areas (`stream`) or globs over ids (`stream.*`).
+
+        Raises:
+            UnknownRequirement: a pattern names none, so that a slip of the pen never narrows a run to nothing.
+        """
+        wanted: set[str] = set()
+        for pattern in patterns:
+            named = {r.id for r in self if pattern in (r.id, r.area) or fnmatchcase(r.id, pattern)}
+            if not named:
+                raise self._unknown(pattern)
+            wanted |= named
+        return [requirement for requirement in self if requirement.id in wanted]
+
+    def _unknown(self, pattern: str) -> UnknownRequirement:
+        near = difflib.get_close_matches(pattern, [*self._by_id, *self.areas], n=3, cutoff=0.5)
+        hint = f"did you mean {_either(near)}" if near else f"the areas are {', '.join(self.areas)}"
+        return UnknownRequirement(f"no requirement is called {pattern!r}: {hint}")
+
+
+def load(path: Path | None = None) -> Catalogue:
+    """The catalogue from a file; without one, from the package's own, which is read once.
+
+    Raises:
+        CatalogueError: the file is no TOML, or breaks one of the rules of this module.
+        OSError: the file cannot be read.
+    """
+    return _default() if path is None else _read(path)
+
+
+def contract_hash() -> str:
+    """SHA-256, in hex, of what the suite judges by: the requirements and the JSON Schemas.
+
+    Results bear it, so that two runs are compared only where they were held to the same contract. Line ends do not
+    count, as a checkout may change them.
+    """
+    from conformance.contract.schemas import schema_dir  # not at import: it brings jsonschema with it
+
+    digest = hashlib.sha256()
+    for path in [_FILE, *sorted(schema_dir().glob("*.schema.json"))]:
+        text = path.read_text(encoding="utf-8").encode()
+        digest.update(f"{path.name} {len(text)}\n".encode())
+        digest.update(text)
+    return digest.hexdigest()
+
+
+@cache
+def _default() -> Catalogue:
+    return _read(_FILE)
+
+
+def _read(path: Path) -> Catalogue:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"{path.name} is no TOML: {error}") from error
+    _hold_members(document, _TABLES, {}, path.name)
+    _hold_members(document["contract"], {"version": str}, {}, "[contract]")
+    areas = _areas(document["area"])
+    requirements: dict[str, Requirement] = {}
+    for number, row in enumerate(document["requirement"], start=1):
+        requirement = _requirement(row, areas, f"[[requirement]] number {number}")
+        if requirement.id in requirements:
+            raise CatalogueError(f"{requirement.id} stands in the catalogue twice")
+        requirements[requirement.id] = requirement
+    if empty := areas.keys() - {requirement.area for requirement in requirements.values()}:
+        raise CatalogueError(f"no requirement belongs to the area {_either(sorted(empty))}")
+    return Catalogue(requirements.values(), areas, document["contract"]["version"])
+
+
+def _areas(rows: Sequence[Any]) -> dict[str, str]:
+    areas: dict[str, str] = {}
+    for number, row in enumerate(rows, start=1):
+        _hold_members(row, {"id": str, "title": str}, {}, f"[[area]] number {number}")
+        if row["id"] in areas:
+            raise CatalogueError(f"the area {row['id']} is declared twice")
+        areas[row["id"]] = row["title"]
+    return areas
+
+
+def _requirement(row: Any, areas: Mapping[str, str], place: str) -> Requirement:
+    id_ = row.get("id") if isinstance(row, dict) else None
+    matched = _ID.fullmatch(id_) if isinstance(id_, str) else None
+    place = str(id_) if matched else place
+    _hold_members(row, _REQUIRED, _OPTIONAL, place)
+    if not matched:
+        raise CatalogueError(f"{place} has the id {id_!r}: it must read area.words-with-dashes")
+    if matched["area"] not in areas:
+        raise CatalogueError(f"{place} names the area {matched['area']}, which is not declared")
+    if row["level"] not in Level.__members__:
+        raise CatalogueError(f"{place} has the level {row['level']!r}: it must be {_either(list(Level))}")
+    sources = row["sources"]
+    if not sources or len(set(map(str, sources))) < len(sources):
+        raise CatalogueError(f"{place} must name at least one source, and each once")
+    for source in sources:
+        if source not in SOURCES:
+            raise CatalogueError(f"{place} names the source {source!r}: it must be {_either(list(SOURCES))}")
+    capability = row.get("capability")
+    if capability is not None and capability not in CAPABILITIES:
+        raise CatalogueError(f"{place} names the capability {capability!r}: it must be {_either(list(CAPABILITIES))}")
+    return Requirement(
+        id=place,
+        area=matched["area"],
+        level=Level(row["level"]),
+        statement=row["statement"],
+        sources=tuple(sources),
+        whim=row.get("whim", False),
+        capability=capability,
+        why=row["why"],
+        fix=row["fix"],
+    )
+
+
+def _hold_members(table: Any, required: Mapping[str, type], optional: Mapping[str, type], place: str) -> None:
+    """Raise `CatalogueError` unless the table has these members, with these types, and no others."""
+    if not isinstance(table, dict):
+        raise CatalogueError(f"{place} must be a table")
+    for name in sorted(required.keys() - table.keys()):
+        raise CatalogueError(f"{place} lacks the member {name!r}")
+    for name, value in table.items():
+        type_ = required.get(name) or optional.get(name)
+        if type_ is None:
+            raise CatalogueError(f"{place} has the unknown member {name!r}")
+        if not isinstance(value, type_):
+            raise CatalogueError(f"{place} must have {_WORDS[type_]} as {name!r}")
+        if isinstance(value, str) and not value.strip():
+            raise CatalogueError(f"{place} has an empty {name!r}")
+
+
+def _either(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

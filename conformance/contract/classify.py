@@ -1,0 +1,524 @@
+"""What a request deserves, read off the request itself.
+
+`classify` takes a recorded request (method, path, headers, octets, whose token) and says whether a conforming server
+must accept it, must refuse it (and which requirement says so), must answer 401, or may do as it likes (*open*, the
+section "Left open by the documentation" of the contract). Checks rely on this and not on what a probe meant, so that a
+transcript made by another client is judged alike.
+
+Strategy. The body is parsed by a strict JSON reader that also notes what JSON leaves open (duplicate keys, NaN,
+surrogates, huge numbers, depth). A body that some reader could take otherwise is open. A readable object is held against
+the request schema; `null` in an optional member is open and taken out first. One breach or more: to be refused, by the
+requirement of the most fundamental breach. None: to be accepted, unless something in it is left open.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from conformance.contract import schemas
+
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+CHAT = "/chat/completions"
+RESUME = "/chat/resume"
+MODES = frozenset({"auto", "normal", "orch", "synth"})
+
+OPTIONAL = ("stream", "max_tokens", "max_completion_tokens", "temperature", "metadata")
+RESUME_OPTIONAL = ("approved_tool_execution_ids", "denied_tools")
+KNOWN = frozenset({"model", "messages", *OPTIONAL})
+LONG_REQUEST_ID = 64
+"""Characters; the documentation names no limit, so a longer one may be refused."""
+LARGE_BODY = 262_144
+"""Octets; above it a server may refuse for size alone."""
+DEEP = 64
+"""Levels of nesting; the documented shapes need 6."""
+
+
+class Due(StrEnum):
+    """What a conforming server does with a request."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    AUTHENTICATE = "authenticate"
+    """401."""
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A body read as JSON."""
+
+    value: Any = None
+    problem: str = ""
+    """Why it is no JSON at all; empty where it is."""
+    oddities: frozenset[str] = frozenset()
+    """What strict readers differ on: duplicate-keys, nan, surrogate, nul, huge-number, depth, bom, encoding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, understood."""
+
+    due: Due
+    requirement: str = ""
+    """Which requirement says so; empty where the matter is open."""
+    reason: str = ""
+    endpoint: str = ""
+    """`/chat/completions`, `/chat/resume`, or empty."""
+    parsed: Parsed = field(default_factory=Parsed)
+    stream: bool = False
+    """True where the body asks for an event stream."""
+    edge: bool = False
+    """True where robust.json-edges is the one that judges the answer."""
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The body where it is an object, else an empty mapping."""
+        return self.parsed.value if isinstance(self.parsed.value, dict) else {}
+
+    @property
+    def model(self) -> str | None:
+        """The model asked for, where it is a string."""
+        model = self.body.get("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata, where they are an object."""
+        metadata = self.body.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
+
+    @property
+    def request_id(self) -> str | None:
+        """`metadata.request_id` where it is a string."""
+        request_id = self.metadata.get("request_id")
+        return request_id if isinstance(request_id, str) else None
+
+    @property
+    def resume(self) -> bool:
+        """True for a request to continue after an approval."""
+        return self.endpoint == RESUME
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last user message; empty where there is none."""
+        messages = self.body.get("messages")
+        for message in reversed(messages if isinstance(messages, list) else []):
+            if isinstance(message, dict) and message.get("role") == "user":
+                return text_of(message.get("content"))
+        return ""
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content: the string itself, or its parts' texts joined."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(p["text"] for p in content if isinstance(p, dict) and isinstance(p.get("text"), str))
+    return ""
+
+
+def endpoint_of(path: str) -> str:
+    """The endpoint that a URL's path ends with, else an empty string."""
+    path = path.split("?", 1)[0].rstrip("/")
+    return next((endpoint for endpoint in (CHAT, RESUME) if path.endswith(endpoint)), "")
+
+
+def classify(
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    credential: str = "own",
+    *,
+    model: str | None = None,
+    modes: Collection[str] = MODES,
+) -> Asked:
+    """What a request deserves.
+
+    Args:
+        method: the HTTP method.
+        path: the URL or its path.
+        headers: lower-case names to values.
+        body: octets; None where they are not known.
+        credential: a value of `conformance.wire.exchange.Credential`.
+        model: the target's own model; another well-formed one is open (a server may not know it).
+        modes: those that the target was not declared without; another documented one is open.
+    """
+    endpoint = endpoint_of(path)
+    if not endpoint:
+        return Asked(Due.OPEN, reason="no documented endpoint")
+    if method != "POST":
+        return Asked(Due.REFUSE, "reject.method", f"method {method}", endpoint)
+    asked = _deserved_by_body(endpoint, headers, body, model, modes)
+    if not _unauthenticated(credential):
+        return asked
+    return Asked(
+        Due.AUTHENTICATE, _auth_requirement(credential, asked), f"credential: {credential}", endpoint,
+        asked.parsed, asked.stream, asked.edge,
+    )  # fmt: skip
+
+
+def _unauthenticated(credential: str) -> bool:
+    return credential in ("none", "empty", "never-issued", "other-scheme")
+
+
+def _auth_requirement(credential: str, asked: Asked) -> str:
+    if asked.due is Due.REFUSE:
+        return "auth.before-validation"
+    if credential == "other-scheme":
+        return "auth.wrong-scheme"
+    if asked.resume:
+        return "resume.auth"
+    if asked.stream:
+        return "auth.stream-refused-as-json"
+    return {"none": "auth.missing-header", "empty": "auth.empty-bearer"}.get(credential, "auth.unknown-token")
+
+
+def _deserved_by_body(
+    endpoint: str, headers: Mapping[str, str], body: bytes | None, model: str | None, modes: Collection[str]
+) -> Asked:
+    if body is None:
+        return Asked(Due.OPEN, reason="the request's body is not known", endpoint=endpoint)
+    media_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    if not media_type:
+        return Asked(Due.OPEN, reason="no Content-Type", endpoint=endpoint, parsed=parse(body))
+    if media_type != "application/json":
+        if media_type.endswith("+json"):
+            return Asked(Due.OPEN, reason=f"media type {media_type}", endpoint=endpoint, parsed=parse(body))
+        return Asked(Due.REFUSE, "reject.media-type", f"media type {media_type}", endpoint)
+    due, requirement, reason, edge, stream, parsed = _judge_body(endpoint, body, model, tuple(sorted(modes)))
+    return Asked(due, requirement, reason, endpoint, parsed, stream, edge)
+
+
+@lru_cache(maxsize=8192)
+def _judge_body(
+    endpoint: str, body: bytes, model: str | None, modes: tuple[str, ...]
+) -> tuple[Due, str, str, bool, bool, Parsed]:
+    parsed = parse(body)
+    stream = isinstance(parsed.value, dict) and parsed.value.get("stream") is True
+    if parsed.oddities:
+        named = ", ".join(sorted(parsed.oddities))
+        if parsed.oddities == {"nan"} and _nan_is_the_temperature(endpoint, parsed.value):
+            return Due.REFUSE, _for(endpoint, "reject.temperature"), "NaN or Infinity", False, stream, parsed
+        return Due.OPEN, "", f"readers of JSON differ: {named}", True, stream, parsed
+    if parsed.problem:
+        return Due.REFUSE, _for(endpoint, "reject.body"), parsed.problem, False, False, parsed
+    if not isinstance(parsed.value, dict):
+        return Due.REFUSE, _for(endpoint, "reject.body"), "no JSON object", False, False, parsed
+    nulls, bare = _without_open_nulls(endpoint, parsed.value)
+    found = schemas.errors("resume-request" if endpoint == RESUME else "request", bare)
+    if found:
+        requirement, reason = _blame(endpoint, [(e.pointer, e.keyword, e.message) for e in found], bare)
+        if stream and endpoint == CHAT:
+            requirement = "stream.refusal-as-json"
+        return Due.REFUSE, requirement, reason, False, stream, parsed
+    if nulls:
+        return Due.OPEN, "", "null in an optional field", False, stream, parsed
+    if len(body) > LARGE_BODY:
+        return Due.OPEN, "", "a large body", False, stream, parsed
+    if why := next(_open_matters(endpoint, parsed.value, model, modes), ""):
+        return Due.OPEN, "", why, False, stream, parsed
+    requirement = "resume.approve" if endpoint == RESUME else acceptance(parsed.value)
+    return Due.ACCEPT, requirement, "valid", False, stream, parsed
+
+
+def _for(endpoint: str, requirement: str) -> str:
+    """Resume judges the shared fields as chat completions does, by a requirement of its own."""
+    return "resume.request-fields" if endpoint == RESUME else requirement
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+class _Oddities:
+    """Collects what strict readers of JSON differ on while `json` parses."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    def pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            self.seen.add("duplicate-keys")
+        return made
+
+    def constant(self, _: str) -> float:
+        self.seen.add("nan")
+        return float("nan")
+
+    def integer(self, digits: str) -> int:
+        if len(digits) > 19:
+            self.seen.add("huge-number")
+            return 0
+        return int(digits)
+
+    def number(self, digits: str) -> float:
+        value = float(digits)
+        if value in (float("inf"), float("-inf")) or len(digits) > 40 or (value and abs(value) < 1e-300):
+            self.seen.add("huge-number")
+            return 0.0
+        return value
+
+
+def parse(body: bytes) -> Parsed:
+    """Reads octets as strict JSON (RFC 8259) and notes what readers differ on."""
+    oddities = _Oddities()
+    if body.startswith(b"\xef\xbb\xbf"):
+        return Parsed(problem="a BOM", oddities=frozenset({"bom"}))
+    if b"\x00" in body[:4] or body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return Parsed(problem="not UTF-8", oddities=frozenset({"encoding"}))
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Parsed(problem=f"no UTF-8 at byte {error.start}", oddities=frozenset({"encoding"}))
+    if _depth(text) > DEEP:
+        return Parsed(problem="deep nesting", oddities=frozenset({"depth"}))
+    try:
+        value = json.loads(
+            text, object_pairs_hook=oddities.pairs, parse_constant=oddities.constant,
+            parse_int=oddities.integer, parse_float=oddities.number,
+        )  # fmt: skip
+    except (ValueError, RecursionError) as error:
+        return Parsed(problem=f"malformed JSON: {error}" if text.strip() else "an empty body")
+    if _LONE_SURROGATE.search(text) and _any_text(value, lambda t: bool(_SURROGATE.search(t))):
+        oddities.seen.add("surrogate")
+    if "\\u0000" in text and _any_text(value, lambda t: "\0" in t):
+        oddities.seen.add("nul")
+    return Parsed(value, oddities=frozenset(oddities.seen))
+
+
+_LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _depth(text: str) -> int:
+    """The deepest nesting of brackets outside strings; an upper bound where the text is no JSON."""
+    if text.count("[") + text.count("{") <= DEEP:
+        return 0
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+    depth = most = 0
+    for mark in re.findall(r"[\[\]{}]", bare):
+        depth += 1 if mark in "[{" else -1
+        most = max(most, depth)
+    return most
+
+
+def _any_text(value: Any, holds: Any) -> bool:
+    if isinstance(value, str):
+        return bool(holds(value))
+    if isinstance(value, dict):
+        return any(holds(k) or _any_text(v, holds) for k, v in value.items())
+    if isinstance(value, list):
+        return any(_any_text(v, holds) for v in value)
+    return False
+
+
+def _nan_is_the_temperature(endpoint: str, value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    temperature = value.get("temperature")
+    if not (isinstance(temperature, float) and temperature != temperature):
+        return False
+    rest = {k: v for k, v in value.items() if k != "temperature"}
+    name = "resume-request" if endpoint == RESUME else "request"
+    return "NaN" not in json.dumps(rest) and not schemas.errors(name, rest)
+
+
+# --- refusing --------------------------------------------------------------------------------------------------------
+
+
+def _without_open_nulls(endpoint: str, body: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """The body without `null` in optional members, and whether there were any. Both are open, so neither breaks."""
+    optional = {*OPTIONAL, *(RESUME_OPTIONAL if endpoint == RESUME else ())}
+    bare = {k: v for k, v in body.items() if not (v is None and k in optional)}
+    metadata = bare.get("metadata")
+    if isinstance(metadata, dict) and any(v is None for v in metadata.values()):
+        bare["metadata"] = {k: v for k, v in metadata.items() if v is not None}
+    denied = bare.get("denied_tools")
+    if endpoint == RESUME and isinstance(denied, list):
+        bare["denied_tools"] = [
+            {k: v for k, v in d.items() if not (k == "reason" and v is None)} if isinstance(d, dict) else d
+            for d in denied
+        ]
+    messages = bare.get("messages")
+    if isinstance(messages, list):
+        bare["messages"] = [_message_without_nulls(m) for m in messages]
+    return bare != body, bare
+
+
+def _message_without_nulls(message: Any) -> Any:
+    """A message whose content parts have no null members (`type` and `text` are optional there)."""
+    if not (isinstance(message, dict) and isinstance(message.get("content"), list)):
+        return message
+    parts = [{k: v for k, v in p.items() if v is not None} if isinstance(p, dict) else p for p in message["content"]]
+    return {**message, "content": parts}
+
+
+_SEVERITY = (
+    "reject.body", "reject.model", "reject.message-shape", "reject.messages", "reject.no-user-message",
+    "reject.stream-type", "reject.max-tokens", "reject.max-completion-tokens", "reject.temperature", "reject.metadata",
+    "resume.approval-id", "resume.decision-shape",
+)  # fmt: skip
+
+_BY_MEMBER = {
+    "model": "reject.model", "stream": "reject.stream-type", "max_tokens": "reject.max-tokens",
+    "max_completion_tokens": "reject.max-completion-tokens", "temperature": "reject.temperature",
+    "metadata": "reject.metadata", "approval_id": "resume.approval-id",
+    "approved_tool_execution_ids": "resume.decision-shape", "denied_tools": "resume.decision-shape",
+}  # fmt: skip
+
+
+def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[str, Any]) -> tuple[str, str]:
+    blamed: dict[str, str] = {}
+    for pointer, keyword, message in found:
+        if keyword == "required" and pointer == "":
+            for member in ("model", "messages", "approval_id"):
+                if member not in body:
+                    blamed.setdefault(_BY_MEMBER.get(member, "reject.messages"), f"{member} is missing")
+            continue
+        first, *rest = pointer.split("/")[1:] or [""]
+        if first == "messages":
+            if rest:
+                requirement = "reject.message-shape"
+            elif keyword in ("contains", "minContains"):
+                requirement = "reject.no-user-message"
+            else:
+                requirement = "reject.messages"
+        else:
+            requirement = _BY_MEMBER.get(first, "reject.body")
+        blamed.setdefault(requirement, f"{pointer or 'the body'}: {message}"[:200])
+    if "reject.messages" in blamed and body.get("messages") == []:
+        blamed.pop("reject.no-user-message", None)
+    requirement = min(blamed, key=_SEVERITY.index)
+    reason = blamed[requirement]
+    return (requirement if requirement.startswith("resume.") else _for(endpoint, requirement)), reason
+
+
+# --- left open -------------------------------------------------------------------------------------------------------
+
+
+def _open_matters(endpoint: str, body: Mapping[str, Any], model: str | None, modes: Collection[str]) -> Iterable[str]:
+    """Each thing in a valid body that the documentation leaves open, in words (contract, "Left open …")."""
+    extra = set(body) - KNOWN - ({"approval_id", *RESUME_OPTIONAL} if endpoint == RESUME else set())
+    if extra:
+        yield "unknown extra fields"
+    if model is not None and body["model"] != model:
+        yield "another group than the target's own"
+    for member in ("max_tokens", "max_completion_tokens"):
+        if isinstance(body.get(member), float):
+            yield "1.0 where an integer is asked for"
+    metadata = body.get("metadata", {})
+    if set(metadata) - {"request_id", "mode"}:
+        yield "metadata that the documentation does not name"
+    request_id = metadata.get("request_id")
+    if request_id is not None and not re.fullmatch(r"[\x21-\x7e]{1,%d}" % LONG_REQUEST_ID, request_id):
+        yield "an unusual request_id"
+    if metadata.get("mode") is not None and metadata["mode"] not in modes:
+        yield "a mode that the target was declared without"
+    yield from _open_in_messages(body["messages"])
+    if endpoint == RESUME:
+        yield from _open_in_decision(body)
+
+
+def _open_in_messages(messages: list[dict[str, Any]]) -> Iterable[str]:
+    for message in messages:
+        if set(message) - {"role", "content"}:
+            yield "extra members of a message"
+        if "content" not in message:
+            yield "absent content"
+            continue
+        content = message["content"]
+        if content is None:
+            if message["role"] != "assistant":
+                yield "null content of another role than assistant"
+            continue
+        if isinstance(content, list) and not content:
+            yield "an empty content array"
+        if isinstance(content, list) and any(set(p) != {"type", "text"} or p["type"] != "text" for p in content):
+            yield "content parts other than text"
+        if not text_of(content).strip():
+            yield "blank text"
+    if not natural_order([m["role"] for m in messages]):
+        yield "the order of roles"
+
+
+def natural_order(roles: list[str]) -> bool:
+    """True for system messages first (or none), then user and assistant by turns, from a user to a user."""
+    turns = roles[next((i for i, role in enumerate(roles) if role != "system"), len(roles)) :]
+    return len(turns) % 2 == 1 and all(role == ("user", "assistant")[i % 2] for i, role in enumerate(turns))
+
+
+def _open_in_decision(body: Mapping[str, Any]) -> Iterable[str]:
+    approved = body.get("approved_tool_execution_ids", [])
+    denied = [d["tool_execution_id"] for d in body.get("denied_tools", [])]
+    if not approved and not denied:
+        yield "calls left undecided"
+    if len(set(approved)) != len(approved) or len(set(denied)) != len(denied):
+        yield "one call named twice"
+    if any(set(d) - {"tool_execution_id", "reason"} for d in body.get("denied_tools", [])):
+        yield "unknown extra fields"
+
+
+# --- accepting -------------------------------------------------------------------------------------------------------
+
+
+def acceptance(body: Mapping[str, Any]) -> str:
+    """Which `accept.*` requirement speaks of a valid body, none of which is open: that of its one special trait.
+
+    A body with several traits is a matter of accept.any-valid, unless the rarer trait is told by another requirement
+    already: limits over the mere presence of a field, code points over the rest.
+    """
+    messages = body["messages"]
+    texts = [text_of(m["content"]) for m in messages]
+    options = [member for member in OPTIONAL if member in body]
+    if any(_edgy(text) for text in texts):
+        return "accept.unicode-edges"
+    limits = _at_limits(body)
+    if limits and len(options) <= 2:
+        return "accept.limits"
+    if any(ord(character) > 0x24F for text in texts for character in text):
+        return "accept.unicode"
+    if any(m["role"] != "user" for m in messages):
+        if any(m["content"] is None for m in messages):
+            return "accept.content-forms"
+        return "accept.roles"
+    if any(not isinstance(m["content"], str) for m in messages):
+        return "accept.content-forms"
+    if options == ["metadata"]:
+        return "accept.metadata"
+    return "accept.optional-fields" if options else "accept.minimal"
+
+
+def _at_limits(body: Mapping[str, Any]) -> list[str]:
+    met = [m for m in ("max_tokens", "max_completion_tokens") if body.get(m) in (1, 200_000)]
+    if "temperature" in body and body["temperature"] in (0, 2):
+        met.append("temperature")
+    if len(body["messages"]) >= 500:
+        met.append("messages")
+    return met
+
+
+def _edgy(text: str) -> bool:
+    """True where the text holds control, bidirectional or noncharacter code points."""
+    if text.isascii() and (
+        text.isprintable() or text.replace("\n", "").replace("\t", "").replace("\r", "").isprintable()
+    ):
+        return False
+    for character in text:
+        code = ord(character)
+        if unicodedata.category(character) == "Cc" and character not in "\n\r\t":
+            return True
+        if 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE or code == 0xFEFF:
+            return True
+        if unicodedata.bidirectional(character) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"):
+            return True
+        if character in "\u200e\u200f\u061c\u2028\u2029":
+            return True
+    return False

@@ -1,0 +1,416 @@
+"""The pytest plugin: the catalogue as a test file, one item a requirement, judged on one recording a session.
+
+`pytest --target-url URL` puts the items of `requirements.toml` into the session, from whatever directory; so does
+`--target-reference`, against the embedded reference server. `::stream.done`, `::stream` and
+`requirements.toml::stream.done` select. Without one of the two options nothing here does anything, and importing this
+module costs next to nothing.
+
+An item shows what the verdict says, it decides nothing: a broken MUST fails with the finding's text, a broken SHOULD is
+an xfail (with `--target-strict` it fails), what was not judged is a skip with its reason, a failure of the suite is an
+error. The session's exit status is the verdict's exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conformance.contract.catalogue import Requirement
+    from conformance.options import Options
+    from conformance.run import Report
+    from conformance.verdict import Outcome
+
+CATALOGUE = Path(__file__).parent / "contract" / "requirements.toml"
+ORDER = (3, 2, 4, 1, 6, 0)
+"""Exit codes; the first that applies is given."""
+
+_OURS = "kitemesh-conformance-session"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of a run, each behind `--target-`."""
+    from conformance.flags import FLAGS
+
+    group = parser.getgroup("kitemesh-conformance", "conformance of a KiteMesh-compatible server")
+    group.addoption("--target-url", metavar="URL", help="Judge the server at this base URL.")
+    group.addoption("--target-reference", action="store_true", help="Judge the embedded reference server.")
+    for flag in FLAGS:
+        text = f"{flag.help.replace('%', '%%')} Or {flag.variable}."
+        name = f"--target-{flag.name}"
+        match flag.kind:
+            case "switch":
+                group.addoption(name, action="store_true", help=text)
+            case "list" | "header":
+                group.addoption(name, action="append", metavar=flag.metavar, default=[], help=text)
+            case "text":
+                group.addoption(name, metavar=flag.metavar, help=text)
+    group.addoption(
+        "--conformance-output",
+        metavar="DIR",
+        help="Write results.json, summary.md and transcript.har into this directory.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Join the session, where one of the two options asks for it."""
+    url = config.getoption("target_url")
+    if config.pluginmanager.has_plugin(_OURS) or not (url or config.getoption("target_reference")):
+        return
+    from conformance import flags
+    from conformance.options import UsageError
+    from conformance.report import files
+
+    if url and config.getoption("target_reference"):
+        raise pytest.UsageError("--target-url and --target-reference contradict each other; leave one of them out.")
+    _refuse_xdist(config)
+    given = {flag.key: config.getoption(f"target_{flag.key}") for flag in flags.FLAGS}
+    environ = dict(os.environ)
+    if not url:
+        environ.pop("KITEMESH_URL", None)
+    output = config.getoption("conformance_output")
+    try:
+        options = flags.options(url, given, environ)
+        if output:
+            files.prepare(Path(output))
+    except UsageError as error:
+        raise pytest.UsageError(re.sub(r"(?<![\w-])--(?=[a-z])", "--target-", str(error))) from None
+    except OSError as error:
+        raise pytest.UsageError(f"Nothing can be written to {output!r} ({error.strerror}).") from None
+    config.pluginmanager.register(Conformance(options, Path(output) if output else None), _OURS)
+
+
+def _refuse_xdist(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no" or config.getoption("tx", None):
+        raise pytest.UsageError(
+            "The conformance suite sends many requests at a time by itself: leave out -n (and --dist, --tx)."
+        )
+
+
+class RequirementBroken(Exception):
+    """A requirement failed; the message is the text of its findings."""
+
+
+class SuiteFailed(Exception):
+    """The suite itself failed on a requirement."""
+
+
+class RequirementItem(pytest.Item):
+    """One requirement."""
+
+    def __init__(self, *, requirement: Requirement, line: int, conformance: Conformance, **rest: Any) -> None:
+        """Take the requirement, its line in the catalogue (from 0), and the session that knows its outcome."""
+        super().__init__(**rest)
+        self.requirement = requirement
+        self.line = line
+        self.conformance = conformance
+        self.extra_keyword_matches.update({requirement.area, requirement.level.value})
+        self.user_properties += [
+            ("requirement", requirement.id),
+            ("level", requirement.level.value),
+            ("area", requirement.area),
+            ("source", ", ".join(requirement.sources)),
+            ("statement", requirement.statement),
+        ]
+
+    def setup(self) -> None:
+        """Tell a failure of the suite apart from one of the target: pytest's "error"."""
+        outcome = self.conformance.outcome(self.requirement)
+        if outcome.state == "error":
+            raise SuiteFailed(f"The suite itself failed on {outcome.requirement.id}: {outcome.reason}")
+
+    def runtest(self) -> None:
+        """Pass, fail, xfail or skip as the verdict says."""
+        outcome = self.conformance.outcome(self.requirement)
+        if outcome.state == "failed":
+            if outcome.requirement.level == "SHOULD" and not self.conformance.options.strict:
+                pytest.xfail(outcome.findings[0].message)
+            raise RequirementBroken(self.conformance.describe(outcome))
+        if outcome.state != "passed":
+            pytest.skip(f"{outcome.state.value}: {outcome.reason}")
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """The text of the finding, never a traceback of the suite's own code."""
+        if isinstance(excinfo.value, RequirementBroken | SuiteFailed | pytest.xfail.Exception):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the requirement stands in the catalogue."""
+        return self.path, self.line, self.requirement.id
+
+
+class CatalogueFile(pytest.File):
+    """`requirements.toml`."""
+
+    def __init__(self, *, conformance: Conformance, requirements: Sequence[Requirement], **rest: Any) -> None:
+        """Take those requirements of the catalogue that were asked for."""
+        super().__init__(**rest)
+        self._conformance = conformance
+        self._requirements = requirements
+
+    def collect(self) -> Iterable[RequirementItem]:
+        """One item a requirement."""
+        lines = _lines(self.path)
+        for requirement in self._requirements:
+            yield RequirementItem.from_parent(
+                self,
+                name=requirement.id,
+                requirement=requirement,
+                line=lines.get(requirement.id, 0),
+                conformance=self._conformance,
+            )
+
+
+class Conformance:
+    """One session: collects, records once, hands out outcomes, writes reports, gives the exit code."""
+
+    def __init__(self, options: Options, output: Path | None) -> None:
+        """Take validated options, and the directory for the reports, where some are wanted."""
+        self.options = options
+        self.output = output
+        self.report: Report | None = None
+        self.failure: BaseException | None = None
+        """What the suite raised instead of a report."""
+        self.unwritten: OSError | None = None
+        """Why the reports could not be written."""
+        self.written: list[Path] = []
+        self._patterns: list[str] = []
+        self._others_failed = False
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Take those arguments that name requirements away from pytest; without any argument, all of them are meant.
+
+        Raises:
+            pytest.UsageError: such an argument names no requirement.
+        """
+        from conformance.contract.catalogue import UnknownRequirement, load
+        from conformance.flags import unknown
+
+        theirs: list[str] = []
+        if config.args_source is pytest.Config.ArgsSource.ARGS:
+            for argument in config.args:
+                path, _, name = argument.partition("::")
+                if not _is_catalogue(path, config):
+                    theirs.append(argument)
+                elif name:
+                    self._patterns.append(name)
+        try:
+            load().select(self._patterns)
+        except UnknownRequirement as error:
+            raise pytest.UsageError(unknown(error)) from None
+        config.args[:] = theirs
+        config.args_source = pytest.Config.ArgsSource.ARGS
+
+    def outcome(self, requirement: Requirement) -> Outcome:
+        """What became of a requirement."""
+        if self.report is None:
+            raise SuiteFailed("Nothing was recorded.")
+        return self.report.verdict[requirement.id]
+
+    def describe(self, outcome: Outcome) -> str:
+        """The text of a failed requirement."""
+        from conformance.report.account import exchanges_by_name
+        from conformance.report.breach import describe
+
+        assert self.report is not None  # an outcome comes from it
+        return describe(outcome, exchanges_by_name(self.report.transcript))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Put the requirements into the session, before -k and --lf choose among them."""
+        from conformance.contract.catalogue import load
+
+        catalogue = load()
+        requirements = catalogue.select(self._patterns) if self._patterns else list(catalogue)
+        file = CatalogueFile.from_parent(
+            session, path=CATALOGUE, nodeid=CATALOGUE.name, conformance=self, requirements=requirements
+        )
+        items.extend(session.genitems(file))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Record and judge, before the first item."""
+        chosen = [item.requirement for item in session.items if isinstance(item, RequirementItem)]
+        broken = session.testsfailed and not session.config.option.continue_on_collection_errors
+        if not chosen or broken or session.config.option.collectonly:
+            return
+        try:
+            self._record(chosen)
+        except KeyboardInterrupt as interrupt:
+            self.failure = interrupt
+            raise
+        except Exception as error:
+            self.failure = error
+            code, sentence = _told(error)
+            if code == 3 and os.environ.get("KITEMESH_DEBUG"):
+                raise
+            pytest.exit(sentence, returncode=code)
+
+    def _record(self, chosen: Sequence[Requirement]) -> None:
+        from conformance import run
+        from conformance.report import files, terminal
+
+        self.options = narrowed(self.options, chosen)
+        with terminal.meter(terminal.console(stderr=True)) as watch:
+            self.report = run.run(self.options, watch)
+        if self.output is not None:
+            try:
+                self.written += files.write(self.report, self.output)
+            except OSError as error:
+                self.unwritten = error
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give a skip the place of its requirement, and pytest-html the finding."""
+        report = yield
+        if not isinstance(item, RequirementItem):
+            return report
+        error = call.excinfo.value if call.excinfo else None
+        if isinstance(error, pytest.skip.Exception):
+            report.longrepr = (item.path.name, item.line + 1, f"Skipped: {error.msg}")
+        elif isinstance(error, SuiteFailed):
+            report.longrepr = str(error)
+        elif isinstance(error, RequirementBroken | pytest.xfail.Exception):
+            self._attach(item, report)
+        return report
+
+    def _attach(self, item: RequirementItem, report: pytest.TestReport) -> None:
+        text = self.describe(self.outcome(item.requirement))
+        if report.outcome == "skipped":  # an xfail says its reason only
+            report.longrepr = text
+        if item.config.getoption("htmlpath", None):
+            from pytest_html import extras  # type: ignore[import-untyped]
+
+            setattr(report, "extras", [*getattr(report, "extras", []), extras.text(text, name="finding")])  # noqa: B010
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note that a test failed which is none of ours."""
+        if report.failed and not _properties(report):
+            self._others_failed = True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Give the verdict's exit code, unless something weightier happened beside it."""
+        if self.report is None:
+            if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                session.exitstatus = 4  # what was selected is nothing: nothing was sent
+            return
+        codes = {int(self.report.exit_code())}
+        if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+            codes.add(int(exitstatus))
+        if self._others_failed:
+            codes.add(1)
+        if self.unwritten:
+            codes.add(3)
+        session.exitstatus = next(code for code in ORDER if code in codes)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say the verdict after the failures."""
+        if self.report is None:
+            return
+        from conformance.report import terminal
+
+        terminalreporter.section("KiteMesh conformance")
+        terminalreporter.write_line(terminal.text(self.report, self.written).rstrip("\n"))
+        if self.unwritten:
+            terminalreporter.write_line(f"The reports could not be written: {self.unwritten}")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_metadata(self, metadata: dict[str, Any]) -> None:
+        """Name the target in pytest-html's table of the environment."""
+        metadata["Target"] = self.options.url or "the embedded reference server"
+        metadata["Model"] = self.options.model or "the reference server's"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_report_title(self, report: Any) -> None:
+        """Title the page."""
+        report.title = f"KiteMesh conformance of {self.options.url or 'the reference server'}"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+        """Put the verdict on top of the page."""
+        if self.report is not None:
+            verdict = self.report.verdict
+            head = f"{verdict.conclusion} ({verdict.scope} scope, exit code {int(self.report.exit_code())})"
+            prefix.append(f"<p><strong>{escape(head)}</strong>: {escape(verdict.sentence)}</p>")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_header(self, cells: list[str]) -> None:
+        """Add the columns."""
+        cells[2:2] = [
+            f'<th class="sortable" data-column-type="{name.lower()}">{name}</th>'
+            for name in ("Requirement", "Level", "Source")
+        ]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
+        """Fill them; for a test that is none of ours they stay empty."""
+        known = _properties(report)
+        cells[2:2] = [
+            f'<td class="col-{name}">{escape(str(known.get(key, "")))}</td>'
+            for name, key in (("requirement", "statement"), ("level", "level"), ("source", "source"))
+        ]
+
+
+def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
+    """The options with only the chosen requirements selected, where these are fewer than the catalogue's.
+
+    Raises:
+        UsageError: the options had left out every one of them.
+    """
+    from conformance.contract.catalogue import load
+    from conformance.options import UsageError
+
+    if len(chosen) == len(load()):
+        return options
+    allowed = {requirement.id for requirement in load().select(options.only or ("*",))}
+    skipped = {requirement.id for requirement in load().select(options.skip)}
+    ids = tuple(requirement.id for requirement in chosen if requirement.id in allowed - skipped)
+    if not ids:
+        raise UsageError("What was selected was left out by --only or --skip; loosen one of them.")
+    return replace(options, only=ids, skip=())
+
+
+def _told(error: Exception) -> tuple[int, str]:
+    """The exit code and the sentence for an exception that came instead of a report."""
+    from conformance.options import UsageError
+
+    if isinstance(error, UsageError):
+        return 4, str(error)
+    return 3, (
+        f"The suite itself failed ({type(error).__name__}: {error}); "
+        "set KITEMESH_DEBUG=1 for the traceback, and report it, please."
+    )
+
+
+def _is_catalogue(path: str, config: pytest.Config) -> bool:
+    """Whether an argument's path means our catalogue: nothing before `::`, its path, or its name as in the node ids."""
+    if not path:
+        return True
+    given = config.invocation_params.dir / path
+    return given.resolve() == CATALOGUE.resolve() if given.exists() else path == CATALOGUE.name
+
+
+def _lines(path: Path) -> dict[str, int]:
+    """Requirement id to its line, counted from 0."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+        if match := re.match(r'id\s*=\s*"([^"]+)"', line):
+            found.setdefault(match[1], number)
+    return found
+
+
+def _properties(report: Any) -> dict[str, object]:
+    """What a report of one of our items says of its requirement; empty for any other."""
+    known = dict(getattr(report, "user_properties", ()))
+    return known if {"requirement", "level", "area"} <= known.keys() else {}

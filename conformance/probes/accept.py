@@ -1,0 +1,208 @@
+"""Probes of what must be accepted, of the standard answer, and of streams of text (areas accept, completion, stream)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from conformance.probes.flow import Compose, Flow, Phase, Send, single
+from conformance.probes.plan import Plan
+from conformance.probes.rules import many_messages
+
+MINIMAL = "accept-minimal"
+MINIMAL_STREAM = "accept-stream"
+LONG_TASK = "Count from 1 to 60, one number per line. Write every number and nothing else."
+ANSWERS = ("completion", "kitemesh", "http")
+CHUNKS = ("stream", "chunk", "kitemesh", "http")
+
+SCRIPTS = {
+    "european": "Zdravo, žluťoučký kůň, Привет мир, Γειά σου Κόσμε, ßøåæ",
+    "asian": "こんにちは世界, 你好, 안녕하세요, สวัสดี, नमस्ते",
+    "right-to-left": "مرحبا بالعالم, שלום עולם, سلام",
+    "marks-emoji": "e\u0301 n\u0303 Z\u0351\u036b\u0343, 👩‍👩‍👧‍👦 🏳️‍🌈 🇫🇷 👍🏽, 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠜎",
+}
+EDGES = {
+    "control": "tab\there, bell\x07, escape\x1b[31m, delete\x7f, next line\x85",
+    "bidirectional": "a\u202eb\u202cc \u2066d\u2069 \u200e\u200f \ufeff \uffff \ufdd0 \u2028\u2029",
+}
+ECHOED = ("søster-ćwierć", "日本語-тест", "👩‍👩‍👧-ñandú")
+
+
+def flows(plan: Plan) -> Iterator[Flow]:
+    """The fixed probes of these areas."""
+
+    def chat(
+        name: str, *, area: str = "accept", quick: bool = False, covers: tuple[str, ...] = ANSWERS, **fields: Any
+    ) -> Flow:
+        return single(
+            area, Phase.CALM, name, lambda r: Compose(plan, r).chat(name, **fields), quick=quick, covers=covers
+        )
+
+    def made(
+        name: str, make: Callable[[Compose], dict[str, Any]], *, area: str = "accept", quick: bool = False
+    ) -> Flow:
+        def send(round_: int) -> Send:
+            return Compose(plan, round_).chat(name, **make(Compose(plan, round_)))
+
+        return single(area, Phase.CALM, name, send, quick=quick, covers=ANSWERS)
+
+    yield from opening(plan)
+    # optional fields
+    yield chat("accept-stream-false", stream=False, request_id=False)
+    yield chat("accept-max-tokens", max_tokens=1024, request_id=False)
+    yield chat("accept-max-completion-tokens", max_completion_tokens=1024, request_id=False)
+    yield chat("accept-temperature", temperature=0.7, request_id=False, quick=True)
+    everything = {"max_tokens": 2048, "max_completion_tokens": 1024, "temperature": 1}
+    mode = {"mode": plan.modes[0]} if plan.modes else {}
+    yield chat("accept-everything", stream=False, metadata=mode, quick=True, **everything)
+    yield chat("accept-everything-stream", stream=True, metadata=mode, quick=True, covers=CHUNKS, **everything)
+    # metadata
+    yield chat("accept-metadata-request-id", quick=True)
+    yield chat("accept-metadata-empty", request_id=False, metadata={})
+    for mode_name in plan.modes:
+        yield chat(f"accept-mode-{mode_name}", request_id=False, metadata={"mode": mode_name})
+    # limits
+    yield made("accept-500-messages", lambda c: {"messages": many_messages(500, _user(c.ask("accept-500-messages")))})
+    yield chat("accept-temperature-0", temperature=0)
+    yield chat("accept-temperature-2", temperature=2)
+    for member in ("max_tokens", "max_completion_tokens"):
+        dashed = member.replace("_", "-")
+        yield chat(f"accept-{dashed}-1", **{member: 1})
+        yield chat(f"accept-{dashed}-200000", **{member: 200_000})
+    # roles and content forms
+    yield made("accept-system", lambda c: {"messages": [_system(), _user(c.ask("accept-system"))]}, quick=True)
+    yield made(
+        "accept-conversation",
+        lambda c: {"messages": [_system(), _user("Good morning."), _assistant("Good morning, how can I help?"),
+                                _user(c.ask("accept-conversation"))]},
+    )  # fmt: skip
+    yield tool_role(plan)
+    yield made(
+        "accept-null-content",
+        lambda c: {"messages": [_user("Good morning."), _assistant(None), _user(c.ask("accept-null-content"))]},
+    )
+    yield made("accept-parts", lambda c: {"messages": [_user([_part(c.ask("accept-parts"))])]}, quick=True)
+    yield made(
+        "accept-several-parts",
+        lambda c: {"messages": [_user([_part("Good morning. "), _part(c.ask("accept-several-parts"))])]},
+    )
+    # text of every script
+    for script, text in SCRIPTS.items():
+        yield made(
+            f"accept-{script}",
+            lambda c, script=script, text=text: {"prompt": f"{c.ask(f'accept-{script}')}\n(Aside: {text})"},
+            quick=script == "asian",
+        )
+    for edge, text in EDGES.items():
+        yield made(
+            f"accept-{edge}", lambda c, edge=edge, text=text: {"prompt": f"{c.ask(f'accept-{edge}')}\n(Aside: {text})"}
+        )
+    yield from completions(plan)
+    yield from streams(plan)
+
+
+def opening(plan: Plan) -> Iterator[Flow]:
+    """The first requests of a run, of which the rest depends: a minimal one, and the same as a stream."""
+    yield single(
+        "accept", Phase.OPENING, MINIMAL, lambda r: Compose(plan, r).chat(MINIMAL, request_id=False),
+        quick=True, covers=(*ANSWERS, "auth", "reject", "error", "robust"),
+    )  # fmt: skip
+    yield single(
+        "accept", Phase.CALM, MINIMAL_STREAM,
+        lambda r: Compose(plan, r).chat(MINIMAL_STREAM, request_id=False, stream=True),
+        quick=True, covers=(*CHUNKS, "auth"),
+    )  # fmt: skip
+
+
+def completions(plan: Plan) -> Iterator[Flow]:
+    """Probes that the standard answer's own requirements need."""
+
+    def limited(name: str, **fields: int) -> Flow:
+        return single(
+            "completion", Phase.CALM, name, lambda r: Compose(plan, r).chat(name, prompt=_long(plan, name, r), **fields),
+            quick=True,
+        )  # fmt: skip
+
+    yield limited("completion-output-limit", max_tokens=16)
+    yield limited("completion-limit-priority", max_tokens=1024, max_completion_tokens=16)
+    name = "completion-uses-prompt"
+
+    def two_turns(round_: int) -> Send:
+        compose = Compose(plan, round_)
+        earlier = compose.word(f"{name}-earlier")
+        return compose.chat(
+            name,
+            messages=[_user(f"Reply with just this word: {earlier}"), _assistant(earlier), _user(compose.ask(name))],
+        )
+
+    yield single("completion", Phase.CALM, name, two_turns, quick=True)
+
+
+def streams(plan: Plan) -> Iterator[Flow]:
+    """Streams of text: a long one, for what needs length, and one of many scripts, for what needs characters."""
+    yield single(
+        "stream", Phase.CALM, "stream-long",
+        lambda r: Compose(plan, r).chat("stream-long", prompt=_long(plan, "stream-long", r), stream=True, max_tokens=1024),
+        quick=True, covers=CHUNKS,
+    )  # fmt: skip
+
+    def scripts(round_: int) -> Send:
+        compose = Compose(plan, round_)
+        words = " ".join((*ECHOED, compose.word("stream-scripts")))
+        return compose.chat("stream-scripts", prompt=f"Reply with just these words: {words}", stream=True)
+
+    yield single("stream", Phase.CALM, "stream-scripts", scripts, quick=True, covers=CHUNKS)
+
+    def conversation(round_: int) -> Send:
+        compose = Compose(plan, round_)
+        messages = [_system(), _user("Good morning."), _assistant("Good morning."), _user(compose.ask("stream-turns"))]
+        return compose.chat("stream-turns", messages=messages, stream=True)
+
+    yield single("stream", Phase.CALM, "stream-turns", conversation, covers=CHUNKS)
+
+
+def tool_role(plan: Plan) -> Flow:
+    """The role `tool`: a bare message, and where that is not taken a well-formed history (contract, accept.roles)."""
+    bare, history = "accept-tool-bare", "accept-tool-history"
+
+    def steps(round_: int) -> Any:
+        compose = Compose(plan, round_)
+        answer = yield compose.chat(
+            bare,
+            messages=[_user("What is the weather in Paris?"), {"role": "tool", "content": "Sunny, 21 degrees."},
+                      _user(compose.ask(bare))],
+        )  # fmt: skip
+        if answer.served:
+            return
+        call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
+        yield compose.chat(
+            history,
+            messages=[
+                _user("What is the weather in Paris?"),
+                {"role": "assistant", "content": None, "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "call_1", "content": "Sunny, 21 degrees."},
+                _user(compose.ask(history)),
+            ],
+        )
+
+    return Flow(bare, "accept", Phase.CALM, steps, at_most=2, served=1)
+
+
+def _long(plan: Plan, name: str, round_: int) -> str:
+    return f"{LONG_TASK} (Reference: {plan.word(name, round_)}.)"
+
+
+def _user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def _assistant(content: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content}
+
+
+def _system() -> dict[str, Any]:
+    return {"role": "system", "content": "You answer briefly."}
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}

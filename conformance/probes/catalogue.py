@@ -1,0 +1,49 @@
+"""All flows of a run, as the plan asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from conformance.probes import accept, approvals, concurrent, hostile, refusals
+from conformance.probes.flow import Flow, Phase
+from conformance.probes.plan import Plan
+
+NAMED = (accept.flows, refusals.flows, approvals.flows, concurrent.flows, hostile.flows)
+
+
+def flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:
+    """The fixed probes in the order of their phases.
+
+    Args:
+        plan: the run's frame.
+        selected: ids of the requirements to judge, where not all are; probes that serve none of them are left out.
+    """
+    made = [flow for named in NAMED for flow in named(plan) if _wanted(flow, plan)]
+    if selected is not None:
+        areas = {id_.partition(".")[0] for id_ in selected}
+        made = [flow for flow in made if flow.phase is Phase.OPENING or areas & {flow.area, *flow.covers}]
+    order = list(Phase)
+    return sorted(made, key=lambda flow: order.index(flow.phase))
+
+
+def _wanted(flow: Flow, plan: Plan) -> bool:
+    if plan.quick:
+        return flow.quick
+    return flow.name not in ("isolation-quick", "approval-quick")
+
+
+def count(chosen: Collection[Flow]) -> tuple[int, int]:
+    """Requests at the most, and how many of them a model answers, answers that excuse aside."""
+    return sum(flow.at_most for flow in chosen), sum(flow.served for flow in chosen)
+
+
+def each_area(chosen: Collection[Flow]) -> Iterator[tuple[str, int]]:
+    """Requests at the most, by area."""
+    areas: dict[str, int] = {}
+    for flow in chosen:
+        areas[flow.area] = areas.get(flow.area, 0) + flow.at_most
+    yield from areas.items()
+
+
+QUICK_LEAVES_OUT: frozenset[str] = frozenset()
+"""Requirements that `--depth quick` does not exercise, approvals or not."""

@@ -1,0 +1,74 @@
+"""Many requests at once (area isolation)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from conformance.probes.accept import LONG_TASK
+from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, encode
+from conformance.probes.plan import Plan
+
+COVERS = frozenset({"completion", "kitemesh", "chunk", "stream", "http"})
+MOST = 8
+
+
+def flows(plan: Plan) -> Iterator[Flow]:
+    """The concurrent probes."""
+    count = min(MOST, max(2, plan.concurrency))
+    few = min(3, count)
+    yield Flow("isolation-json", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "json", count), False,
+               count, count, COVERS)  # fmt: skip
+    yield Flow("isolation-stream", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "stream", count), False,
+               count, count, COVERS)  # fmt: skip
+    yield Flow("isolation-same-request-id", "isolation", Phase.CONCURRENT, lambda r: _same_request_id(plan, r), False,
+               2, 2, COVERS)  # fmt: skip
+    yield Flow("isolation-slow-reader", "isolation", Phase.CONCURRENT, lambda r: _slow_reader(plan, r), False, 2, 2)
+    if plan.quick:
+        yield Flow("isolation-quick", "isolation", Phase.CONCURRENT, lambda r: _quick(plan, r, few), True,
+                   2 * few, 2 * few, COVERS)  # fmt: skip
+
+
+def _prompt(compose: Compose, name: str) -> str:
+    """A prompt whose answer takes a few words, so that answers have a chance to overlap."""
+    word = compose.word(name)
+    return f"Reply with just these words: {word} {word} {word}"
+
+
+def _sends(plan: Plan, round_: int, kind: str, count: int) -> list[Send]:
+    compose = Compose(plan, round_)
+    names = [f"isolation-{kind}-{number}" for number in range(1, count + 1)]
+    fields: dict[str, Any] = {"stream": True} if kind == "stream" else {}
+    return [compose.chat(name, prompt=_prompt(compose, name), **fields) for name in names]
+
+
+def _together(plan: Plan, round_: int, kind: str, count: int) -> Steps:
+    yield _sends(plan, round_, kind, count)
+
+
+def _quick(plan: Plan, round_: int, count: int) -> Steps:
+    yield [*_sends(plan, round_, "json", count), *_sends(plan, round_, "stream", count)]
+
+
+def _same_request_id(plan: Plan, round_: int) -> Steps:
+    """Two requests at once that bear one `request_id` and differ in all else."""
+    compose = Compose(plan, round_)
+    shared = plan.request_id("isolation-same-request-id", round_)
+    sends: Sequence[Send] = [
+        Send(name, encode({**compose.body(name, prompt=_prompt(compose, name)), "metadata": {"request_id": shared}}),
+             served=True)
+        for name in ("isolation-same-request-id-a", "isolation-same-request-id-b")
+    ]  # fmt: skip
+    yield sends
+
+
+def _slow_reader(plan: Plan, round_: int) -> Steps:
+    """One client reads a long stream slowly; another asks for one word meanwhile."""
+    compose = Compose(plan, round_)
+    slow, quick = "isolation-slow-reader", "isolation-slow-meanwhile"
+    long = compose.body(slow, prompt=f"{LONG_TASK} (Reference: {compose.word(slow)}.)", stream=True)
+    meanwhile = encode(compose.body(quick))
+    yield [
+        Send(slow, encode(long), served=True, pause=0.15),
+        Send(quick, meanwhile, served=True, delay=0.3),
+    ]

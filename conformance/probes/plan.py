@@ -1,0 +1,52 @@
+"""What the probes are made for: the target's model, what may be exercised, how much, and the words that make them new."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+
+_ONSETS = "b d f g k l m n p r s t v z br dr fl gr kl pr sk tr".split()
+_VOWELS = "a e i o u".split()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The run's frame, as far as probes need it."""
+
+    model: str
+    """`group:<uuid>`."""
+    seed: int
+    depth: str = "standard"
+    """quick, standard or deep."""
+    modes: tuple[str, ...] = ("auto", "normal", "orch", "synth")
+    approval_prompt: str | None = None
+    """A prompt that makes the target ask for approval; None: approvals are not exercised."""
+    execute: bool = True
+    """False: nothing is ever approved."""
+    second_token: bool = False
+    wait_expiry: float = 0.0
+    """Seconds that may be waited for an approval to expire."""
+    examples: int = 0
+    """Generated bodies."""
+    concurrency: int = 8
+
+    @property
+    def quick(self) -> bool:
+        """True where only a choice of the fixed probes is wanted."""
+        return self.depth == "quick"
+
+    def source(self, *names: object) -> random.Random:
+        """A random source that depends on nothing but the seed and the names."""
+        digest = hashlib.sha256("\0".join(map(str, (self.seed, *names))).encode()).digest()
+        return random.Random(digest)
+
+    def word(self, name: str, round_: int = 1) -> str:
+        """A fresh word, easy to repeat and found in no dictionary, such as `zofrabelu`."""
+        source = self.source("word", name, round_)
+        return "".join(source.choice(_ONSETS) + source.choice(_VOWELS) for _ in range(4)) + source.choice("lnrst")
+
+    def request_id(self, name: str, round_: int = 1) -> str:
+        """A request id of at most 64 characters, by which the target's owner finds the probe in the logs."""
+        tag = hashlib.sha256(f"{self.seed}/{name}/{round_}".encode()).hexdigest()[:10]
+        return f"conformance-{name[:34]}-{tag}"

@@ -1,0 +1,140 @@
+"""Probes of what must be refused: credentials, bodies, methods and media types (areas auth, reject, and stream's refusals).
+
+They cost nothing: no model answers them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+from conformance.probes.accept import MINIMAL, MINIMAL_STREAM
+from conformance.probes.flow import JSON_TYPE, RESUME, Approval, Compose, Flow, Phase, Send, encode, single
+from conformance.probes.plan import Plan
+from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Rule
+
+NEVER_ISSUED = "Bearer km_never_issued_by_anyone_000000"
+BASIC = "Basic " + base64.b64encode(b"conformance:not-a-password").decode()
+
+FIXED_VALUES = {
+    "model-type": (None, 5), "model-pattern": ("gpt-4", "group:not-a-uuid"), "messages-type": ("Hello", None),
+    "message-type": (None, "Hello"), "role-type": (5,), "role-enum": ("robot",), "content-type": (5, True),
+    "part-type": ("Hello",), "no-user": (("assistant",), ("system",)), "stream-type": ("true", 1),
+    "max-tokens-type": (True, "16", 1.5), "max-tokens-minimum": (0,), "max-completion-tokens-type": (True, "16", 1.5),
+    "max-completion-tokens-minimum": (0,), "temperature-type": ("1", True), "temperature-minimum": (-0.1,),
+    "temperature-maximum": (2.1, 2.0001), "metadata-type": ("x", []), "mode-type": (5,), "mode-enum": ("turbo",),
+    "request-id-type": (5,),
+}  # fmt: skip
+"""Which of a rule's values the fixed probes send; a rule that is not named here sends its first."""
+
+QUICK_RULES = frozenset(
+    {"model-missing", "model-pattern", "messages-missing", "messages-empty", "no-user", "role-enum", "stream-type",
+     "max-tokens-maximum", "max-completion-tokens-maximum", "temperature-maximum", "mode-enum"}
+)  # fmt: skip
+STREAM_RULES = ("model-pattern", "messages-missing", "messages-empty", "role-enum", "temperature-maximum", "mode-enum")
+RAW_FIXED = ("empty", "cut", "array", "string", "null", "trailing-text", "trailing-comma", "text")
+
+
+def flows(plan: Plan) -> Iterator[Flow]:
+    """The fixed probes of these areas."""
+    yield from credentials(plan)
+    for rule in RULES:
+        for number, value in enumerate(fixed_values(rule)):
+            quick = rule.id in QUICK_RULES and number == 0
+            yield _broken(plan, f"reject-{rule.id}{f'-{number + 1}' if number else ''}", rule, value, quick=quick)
+    for id_ in STREAM_RULES:
+        rule = BY_ID[id_]
+        yield _broken(
+            plan, f"stream-refusal-{id_}", rule, fixed_values(rule)[0], area="stream",
+            quick=id_ == "messages-empty", stream=True,
+        )  # fmt: skip
+    yield from _raw(plan)
+    yield from _method_and_media(plan)
+
+
+def fixed_values(rule: Rule) -> tuple[Any, ...]:
+    """The values with which the fixed probes break a rule."""
+    return FIXED_VALUES.get(rule.id, rule.values[:1])
+
+
+def _broken(plan: Plan, name: str, rule: Rule, value: Any, *, area: str = "reject", quick: bool, **fields: Any) -> Flow:
+    def make(round_: int) -> Send:
+        valid = Compose(plan, round_).body(name, **fields)
+        return Send(
+            name, encode(rule.apply(valid, value, 0)), twin=MINIMAL_STREAM if fields.get("stream") else MINIMAL,
+            breach=rule.id,
+        )  # fmt: skip
+
+    return single(area, Phase.CALM, name, make, quick=quick, covers=("error", "http"))
+
+
+def _raw(plan: Plan) -> Iterator[Flow]:
+    def broken(name: str, body: bytes, breach: str, quick: bool = False) -> Flow:
+        return single(
+            "reject", Phase.CALM, name, lambda r: Send(name, body, twin=MINIMAL, breach=breach), quick=quick,
+            covers=("error", "http"),
+        )  # fmt: skip
+
+    valid = encode(Compose(plan).body("reject-body"))
+    for raw in RAW_RULES:
+        if raw.id in RAW_FIXED:
+            yield broken(f"reject-body-{raw.id}", raw.make(valid), f"body-{raw.id}", quick=raw.id in ("empty", "cut"))
+    for literal in ("NaN", "Infinity"):
+        body = valid[:-1] + b',"temperature":' + literal.encode() + b"}"
+        yield broken(f"reject-temperature-{literal.lower()}", body, "temperature-literal")
+
+
+def _method_and_media(plan: Plan) -> Iterator[Flow]:
+    def other(name: str, quick: bool = False, **changes: Any) -> Flow:
+        def make(round_: int) -> Send:
+            valid = encode(Compose(plan, round_).body(name))
+            return Send(
+                name, changes.get("body", valid), twin=MINIMAL, **{k: v for k, v in changes.items() if k != "body"}
+            )
+
+        return single("reject", Phase.CALM, name, make, quick=quick, covers=("error", "http"))
+
+    yield other("reject-method-put", method="PUT", quick=True)
+    yield other("reject-media-type-text", headers=(("Content-Type", "text/plain"),), quick=True)
+    form = (("Content-Type", "application/x-www-form-urlencoded"),)
+    yield other("reject-media-type-form", headers=form, body=b"model=group&messages=Hello")
+
+
+def credentials(plan: Plan) -> Iterator[Flow]:
+    """Bad credentials, at most three of them a token that was never issued, and odd spellings of the good one."""
+
+    def with_authorization(
+        name: str, authorization: str | None, *, quick: bool = False, served: bool = False, **f: Any
+    ) -> Flow:
+        def make(round_: int) -> Send:
+            compose = Compose(plan, round_)
+            body = compose.body(name, **{k: v for k, v in f.items() if k != "broken"})
+            if f.get("broken"):
+                body = BY_ID["messages-missing"].apply(body, MISSING, 0)
+            twin = MINIMAL_STREAM if f.get("stream") else MINIMAL
+            return Send(name, encode(body), authorization=authorization, twin=twin, served=served)
+
+        return single("auth", Phase.CALM, name, make, quick=quick, covers=("error", "http"))
+
+    yield with_authorization("auth-missing-header", None, quick=True)
+    yield with_authorization("auth-empty-bearer", "Bearer", quick=True)
+    yield with_authorization("auth-unknown-token", NEVER_ISSUED, quick=True)
+    yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)
+    yield with_authorization("auth-unknown-token-stream", NEVER_ISSUED, stream=True)
+    yield with_authorization("auth-other-scheme", BASIC, quick=True)
+    yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True, quick=True)
+    yield with_authorization("auth-before-validation", None, broken=True, quick=True)
+
+
+def on_resume(compose: Compose, paused: dict[str, Any], approval: Approval, decision: dict[str, Any]) -> list[Send]:
+    """The same credentials on resume; the decision denies, in case that a server lets it pass."""
+    body = encode(compose.resume("resume-auth", paused, approval, **decision))
+    return [
+        Send("resume-auth-missing-header", body, RESUME, authorization=None),
+        Send("resume-auth-empty-bearer", body, RESUME, authorization="Bearer"),
+        Send("resume-auth-unknown-token", body, RESUME, authorization=NEVER_ISSUED),
+    ]
+
+
+__all__ = ["BASIC", "JSON_TYPE", "NEVER_ISSUED", "credentials", "fixed_values", "flows", "on_resume"]

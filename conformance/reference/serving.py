@@ -1,0 +1,194 @@
+"""Starting the reference server on loopback: in a thread, in a process of its own, or in the foreground.
+
+Run as a module it is the process of its own: it reads one line of JSON from standard input, writes the port to
+standard output, and stops when standard input ends, so that it never outlives whoever started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from conformance.reference.identifiers import fresh_request_id
+from conformance.reference.settings import Settings
+from conformance.reference.transmission import TRANSPORT
+
+DEFAULT_FACTORY = "conformance.reference.app:create_app"
+_LOOPBACK = "127.0.0.1"
+_START_WITHIN = 30.0  # seconds
+_STOP_WITHIN = 5.0
+_KEEP_ALIVE = 300  # seconds; longer than a run pauses, so that no request meets a connection that is being closed
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection, which tells the application about itself and has its own errors in the standard form."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Hand the connection out through the scope's `state`, for `transmission`."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, TRANSPORT: transport}
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer bytes that are no HTTP request with an error object (error.schema-elsewhere)."""
+        error = {"message": msg, "type": "invalid_request_error", "code": "invalid_http"}
+        body = json.dumps({"error": {**error, "request_id": fresh_request_id()}}).encode()
+        fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+        head = h11.Response(status_code=400, headers=fields, reason=b"Bad Request")
+        for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
+@contextmanager
+def in_thread(app: ASGIApp) -> Iterator[str]:
+    """Serve an application on a free port of loopback while the context lasts; gives the base URL.
+
+    Raises:
+        RuntimeError: it did not start.
+    """
+    with _listener(0) as listener:
+        server = _uvicorn(app)
+        thread = threading.Thread(target=server.run, args=([listener],), name="reference-server", daemon=True)
+        thread.start()
+        try:
+            _wait(lambda: server.started, thread.is_alive)
+            yield _url(listener)
+        finally:
+            server.should_exit = server.force_exit = True
+            thread.join(_STOP_WITHIN)
+
+
+@contextmanager
+def in_process(settings: Settings | None = None, factory: str = DEFAULT_FACTORY) -> Iterator[str]:
+    """Serve from a process of its own while the context lasts; gives the base URL.
+
+    `factory`: `module:function`; the function takes settings and gives an application.
+
+    Raises:
+        RuntimeError: it did not start.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "conformance.reference.serving"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert process.stdin is not None  # for the type checker: both were asked for
+    assert process.stdout is not None
+    try:
+        # Tokens travel through the pipe: arguments and environment can be read by others.
+        order = {"factory": factory, "settings": (settings or Settings()).to_json()}
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        port = process.stdout.readline().strip()
+        if not port:
+            raise RuntimeError("the reference server did not start; its standard error says why")
+        yield f"http://{_LOOPBACK}:{port}"
+    finally:
+        _stop(process)
+
+
+def in_foreground(app: ASGIApp, port: int = 0, ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serve on loopback until the process is interrupted. `ready` is told the base URL once it listens.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with _listener(port) as listener:
+        server = _uvicorn(app)
+        threading.Thread(target=_announce, args=(server, _url(listener), ready), daemon=True).start()
+        server.run([listener])
+
+
+def _listener(port: int) -> socket.socket:
+    # Not socket.create_server: it leaves the protocol open, and asyncio sends small packets at once (TCP_NODELAY) only
+    # where it is TCP by name. Without that each answer waits 40 ms for the client's delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_LOOPBACK, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _uvicorn(app: ASGIApp) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=Connection,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+
+def _url(listener: socket.socket) -> str:
+    return f"http://{_LOOPBACK}:{listener.getsockname()[1]}"
+
+
+def _wait(started: Callable[[], bool], alive: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _START_WITHIN
+    while not started():
+        if not alive() or time.monotonic() > deadline:
+            raise RuntimeError("the reference server did not start")
+        time.sleep(0.005)
+
+
+def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) -> None:
+    _wait(lambda: server.started, lambda: True)
+    ready(url)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        process.wait(_STOP_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _serve_for_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
+    order = json.loads(sys.stdin.readline())
+    module, _, function = order["factory"].partition(":")
+    create: Callable[[Settings], ASGIApp] = getattr(importlib.import_module(module), function)
+    with in_thread(create(Settings.from_json(order["settings"]))) as url:
+        print(url.rpartition(":")[2], flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _serve_for_parent()

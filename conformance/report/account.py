@@ -1,0 +1,116 @@
+"""What every report is made from, as the reports see it. `conformance.run.Report` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from conformance.verdict import Verdict
+from conformance.wire.exchange import Exchange, Transcript
+
+_ENDPOINTS = ("/chat/completions", "/chat/resume")
+
+
+class Told(Protocol):
+    """What the run was told."""
+
+    @property
+    def model(self) -> str | None:
+        """The group that was asked for."""
+
+    @property
+    def depth(self) -> str:
+        """How much was sent."""
+
+    @property
+    def url(self) -> str | None:
+        """Base URL; None: the embedded reference server."""
+
+    def recorded(self) -> dict[str, Any]:
+        """The options as JSON values, without secrets."""
+
+
+class Account(Protocol):
+    """A run that has come to its end."""
+
+    @property
+    def options(self) -> Told:
+        """What the run was told."""
+
+    @property
+    def transcript(self) -> Transcript:
+        """What travelled."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was concluded."""
+
+    @property
+    def started(self) -> float:
+        """Unix seconds."""
+
+    @property
+    def ended(self) -> float:
+        """Unix seconds."""
+
+    @property
+    def interrupted(self) -> bool:
+        """True: somebody stopped it before its end."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Things to tell: what budgets cut off, hints."""
+
+    @property
+    def seed(self) -> int:
+        """Of everything that was drawn at random."""
+
+    @property
+    def excused(self) -> tuple[int, int]:
+        """Excused exchanges, of all judged ones."""
+
+    @property
+    def credits(self) -> float:
+        """What the answers said that they cost."""
+
+    def exit_code(self) -> int:
+        """The exit code of the command line."""
+
+
+class Advance(Protocol):
+    """How far a recording has come. `conformance.run.Progress` is one."""
+
+    @property
+    def phase(self) -> str:
+        """calm, concurrent, generated, hostile, recover, judging."""
+
+    @property
+    def done(self) -> int:
+        """Requests finished."""
+
+    @property
+    def planned(self) -> int:
+        """Requests planned at most."""
+
+    @property
+    def credits(self) -> float:
+        """Charged so far."""
+
+    @property
+    def note(self) -> str:
+        """What the run waits for, where it waits."""
+
+
+def exchanges_by_name(transcript: Transcript) -> Mapping[str, Exchange]:
+    """The exchanges that findings name."""
+    return {exchange.name: exchange for exchange in transcript}
+
+
+def target_url(account: Account) -> str:
+    """The base URL that was judged: as told, else as the transcript's first request shows it, else empty."""
+    for exchange in account.transcript:
+        path = exchange.request.url.partition("?")[0]
+        for endpoint in _ENDPOINTS:
+            if path.endswith(endpoint):
+                return path.removesuffix(endpoint)
+    return account.options.url or ""

@@ -1,0 +1,66 @@
+"""What a person reads of a broken requirement: labelled lines, the same in the terminal, in pytest and in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from conformance.checks.finding import Finding
+from conformance.contract.catalogue import SOURCES
+from conformance.report.curl import curl
+from conformance.report.excerpt import excerpt
+from conformance.verdict import Outcome
+from conformance.wire.exchange import Exchange
+
+SHOWN = 3
+"""Findings that are shown of one requirement."""
+
+
+class Line(NamedTuple):
+    """One line about a finding."""
+
+    label: str
+    """Empty: the text is the finding's own headline."""
+    text: str
+
+
+def headline(outcome: Outcome) -> str:
+    """The requirement in one line: id, level, statement."""
+    requirement = outcome.requirement
+    return f"{requirement.id} ({requirement.level}): {requirement.statement}"
+
+
+def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange]) -> Iterator[Line]:
+    """What one finding says; the target's text is escaped and bounded."""
+    yield Line("", excerpt(finding.message) + (" (intermittent)" if finding.intermittent else ""))
+    yield Line("expected", excerpt(finding.expected))
+    yield Line("observed", excerpt(finding.observed))
+    name = excerpt(finding.exchange, 120)
+    yield Line("place", f"{excerpt(finding.place)}, in {name}" if finding.place else f"in {name}")
+    if exchange := exchanges.get(finding.exchange):
+        yield Line("again", curl(exchange))
+
+
+def shown_findings(outcome: Outcome) -> tuple[tuple[Finding, ...], int]:
+    """The findings to show, steady ones first, and how many are left out."""
+    ordered = sorted(outcome.findings, key=lambda finding: finding.intermittent)
+    return tuple(ordered[:SHOWN]), max(0, len(ordered) - SHOWN)
+
+
+def advice(outcome: Outcome) -> Iterator[Line]:
+    """What to do about it, and where the documentation says so."""
+    yield Line("to do", outcome.requirement.fix)
+    yield Line("source", "; ".join(SOURCES[key] for key in outcome.requirement.sources))
+
+
+def describe(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> str:
+    """All of it as plain text, several lines."""
+    lines = [headline(outcome)]
+    findings, left = shown_findings(outcome)
+    for finding in findings:
+        for label, text in finding_lines(finding, exchanges):
+            lines.append(f"  {label:<9} {text}" if label else f"  {text}")
+    if left:
+        lines.append(f"  and {left} more, in results.json")
+    lines += [f"  {label:<9} {text}" for label, text in advice(outcome)]
+    return "\n".join(lines)

@@ -1,0 +1,118 @@
+"""A recorded request as a `curl` line that can be pasted into a shell and never holds a token.
+
+The token is named by the variable that the suite reads it from. Everything else is quoted for a POSIX shell; a body
+that is no clean text goes through `base64 -d`, and one that is too long to paste is named by its entry in the
+transcript.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+
+from conformance.report.excerpt import excerpt, is_visible
+from conformance.wire.exchange import Credential, Exchange, Request
+
+LONGEST_BODY = 2000
+"""Octets of a body that stands in the line itself."""
+
+_BY_CURL = frozenset({"host", "content-length", "connection", "user-agent", "transfer-encoding", "authorization"})
+"""Fields that curl sends by itself, or that `_credential` writes."""
+
+_SHOWN = frozenset({"content-type", "accept", "accept-encoding", "accept-language"})
+"""Fields whose values are the suite's own. Another field came from `--header` and may hold a secret."""
+
+_CURL_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity"}
+"""Values that mean what curl does without the field."""
+
+
+def curl(exchange: Exchange) -> str:
+    """The line that sends the exchange's request again; it reads the tokens from the environment."""
+    request = exchange.request
+    words = ["curl", "-i", *(["-N"] if _streams(exchange) else []), *_method(request), _quoted(request.url)]
+    words += _credential(request)
+    words += _fields(request)
+    body, before, remark = _body(exchange)
+    line = " ".join([*before, *words, *body])
+    return f"{line}  # {remark}" if remark else line
+
+
+def _method(request: Request) -> list[str]:
+    implied = "GET" if request.body is None else "POST"
+    return [] if request.method == implied else ["-X", _quoted(request.method)]
+
+
+def _streams(exchange: Exchange) -> bool:
+    """Whether an event stream was asked for or came: curl holds its output back without `-N`."""
+    if exchange.response and (exchange.response.header("Content-Type") or "").lower().startswith("text/event-stream"):
+        return True
+    body = exchange.request.body
+    if not body or len(body) > 100_000:
+        return False
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(parsed, dict) and parsed.get("stream") is True
+
+
+def _credential(request: Request) -> list[str]:
+    """The words for Authorization. The scheme is spelled as it was sent, as its letter case can be the point."""
+    given = next((value for name, value in request.headers if name.lower() == "authorization"), "Bearer")
+    scheme = given.split(" ", 1)[0]
+    if not (scheme.isascii() and scheme.isalpha()):
+        scheme = "Bearer"
+    match request.credential:
+        case Credential.NONE:
+            return []
+        case Credential.EMPTY:
+            return ["-H", "'Authorization: Bearer '"]
+        case Credential.NEVER_ISSUED:
+            return ["-H", "'Authorization: Bearer km_never_issued'"]
+        case Credential.OTHER_SCHEME:
+            return ["-u", '"km:$KITEMESH_TOKEN"']
+        case Credential.SECOND:
+            return ["-H", f'"Authorization: {scheme} $KITEMESH_SECOND_TOKEN"']
+        case Credential.OWN | Credential.UNSTATED:
+            return ["-H", f'"Authorization: {scheme} $KITEMESH_TOKEN"']
+
+
+def _fields(request: Request) -> list[str]:
+    words: list[str] = []
+    seen = set()
+    for name, value in request.headers:
+        key = name.lower()
+        seen.add(key)
+        if key in _BY_CURL or _CURL_DEFAULTS.get(key) == value:
+            continue
+        if key in _SHOWN:
+            words += ["-H", _quoted(f"{name}: {value}")]
+        elif all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
+            words += ["-H", f'"{name}: ${key.upper().replace("-", "_")}"']
+    if request.body is not None and "content-type" not in seen:
+        words += ["-H", "'Content-Type:'"]  # else curl sends application/x-www-form-urlencoded
+    return words
+
+
+def _body(exchange: Exchange) -> tuple[list[str], list[str], str]:
+    """The words for the body, the words that go before `curl` to make it, and a remark."""
+    body = exchange.request.body
+    if body is None:
+        return ([], [], "the request's body was not recorded") if exchange.request.method == "POST" else ([], [], "")
+    if len(body) > LONGEST_BODY:
+        entry = excerpt(exchange.name, 80)
+        return ["--data-binary", "@body"], [], f"body: {len(body):,} octets, see transcript.har, entry {entry}"
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if all(map(is_visible, text)) and not text.startswith("@"):  # curl reads @name as the name of a file
+        return ["--data-binary", shlex.quote(text)], [], ""
+    encoded = base64.b64encode(body).decode("ascii")
+    return ["--data-binary", "@-"], ["printf", "%s", shlex.quote(encoded), "|", "base64", "-d", "|"], ""
+
+
+def _quoted(text: str) -> str:
+    """The text as one word of a POSIX shell, with what cannot be seen left visible but inert."""
+    return shlex.quote(excerpt(text, LONGEST_BODY))

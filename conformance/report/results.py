@@ -1,0 +1,97 @@
+"""results.json, format 1: what a run came to, for programs. Its schema is `schemas/results.schema.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from conformance import __version__
+from conformance.contract.catalogue import contract_hash
+from conformance.report.account import Account, exchanges_by_name, target_url
+from conformance.report.curl import curl
+from conformance.verdict import Outcome
+from conformance.wire.exchange import Exchange
+
+FORMAT = 1
+
+
+def results(account: Account, transcript: bytes) -> dict[str, Any]:
+    """The document as JSON values.
+
+    Args:
+        account: the run.
+        transcript: the octets of the transcript that is kept beside it, for its hash.
+    """
+    verdict = account.verdict
+    exchanges = exchanges_by_name(account.transcript)
+    return {
+        "format": FORMAT,
+        "suite": {"name": "kitemesh-conformance", "version": __version__},
+        "target": {"url": target_url(account), "model": account.options.model},
+        "verdict": verdict.conclusion.value,
+        "sentence": verdict.sentence,
+        "scope": verdict.scope,
+        "exit_code": int(account.exit_code()),
+        "interrupted": account.interrupted,
+        "started": _rfc3339(account.started),
+        "ended": _rfc3339(account.ended),
+        "totals": {
+            "requests": len(account.transcript),
+            "credits_charged": account.credits,
+            "seconds": round(max(0.0, account.ended - account.started), 3),
+            "excused": account.excused[0],
+            "by_outcome": {state.value: count for state, count in verdict.by_state().items()},
+        },
+        "seed": account.seed,
+        "options": account.options.recorded(),
+        "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": hashlib.sha256(transcript).hexdigest()},
+        "notes": list(account.notes),
+        "requirements": [_requirement(outcome, exchanges) for outcome in verdict.outcomes],
+    }
+
+
+def dumps(document: Mapping[str, Any]) -> bytes:
+    """The document as UTF-8; what cannot be encoded (a lone surrogate) is escaped, as JSON allows."""
+    return (json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+
+
+def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> dict[str, Any]:
+    requirement = outcome.requirement
+    entry: dict[str, Any] = {
+        "id": requirement.id,
+        "area": requirement.area,
+        "level": requirement.level.value,
+        "statement": requirement.statement,
+        "sources": list(requirement.sources),
+        "outcome": outcome.state.value,
+        "exchanges": outcome.exchanges,
+        "findings": [],
+    }
+    if outcome.reason:
+        entry["reason"] = outcome.reason
+    if outcome.blocked_by:
+        entry["blocked_by"] = list(outcome.blocked_by)
+    if outcome.findings:
+        entry["intermittent"] = all(finding.intermittent for finding in outcome.findings)
+    for finding in outcome.findings:
+        exchange = exchanges.get(finding.exchange)
+        entry["findings"].append(
+            {
+                "message": finding.message,
+                "expected": finding.expected,
+                "observed": finding.observed,
+                "exchange": finding.exchange,
+                "place": finding.place,
+                "intermittent": finding.intermittent,
+                **({"span": list(finding.span)} if finding.span else {}),
+                **({"curl": curl(exchange)} if exchange else {}),
+            }
+        )
+    return entry
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,88 @@
+"""The numbers and the reasons that summaries show, counted once for all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from conformance.contract.catalogue import Level
+from conformance.verdict import Outcome, State, Verdict
+
+UNJUDGED = (State.BLOCKED, State.NOT_EXERCISED, State.NOT_SELECTED, State.NOT_APPLICABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came of the requirements of one area, or of all."""
+
+    area: str
+    passed: int
+    failed: int
+    """MUSTs."""
+    warned: int
+    """Failed SHOULDs."""
+    blocked: int
+    open: int
+    """Not exercised."""
+    left_out: int
+    """Not selected or not applicable."""
+    errors: int
+
+    @property
+    def judged(self) -> int:
+        """How many came to a yes or a no."""
+        return self.passed + self.failed + self.warned
+
+
+def rows(verdict: Verdict) -> list[Row]:
+    """One row an area, in the catalogue's order."""
+    areas: dict[str, list[Outcome]] = {}
+    for outcome in verdict.outcomes:
+        areas.setdefault(outcome.requirement.area, []).append(outcome)
+    return [_row(area, outcomes) for area, outcomes in areas.items()]
+
+
+def total(verdict: Verdict) -> Row:
+    """All areas in one row."""
+    return _row("all", verdict.outcomes)
+
+
+def broken(verdict: Verdict) -> list[Outcome]:
+    """The failed requirements, MUST first, else in the catalogue's order."""
+    failed = [outcome for outcome in verdict.outcomes if outcome.state is State.FAILED]
+    return sorted(failed, key=lambda outcome: outcome.requirement.level is not Level.MUST)
+
+
+def unjudged(verdict: Verdict) -> Mapping[tuple[State, str], list[Outcome]]:
+    """What was not judged, by state and reason; the states in the order of `UNJUDGED`."""
+    groups: dict[tuple[State, str], list[Outcome]] = {}
+    for state in UNJUDGED:
+        for outcome in verdict.outcomes:
+            if outcome.state is state:
+                groups.setdefault((state, outcome.reason), []).append(outcome)
+    return groups
+
+
+def errors(verdict: Verdict) -> list[Outcome]:
+    """The requirements on which the suite itself failed."""
+    return [outcome for outcome in verdict.outcomes if outcome.state is State.ERROR]
+
+
+def _row(area: str, outcomes: Iterable[Outcome]) -> Row:
+    states: Counter[State] = Counter()
+    failed: Counter[Level] = Counter()
+    for outcome in outcomes:
+        states[outcome.state] += 1
+        if outcome.state is State.FAILED:
+            failed[outcome.requirement.level] += 1
+    return Row(
+        area=area,
+        passed=states[State.PASSED],
+        failed=failed[Level.MUST],
+        warned=failed[Level.SHOULD],
+        blocked=states[State.BLOCKED],
+        open=states[State.NOT_EXERCISED],
+        left_out=states[State.NOT_SELECTED] + states[State.NOT_APPLICABLE],
+        errors=states[State.ERROR],
+    )

@@ -1,0 +1,202 @@
+"""What a person sees in the terminal: how far the recording has come, and then the whole verdict in 80 columns."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from conformance import __version__
+from conformance.report import tally
+from conformance.report.account import Account, Advance, exchanges_by_name, target_url
+from conformance.report.breach import Line, advice, finding_lines, headline, shown_findings
+from conformance.report.excerpt import excerpt
+from conformance.verdict import Conclusion, Outcome
+
+WIDTH = 80
+"""Columns where the width is not known, and the most that a paragraph takes."""
+
+_STYLE = {
+    Conclusion.CONFORMANT: "bold green",
+    Conclusion.NONCONFORMANT: "bold red",
+    Conclusion.INCONCLUSIVE: "bold yellow",
+    Conclusion.ERROR: "bold magenta",
+}
+_COLUMNS = {
+    "passed": "green",
+    "failed": "red",
+    "warned": "yellow",
+    "blocked": "cyan",
+    "not exercised": "yellow",
+    "left out": "dim",
+}
+
+
+def console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
+    """A console that takes nothing for markup, and is plain where NO_COLOR is set or nobody watches."""
+    plain = bool(os.environ.get("NO_COLOR"))
+    made = Console(
+        file=stream,
+        stderr=stderr,
+        color_system=None if plain else "auto",
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=False,
+    )
+    if not made.is_terminal or made.width > 100:
+        made.width = 100 if made.is_terminal else WIDTH
+    return made
+
+
+@contextmanager
+def meter(screen: Console) -> Iterator[Callable[[Advance], None]]:
+    """A progress line while the context lasts. Nothing at all where `screen` is no terminal or has to be plain."""
+    if not screen.is_terminal or screen.is_dumb_terminal or screen.color_system is None:
+        yield lambda advance: None
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<10}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:.0f} of at most {task.total:.0f} requests{task.fields[more]}"),
+    )
+    with Progress(*columns, console=screen, transient=True) as progress:
+        task = progress.add_task("starting", total=1, more="")
+
+        def update(advance: Advance) -> None:
+            more = f", {advance.credits:g} credits" if advance.credits else ""
+            more += f"; {excerpt(advance.note, 120)}" if advance.note else ""
+            total = max(advance.planned, advance.done, 1)
+            progress.update(task, description=advance.phase, completed=advance.done, total=total, more=more)
+
+        yield update
+
+
+def show(account: Account, screen: Console, written: Iterable[Path] = ()) -> None:
+    """The whole summary: what was judged, each breach, what was not judged, the verdict."""
+    _show_head(account, screen)
+    _show_areas(account, screen)
+    _show_breaches(account, screen)
+    show_open(account, screen)
+    show_end(account, screen, written)
+
+
+def text(account: Account, written: Iterable[Path] = ()) -> str:
+    """The summary without the findings, as plain text: for where these are shown already."""
+    held = io.StringIO()
+    screen = console(held)
+    _show_areas(account, screen)
+    show_open(account, screen)
+    show_end(account, screen, written)
+    return held.getvalue()
+
+
+def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) -> None:
+    """The verdict with its exit code, and where the reports are."""
+    verdict = account.verdict
+    screen.print()
+    for note in account.notes:
+        _paragraph(screen, Text(excerpt(note, 1000)), "Note: ")
+    if account.interrupted:
+        screen.print(Text("Interrupted: what was not sent was not judged.", "yellow"))
+    paths = list(written)
+    if paths:
+        parent = paths[0].parent
+        screen.print(Text(f"Reports in {parent}: {', '.join(path.name for path in paths)}"), soft_wrap=True)
+    text = Text.assemble((verdict.conclusion.upper(), _STYLE[verdict.conclusion]))
+    text.append(f" ({verdict.scope} scope, exit code {int(account.exit_code())}): {excerpt(verdict.sentence, 2000)}")
+    _paragraph(screen, text, "")
+
+
+def show_open(account: Account, screen: Console) -> None:
+    """What was not judged, by reason, and where the suite itself failed."""
+    groups = tally.unjudged(account.verdict)
+    if groups:
+        screen.print()
+        screen.print(Text("Not judged", "bold"))
+    for (state, reason), outcomes in groups.items():
+        _paragraph(screen, Text(f"{state}: {excerpt(reason)}", "cyan"), "  ")
+        _paragraph(screen, Text(_ids(outcomes)), "    ")
+    for outcome in tally.errors(account.verdict):
+        screen.print()
+        screen.print(Text(f"The suite itself failed on {outcome.requirement.id}: {excerpt(outcome.reason)}", "magenta"))
+
+
+def _show_head(account: Account, screen: Console) -> None:
+    seconds = max(0.0, account.ended - account.started)
+    screen.print(Text(f"KiteMesh conformance {__version__}", "bold"))
+    screen.print(Text(f"Target {excerpt(target_url(account)) or 'unknown'}"), soft_wrap=True)
+    screen.print(Text(f"Model {excerpt(account.options.model or 'unknown')}"), soft_wrap=True)
+    excused, judged = account.excused
+    more = f"; {excused} of {judged} excused" if excused else ""
+    screen.print(
+        Text(
+            f"Depth {account.options.depth}, seed {account.seed}; {len(account.transcript)} requests"
+            f" in {seconds:.1f} s{more}; {account.credits:g} credits charged"
+        )
+    )
+
+
+def _show_areas(account: Account, screen: Console) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("area")
+    for name in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in tally.rows(account.verdict):
+        table.add_row(*_cells(row))
+    table.add_row(*_cells(tally.total(account.verdict)), style="bold")
+    screen.print()
+    screen.print(table)
+
+
+def _cells(row: tally.Row) -> list[Text]:
+    counts = (row.passed, row.failed, row.warned, row.blocked, row.open, row.left_out)
+    styles = _COLUMNS.values()
+    return [
+        Text(row.area),
+        *(Text(str(count), style if count else "dim") for count, style in zip(counts, styles, strict=True)),
+    ]
+
+
+def _show_breaches(account: Account, screen: Console) -> None:
+    exchanges = exchanges_by_name(account.transcript)
+    for outcome in tally.broken(account.verdict):
+        screen.print()
+        screen.print(Text(headline(outcome), "bold red" if outcome.requirement.level == "MUST" else "bold yellow"))
+        findings, left = shown_findings(outcome)
+        for finding in findings:
+            for line in finding_lines(finding, exchanges):
+                _show_line(line, screen)
+        if left:
+            _show_line(Line("", f"and {left} more, in results.json"), screen)
+        for line in advice(outcome):
+            _show_line(line, screen)
+
+
+def _show_line(line: Line, screen: Console) -> None:
+    if line.label == "again":
+        # No line end of ours may get into a command that is going to be copied.
+        screen.print(Text.assemble(("  again     ", "dim"), line.text), soft_wrap=True)
+    else:
+        _paragraph(screen, Text(line.text), f"  {line.label:<10}" if line.label else "  ")
+
+
+def _paragraph(screen: Console, text: Text, lead: str) -> None:
+    """The text in lines of the screen's width, the first behind `lead`, the others below it; no trailing blanks."""
+    for line in text.wrap(screen, screen.width - len(lead)):
+        line.rstrip()
+        screen.print(Text.assemble((lead, "dim"), line))
+        lead = " " * len(lead)
+
+
+def _ids(outcomes: list[Outcome]) -> str:
+    return ", ".join(outcome.requirement.id for outcome in outcomes)

@@ -1,0 +1,297 @@
+"""Outcomes and the verdict: the only place that decides. Every report, exit code and badge reads what comes from here.
+
+`decide` takes what the checks yielded and gives one `Outcome` a requirement and one `Verdict` for the run. It is pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, StrEnum
+
+from conformance.checks.finding import Finding, Item, Judged, Unjudged
+from conformance.contract.catalogue import Catalogue, Level, Requirement
+
+
+class State(StrEnum):
+    """What became of a requirement."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    """Another failure made it unjudgeable."""
+    NOT_EXERCISED = "not-exercised"
+    NOT_SELECTED = "not-selected"
+    """An option left it out."""
+    NOT_APPLICABLE = "not-applicable"
+    """The target was declared to lack the capability."""
+    ERROR = "error"
+    """The suite itself went wrong."""
+
+
+class Conclusion(StrEnum):
+    """The verdict on a run."""
+
+    CONFORMANT = "conformant"
+    NONCONFORMANT = "nonconformant"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line. The first that applies is given, in this order: 3, 2, 4, 1, 6, 0."""
+
+    CONFORMANT = 0
+    NONCONFORMANT = 1
+    INTERRUPTED = 2
+    SUITE_ERROR = 3
+    USAGE = 4
+    INCONCLUSIVE = 6
+
+
+EXIT_OF = {
+    Conclusion.CONFORMANT: Exit.CONFORMANT,
+    Conclusion.NONCONFORMANT: Exit.NONCONFORMANT,
+    Conclusion.INCONCLUSIVE: Exit.INCONCLUSIVE,
+    Conclusion.ERROR: Exit.SUITE_ERROR,
+}
+
+EXCUSED_SHARE = 0.25
+"""Above this share of excused exchanges a run says nothing (contract, "Answers that excuse")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one requirement, and why."""
+
+    requirement: Requirement
+    state: State
+    exchanges: int = 0
+    """How many exchanges it was judged on."""
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    """Why it was not judged, where it was not."""
+    blocked_by: tuple[str, ...] = ()
+    excused: bool = False
+    """True: it was not exercised because of an excuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the options left to judge."""
+
+    strict: bool = False
+    selected: frozenset[str] | None = None
+    """Ids; None: all."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Capability that the target was declared to lack: why (the option)."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Requirement id that an option of this run leaves out: why."""
+    partial: bool = False
+    """True: an option narrowed the run in a way that no single requirement shows (`--depth quick`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict on a run."""
+
+    conclusion: Conclusion
+    sentence: str
+    """One sentence for a person: what was concluded and why."""
+    scope: str
+    """`full` or `partial`."""
+    outcomes: tuple[Outcome, ...]
+    """In the catalogue's order, one a requirement."""
+
+    def __getitem__(self, requirement: str) -> Outcome:
+        """The outcome of a requirement id; KeyError where there is none."""
+        for outcome in self.outcomes:
+            if outcome.requirement.id == requirement:
+                return outcome
+        raise KeyError(requirement)
+
+    def by_state(self) -> dict[State, int]:
+        """How many requirements came to each state."""
+        counts = dict.fromkeys(State, 0)
+        for outcome in self.outcomes:
+            counts[outcome.state] += 1
+        return counts
+
+    @property
+    def exit_code(self) -> Exit:
+        """The command line's exit code for this verdict."""
+        return EXIT_OF[self.conclusion]
+
+
+def decide(
+    catalogue: Catalogue,
+    items: Mapping[str, Sequence[Item]],
+    selection: Selection,
+    *,
+    errors: Mapping[str, str] | None = None,
+    absorbed_by: Mapping[str, Iterable[str]] | None = None,
+    excused: tuple[int, int] = (0, 0),
+    trouble: str = "",
+) -> Verdict:
+    """The verdict from what the checks yielded.
+
+    Args:
+        catalogue: the requirements.
+        items: requirement id to what its check yielded; an id without a check is missing.
+        selection: what the options left to judge.
+        errors: requirement id to the message of an exception that its check raised.
+        absorbed_by: requirement id to the requirements whose failure takes over its findings (the table of blame).
+        excused: how many exchanges were excused, of how many.
+        trouble: why the run as a whole says nothing (the target could not be reached), where it does.
+    """
+    errors = errors or {}
+    failed = _resolve_blame(items, absorbed_by or {})
+    outcomes = tuple(
+        _outcome(requirement, items.get(requirement.id), selection, errors.get(requirement.id), failed)
+        for requirement in catalogue
+    )
+    outcomes = _drop_vain_blocks(outcomes)
+    scope = _scope(outcomes, selection)
+    conclusion, sentence = _conclude(outcomes, selection, excused, trouble)
+    return Verdict(conclusion, sentence, scope, outcomes)
+
+
+def _resolve_blame(
+    items: Mapping[str, Sequence[Item]], absorbed_by: Mapping[str, Iterable[str]]
+) -> dict[str, tuple[tuple[Finding, ...], frozenset[str]]]:
+    """For each requirement with findings: those that stay its own, and who took the others.
+
+    A requirement absorbs another's findings only with findings that it keeps itself, so the resolution follows the
+    edges to their ends; a cycle in the table would be a defect of the table and leaves both with their findings.
+    """
+    findings = {id_: tuple(i for i in found if isinstance(i, Finding)) for id_, found in items.items()}
+    resolved: dict[str, tuple[tuple[Finding, ...], frozenset[str]]] = {}
+
+    def resolve(id_: str, path: frozenset[str]) -> tuple[tuple[Finding, ...], frozenset[str]]:
+        if id_ in resolved:
+            return resolved[id_]
+        own: list[Finding] = []
+        takers: set[str] = set()
+        for finding in findings.get(id_, ()):
+            taken = [
+                other
+                for other in (*finding.yields_to, *absorbed_by.get(id_, ()))
+                if other != id_ and other not in path and resolve(other, path | {id_})[0]
+            ]
+            if taken:
+                takers.update(taken)
+            else:
+                own.append(finding)
+        result = (tuple(own), frozenset(takers))
+        if not path:
+            resolved[id_] = result
+        return result
+
+    for id_ in findings:
+        resolve(id_, frozenset())
+    return resolved
+
+
+def _outcome(
+    requirement: Requirement,
+    items: Sequence[Item] | None,
+    selection: Selection,
+    error: str | None,
+    failed: Mapping[str, tuple[tuple[Finding, ...], frozenset[str]]],
+) -> Outcome:
+    id_ = requirement.id
+    if selection.selected is not None and id_ not in selection.selected:
+        return Outcome(requirement, State.NOT_SELECTED, reason="left out by --only or --skip")
+    if requirement.capability in selection.absent:
+        return Outcome(requirement, State.NOT_APPLICABLE, reason=selection.absent[requirement.capability])
+    if error is not None:
+        return Outcome(requirement, State.ERROR, reason=error)
+    if items is None:
+        return Outcome(requirement, State.NOT_EXERCISED, reason="its check is not built yet")
+    judged = {item.exchange for item in items if isinstance(item, (Judged, Finding))}
+    own, takers = failed.get(id_, ((), frozenset()))
+    if own:
+        return Outcome(requirement, State.FAILED, len(judged), own)
+    if takers:
+        names = tuple(sorted(takers))
+        return Outcome(requirement, State.BLOCKED, 0, reason=f"its breaches are those of {', '.join(names)}",
+                       blocked_by=names)  # fmt: skip
+    if judged:
+        return Outcome(requirement, State.PASSED, len(judged))
+    if id_ in selection.withheld:
+        return Outcome(requirement, State.NOT_SELECTED, reason=selection.withheld[id_])
+    unjudged = [item for item in items if isinstance(item, Unjudged)]
+    blockers = sorted({item.blocked_by for item in unjudged if item.blocked_by})
+    if blockers:
+        return Outcome(requirement, State.BLOCKED, reason=f"made unjudgeable by {', '.join(blockers)}",
+                       blocked_by=tuple(blockers))  # fmt: skip
+    excuses = [item for item in unjudged if item.excused]
+    reason = (excuses or unjudged)[0].reason if unjudged else "no exchange of this run shows it"
+    return Outcome(requirement, State.NOT_EXERCISED, reason=reason, excused=bool(excuses))
+
+
+def _drop_vain_blocks(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """Name only blockers that failed or were blocked themselves; without one, the requirement was not exercised."""
+    real = {o.requirement.id for o in outcomes if o.state in (State.FAILED, State.BLOCKED, State.ERROR)}
+
+    def settle(outcome: Outcome) -> Outcome:
+        if outcome.state is not State.BLOCKED:
+            return outcome
+        blockers = tuple(b for b in outcome.blocked_by if b in real)
+        if blockers:
+            return replace(outcome, blocked_by=blockers)
+        return replace(outcome, state=State.NOT_EXERCISED, blocked_by=(),
+                       reason=f"{outcome.reason}, which was not judged itself")  # fmt: skip
+
+    return tuple(settle(outcome) for outcome in outcomes)
+
+
+def _scope(outcomes: Iterable[Outcome], selection: Selection) -> str:
+    narrowed = selection.partial or any(o.state is State.NOT_SELECTED for o in outcomes)
+    return "partial" if narrowed else "full"
+
+
+def _conclude(
+    outcomes: Sequence[Outcome], selection: Selection, excused: tuple[int, int], trouble: str
+) -> tuple[Conclusion, str]:
+    def ids(states: set[State], level: Level | None) -> list[Outcome]:
+        return [o for o in outcomes if o.state in states and (level is None or o.requirement.level is level)]
+
+    if broken := ids({State.ERROR}, None):
+        return Conclusion.ERROR, f"The suite itself failed on {_names(broken)}; this says nothing about the target."
+    must = ids({State.FAILED}, Level.MUST)
+    should = ids({State.FAILED}, Level.SHOULD)
+    if must:
+        return Conclusion.NONCONFORMANT, f"The target breaks {_count(must, 'MUST')}: {_names(must)}."
+    if should and selection.strict:
+        return Conclusion.NONCONFORMANT, f"The target breaks {_count(should, 'SHOULD')} (--strict): {_names(should)}."
+    if trouble:
+        return Conclusion.INCONCLUSIVE, trouble
+    judged = ids({State.PASSED, State.FAILED}, None)
+    if not judged:
+        return Conclusion.INCONCLUSIVE, "Nothing was judged, so nothing is known of the target."
+    count, total = excused
+    if total and count / total > EXCUSED_SHARE:
+        return (
+            Conclusion.INCONCLUSIVE,
+            f"{count} of {total} exchanges were excused (rate limits, intermediaries, the network): too many to judge.",
+        )
+    failed_should = {o.requirement.id for o in should}
+    open_ = [
+        o
+        for o in ids({State.NOT_EXERCISED, State.BLOCKED}, Level.MUST)
+        if not (o.state is State.BLOCKED and o.blocked_by and set(o.blocked_by) <= failed_should)
+    ]
+    if open_:
+        return Conclusion.INCONCLUSIVE, f"{_count(open_, 'MUST')} could not be judged: {_names(open_)}."
+    warned = f", with {_count(should, 'warning', 'warnings')}: {_names(should)}" if should else ""
+    return Conclusion.CONFORMANT, f"The target meets every MUST that was selected{warned}."
+
+
+def _names(outcomes: Sequence[Outcome], most: int = 4) -> str:
+    shown = ", ".join(o.requirement.id for o in outcomes[:most])
+    return shown if len(outcomes) <= most else f"{shown} and {len(outcomes) - most} more"
+
+
+def _count(outcomes: Sequence[Outcome], one: str, many: str | None = None) -> str:
+    return f"{len(outcomes)} {one if len(outcomes) == 1 else many or one}"

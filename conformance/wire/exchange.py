@@ -1,0 +1,190 @@
+"""What travelled: one request and what came back for it, as frozen values.
+
+Everything that a check may look at is here and nothing else, so that a transcript which was written to a file, or
+recorded by somebody else's client, is judged by the same functions as a live run. Secrets never get into these values:
+they are redacted as the bytes arrive (see `redaction`), at the same length, and `Response.redacted` says where.
+
+Times. `Exchange.started` is Unix seconds (UTC); every other time is in seconds after it, rounded to microseconds so
+that writing to HAR and reading back loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+Headers = tuple[tuple[str, str], ...]
+"""Header fields in the order sent, names as spelled, values decoded as Latin-1."""
+
+
+class Credential(StrEnum):
+    """Whose token a request bore. The token itself is redacted, so the request has to say it."""
+
+    OWN = "own"
+    SECOND = "second"
+    NONE = "none"
+    EMPTY = "empty"
+    """`Bearer` with nothing after it."""
+    NEVER_ISSUED = "never-issued"
+    OTHER_SCHEME = "other-scheme"
+    UNSTATED = "unstated"
+    """Recorded by another client: browsers strip the header from a HAR, so its absence says nothing."""
+
+
+class Ending(StrEnum):
+    """How an exchange came to its end."""
+
+    COMPLETE = "complete"
+    """The body ended as its framing says."""
+    CUT = "cut"
+    """The connection was closed before the end that the framing announced."""
+    RESET = "reset"
+    """The connection broke (reset, closed without an answer) before any byte of an answer or in its midst."""
+    REFUSED = "refused"
+    """No connection could be made: refused, no route, unknown host."""
+    TLS = "tls"
+    """The TLS handshake failed."""
+    GARBAGE = "garbage"
+    """What came back is no HTTP."""
+    TIMED_OUT_CONNECTING = "timed-out-connecting"
+    TIMED_OUT_FIRST_BYTE = "timed-out-first-byte"
+    TIMED_OUT_IDLE = "timed-out-idle"
+    TIMED_OUT_TOTAL = "timed-out-total"
+    TOO_LARGE = "too-large"
+    """The suite stopped reading at its limit of size."""
+    LEFT = "left"
+    """The suite left on purpose, or was interrupted."""
+    UNSTATED = "unstated"
+    """Recorded by another client, which does not say."""
+
+
+TIMED_OUT = frozenset(
+    {Ending.TIMED_OUT_CONNECTING, Ending.TIMED_OUT_FIRST_BYTE, Ending.TIMED_OUT_IDLE, Ending.TIMED_OUT_TOTAL}
+)
+NO_ANSWER = frozenset({Ending.RESET, Ending.REFUSED, Ending.TLS, Ending.GARBAGE}) | TIMED_OUT
+
+
+class Piece(NamedTuple):
+    """A part of the body as it arrived."""
+
+    at: float
+    """Seconds after `Exchange.started`."""
+    length: int
+    """Octets of `Response.body`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was sent."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes | None
+    """None: not known (a HAR without the request's text). An empty body is `b""`."""
+    credential: Credential = Credential.UNSTATED
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back. `body` is what the transfer coding held; a content coding is not undone here."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    reason: str = ""
+    http_version: str = "HTTP/1.1"
+    headers_at: float | None = None
+    """Seconds until the header section was complete; None: not known."""
+    pieces: tuple[Piece, ...] | None = None
+    """None: not known (recorded by another client)."""
+    excess: int = 0
+    """Octets that arrived behind the end that Content-Length announced, before the next request."""
+    redacted: tuple[tuple[int, int], ...] = ()
+    """(offset, length) of each secret that the body held."""
+    redacted_headers: tuple[str, ...] = ()
+    """Names of the header fields that held a secret."""
+    decoded: bool = False
+    """True: the client that recorded it had undone the content coding already (foreign HAR)."""
+    body_known: bool = True
+    """False: the client that recorded it left the text out, and `body` says nothing (foreign HAR)."""
+
+    def header(self, name: str) -> str | None:
+        """The field's value, several joined by `, ` (RFC 9110, section 5.3); None where it is absent."""
+        wanted = name.lower()
+        values = [value for key, value in self.headers if key.lower() == wanted]
+        return ", ".join(values) if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeNote:
+    """What the suite knew when it sent the request: names and relations, never the judgement itself."""
+
+    area: str = ""
+    phase: str = ""
+    """calm, concurrent, generated, hostile, recover; empty in a foreign transcript."""
+    flow: str = ""
+    """The chain of requests that this one belongs to."""
+    twin: str | None = None
+    """Name of the exchange whose body is the same without the breach."""
+    group: str | None = None
+    """Requests of one group were in flight together."""
+    attempt: int = 1
+    """Counts from 1; higher where an answer excused itself and was asked again."""
+    round: int = 1
+    """Counts from 1; higher where the whole flow was tried again (a model's whim, or to tell intermittent faults)."""
+    probe: str = ""
+    """The exchange's name without attempt and round."""
+    breach: str | None = None
+    """The named rule of a generated breach."""
+    left_after: int | None = None
+    """The suite left after so many pieces, on purpose."""
+    slow: bool = False
+    """The suite read slowly, on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and what came back."""
+
+    name: str
+    """Unique in its transcript."""
+    request: Request
+    response: Response | None
+    ending: Ending
+    started: float
+    """Unix seconds, UTC."""
+    finished: float
+    """Seconds after `started`."""
+    error: str = ""
+    """What the transport said, in words, where it failed."""
+    note: ProbeNote = field(default_factory=ProbeNote)
+    server_ip: str = ""
+
+    @property
+    def status(self) -> int | None:
+        """The status code, None where no answer came."""
+        return self.response.status if self.response else None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A run's exchanges, in the order in which they were started, and what the run was told."""
+
+    exchanges: tuple[Exchange, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values only: target, model, depth, seed, declared absences, what was cut off and why."""
+    creator: str = ""
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(self.exchanges)
+
+    def __len__(self) -> int:
+        return len(self.exchanges)
+
+    @property
+    def own(self) -> bool:
+        """True where this suite recorded it (times, endings and probe notes are known)."""
+        return bool(self.options.get("suite"))

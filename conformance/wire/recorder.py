@@ -1,0 +1,205 @@
+"""Drives flows over the recording client: phases, concurrency, budgets, and asking again where an answer excuses.
+
+What needs a judgement is handed in as functions (`Judgement`), so that nothing here knows what an answer means. Every
+attempt is kept as an exchange of its own; a flow receives the answer of the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from conformance.contract.classify import CHAT
+from conformance.probes.flow import Answer, Flow, Phase, Send
+from conformance.wire.client import Client, Outgoing
+from conformance.wire.exchange import TIMED_OUT, Credential, Ending, Exchange, Headers, ProbeNote
+
+ATTEMPTS = 3
+"""Times that a request is sent at the most while its answers excuse themselves (contract, "Answers that excuse")."""
+HUNG = 4
+"""Requests in a row that ran into a time limit, after which the target is taken to hang on everything."""
+AFTER_DONE = (b"[DONE]", 4.0)
+"""Behind these octets a stream ought to end; the suite waits so many seconds for it."""
+
+
+class Stop(Exception):
+    """Nothing more is sent. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What recording has to know of an exchange, handed in by whoever may judge."""
+
+    answer: Callable[[Exchange], Answer]
+    ask_again: Callable[[Exchange], float | None]
+    """Seconds to wait before the request is sent once more; None: the answer stands."""
+    credits: Callable[[Exchange], float]
+    """Credits that the answer says were charged."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What a run may spend."""
+
+    max_requests: int | None = None
+    max_credits: float | None = None
+    requests: int = 0
+    credits: float = 0.0
+
+    def take(self) -> None:
+        """Take one request. Raises Stop where the budget is spent."""
+        if self.max_requests is not None and self.requests >= self.max_requests:
+            raise Stop(f"stopped after {self.requests} requests, as --max-requests says")
+        if self.max_credits is not None and self.credits >= self.max_credits:
+            raise Stop(f"stopped after {self.credits:g} credits, as --max-credits says")
+        self.requests += 1
+
+
+class Slots:
+    """How many requests may be under way at once; halves when the target says that it is too many."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._busy = 0
+        self._free = asyncio.Condition()
+
+    async def __aenter__(self) -> None:
+        async with self._free:
+            await self._free.wait_for(lambda: self._busy < self.most)
+            self._busy += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        async with self._free:
+            self._busy -= 1
+            self._free.notify_all()
+
+    def halve(self) -> None:
+        """Allow half as many from now on, one at least."""
+        self.most = max(1, self.most // 2)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Records flows. One owner of what changes during a run."""
+
+    client: Client
+    judgement: Judgement
+    base_headers: Headers
+    secrets: Mapping[str, str]
+    """`token`, and `second` where there is one."""
+    budget: Budget
+    slots: Slots
+    told: Callable[[Exchange, str], None] = lambda exchange, note: None
+    """Called after each exchange, with a remark or an empty text."""
+    exchanges: list[Exchange] = field(default_factory=list)
+    stopped: str = ""
+    _hung: int = 0
+    _heard: bool = False
+
+    async def run(self, flows: Sequence[Flow]) -> None:
+        """Record the flows phase by phase; the opening ones one after another. A Stop ends it and is told."""
+        for phase in Phase:
+            chosen = [flow for flow in flows if flow.phase is phase]
+            if phase is Phase.OPENING:
+                for flow in chosen:
+                    await self.together([flow])
+            else:
+                await self.together(chosen)
+
+    async def together(self, flows: Iterable[Flow], round_: int = 1) -> None:
+        """Record flows side by side. Does nothing once the run was stopped."""
+        if self.stopped:
+            return
+        tasks = [asyncio.ensure_future(self._drive(flow, round_)) for flow in flows]
+        try:
+            for task in asyncio.as_completed(tasks):
+                await task
+        except Stop as stop:
+            self.stopped = self.stopped or str(stop)
+        finally:
+            # What is under way when a budget is spent is let finish; nothing new is sent, as every step asks `stopped`.
+            if tasks:
+                if not self.stopped:
+                    for task in tasks:
+                        task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _drive(self, flow: Flow, round_: int) -> None:
+        """One flow, from its first request to its end."""
+        steps = flow.steps(round_)
+        try:
+            wanted = next(steps)
+            while True:
+                if isinstance(wanted, Send):
+                    got: Answer | list[Answer] = await self._send(flow, wanted, round_, None)
+                else:
+                    group = wanted[0].name if len(wanted) > 1 else None
+                    got = list(await asyncio.gather(*(self._send(flow, send, round_, group) for send in wanted)))
+                wanted = steps.send(got)
+        except StopIteration:
+            return
+
+    async def _send(self, flow: Flow, send: Send, round_: int, group: str | None) -> Answer:
+        """One request, again while its answer excuses itself."""
+        if send.delay:
+            await asyncio.sleep(send.delay)
+        attempt = 1
+        while True:
+            async with self.slots:
+                if self.stopped:
+                    raise Stop(self.stopped)
+                self.budget.take()
+                exchange = await self.client.exchange(self._outgoing(flow, send, round_, attempt, group))
+            self._keep(exchange)
+            wait = self.judgement.ask_again(exchange) if attempt < ATTEMPTS else None
+            if wait is None:
+                return self.judgement.answer(exchange)
+            if exchange.status == 429:
+                self.slots.halve()
+            self.told(exchange, f"waiting {wait:.1f} s: {exchange.status or exchange.ending}")
+            await asyncio.sleep(wait)
+            attempt += 1
+
+    def _keep(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+        self.budget.credits += self.judgement.credits(exchange)
+        self._heard = self._heard or exchange.response is not None
+        hung = exchange.ending in TIMED_OUT and exchange.response is None
+        self._hung = self._hung + 1 if hung else 0
+        self.told(exchange, "")
+        if self._hung >= HUNG or (hung and not self._heard):
+            raise Stop(f"the target does not answer: {self._hung} requests in a row ran into the time limit")
+        if not self._heard and exchange.ending in (Ending.REFUSED, Ending.TLS) and exchange.note.attempt >= ATTEMPTS:
+            raise Stop(f"the target cannot be reached: {exchange.error or exchange.ending}")
+        if not self._heard and exchange.ending is Ending.TLS:
+            raise Stop(f"the target cannot be reached: {exchange.error or 'the TLS handshake failed'}")
+
+    def _outgoing(self, flow: Flow, send: Send, round_: int, attempt: int, group: str | None) -> Outgoing:
+        probe = send.name
+        name = probe + (f"#{round_}" if round_ > 1 else "") + (f"~{attempt}" if attempt > 1 else "")
+        headers = [*self.base_headers, *send.headers]
+        if send.authorization is not None:
+            headers.append(("Authorization", send.authorization.format(**self.secrets)))
+        note = ProbeNote(
+            area=flow.area, phase=str(flow.phase), flow=flow.name, twin=send.twin, group=group, attempt=attempt,
+            round=round_, probe=probe, breach=send.breach, left_after=send.leave_after, slow=send.pause > 0,
+        )  # fmt: skip
+        return Outgoing(
+            name, send.method, send.endpoint or CHAT, tuple(headers), send.body, credential_of(send.authorization), note,
+            leave_after=send.leave_after, pause=send.pause, settle=None if send.pause else AFTER_DONE,
+        )  # fmt: skip
+
+
+def credential_of(authorization: str | None) -> Credential:
+    """Whose token a template of the Authorization field stands for."""
+    if authorization is None:
+        return Credential.NONE
+    if "{token}" in authorization:
+        return Credential.OWN
+    if "{second}" in authorization:
+        return Credential.SECOND
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        return Credential.OTHER_SCHEME
+    return Credential.NEVER_ISSUED if rest.strip() else Credential.EMPTY

@@ -1,0 +1,260 @@
+"""The catalogue: the package's own is whole and well-formed, and whatever is wrong with a file is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from conformance.contract import schemas
+from conformance.contract.catalogue import (
+    CAPABILITIES,
+    SOURCES,
+    Catalogue,
+    CatalogueError,
+    Level,
+    Requirement,
+    UnknownRequirement,
+    contract_hash,
+    load,
+)
+
+# What the contract's tables hold. A requirement that comes or goes is a decision, and so an edit here too.
+AREAS = {
+    "auth": 10, "accept": 10, "reject": 13, "error": 8, "http": 3, "completion": 13, "kitemesh": 7, "stream": 14,
+    "chunk": 12, "approval": 13, "resume": 17, "robust": 4, "isolation": 5, "sdk": 2,
+}  # fmt: skip
+LEVELS = {Level.MUST: 83, Level.SHOULD: 48}
+WHIMS = {
+    "completion.output-limit", "completion.limit-priority", "completion.uses-prompt", "stream.incremental",
+    "chunk.appends", "chunk.text-intact", "approval.arguments",
+}  # fmt: skip
+
+GOOD = """
+[contract]
+version = "1"
+
+[[area]]
+id = "stream"
+title = "The bytes of a stream"
+
+[[requirement]]
+id = "stream.done"
+level = "MUST"
+statement = "The server ends a stream with the event `[DONE]`."
+sources = ["S"]
+why = "Clients wait."
+fix = "Send it."
+"""
+
+
+def read(tmp_path: Path, text: str) -> Catalogue:
+    path = tmp_path / "requirements.toml"
+    path.write_text(text, encoding="utf-8")
+    return load(path)
+
+
+def each() -> list[Requirement]:
+    return list(load())
+
+
+def test_areas_hold_what_the_contract_lists() -> None:
+    assert Counter(requirement.area for requirement in load()) == AREAS
+    assert list(load().areas) == list(AREAS)
+    assert len(load()) == sum(AREAS.values())
+
+
+def test_levels_and_whims_are_those_of_the_contract() -> None:
+    assert Counter(requirement.level for requirement in load()) == LEVELS
+    assert {requirement.id for requirement in load() if requirement.whim} == WHIMS
+
+
+def test_requirements_of_an_area_stand_together_in_the_order_of_the_areas() -> None:
+    assert list(dict.fromkeys(requirement.area for requirement in load())) == list(load().areas)
+    places = [list(load().areas).index(requirement.area) for requirement in load()]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("requirement", each(), ids=lambda requirement: requirement.id)
+def test_requirement_reads_as_sentences(requirement: Requirement) -> None:
+    assert requirement.statement.startswith(("The server", "Where ", "When "))
+    assert "he server" in requirement.statement
+    for sentence in (requirement.statement, requirement.why, requirement.fix):
+        assert sentence == sentence.strip()
+        assert sentence.endswith(".")
+        assert sentence[0].isupper()
+        assert "~" not in sentence
+        assert sentence.count("`") % 2 == 0
+    if requirement.area == "reject":
+        assert requirement.statement.startswith("The server refuses ")
+
+
+def test_texts_are_not_repeated() -> None:
+    for member in ("statement", "why", "fix"):
+        counts = Counter(getattr(requirement, member) for requirement in load())
+        assert [text for text, count in counts.items() if count > 1] == []
+
+
+def test_capabilities() -> None:
+    special = {"resume.other-caller": "second-token", "resume.expired": "wait-expiry"}
+    for requirement in load():
+        usual = "approvals" if requirement.area in ("approval", "resume") else None
+        assert requirement.capability == special.get(requirement.id, usual)
+    assert {requirement.capability for requirement in load()} - {None} == set(CAPABILITIES)
+
+
+def test_sources_are_described() -> None:
+    assert set("SCAROEWHP") == set(SOURCES)
+    assert {source for requirement in load() for source in requirement.sources} <= set(SOURCES)
+
+
+def test_own_catalogue_is_read_once() -> None:
+    assert load() is load()
+
+
+def test_requirement_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load()["stream.done"].level = Level.SHOULD  # type: ignore[misc]
+
+
+def test_lookup() -> None:
+    assert load()["stream.done"].id == "stream.done"
+    assert "stream.done" in load()
+    assert "stream.dnoe" not in load()
+    assert 7 not in load()
+    with pytest.raises(UnknownRequirement, match=r"did you mean stream\.done"):
+        load()["stream.dnoe"]
+
+
+def test_select_by_id_area_and_glob() -> None:
+    catalogue = load()
+    stream = [requirement for requirement in catalogue if requirement.area == "stream"]
+    assert catalogue.select(["stream"]) == catalogue.select(["stream.*"]) == stream
+    assert [r.id for r in catalogue.select(["stream.done", "auth.challenge"])] == ["auth.challenge", "stream.done"]
+    assert [r.id for r in catalogue.select(["stream.done-*"])] == [
+        "stream.done-once",
+        "stream.done-last",
+        "stream.done-literal",
+    ]
+    assert catalogue.select(["stream", "stream.done"]) == stream
+    assert catalogue.select([]) == []
+
+
+@pytest.mark.parametrize("pattern", ["straem", "stream.dnoe", "stream.x*", "", "STREAM", "stream."])
+def test_select_refuses_what_names_nothing(pattern: str) -> None:
+    with pytest.raises(UnknownRequirement) as caught:
+        load().select(["auth", pattern])
+    message = str(caught.value)
+    assert repr(pattern) in message
+    assert "\n" not in message
+
+
+def test_unknown_pattern_gets_the_nearest_ids() -> None:
+    with pytest.raises(UnknownRequirement, match="did you mean stream"):
+        load().select(["straem"])
+    with pytest.raises(UnknownRequirement, match="the areas are auth, accept, "):
+        load().select(["zzzzzzzz"])
+
+
+def test_good_file_is_read(tmp_path: Path) -> None:
+    catalogue = read(tmp_path, GOOD)
+    assert [requirement.id for requirement in catalogue] == ["stream.done"]
+    assert catalogue.version == "1"
+    assert catalogue["stream.done"] == Requirement(
+        id="stream.done",
+        area="stream",
+        level=Level.MUST,
+        statement="The server ends a stream with the event `[DONE]`.",
+        sources=("S",),
+        whim=False,
+        capability=None,
+        why="Clients wait.",
+        fix="Send it.",
+    )
+
+
+ROW = GOOD[GOOD.index("[[requirement]]") :]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (ROW, ROW * 2, "stream.done stands in the catalogue twice"),
+        ('"MUST"', '"MAY"', "stream.done has the level 'MAY': it must be MUST or SHOULD"),
+        ('"MUST"', '"must"', "level 'must'"),
+        ('["S"]', '["X"]', "stream.done names the source 'X'"),
+        ('["S"]', "[1]", "names the source 1"),
+        ('["S"]', "[]", "at least one source"),
+        ('["S"]', '["S", "S"]', "each once"),
+        ('["S"]', '"S"', "stream.done must have an array as 'sources'"),
+        ('"stream.done"', '"stream"', "has the id 'stream': it must read area.words"),
+        ('"stream.done"', '"stream.Done"', "it must read area.words-with-dashes"),
+        ('"stream.done"', '"stream.done-"', "it must read area.words-with-dashes"),
+        ('"stream.done"', '"stream.done_last"', "it must read area.words-with-dashes"),
+        ('"stream.done"', '"stream.done\\n"', "it must read area.words-with-dashes"),
+        ('"stream.done"', '"chunk.done"', "names the area chunk, which is not declared"),
+        ('"stream.done"', "7", "[[requirement]] number 1 must have a string as 'id'"),
+        ('"stream.done"', '""', "[[requirement]] number 1 has an empty 'id'"),
+        ('id = "stream.done"\n', "", "[[requirement]] number 1 lacks the member 'id'"),
+        ('why = "Clients wait."\n', "", "stream.done lacks the member 'why'"),
+        ('why = "Clients wait."', 'why = " "', "stream.done has an empty 'why'"),
+        ('why = "Clients wait."', 'why = "Clients wait."\ncolour = 1', "stream.done has the unknown member 'colour'"),
+        ('fix = "Send it."', 'fix = "Send it."\nwhim = "yes"', "stream.done must have a boolean as 'whim'"),
+        ('fix = "Send it."', 'fix = "Send it."\ncapability = "magic"', "stream.done names the capability 'magic'"),
+        ('[contract]\nversion = "1"', "[contract]", "[contract] lacks the member 'version'"),
+        ('[contract]\nversion = "1"', "", "requirements.toml lacks the member 'contract'"),
+        ('version = "1"', "version = 1", "[contract] must have a string as 'version'"),
+        (ROW, "", "requirements.toml lacks the member 'requirement'"),
+        ("[[requirement]]", "[requirement]", "must have an array as 'requirement'"),
+        ("[[requirement]]", '[[area]]\nid = "x"\ntitle = "X"\n[[requirement]]', "no requirement belongs to the area x"),
+        (
+            "[[requirement]]",
+            '[[area]]\nid = "stream"\ntitle = "X"\n[[requirement]]',
+            "the area stream is declared twice",
+        ),
+        ('title = "The', 'titel = "The', "[[area]] number 1 lacks the member 'title'"),
+        ("[contract]", "[extra]\n[contract]", "requirements.toml has the unknown member 'extra'"),
+        ("[contract]", "[contract", "requirements.toml is no TOML"),
+    ],
+)
+def test_bad_file_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert GOOD.count(old) >= 1
+    with pytest.raises(CatalogueError) as caught:
+        read(tmp_path, GOOD.replace(old, new, 1))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.toml"
+    path.write_bytes(b'[contract]\nversion = "\xff"\n')
+    with pytest.raises(CatalogueError, match="is no TOML"):
+        load(path)
+
+
+def test_contract_hash_follows_the_schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contract_hash()
+    assert re.fullmatch(r"[0-9a-f]{64}", before)
+    copied = tmp_path / "schemas"
+    shutil.copytree(schemas.schema_dir(), copied)
+    monkeypatch.setattr(schemas, "schema_dir", lambda: copied)
+    assert contract_hash() == before
+
+    chunk = copied / "chunk.schema.json"
+    chunk.write_bytes(chunk.read_bytes().replace(b"\n", b"\r\n"))
+    assert contract_hash() == before, "line ends do not count"
+    chunk.write_bytes(chunk.read_bytes() + b" ")
+    assert contract_hash() != before
+
+
+def test_reading_the_catalogue_leaves_jsonschema_alone() -> None:
+    program = "import sys, conformance.contract.catalogue as c; c.load(); print('jsonschema' in sys.modules)"
+    root = Path(schemas.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

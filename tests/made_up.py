@@ -1,0 +1,93 @@
+"""A run that never took place: what reports, the plugin and the command line are tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from conformance.checks.finding import Finding, Item, Judged, Unjudged
+from conformance.contract.catalogue import load
+from conformance.options import Options
+from conformance.verdict import Exit, Selection, Verdict, decide
+from conformance.wire.exchange import Credential, Ending, Exchange, Piece, Request, Response, Transcript
+
+URL = "http://127.0.0.1:9/v1"
+MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
+NASTY = "\x1b[31mred\x1b[0m \u202etxt.exe\x00 | `tick` <script>alert(1)</script> [a](http://b) \ud800 _x_"
+"""What a hostile target could send."""
+
+
+def exchange(
+    name: str = "minimal",
+    body: bytes | None = b'{"model":"m"}',
+    *,
+    method: str = "POST",
+    url: str = f"{URL}/chat/completions",
+    headers: Sequence[tuple[str, str]] = (("Content-Type", "application/json"), ("Authorization", "Bearer ********")),
+    credential: Credential = Credential.OWN,
+    answer: str = "application/json",
+) -> Exchange:
+    response = Response(200, (("Content-Type", answer),), b"{}", headers_at=0.1, pieces=(Piece(0.1, 2),))
+    request = Request(method, url, tuple(headers), body, credential)
+    return Exchange(name, request, response, Ending.COMPLETE, 1_790_000_000.25, 0.2)
+
+
+def finding(requirement: str, **more: object) -> Finding:
+    values: dict[str, object] = {
+        "exchange": "minimal",
+        "message": "the end is missing",
+        "expected": "an event [DONE]",
+        "observed": NASTY,
+        "place": "event 3, byte 812",
+    }
+    return Finding(requirement=requirement, **{**values, **more})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class MadeUpReport:
+    options: Options
+    verdict: Verdict
+    transcript: Transcript
+    started: float = 1_790_000_000.0
+    ended: float = 1_790_000_001.9
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+    seed: int = 7
+    excused: tuple[int, int] = (0, 12)
+    credits: float = 12.0
+
+    def exit_code(self) -> Exit:
+        return Exit.INTERRUPTED if self.interrupted else self.verdict.exit_code
+
+
+@dataclass
+class World:
+    """How each requirement of a made-up run comes out; what is not named passes."""
+
+    broken: Mapping[str, int] = field(default_factory=dict)
+    """Id to its number of findings."""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """Id to the reason for which it was not exercised."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+    asked: list[Options] = field(default_factory=list)
+    """The options of each run."""
+
+    def run(self, options: Options, progress: object = None) -> MadeUpReport:
+        self.asked.append(options)
+        catalogue = load()
+        items: dict[str, list[Item]] = {r.id: [Judged("minimal")] for r in catalogue}
+        for id_, count in self.broken.items():
+            items[id_] = [finding(id_) for _ in range(count)]
+        for id_, reason in self.unseen.items():
+            items[id_] = [Unjudged(reason)]
+        chosen = {r.id for r in catalogue.select(options.only)} if options.only else {r.id for r in catalogue}
+        chosen -= {r.id for r in catalogue.select(options.skip)}
+        selected = frozenset(chosen) if len(chosen) < len(catalogue) else None
+        verdict = decide(catalogue, items, Selection(options.strict, selected), errors=self.errors)
+        transcript = Transcript((exchange(),), {"suite": "made up", "model": options.model}, "made up")
+        return MadeUpReport(options, verdict, transcript, interrupted=self.interrupted)
+
+
+def report(options: Options | None = None, **world: object) -> MadeUpReport:
+    return World(**world).run(options or Options(url=URL, model=MODEL, token="km_secret_token"))  # type: ignore[arg-type]

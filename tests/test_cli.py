@@ -1,0 +1,283 @@
+"""The command line: exit codes, one sentence for whatever is wrong, and never a traceback unless asked for."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from made_up import MODEL, URL, World
+
+from conformance import cli
+from conformance.flags import FLAGS, options
+from conformance.options import Depth, UsageError
+
+ROOT = Path(__file__).parents[1]
+TARGET = (URL, "--model", MODEL)
+REPORTS = {"results.json", "summary.md", "transcript.har", "junit.xml", "pytest.html"}
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch, tmp_path):
+    """An empty directory, and an environment that names the token only."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("KITEMESH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KITEMESH_TOKEN", "km_secret_token")
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """A made-up target: nothing is sent."""
+    from conformance import run
+
+    made = World()
+    monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
+    return made
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs the command line; gives its exit code, standard output and standard error."""
+
+    def run(*words):
+        code = cli.main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        assert "km_secret" not in out + err
+        return code, out, err
+
+    return run
+
+
+def refused(result, *words):
+    """Hold that a result is one sentence and exit code 4."""
+    code, _, err = result
+    assert code == 4
+    assert err.startswith("Error: ")
+    assert len(err.splitlines()) == 1
+    for word in words:
+        assert word in err
+
+
+def test_a_run_writes_its_reports_and_gives_the_verdict(world, command):
+    world.broken = {"stream.done": 1}
+    code, out, err = command("run", *TARGET)
+    assert code == 1
+    assert "NONCONFORMANT (full scope, exit code 1)" in out
+    assert "Reports in reports: transcript.har, results.json, summary.md, junit.xml, pytest.html" in out
+    assert "test session starts" not in out + err
+    assert {path.name for path in Path("reports").iterdir()} == REPORTS
+    assert world.asked[0].token == "km_secret_token"
+    for path in Path("reports").iterdir():
+        assert "km_secret" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("broken", "unseen", "code"),
+    [({}, {}, 0), ({"auth.challenge": 1}, {}, 0), ({"stream.done": 1}, {}, 1), ({}, {"stream.done": "none came"}, 6)],
+)
+def test_exit_codes(world, command, broken, unseen, code):
+    world.broken, world.unseen = broken, unseen
+    assert command("run", *TARGET)[0] == code
+
+
+def test_strict(world, command):
+    world.broken = {"auth.challenge": 1}
+    assert command("run", *TARGET, "--strict")[0] == 1
+
+
+def test_interrupted(world, command):
+    world.interrupted = True
+    code, out, _ = command("run", *TARGET)
+    assert code == 2
+    assert "Interrupted: what was not sent was not judged." in out
+    assert {path.name for path in Path("reports").iterdir()} == REPORTS
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [(KeyboardInterrupt(), 2), (RuntimeError("boom"), 3), (UsageError("No."), 4)]
+)
+def test_what_the_run_raises(command, monkeypatch, raised, code):
+    from conformance import run
+
+    def fail(options, progress=None):
+        raise raised
+
+    monkeypatch.setattr(run, "run", fail)
+    got, _, err = command("run", *TARGET)
+    assert got == code
+    assert len(err.strip().splitlines()) == 1  # behind the line end that goes after a ^C
+    assert list(Path("reports").iterdir()) == []
+
+
+def test_a_traceback_only_where_it_is_asked_for(monkeypatch, capsys):
+    from conformance import run
+
+    monkeypatch.setattr(run, "run", lambda options, progress=None: 1 / 0)
+    assert cli.main(["run", "--debug", *TARGET]) == 3
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_the_users_own_pytest_is_left_out(world, command, monkeypatch):
+    Path("pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n", encoding="utf-8")
+    Path("conftest.py").write_text("raise RuntimeError('not ours')\n", encoding="utf-8")
+    Path("test_theirs.py").write_text("def test(): assert False\n", encoding="utf-8")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option-either")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_plugin")
+    assert command("run", *TARGET)[0] == 0
+    assert os.environ["PYTEST_ADDOPTS"] == "--no-such-option-either"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "ftp://host"), "is no http or https URL"),
+        (("run", "https://user:pw@host"), "user information"),
+        (("run", URL), "--model"),
+        (("run", URL, "--model", "gpt-4"), "group:<uuid>"),
+        (("run", URL, "--model", MODEL, "--only", "stream.dne"), "did you mean stream.done"),
+        (("run", URL, "--model", MODEL, "--only", "http", "--skip", "http"), "leave no requirement"),
+        (("run", URL, "--model", MODEL, "--token-env", "NOT_SET"), "NOT_SET"),
+        (("run", URL, "--model", MODEL, "--token-env", "km_secret"), "never the token itself"),
+        (("run", URL, "--model", MODEL, "--token-file", "none"), "cannot be read"),
+        (("run", URL, "--model", MODEL, "--second-token-env", "KITEMESH_TOKEN"), "equals the first"),
+        (("run", URL, "--model", MODEL, "--timeout", "soon"), "--timeout"),
+        (("run", URL, "--model", MODEL, "--concurrency", "0"), "--concurrency"),
+        (("run", URL, "--model", MODEL, "--depth", "abyss"), "quick, standard, deep"),
+        (("run", URL, "--model", MODEL, "--modes", "turbo"), "turbo"),
+        (("run", URL, "--model", MODEL, "--header", "no colon"), "Name: value"),
+        (("run", URL, "--model", MODEL, "--ca-bundle", "none.pem"), "none.pem"),
+        (("run", URL, "--model", MODEL, "--no-approvals", "--approval-prompt", "x"), "contradict"),
+        (("run", "--model", MODEL), "give its URL too"),
+        (("run", "--no-such-option"), "--no-such-option"),
+        (("judge",), "FILE"),
+        (("judge", "none.har"), "none.har"),
+        (("requirements", "streem"), "did you mean stream"),
+        (("no-such-command",), "no-such-command"),
+    ],
+)
+def test_wrong_use_is_one_sentence(world, command, words, said):
+    refused(command(*words), said)
+    assert not world.asked
+
+
+@pytest.mark.parametrize("token", [None, "", "two words", "ümlaut", "line\n"])
+def test_a_token_that_cannot_be_used(world, command, monkeypatch, token):
+    monkeypatch.setenv("KITEMESH_TOKEN", token) if token is not None else monkeypatch.delenv("KITEMESH_TOKEN")
+    refused(command("run", *TARGET), "token")
+    assert not world.asked
+
+
+@pytest.mark.parametrize("text", [b"", b"no json", b"[]", b'{"log": {}}', b"\xff\xfe"])
+def test_an_unreadable_transcript(command, text):
+    Path("x.har").write_bytes(text)
+    refused(command("judge", "x.har"), "x.har")
+
+
+def test_an_output_that_cannot_be_written(world, command):
+    Path("file").write_text("", encoding="utf-8")
+    refused(command("run", *TARGET, "--output", "file/below"), "Nothing can be written")
+    assert not world.asked
+
+
+def test_without_a_command_the_help_is_shown(command):
+    code, out, err = command()
+    assert code == 4
+    assert "Exit codes" in out + err
+
+
+def test_help_fits_a_screen(command):
+    for words in ((), ("run",), ("judge",), ("serve",), ("requirements",)):
+        code, out, _ = command(*words, "--help")
+        assert code == 0
+        assert "Example:" in out
+        assert len(out.splitlines()) <= 45
+        assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_is_quick():
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "conformance.cli", "--help"], cwd=ROOT, check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1.0
+    script = "import sys, conformance.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert not {"httpx", "hypothesis", "jsonschema", "pytest", "rich", "starlette"} & set(loaded.split())
+
+
+def test_the_plan_sends_nothing(world, command):
+    code, out, _ = command("run", *TARGET, "--plan", "--max-credits", "50")
+    assert code == 0
+    assert "Requests at most:" in out
+    assert "50 credits" in out
+    assert "no tool call approved" in out
+    assert "Nothing was sent." in out
+    assert not world.asked
+    assert not Path("reports").exists()
+
+
+def test_requirements_as_text_json_and_markdown(command):
+    _, text, _ = command("requirements", "stream.done", "http")
+    assert [line.split()[:2] for line in text.splitlines()] == [
+        ["http.complete", "MUST"],
+        ["http.json", "MUST"],
+        ["http.encoding", "SHOULD"],
+        ["stream.done", "MUST"],
+    ]
+    _, text, _ = command("requirements", "--format", "json")
+    assert json.loads(text)["requirements"][0]["id"] == "auth.missing-header"
+    _, text, _ = command("requirements", "--format", "markdown")
+    assert "| stream.done | MUST |" in text
+
+
+def test_every_option_has_a_variable():
+    environ = {
+        "KITEMESH_URL": URL,
+        "KITEMESH_MODEL": MODEL,
+        "KITEMESH_TOKEN": "km_one",
+        "KITEMESH_SECOND_TOKEN": "km_two",
+        "KITEMESH_DEPTH": "deep",
+        "KITEMESH_MODES": "auto,normal",
+        "KITEMESH_ONLY": "stream, http",
+        "KITEMESH_STRICT": "yes",
+        "KITEMESH_NO_EXECUTE": "0",
+        "KITEMESH_MAX_CREDITS": "2.5",
+        "KITEMESH_HEADER": "X-One: 1\nX-Two: a, b",
+        "KITEMESH_APPROVAL_PROMPT": "a ticket, please",
+    }
+    made = options(None, {}, environ)
+    assert (made.url, made.model, made.token, made.second_token) == (URL, MODEL, "km_one", "km_two")
+    assert (made.depth, made.modes, made.only) == (Depth.DEEP, ("auto", "normal"), ("stream", "http"))
+    assert (made.strict, made.execute, made.max_credits) == (True, True, 2.5)
+    assert made.headers == (("X-One", "1"), ("X-Two", "a, b"))
+    given = {"depth": "quick", "no_approvals": True, "only": ["chunk"]}
+    made = options(None, given, environ)
+    assert (made.depth, made.approvals, made.approval_prompt, made.only) == (Depth.QUICK, False, None, ("chunk",))
+    with pytest.raises(UsageError, match="KITEMESH_STRICT must be 1 or 0"):
+        options(None, {}, environ | {"KITEMESH_STRICT": "perhaps"})
+
+
+def test_the_table_reaches_every_option():
+    from dataclasses import fields
+
+    from conformance.options import Options
+
+    reached = {flag.key for flag in FLAGS} | {"url", "token", "second_token", "approvals", "execute", "headers"}
+    assert {field.name for field in fields(Options)} <= reached
+
+
+def test_nothing_listens(command):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    start = time.monotonic()
+    code, out, _ = command("run", f"http://127.0.0.1:{port}", "--model", MODEL)
+    assert code == 6
+    assert time.monotonic() - start < 60
+    assert "INCONCLUSIVE" in out

@@ -1,0 +1,268 @@
+"""The pytest plugin: the verdict becomes what pytest people expect, and without its options it does nothing."""
+
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from made_up import MODEL, URL, World
+
+from conformance.contract.catalogue import load
+from conformance.options import UsageError
+
+PLUGINS = ("-p", "conformance.plugin", "-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin")
+TOTAL = len(load())
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """A made-up target: nothing is sent."""
+    from conformance import run
+
+    made = World()
+    monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
+    return made
+
+
+@pytest.fixture
+def conformance(pytester, monkeypatch):
+    """Runs pytest with the plugin in an empty directory."""
+    for name in ("PYTEST_ADDOPTS", "KITEMESH_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("KITEMESH_TOKEN", "km_secret_token")
+    monkeypatch.setenv("KITEMESH_MODEL", MODEL)
+
+    def run(*arguments, target=("--target-url", URL)):
+        return pytester.runpytest_inprocess(*PLUGINS, *target, *arguments)
+
+    return run
+
+
+def test_outcomes_become_pytests(world, conformance):
+    world.broken = {"stream.done": 5, "auth.challenge": 1}
+    world.unseen = {"resume.expired": "no leave to wait", "resume.replay": "no leave to wait"}
+    result = conformance("-rsx")
+    result.assert_outcomes(passed=TOTAL - 4, failed=1, xfailed=1, skipped=2)
+    assert result.ret == 1
+    text = result.stdout.str()
+    assert "observed  \\x1b[31mred" in text
+    assert "and 2 more, in results.json" in text
+    assert "again     curl -i" in text
+    assert "Traceback" not in text
+    assert "plugin.py" not in text
+    assert "requirements.toml:" in text
+    assert "not-exercised: no leave to wait" in text
+    assert "XFAIL requirements.toml::auth.challenge - the end is missing" in text
+    assert "NONCONFORMANT (full scope, exit code 1)" in text
+
+
+def test_strict_makes_a_should_fail(world, conformance):
+    world.broken = {"auth.challenge": 1}
+    result = conformance("--target-strict")
+    result.assert_outcomes(passed=TOTAL - 1, failed=1)
+    assert result.ret == 1
+
+
+def test_a_failure_of_the_suite_is_an_error(world, conformance):
+    world.errors = {"chunk.schema": "KeyError: 'x'"}
+    result = conformance()
+    result.assert_outcomes(passed=TOTAL - 1, errors=1)
+    assert result.ret == 3
+    assert "The suite itself failed on chunk.schema: KeyError: 'x'" in result.stdout.str()
+
+
+def test_a_conformant_target_passes(world, conformance):
+    result = conformance()
+    result.assert_outcomes(passed=TOTAL)
+    assert result.ret == 0
+    assert len(world.asked) == 1
+    assert world.asked[0].only == ()
+
+
+def test_what_was_not_judged_makes_it_inconclusive(world, conformance):
+    world.unseen = {"stream.done": "no stream came"}
+    assert conformance().ret == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "selected"),
+    [
+        (("::stream.done",), {"stream.done"}),
+        (("requirements.toml::stream.done", "::http"), {"stream.done", "http.complete", "http.json", "http.encoding"}),
+        (("-k", "done-once"), {"stream.done-once"}),
+        (("-k", "http and SHOULD"), {"http.encoding"}),
+        (("--deselect", "requirements.toml::stream.utf8"), {r.id for r in load()} - {"stream.utf8"}),
+        (("--target-only", "http", "-k", "json"), {"http.json"}),
+    ],
+)
+def test_a_selection_narrows_the_run_and_its_scope(world, conformance, arguments, selected):
+    result = conformance(*arguments)
+    assert set(world.asked[0].only) == selected
+    assert "partial scope, exit code 0" in result.stdout.str()
+    assert result.ret == 0
+
+
+def test_the_last_failed_run_again(world, conformance):
+    world.broken = {"stream.done": 1}
+    conformance("-p", "cacheprovider")
+    result = conformance("-p", "cacheprovider", "--lf")
+    result.assert_outcomes(failed=1, deselected=TOTAL - 1)
+    assert world.asked[1].only == ("stream.done",)
+
+
+def test_selecting_nothing_is_no_success(world, conformance):
+    assert conformance("-k", "nothing-of-this-name").ret == 4
+    assert not world.asked
+
+
+def test_an_unknown_requirement_is_named(world, conformance):
+    result = conformance("::stream.dne")
+    assert result.ret == 4
+    assert "did you mean stream.done" in result.stderr.str()
+    assert not world.asked
+
+
+def test_collecting_sends_nothing(world, conformance):
+    result = conformance("--collect-only", "-q")
+    assert "requirements.toml::stream.done" in result.stdout.str()
+    assert result.ret == 0
+    assert not world.asked
+
+
+def test_other_tests_run_beside_it(world, conformance, pytester):
+    pytester.makepyfile("def test_good(): pass\ndef test_bad(): assert False")
+    result = conformance("test_other_tests_run_beside_it.py")
+    result.assert_outcomes(passed=TOTAL + 1, failed=1)
+    assert result.ret == 1
+
+
+def test_without_arguments_only_the_catalogue_runs(world, conformance, pytester):
+    pytester.makepyfile("def test_bad(): assert False")
+    conformance().assert_outcomes(passed=TOTAL)
+
+
+def test_without_its_options_it_does_nothing(world, conformance, pytester):
+    pytester.makepyfile("def test_good(): pass")
+    result = conformance(target=())
+    result.assert_outcomes(passed=1)
+    assert "KiteMesh" not in result.stdout.str()
+    assert not world.asked
+
+
+def test_the_reference_server_needs_no_token(world, conformance, monkeypatch):
+    monkeypatch.delenv("KITEMESH_TOKEN")
+    monkeypatch.setenv("KITEMESH_URL", "http://elsewhere.invalid")
+    assert conformance(target=("--target-reference",)).ret == 0
+    assert world.asked[0].url is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--target-url", "ftp://x"), "is no http or https URL"),
+        (("--target-url", URL, "--target-model", "gpt"), "is not of the form group:<uuid>"),
+        (("--target-url", URL, "--target-only", "streem"), "did you mean stream"),
+        (("--target-url", URL, "--target-timeout", "soon"), "--target-timeout must be a number"),
+        (("--target-url", URL, "--target-token-env", "km_secret_token"), "never the token itself"),
+        (("--target-url", URL, "--target-reference"), "contradict each other"),
+        (("--target-url", URL, "--conformance-output", __file__), "Nothing can be written"),
+    ],
+)
+def test_wrong_use_is_told_in_one_sentence(world, conformance, arguments, words):
+    result = conformance(target=arguments)
+    assert result.ret == 4
+    lines = [line for line in result.stderr.str().splitlines() if line.startswith("ERROR")]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert "km_secret" not in lines[0]
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert not world.asked
+
+
+def test_with_xdist_it_says_that_it_is_concurrent_by_itself(world, conformance, pytester):
+    pytester.makeconftest(
+        "def pytest_addoption(parser): parser.addoption('-N', '--numprocesses', dest='numprocesses')"
+    )  # as xdist declares it, whose short form is its own
+    result = conformance("--numprocesses", "2")
+    assert result.ret == 4
+    assert "many requests at a time by itself" in result.stderr.str()
+    assert not world.asked
+
+
+def test_a_crash_of_the_run_is_one_sentence(conformance, monkeypatch):
+    from conformance import run
+
+    def crash(options, progress=None):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(run, "run", crash)
+    result = conformance()
+    assert result.ret == 3
+    assert "The suite itself failed (RuntimeError: boom)" in result.stdout.str()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_what_the_run_refuses_is_wrong_use(conformance, monkeypatch):
+    from conformance import run
+
+    def refuse(options, progress=None):
+        raise UsageError("Give something else.")
+
+    monkeypatch.setattr(run, "run", refuse)
+    result = conformance()
+    assert result.ret == 4
+    assert "Give something else." in result.stdout.str()
+
+
+def test_an_interrupted_run_says_so(world, conformance):
+    world.interrupted = True
+    assert conformance().ret == 2
+
+
+def test_reports_are_written(world, conformance, pytester):
+    world.broken = {"stream.done": 1}
+    conformance("--conformance-output", "out")
+    assert {p.name for p in (pytester.path / "out").iterdir()} == {"results.json", "summary.md", "transcript.har"}
+    document = json.loads((pytester.path / "out" / "results.json").read_text())
+    assert document["verdict"] == "nonconformant"
+
+
+def test_junit_knows_requirement_level_and_area(world, conformance, pytester):
+    world.broken = {"stream.done": 1}
+    world.unseen = {"resume.expired": "no leave to wait"}
+    conformance("--junitxml=junit.xml")
+    suite = ElementTree.parse(pytester.path / "junit.xml").getroot().find("testsuite")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(TOTAL), "1", "0")
+    case = next(c for c in suite if c.get("name") == "stream.done")
+    properties = {p.get("name"): p.get("value") for p in case.iter("property")}
+    assert properties.items() >= {"requirement": "stream.done", "level": "MUST", "area": "stream"}.items()
+    assert "an event [DONE]" in case.find("failure").get("message")
+    skipped = next(c for c in suite if c.get("name") == "resume.expired").find("skipped")
+    assert skipped.get("message") == "not-exercised: no leave to wait"
+
+
+def test_html_has_its_columns_and_the_finding(world, conformance, pytester):
+    world.broken = {"stream.done": 1, "auth.challenge": 1}
+    conformance("--html=out.html", "--self-contained-html")
+    page = (pytester.path / "out.html").read_text(encoding="utf-8")
+    for column in ("Requirement", "Level", "Source"):
+        assert f">{column}</th>" in page
+    assert f">KiteMesh conformance of {URL}</title>" in page
+    assert "<strong>nonconformant (full scope, exit code 1)</strong>" in page
+    assert "The server ends a stream with the event" in page
+    assert page.count("finding&lt;/a&gt;") + page.count(">finding<") == 2
+    assert "<script>alert(1)" not in page
+    assert "km_secret_token" not in page
+
+
+def test_importing_it_costs_nothing_heavy():
+    script = (
+        "import sys, pytest; before = set(sys.modules); import conformance.plugin\n"
+        "conformance.plugin.pytest_addoption(pytest.Parser(_ispytest=True))\n"
+        "print(sorted({m.split('.')[0] for m in set(sys.modules) - before}))"
+    )
+    heavy = {"httpx", "hypothesis", "jsonschema", "starlette", "uvicorn", "rich", "click", "openai", "ssl", "asyncio"}
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert not heavy & set(eval(loaded))
