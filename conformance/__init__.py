@@ -1,6 +1,7 @@
 """Conformance suite for servers that implement KiteMesh's OpenAI-compatible chat API.
 
-Data flows one way: contract, probes, wire, checks, verdict, report. A run is recorded once and judged by pure functions.
+Data flows one way: contract, probes, wire, checks, verdict, report. A run is recorded once and judged by pure
+functions.
 """
 
 from importlib.metadata import PackageNotFoundError, version

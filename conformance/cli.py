@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from conformance import __version__
-from conformance.flags import FLAGS, Flag, check_selection, names, options, unknown
+from conformance.flags import FLAGS, Flag, names, options
 from conformance.options import Options, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 PROGRAM = "kitemesh-conformance"
 OK, INTERRUPTED, SUITE_ERROR, USAGE = 0, 2, 3, 4
 
-_ORDER = (3, 2, 4, 1, 6, 0)
 _SCREEN: dict[str, Any] = {"max_content_width": 80, "help_option_names": ["-h", "--help"]}
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -144,7 +143,10 @@ def run(url: str | None, output: str | None, plan: bool, **given: Any) -> int:
       kitemesh-conformance run https://api.example.com/v1 --model group:<uuid> \\
         --approval-prompt 'Create a ticket, please.' --max-credits 200
     """
+    from conformance.run import selected_ids
+
     chosen = options(url, given, os.environ)
+    selected_ids(chosen)
     if plan:
         _show_plan(chosen)
         return OK
@@ -163,19 +165,27 @@ def _show_plan(chosen: Options) -> None:
     from conformance.run import plan
 
     requests, served = plan(chosen)
-    click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback'}")
-    click.echo(f"Requests at most: {requests}, of which a model answers at most {served} (that is what costs).")
-    if chosen.max_credits is not None:
-        click.echo(f"It stops once {chosen.max_credits:g} credits were charged (requests in flight may add to that).")
-    else:
-        click.echo("No limit of credits is set: --max-credits sets one.")
-    if chosen.approval_prompt is None and chosen.url is not None:
-        click.echo("Tools: no --approval-prompt, so no approval is asked for and no tool call approved.")
-    elif not chosen.execute:
-        click.echo("Tools: waiting calls are denied, never approved.")
-    else:
-        click.echo("Tools: some waiting calls are approved, so the target executes them; --no-execute forbids it.")
+    click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback: nothing is charged or executed'}")
+    click.echo(f"Requests at most: {requests}, of which a model answers at most {min(requests, served)} (these cost).")
+    click.echo("Answers that excuse themselves, such as a 429, are asked again; that comes on top.")
+    if chosen.url is not None:
+        click.echo(_credits(chosen))
+        click.echo(_tools(chosen))
     click.echo("Nothing was sent.")
+
+
+def _credits(chosen: Options) -> str:
+    if chosen.max_credits is None:
+        return "Credits: no limit; --max-credits sets one."
+    return f"Credits: it stops once {chosen.max_credits:g} were charged; what is under way then may add to that."
+
+
+def _tools(chosen: Options) -> str:
+    if chosen.approval_prompt is None:
+        return "Tools: without --approval-prompt no approval is asked for, and no tool call approved."
+    if not chosen.execute:
+        return "Tools: waiting calls are denied, never approved."
+    return "Tools: some waiting calls are approved, so the target executes them; --no-execute forbids it."
 
 
 def _prepare(directory: Path) -> None:
@@ -196,13 +206,13 @@ def _pytest_session(chosen: Options, directory: Path) -> Conformance:
 
     import pytest
 
-    from conformance.plugin import CATALOGUE, Conformance
+    from conformance.plugin import FILE, Conformance
 
     session = Conformance(chosen, directory)
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=directory))
     arguments = [
         *("-c", os.devnull),
-        *("--rootdir", str(CATALOGUE.parent)),
+        *("--rootdir", str(FILE.parent)),
         *("-p", "no:cacheprovider"),
         *("-p", "pytest_metadata.plugin"),
         *("-p", "pytest_html.plugin"),
@@ -261,14 +271,17 @@ def judge(files: tuple[str, ...], output: str | None, only: Sequence[str], skip:
     Example:
       kitemesh-conformance judge reports/transcript.har --only stream
     """
+    from conformance.report.tally import weightiest
+    from conformance.run import selected_ids
+
     if output and len(files) > 1:
         raise UsageError("--output takes the reports of one transcript, but several were given; judge one at a time.")
     if output:
         _prepare(Path(output))
     told: dict[str, Any] = {"only": names(only), "skip": names(skip), "strict": strict}
     chosen = {key: value for key, value in told.items() if value}
-    check_selection(Options(**chosen))
-    return _worst([_judge(Path(name), chosen, output, titled=len(files) > 1) for name in files])
+    selected_ids(Options(**chosen))
+    return weightiest([_judge(Path(name), chosen, output, titled=len(files) > 1) for name in files])
 
 
 def _judge(path: Path, chosen: dict[str, Any], output: str | None, *, titled: bool) -> int:
@@ -290,10 +303,6 @@ def _judge(path: Path, chosen: dict[str, Any], output: str | None, *, titled: bo
     if titled:
         click.echo()
     return int(report.exit_code())
-
-
-def _worst(codes: Sequence[int]) -> int:
-    return next(code for code in _ORDER if code in codes)
 
 
 @group.command(context_settings=_SCREEN)
@@ -346,7 +355,7 @@ def requirements(patterns: tuple[str, ...], form: str) -> int:
     try:
         chosen = catalogue.select(patterns) if patterns else list(catalogue)
     except UnknownRequirement as error:
-        raise UsageError(unknown(error)) from None
+        raise UsageError(str(error)) from None
     click.echo(listing.FORMS[form](catalogue, chosen), nl=False)
     return OK
 

@@ -104,33 +104,7 @@ def options(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str
         made["token"] = _token(values, environ)
         made["second_token"] = _second_token(values, environ)
     checked = Options(**made).checked()
-    check_selection(checked)
-    if checked.ca_bundle is not None:
-        _check_certificates(checked.ca_bundle)
     return checked
-
-
-def check_selection(chosen: Options) -> None:
-    """Refuse names of requirements and areas that the catalogue does not know, and a selection of nothing.
-
-    Raises:
-        UsageError: with the nearest names.
-    """
-    from conformance.contract.catalogue import UnknownRequirement, load  # a run needs it, not every pytest session
-
-    try:
-        only = load().select(chosen.only) if chosen.only else list(load())
-        skipped = {requirement.id for requirement in load().select(chosen.skip)}
-    except UnknownRequirement as error:
-        raise UsageError(unknown(error)) from None
-    if all(requirement.id in skipped for requirement in only):
-        raise UsageError("--only and --skip leave no requirement to judge; loosen one of them.")
-
-
-def unknown(error: Exception) -> str:
-    """The sentence for an `UnknownRequirement`."""
-    text = str(error)
-    return text[:1].upper() + text[1:] + ("?" if "did you mean" in text else ".")
 
 
 def _gather(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -216,16 +190,6 @@ def _variable(flag: str, name: str, environ: Mapping[str, str]) -> str:
     if not environ.get(name):
         raise UsageError(f"The variable {name}, which --{flag} names, is not set; set it to the token.")
     return environ[name]
-
-
-def _check_certificates(path: str) -> None:
-    import ssl  # takes longer to import than all the rest of this module
-
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError as error:  # an SSLError is one
-        reason = "it holds no certificates" if isinstance(error, ssl.SSLError) else error.strerror
-        raise UsageError(f"The certificates in {path!r} cannot be read ({reason}); check --ca-bundle.") from None
 
 
 def _integer(key: str, value: Any) -> int:

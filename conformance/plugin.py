@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from conformance.run import Report
     from conformance.verdict import Outcome
 
-CATALOGUE = Path(__file__).parent / "contract" / "requirements.toml"
-ORDER = (3, 2, 4, 1, 6, 0)
-"""Exit codes; the first that applies is given."""
+FILE = Path(__file__).parent / "contract" / "requirements.toml"
 
 _OURS = "kitemesh-conformance-session"
 
@@ -67,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from conformance import flags
     from conformance.options import UsageError
     from conformance.report import files
+    from conformance.run import selected_ids
 
     if url and config.getoption("target_reference"):
         raise pytest.UsageError("--target-url and --target-reference contradict each other; leave one of them out.")
@@ -78,6 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
     output = config.getoption("conformance_output")
     try:
         options = flags.options(url, given, environ)
+        selected_ids(options)
         if output:
             files.prepare(Path(output))
     except UsageError as error:
@@ -192,7 +192,6 @@ class Conformance:
             pytest.UsageError: such an argument names no requirement.
         """
         from conformance.contract.catalogue import UnknownRequirement, load
-        from conformance.flags import unknown
 
         theirs: list[str] = []
         if config.args_source is pytest.Config.ArgsSource.ARGS:
@@ -205,7 +204,7 @@ class Conformance:
         try:
             load().select(self._patterns)
         except UnknownRequirement as error:
-            raise pytest.UsageError(unknown(error)) from None
+            raise pytest.UsageError(str(error)) from None
         config.args[:] = theirs
         config.args_source = pytest.Config.ArgsSource.ARGS
 
@@ -231,7 +230,7 @@ class Conformance:
         catalogue = load()
         requirements = catalogue.select(self._patterns) if self._patterns else list(catalogue)
         file = CatalogueFile.from_parent(
-            session, path=CATALOGUE, nodeid=CATALOGUE.name, conformance=self, requirements=requirements
+            session, path=FILE, nodeid=FILE.name, conformance=self, requirements=requirements
         )
         items.extend(session.genitems(file))
 
@@ -301,6 +300,8 @@ class Conformance:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Give the verdict's exit code, unless something weightier happened beside it."""
+        from conformance.report.tally import weightiest
+
         if self.report is None:
             if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = 4  # what was selected is nothing: nothing was sent
@@ -312,7 +313,7 @@ class Conformance:
             codes.add(1)
         if self.unwritten:
             codes.add(3)
-        session.exitstatus = next(code for code in ORDER if code in codes)
+        session.exitstatus = weightiest(codes)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say the verdict after the failures."""
@@ -368,14 +369,13 @@ def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
     Raises:
         UsageError: the options had left out every one of them.
     """
-    from conformance.contract.catalogue import load
     from conformance.options import UsageError
+    from conformance.run import CATALOGUE, selected_ids
 
-    if len(chosen) == len(load()):
+    if len(chosen) == len(CATALOGUE):
         return options
-    allowed = {requirement.id for requirement in load().select(options.only or ("*",))}
-    skipped = {requirement.id for requirement in load().select(options.skip)}
-    ids = tuple(requirement.id for requirement in chosen if requirement.id in allowed - skipped)
+    allowed = selected_ids(options)
+    ids = tuple(requirement.id for requirement in chosen if allowed is None or requirement.id in allowed)
     if not ids:
         raise UsageError("What was selected was left out by --only or --skip; loosen one of them.")
     return replace(options, only=ids, skip=())
@@ -398,7 +398,7 @@ def _is_catalogue(path: str, config: pytest.Config) -> bool:
     if not path:
         return True
     given = config.invocation_params.dir / path
-    return given.resolve() == CATALOGUE.resolve() if given.exists() else path == CATALOGUE.name
+    return given.resolve() == FILE.resolve() if given.exists() else path == FILE.name
 
 
 def _lines(path: Path) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """One run: record, judge, report. The only module that ties the line together.
 
-Recording needs a judgement now and then (does this answer excuse itself, does it ask for an approval, is this whim to be
-tried again); it is handed in from here as functions, so that no module imports against the flow.
+Recording needs a judgement now and then (does this answer excuse itself, does it ask for an approval, is this whim to
+be tried again); it is handed in from here as functions, so that no module imports against the flow.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ REPLICAS = 2.0
 """Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
 CHECKED_AGAIN = 8
 """Flows that are recorded once more, at the most, to tell an intermittent breach."""
-REFERENCE_TTL = 6.0
+REFERENCE_TTL = 5.0
 """Seconds after which approvals of the embedded reference server expire."""
 
 
@@ -116,20 +116,30 @@ def reference(options: Options) -> Iterator[Options]:
     settings = Settings(approval_ttl=REFERENCE_TTL, rate_limit_every=97)
     with in_process(settings) as url:
         yield replace(
-            options, url=f"{url}/v1", model=DEFAULT_MODEL, token=settings.tokens[0], second_token=settings.tokens[1],
+            options,
+            url=f"{url}/v1",
+            model=DEFAULT_MODEL,
+            token=settings.tokens[0],
+            second_token=settings.tokens[1],
             approval_prompt=DEFAULT_APPROVAL_PROMPT if options.approvals else None,
-            wait_expiry=max(options.wait_expiry, REFERENCE_TTL + 2),
-        )  # fmt: skip
+            wait_expiry=max(options.wait_expiry, REFERENCE_TTL + 5),
+        )
 
 
 def plan_of(options: Options, seed: int) -> Plan:
     """The probes' frame, from the options."""
     return Plan(
-        model=options.model or "", seed=seed, depth=str(options.depth), modes=options.modes,
-        approval_prompt=options.approval_prompt if options.approvals else None, execute=options.execute,
-        second_token=options.second_token is not None, wait_expiry=options.wait_expiry,
-        examples=options.examples if options.examples is not None else 0, concurrency=options.concurrency,
-    )  # fmt: skip
+        model=options.model or "",
+        seed=seed,
+        depth=str(options.depth),
+        modes=options.modes,
+        approval_prompt=options.approval_prompt if options.approvals else None,
+        execute=options.execute,
+        second_token=options.second_token is not None,
+        wait_expiry=options.wait_expiry,
+        examples=options.examples,
+        concurrency=options.concurrency,
+    )
 
 
 def selected_ids(options: Options) -> frozenset[str] | None:
@@ -156,7 +166,7 @@ def plan(options: Options) -> tuple[int, int]:
         from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT
 
         options = replace(
-            options, approval_prompt=DEFAULT_APPROVAL_PROMPT, second_token="x", wait_expiry=REFERENCE_TTL + 2
+            options, approval_prompt=DEFAULT_APPROVAL_PROMPT, second_token="x", wait_expiry=REFERENCE_TTL + 5
         )
     requests, served = count(flows(plan_of(options, options.seed or 0), selected_ids(options)))
     return (min(requests, options.max_requests), served) if options.max_requests is not None else (requests, served)
@@ -200,13 +210,22 @@ async def record(
 
     interrupted = False
     async with Client(
-        options.url or "", concurrency=options.concurrency, limits=limits or Limits.scaled(options.timeout),
-        redactor=redactor, verify=_verify(options), extra_headers=options.headers,
-    ) as client:  # fmt: skip
+        options.url or "",
+        concurrency=options.concurrency,
+        limits=limits or Limits.scaled(options.timeout),
+        redactor=redactor,
+        verify=_verify(options),
+        extra_headers=options.headers,
+    ) as client:
         recorder = Recorder(
-            client, Judgement(watch.answer, watch.ask_again, watch.credits), base_headers(), secrets, budget,
-            Slots(options.concurrency), told,
-        )  # fmt: skip
+            client,
+            Judgement(watch.answer, watch.ask_again, watch.credits),
+            base_headers(),
+            secrets,
+            budget,
+            Slots(options.concurrency),
+            told,
+        )
         try:
             await _record_all(recorder, chosen, kept, again)
         except asyncio.CancelledError:
@@ -289,9 +308,11 @@ class _Watch:
         execution = reading.kitemesh.get("execution_id")
         self._waiting[approval_id.lower()] = frozenset(call.lower() for call in calls)
         return Approval(
-            approval_id, calls, execution if isinstance(execution, str) else None,
+            approval_id,
+            calls,
+            execution if isinstance(execution, str) else None,
             None if expires is None else expires - reading.clock,
-        )  # fmt: skip
+        )
 
     def ask_again(self, exchange: Exchange) -> float | None:
         """Seconds to wait before asking again, where the answer excuses itself or may be a passing trouble."""
@@ -354,15 +375,27 @@ def judge(transcript: Transcript, *, options: Options | None = None) -> Report:
     evidence = Evidence(transcript)
     items, errors = _check_all(evidence, selection.selected)
     verdict = decide(
-        CATALOGUE, _told_once(evidence, items), selection, errors=errors, absorbed_by=ABSORBED_BY,
-        excused=evidence.excused, trouble=_trouble(evidence),
-    )  # fmt: skip
+        CATALOGUE,
+        _told_once(evidence, items),
+        selection,
+        errors=errors,
+        absorbed_by=ABSORBED_BY,
+        excused=evidence.excused,
+        trouble=_trouble(evidence),
+    )
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
     return Report(
-        options=options, transcript=transcript, verdict=verdict, started=min(t[0] for t in times),
-        ended=max(t[1] for t in times), interrupted=bool(recorded.get("interrupted")), notes=_notes(evidence),
-        seed=int(recorded.get("seed") or 0), excused=evidence.excused, credits=_credits(evidence),
-    )  # fmt: skip
+        options=options,
+        transcript=transcript,
+        verdict=verdict,
+        started=min(t[0] for t in times),
+        ended=max(t[1] for t in times),
+        interrupted=bool(recorded.get("interrupted")),
+        notes=_notes(evidence),
+        seed=int(recorded.get("seed") or 0),
+        excused=evidence.excused,
+        credits=_credits(evidence),
+    )
 
 
 def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
@@ -486,5 +519,15 @@ def _credits(evidence: Evidence) -> float:
 
 
 __all__ = [
-    "CATALOGUE", "Approval", "Progress", "Report", "State", "judge", "plan", "record", "reference", "run", "selected_ids",
-]  # fmt: skip
+    "CATALOGUE",
+    "Approval",
+    "Progress",
+    "Report",
+    "State",
+    "judge",
+    "plan",
+    "record",
+    "reference",
+    "run",
+    "selected_ids",
+]

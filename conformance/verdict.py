@@ -202,8 +202,8 @@ def _outcome(
     id_ = requirement.id
     if selection.selected is not None and id_ not in selection.selected:
         return Outcome(requirement, State.NOT_SELECTED, reason="left out by --only or --skip")
-    if requirement.capability in selection.absent:
-        return Outcome(requirement, State.NOT_APPLICABLE, reason=selection.absent[requirement.capability])
+    if (capability := requirement.capability) is not None and capability in selection.absent:
+        return Outcome(requirement, State.NOT_APPLICABLE, reason=selection.absent[capability])
     if error is not None:
         return Outcome(requirement, State.ERROR, reason=error)
     if items is None:
@@ -214,8 +214,9 @@ def _outcome(
         return Outcome(requirement, State.FAILED, len(judged), own)
     if takers:
         names = tuple(sorted(takers))
-        return Outcome(requirement, State.BLOCKED, 0, reason=f"its breaches are those of {', '.join(names)}",
-                       blocked_by=names)  # fmt: skip
+        return Outcome(
+            requirement, State.BLOCKED, 0, reason=f"its breaches are those of {', '.join(names)}", blocked_by=names
+        )
     if judged:
         return Outcome(requirement, State.PASSED, len(judged))
     if id_ in selection.withheld:
@@ -223,8 +224,9 @@ def _outcome(
     unjudged = [item for item in items if isinstance(item, Unjudged)]
     blockers = sorted({item.blocked_by for item in unjudged if item.blocked_by})
     if blockers:
-        return Outcome(requirement, State.BLOCKED, reason=f"made unjudgeable by {', '.join(blockers)}",
-                       blocked_by=tuple(blockers))  # fmt: skip
+        return Outcome(
+            requirement, State.BLOCKED, reason=f"made unjudgeable by {', '.join(blockers)}", blocked_by=tuple(blockers)
+        )
     excuses = [item for item in unjudged if item.excused]
     reason = (excuses or unjudged)[0].reason if unjudged else "no exchange of this run shows it"
     return Outcome(requirement, State.NOT_EXERCISED, reason=reason, excused=bool(excuses))
@@ -240,8 +242,9 @@ def _drop_vain_blocks(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
         blockers = tuple(b for b in outcome.blocked_by if b in real)
         if blockers:
             return replace(outcome, blocked_by=blockers)
-        return replace(outcome, state=State.NOT_EXERCISED, blocked_by=(),
-                       reason=f"{outcome.reason}, which was not judged itself")  # fmt: skip
+        return replace(
+            outcome, state=State.NOT_EXERCISED, blocked_by=(), reason=f"{outcome.reason}, which was not judged itself"
+        )
 
     return tuple(settle(outcome) for outcome in outcomes)
 

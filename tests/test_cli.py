@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def test_interrupted(world, command):
     world.interrupted = True
     code, out, _ = command("run", *TARGET)
     assert code == 2
-    assert "Interrupted: what was not sent was not judged." in out
+    assert "(full scope, interrupted, exit code 2)" in out
     assert {path.name for path in Path("reports").iterdir()} == REPORTS
 
 
@@ -150,7 +151,6 @@ def test_the_users_own_pytest_is_left_out(world, command, monkeypatch):
         (("run", URL, "--model", MODEL, "--depth", "abyss"), "quick, standard, deep"),
         (("run", URL, "--model", MODEL, "--modes", "turbo"), "turbo"),
         (("run", URL, "--model", MODEL, "--header", "no colon"), "Name: value"),
-        (("run", URL, "--model", MODEL, "--ca-bundle", "none.pem"), "none.pem"),
         (("run", URL, "--model", MODEL, "--no-approvals", "--approval-prompt", "x"), "contradict"),
         (("run", "--model", MODEL), "give its URL too"),
         (("run", "--no-such-option"), "--no-such-option"),
@@ -176,6 +176,12 @@ def test_a_token_that_cannot_be_used(world, command, monkeypatch, token):
 def test_an_unreadable_transcript(command, text):
     Path("x.har").write_bytes(text)
     refused(command("judge", "x.har"), "x.har")
+
+
+def test_certificates_that_cannot_be_read(command):
+    Path("empty.pem").touch()
+    refused(command("run", *TARGET, "--ca-bundle", "none.pem"), "none.pem")
+    refused(command("run", *TARGET, "--ca-bundle", "empty.pem"), "empty.pem")
 
 
 def test_an_output_that_cannot_be_written(world, command):
@@ -215,7 +221,7 @@ def test_the_plan_sends_nothing(world, command):
     code, out, _ = command("run", *TARGET, "--plan", "--max-credits", "50")
     assert code == 0
     assert "Requests at most:" in out
-    assert "50 credits" in out
+    assert "once 50 were charged" in out
     assert "no tool call approved" in out
     assert "Nothing was sent." in out
     assert not world.asked
@@ -281,3 +287,48 @@ def test_nothing_listens(command):
     assert code == 6
     assert time.monotonic() - start < 60
     assert "INCONCLUSIVE" in out
+
+
+def test_the_reference_server_from_the_run_to_the_judging_again(command):
+    code, out, _ = command("run", "--only", "http,auth.missing-header", "--output", "first")
+    assert code == 0
+    assert "CONFORMANT (partial scope, exit code 0)" in out
+    assert {path.name for path in Path("first").iterdir()} == REPORTS
+    code, again, _ = command("judge", "first/transcript.har", "--output", "second")
+    assert code == 0
+    outcomes = [json.loads(Path(d, "results.json").read_text())["requirements"] for d in ("first", "second")]
+    assert outcomes[0] == outcomes[1]
+    assert {r["id"] for r in outcomes[0] if r["outcome"] == "passed"} >= {"http.complete", "auth.missing-header"}
+    _, narrowed, _ = command("judge", "first/transcript.har", "--only", "http.json")
+    assert "all              1" in narrowed
+    assert "all              4" in again
+    assert command("judge", "first/transcript.har", "second/transcript.har")[0] == 0
+
+
+def test_the_worst_of_several_transcripts_counts(world, command, monkeypatch):
+    from conformance import run
+    from conformance.options import Options
+
+    command("run", *TARGET, "--output", "x")
+    worlds = iter([World(), World(broken={"stream.done": 1}), World(unseen={"stream.done": "none came"})])
+    monkeypatch.setattr(run, "judge", lambda transcript, options=None: next(worlds).run(options or Options()))
+    assert command("judge", *["x/transcript.har"] * 3)[0] == 1
+
+
+def test_serve_tells_how_to_judge_it_and_ends_quietly():
+    command = [sys.executable, "-m", "conformance.cli", "serve"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "listens at http://127.0.0.1:" in process.stdout.readline()
+        assert "export KITEMESH_TOKEN=" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert err == ""
+
+
+def test_a_port_that_is_taken(command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused(command("serve", "--port", taken.getsockname()[1]), "choose another --port")

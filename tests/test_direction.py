@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "conformance"
-LINE = ("contract", "probes", "wire", "checks", "verdict", "report", "options", "run", "flags", "plugin", "cli")
+LINE = (
+    *("contract", "probes", "wire", "checks", "examples", "verdict", "proof", "report"),
+    *("options", "run", "prove", "flags", "plugin", "cli"),
+)
 """From left to right. What stands from `options` on ties the line together."""
 
 

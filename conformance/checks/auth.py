@@ -26,9 +26,13 @@ def denied(requirement: str, yields_to: tuple[str, ...] = ()) -> JudgeOne:
             yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
             return
         yield reading.finding(
-            requirement, f"a request with {_WHAT.get(reading.whose, 'no good token')} is not denied",
-            "status 401 and the error object", told(reading), "status", yields_to=yields_to,
-        )  # fmt: skip
+            requirement,
+            f"a request with {_WHAT.get(reading.whose, 'no good token')} is not denied",
+            "status 401 and the error object",
+            told(reading),
+            "status",
+            yields_to=yields_to,
+        )
 
     return judge
 
@@ -70,8 +74,13 @@ def stream_refused_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     general = ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
     yield from denied(requirement, general)(reading)
     if reading.status == 401 and (reading.media_type == "text/event-stream" or reading.looks_streamed):
-        yield reading.finding(requirement, "the 401 comes as an event stream", "a 401 in application/json",
-                              told(reading), "header Content-Type")  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "the 401 comes as an event stream",
+            "a 401 in application/json",
+            told(reading),
+            "header Content-Type",
+        )
 
 
 def _denials(evidence: Evidence) -> Iterator[Reading]:
@@ -97,16 +106,26 @@ def error_codes(reading: Reading) -> Iterator[Finding | Unjudged]:
         if not isinstance(seen, str):
             yield reading.unjudged(f"error.{member} is no string", by="error.schema")
         elif seen != "authentication_error":
-            yield reading.finding("auth.error-codes", f"the 401 has another error {member}", '"authentication_error"',
-                                  seen, f"/error/{member}")  # fmt: skip
+            yield reading.finding(
+                "auth.error-codes",
+                f"the 401 has another error {member}",
+                '"authentication_error"',
+                seen,
+                f"/error/{member}",
+            )
 
 
 @each("auth.challenge", _denials)
 def challenge(reading: Reading) -> Iterator[Finding]:
     """`WWW-Authenticate` with a 401 (RFC 9110, section 15.5.2)."""
     if reading.response is not None and not (reading.response.header("www-authenticate") or "").strip():
-        yield reading.finding("auth.challenge", "the 401 names no way to authenticate",
-                              "WWW-Authenticate: Bearer", Words("no such header field"), "header WWW-Authenticate")  # fmt: skip
+        yield reading.finding(
+            "auth.challenge",
+            "the 401 names no way to authenticate",
+            "WWW-Authenticate: Bearer",
+            Words("no such header field"),
+            "header WWW-Authenticate",
+        )
 
 
 def _odd_schemes(evidence: Evidence) -> Selected:
@@ -128,8 +147,13 @@ def scheme_case(reading: Reading) -> Iterator[Finding]:
     """The scheme's name in any case (RFC 9110, section 11.1)."""
     if not reading.taken:
         value = next(v for k, v in reading.exchange.request.headers if k.lower() == "authorization")
-        yield reading.finding("auth.scheme-case", f"the scheme {value.split(' ')[0]!r} is not taken for Bearer",
-                              "the same answer as with Bearer", told(reading), "status")  # fmt: skip
+        yield reading.finding(
+            "auth.scheme-case",
+            f"the scheme {value.split(' ')[0]!r} is not taken for Bearer",
+            "the same answer as with Bearer",
+            told(reading),
+            "status",
+        )
 
 
 def _answered(evidence: Evidence) -> Iterator[Reading]:
@@ -143,8 +167,19 @@ def no_token_echo(reading: Reading) -> Iterator[Finding]:
     if response is None:
         return
     for name in response.redacted_headers:
-        yield reading.finding("auth.no-token-echo", "a header field holds the bearer token", "no token in an answer",
-                              Words("the token (redacted)"), f"header {name}")  # fmt: skip
+        yield reading.finding(
+            "auth.no-token-echo",
+            "a header field holds the bearer token",
+            "no token in an answer",
+            Words("the token (redacted)"),
+            f"header {name}",
+        )
     for offset, length in response.redacted[:1]:
-        yield reading.finding("auth.no-token-echo", "the body holds the bearer token", "no token in an answer",
-                              Words("the token (redacted)"), f"byte {offset}", span=(offset, length))  # fmt: skip
+        yield reading.finding(
+            "auth.no-token-echo",
+            "the body holds the bearer token",
+            "no token in an answer",
+            Words("the token (redacted)"),
+            f"byte {offset}",
+            span=(offset, length),
+        )

@@ -36,15 +36,22 @@ def _register(requirement: str, check: Check) -> None:
     CHECKS[requirement] = check
 
 
-def each(requirement: str, select: Select, *, whim: bool = False) -> Callable[[JudgeOne], JudgeOne]:
-    """Registers a judge of single readings."""
+def each(
+    requirement: str, select: Select, *, whim: bool = False, at_once: JudgeOne | None = None
+) -> Callable[[JudgeOne], JudgeOne]:
+    """Registers a judge of single readings.
+
+    `whim`: a model's whim can fail it, so two of up to three tries must show the breach. `at_once`: a second judge, for
+    the part of a whimsical requirement that no whim can fail.
+    """
 
     def decorate(judge: JudgeOne) -> JudgeOne:
-        run = _run_whim if whim else _run
         ONE[requirement] = (select, judge)
         if whim:
             WHIMS.add(requirement)
-        _register(requirement, lambda evidence: run(select(evidence), judge))
+            _register(requirement, lambda evidence: _run_whim(select(evidence), judge, at_once))
+        else:
+            _register(requirement, lambda evidence: _run(select(evidence), judge))
         return judge
 
     return decorate
@@ -71,13 +78,15 @@ def _run(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[It
         yield from items
 
 
-def _run_whim(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[Item]:
+def _run_whim(selected: Iterable[Reading | Unjudged], judge: JudgeOne, at_once: JudgeOne | None) -> Iterator[Item]:
     """Findings only where two of up to three tries of one probe show the breach."""
     tries: dict[str, list[tuple[Reading, list[Finding]]]] = defaultdict(list)
     for reading in selected:
         if isinstance(reading, Unjudged):
             yield reading
             continue
+        if at_once is not None:
+            yield from at_once(reading)
         items = list(judge(reading))
         if blocked := [item for item in items if isinstance(item, Unjudged)]:
             yield from blocked

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from conformance.checks import envelope
 from conformance.checks.check import each, over_all
@@ -69,8 +70,14 @@ def _first(
     for chunk in judged_chunks(reading):
         for message, expected, observed, pointer in faults(chunk):
             event = chunk.event
-            yield reading.finding(requirement, message, expected, observed, f"{chunk.place}, {pointer}",
-                                  span=(event.offset, event.end - event.offset))  # fmt: skip
+            yield reading.finding(
+                requirement,
+                message,
+                expected,
+                observed,
+                f"{chunk.place}, {pointer}",
+                span=(event.offset, event.end - event.offset),
+            )
             return
 
 
@@ -113,8 +120,13 @@ def id_stable(evidence: Evidence) -> Iterator[Item]:
         yield Judged(reading.name)
         yield from id_changes(reading)
     for earlier, later in repeated(readings, {r.name: r.answer_id or "" for r in readings}):
-        yield later.finding("chunk.id-stable", f"the `id` of {earlier.name} comes again", "an `id` of its own",
-                            later.answer_id, f"{later.chunks[0].place}, /id")  # fmt: skip
+        yield later.finding(
+            "chunk.id-stable",
+            f"the `id` of {earlier.name} comes again",
+            "an `id` of its own",
+            later.answer_id,
+            f"{later.chunks[0].place}, /id",
+        )
 
 
 def id_changes(reading: Reading, requirement: str = "chunk.id-stable") -> Iterator[Finding]:
@@ -122,8 +134,9 @@ def id_changes(reading: Reading, requirement: str = "chunk.id-stable") -> Iterat
     for chunk in reading.chunks:
         value = chunk.value.get("id")
         if isinstance(value, str) and value != reading.answer_id and not chunk.without_choices:
-            yield reading.finding(requirement, "the `id` changes within a stream", f'"{reading.answer_id}"', value,
-                                  f"{chunk.place}, /id")  # fmt: skip
+            yield reading.finding(
+                requirement, "the `id` changes within a stream", f'"{reading.answer_id}"', value, f"{chunk.place}, /id"
+            )
             return
 
 
@@ -133,8 +146,14 @@ def created_stable(reading: Reading) -> Iterator[Finding]:
     values = [(c, c.value["created"]) for c in reading.chunks if "created" in c.value and not c.without_choices]
     for chunk, value in values[1:]:
         if value != values[0][1]:
-            yield reading.finding("chunk.created-stable", "`created` changes within a stream", show(values[0][1]), value,
-                                  f"{chunk.place}, /created", yields_to=("chunk.created",))  # fmt: skip
+            yield reading.finding(
+                "chunk.created-stable",
+                "`created` changes within a stream",
+                show(values[0][1]),
+                value,
+                f"{chunk.place}, /created",
+                yields_to=("chunk.created",),
+            )
             return
 
 
@@ -169,8 +188,13 @@ def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Fi
         for number, choice in objects(get(chunk.value, "choices")):
             value = optional(choice, "delta", "content")
             if value is not ABSENT and not isinstance(value, str):
-                yield reading.finding(requirement, "`delta.content` is no text", "a string or null", value,
-                                      f"{chunk.place}, /choices/{number}/delta/content")  # fmt: skip
+                yield reading.finding(
+                    requirement,
+                    "`delta.content` is no text",
+                    "a string or null",
+                    value,
+                    f"{chunk.place}, /choices/{number}/delta/content",
+                )
                 return
         for index, text in chunk.contents():
             whole[index] += text
@@ -178,8 +202,13 @@ def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Fi
     if reading.waits or carries_calls(reading):
         return
     if any(not whole[index] for index in stopped):
-        yield reading.finding(requirement, "a finished answer without text", "text, with `finish_reason` `stop`",
-                              Words("no content in any chunk"), reading.chunks[-1].place)  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "a finished answer without text",
+            "text, with `finish_reason` `stop`",
+            Words("no content in any chunk"),
+            reading.chunks[-1].place,
+        )
 
 
 def carries_calls(reading: Reading) -> bool:
@@ -192,12 +221,17 @@ def appends(reading: Reading) -> Iterator[Finding]:
     """What is new, not all the text so far again."""
     pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents() if index == 0]
     growing = 0
-    for (_, before), (chunk, after) in zip(pieces, pieces[1:], strict=False):
+    for (_, before), (chunk, after) in pairwise(pieces):
         longer = len(after) > len(before) and after.startswith(before) and bool(before.strip())
         growing = growing + 1 if longer else 0
         if growing >= GROWING:
-            yield reading.finding("chunk.appends", "each piece repeats the text so far", "the new text alone",
-                                  after, f"{chunk.place}, /choices/0/delta/content")  # fmt: skip
+            yield reading.finding(
+                "chunk.appends",
+                "each piece repeats the text so far",
+                "the new text alone",
+                after,
+                f"{chunk.place}, /choices/0/delta/content",
+            )
             return
 
 
@@ -214,12 +248,22 @@ def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Ite
                 return
             count[index] += 1
             if count[index] > 1:
-                yield reading.finding(requirement, "a second `finish_reason`", "one for each choice", reason,
-                                      f"{chunk.place}, /choices/{index}/finish_reason")  # fmt: skip
+                yield reading.finding(
+                    requirement,
+                    "a second `finish_reason`",
+                    "one for each choice",
+                    reason,
+                    f"{chunk.place}, /choices/{index}/finish_reason",
+                )
                 return
     if missing := sorted(index for index, seen in count.items() if not seen):
-        yield reading.finding(requirement, f"choice {missing[0]} never finishes", "one `finish_reason` that is not null",
-                              Words("none"), reading.chunks[-1].place)  # fmt: skip
+        yield reading.finding(
+            requirement,
+            f"choice {missing[0]} never finishes",
+            "one `finish_reason` that is not null",
+            Words("none"),
+            reading.chunks[-1].place,
+        )
 
 
 @each("chunk.finish-last", chat_readable_streams)
@@ -230,8 +274,13 @@ def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Ite
         for index, choice in chunk.choices:
             more = optional(choice, "delta", "content") or optional(choice, "delta", "tool_calls")
             if index in finished and more:
-                yield reading.finding(requirement, "content follows the `finish_reason`", "no content behind it", more,
-                                      f"{chunk.place}, /choices/{index}/delta")  # fmt: skip
+                yield reading.finding(
+                    requirement,
+                    "content follows the `finish_reason`",
+                    "no content behind it",
+                    more,
+                    f"{chunk.place}, /choices/{index}/delta",
+                )
                 return
         # An unknown value ("" in every chunk, say) is chunk.finish-reason's, and tells of no end.
         finished.update(
@@ -246,12 +295,22 @@ def finish_reason(reading: Reading, requirement: str = "chunk.finish-reason") ->
         for index, reason in chunk.finishes():
             place = f"{chunk.place}, /choices/{index}/finish_reason"
             if not isinstance(reason, str) or not (isinstance(reason, str) and reason in FINISH_REASONS):
-                yield reading.finding(requirement, "`finish_reason` is none of the known values",
-                                      f"null, {', '.join(FINISH_REASONS)}", reason, place)  # fmt: skip
+                yield reading.finding(
+                    requirement,
+                    "`finish_reason` is none of the known values",
+                    f"null, {', '.join(FINISH_REASONS)}",
+                    reason,
+                    place,
+                )
                 return
             if reason == "tool_calls" and not carries_calls(reading) and not reading.waits:
-                yield reading.finding(requirement, "`tool_calls` without a tool call",
-                                      "`tool_calls` exactly when tool calls are there", reason, place)  # fmt: skip
+                yield reading.finding(
+                    requirement,
+                    "`tool_calls` without a tool call",
+                    "`tool_calls` exactly when tool calls are there",
+                    reason,
+                    place,
+                )
                 return
 
 
@@ -264,9 +323,13 @@ def text_intact(reading: Reading) -> Iterator[Finding]:
         lone = any("\ud800" <= character <= "\udfff" for character in text)
         if lone or (before.endswith("\ufffd") and text.startswith("\ufffd")):
             what = "a lone surrogate" if lone else "U+FFFD on both sides of a border"
-            yield reading.finding("chunk.text-intact", "a character is split between chunks", "whole characters",
-                                  Words(f"{what}: {show(before[-12:])} then {show(text[:12])}"),
-                                  f"{chunk.place}, /choices/0/delta/content")  # fmt: skip
+            yield reading.finding(
+                "chunk.text-intact",
+                "a character is split between chunks",
+                "whole characters",
+                Words(f"{what}: {show(before[-12:])} then {show(text[:12])}"),
+                f"{chunk.place}, /choices/0/delta/content",
+            )
             return
 
 

@@ -28,17 +28,38 @@ LIMIT_BREACH = 32
 def media_type(reading: Reading) -> Iterator[Finding]:
     """200 `application/json` when no stream was asked for."""
     if reading.status != 200:
-        yield reading.finding("completion.media-type", "the answer has another status than 200", "status 200",
-                              Words(f"status {reading.status}"), "status")  # fmt: skip
+        yield reading.finding(
+            "completion.media-type",
+            "the answer has another status than 200",
+            "status 200",
+            Words(f"status {reading.status}"),
+            "status",
+        )
     if reading.streamed and reading.media_type != "application/json":
-        yield reading.finding("completion.media-type", "an event stream came although `stream` is not true",
-                              "application/json", Words(reading.media_type or "no media type"), "header Content-Type")  # fmt: skip
+        yield reading.finding(
+            "completion.media-type",
+            "an event stream came although `stream` is not true",
+            "application/json",
+            Words(reading.media_type or "no media type"),
+            "header Content-Type",
+        )
     elif reading.streamed:
-        yield reading.finding("completion.media-type", "an event stream came although `stream` is not true",
-                              "one JSON object", Words(repr(reading.body[:60])), "byte 0", span=(0, 5))  # fmt: skip
+        yield reading.finding(
+            "completion.media-type",
+            "an event stream came although `stream` is not true",
+            "one JSON object",
+            Words(repr(reading.body[:60])),
+            "byte 0",
+            span=(0, 5),
+        )
     elif reading.media_type != "application/json":
-        yield reading.finding("completion.media-type", "the answer is not called application/json",
-                              "application/json", Words(reading.media_type or "no media type"), "header Content-Type")  # fmt: skip
+        yield reading.finding(
+            "completion.media-type",
+            "the answer is not called application/json",
+            "application/json",
+            Words(reading.media_type or "no media type"),
+            "header Content-Type",
+        )
 
 
 def _objects(evidence: Evidence) -> Selected:
@@ -62,8 +83,9 @@ def schema(reading: Reading) -> Iterator[Finding]:
     usage = get(reading.object, "usage")
     for member in ("prompt_tokens", "completion_tokens", "total_tokens"):
         if isinstance(usage, dict) and member not in usage:
-            yield reading.finding("completion.schema", f"`usage.{member}` is absent", f"the member `{member}`", ABSENT,
-                                  f"/usage/{member}")  # fmt: skip
+            yield reading.finding(
+                "completion.schema", f"`usage.{member}` is absent", f"the member `{member}`", ABSENT, f"/usage/{member}"
+            )
 
 
 def _of(requirement: str, reading: Reading, wrong: envelope.Wrong, yields_to: tuple[str, ...] = ()) -> Finding:
@@ -107,8 +129,12 @@ def choice_faults(body: object) -> Iterator[envelope.Wrong]:
         if not isinstance(choice.get("message"), dict):
             yield envelope.Wrong("a choice has no message", "an object", get(choice, "message"), f"{where}/message")
         elif get(choice, "message", "role") != "assistant":
-            yield envelope.Wrong("the message's role is not `assistant`", '"assistant"', get(choice, "message", "role"),
-                                 f"{where}/message/role")  # fmt: skip
+            yield envelope.Wrong(
+                "the message's role is not `assistant`",
+                '"assistant"',
+                get(choice, "message", "role"),
+                f"{where}/message/role",
+            )
 
 
 @each("completion.choices", standard)
@@ -128,11 +154,21 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
         reason = get(choice, "finish_reason")
         place = f"/choices/{number}/finish_reason"
         if not isinstance(reason, str) or reason not in FINISH_REASONS:
-            yield reading.finding("completion.finish-reason", "`finish_reason` is none of the known values",
-                                  " or ".join(FINISH_REASONS), reason, place)  # fmt: skip
+            yield reading.finding(
+                "completion.finish-reason",
+                "`finish_reason` is none of the known values",
+                " or ".join(FINISH_REASONS),
+                reason,
+                place,
+            )
         elif reason == "tool_calls" and not get(choice, "message", "tool_calls"):
-            yield reading.finding("completion.finish-reason", "`tool_calls` without a tool call",
-                                  "`tool_calls` exactly when tool calls are there", reason, place)  # fmt: skip
+            yield reading.finding(
+                "completion.finish-reason",
+                "`tool_calls` without a tool call",
+                "`tool_calls` exactly when tool calls are there",
+                reason,
+                place,
+            )
 
 
 @each("completion.content", standard)
@@ -147,8 +183,9 @@ def content(reading: Reading) -> Iterator[Finding | Unjudged]:
         if text is not ABSENT and not isinstance(text, str):
             yield reading.finding("completion.content", "`content` is no text", "a string", text, place)
         elif not text and get(choice, "finish_reason") == "stop":
-            yield reading.finding("completion.content", "a finished answer without text",
-                                  "text, with `finish_reason` `stop`", text, place)  # fmt: skip
+            yield reading.finding(
+                "completion.content", "a finished answer without text", "text, with `finish_reason` `stop`", text, place
+            )
 
 
 @each("completion.usage", standard)
@@ -164,12 +201,22 @@ def usage(reading: Reading) -> Iterator[Finding | Unjudged]:
         value = integer(counts[name])
         if value is None or value < 0:
             wrong = True
-            yield reading.finding("completion.usage", f"`{name}` is no non-negative integer", "an integer, 0 or more",
-                                  counts[name], f"/usage/{name}")  # fmt: skip
+            yield reading.finding(
+                "completion.usage",
+                f"`{name}` is no non-negative integer",
+                "an integer, 0 or more",
+                counts[name],
+                f"/usage/{name}",
+            )
     if not wrong and counts["total_tokens"] < counts["prompt_tokens"] + counts["completion_tokens"]:
         total = counts["prompt_tokens"] + counts["completion_tokens"]
-        yield reading.finding("completion.usage", "`total_tokens` is below the sum of the others",
-                              f"{total:g} or more", counts["total_tokens"], "/usage/total_tokens")  # fmt: skip
+        yield reading.finding(
+            "completion.usage",
+            "`total_tokens` is below the sum of the others",
+            f"{total:g} or more",
+            counts["total_tokens"],
+            "/usage/total_tokens",
+        )
 
 
 @each("completion.usage-sum", standard)
@@ -182,8 +229,13 @@ def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
     elif total < prompt + completion:
         yield reading.unjudged("`total_tokens` is below the sum", by="completion.usage")
     elif total != prompt + completion:
-        yield reading.finding("completion.usage-sum", "`total_tokens` is not the sum of the others",
-                              f"{prompt + completion}", total, "/usage/total_tokens")  # fmt: skip
+        yield reading.finding(
+            "completion.usage-sum",
+            "`total_tokens` is not the sum of the others",
+            f"{prompt + completion}",
+            total,
+            "/usage/total_tokens",
+        )
 
 
 # --- over all answers
@@ -191,7 +243,8 @@ def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
 
 def chain_of(reading: Reading) -> str:
     """What may share an id: an execution that is paused and resumed (its requests have one prompt), and requests with
-    the same body (a cache may answer the second)."""
+    the same body (a cache may answer the second).
+    """
     if reading.waits or reading.asked.resume:
         return f"prompt {reading.asked.prompt}"
     return f"body {reading.exchange.request.body!r}"
@@ -224,8 +277,13 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
         return
     yield from (Judged(reading.name) for reading in readings)
     for earlier, later in repeated(readings, {r.name: r.answer_id or "" for r in readings}):
-        yield later.finding("completion.id-unique", f"the `id` of {earlier.name} comes again",
-                            "an `id` that no other answer bears", later.answer_id, "/id")  # fmt: skip
+        yield later.finding(
+            "completion.id-unique",
+            f"the `id` of {earlier.name} comes again",
+            "an `id` that no other answer bears",
+            later.answer_id,
+            "/id",
+        )
 
 
 # --- what a model's whim can fail
@@ -256,8 +314,13 @@ def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Fin
     most = max(counted or 0, words)
     if most > LIMIT_BREACH:
         seen = f"{counted} completion_tokens, {words} words, finish_reason stop"
-        yield reading.finding(requirement, f"`{member}` is not heeded", f"about {LIMIT_PROBED} tokens, {LIMIT_BREACH} at most",
-                              Words(seen), "/usage/completion_tokens")  # fmt: skip
+        yield reading.finding(
+            requirement,
+            f"`{member}` is not heeded",
+            f"about {LIMIT_PROBED} tokens, {LIMIT_BREACH} at most",
+            Words(seen),
+            "/usage/completion_tokens",
+        )
 
 
 @each("completion.output-limit", lambda evidence: _limited(evidence, both=False), whim=True)
@@ -277,9 +340,7 @@ WORD = re.compile(r"Reply with just this word: (\S+)")
 
 def _with_earlier_prompt(evidence: Evidence) -> Selected:
     for reading in standard(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif len(_asked_words(reading)) >= 2 and WORD.match(reading.asked.prompt):
+        if isinstance(reading, Unjudged) or (len(_asked_words(reading)) >= 2 and WORD.match(reading.asked.prompt)):
             yield reading
 
 
@@ -315,5 +376,6 @@ def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     else:
         yield reading.unjudged("this model does not repeat the word that it is asked for")
         return
-    yield reading.finding("completion.uses-prompt", message, f"the word {last!r}", reading.said,
-                          "/choices/0/message/content")  # fmt: skip
+    yield reading.finding(
+        "completion.uses-prompt", message, f"the word {last!r}", reading.said, "/choices/0/message/content"
+    )

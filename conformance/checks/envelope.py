@@ -1,7 +1,7 @@
 """The members that every answer and chunk bears, judged once for all kinds: `id`, `object`, `created`, `model`.
 
-Each function yields (message, expected, observed, pointer) for what is wrong in an answer's object; the requirement that
-it breaks depends on the kind of answer, so the areas name it.
+Each function yields (message, expected, observed, pointer) for what is wrong in an answer's object; the requirement
+that it breaks depends on the kind of answer, so the areas name it.
 """
 
 from __future__ import annotations
@@ -45,8 +45,12 @@ def created(reading: Reading, body: Any) -> Iterator[Wrong]:
         early -= reading.exchange.finished
     if not early - 1 <= seconds <= late + 1:
         unit = " (milliseconds?)" if abs(seconds / 1000 - now) < 86_400 else ""
-        yield Wrong(f"`created` is far from the server's clock{unit}",
-                    f"Unix seconds within {CLOCK_TOLERANCE:.0f} s of {utc(now)} ({now:.0f})", value, "/created")  # fmt: skip
+        yield Wrong(
+            f"`created` is far from the server's clock{unit}",
+            f"Unix seconds within {CLOCK_TOLERANCE:.0f} s of {utc(now)} ({now:.0f})",
+            value,
+            "/created",
+        )
 
 
 def _has_date(reading: Reading) -> bool:

@@ -51,7 +51,7 @@ class Chunk:
     @property
     def without_choices(self) -> bool:
         """True for a chunk with empty `choices`: usage or annotations, judged by stream.json-data alone."""
-        return get(self.value, "choices") == []
+        return bool(get(self.value, "choices") == [])
 
     @property
     def error(self) -> bool:
@@ -103,9 +103,14 @@ class Reading:
         """What the request deserves."""
         request = self.exchange.request
         return classify(
-            request.method, request.url, {k.lower(): v for k, v in request.headers}, request.body,
-            str(request.credential), model=self.evidence.model, modes=self.evidence.modes,
-        )  # fmt: skip
+            request.method,
+            request.url,
+            {k.lower(): v for k, v in request.headers},
+            request.body,
+            str(request.credential),
+            model=self.evidence.model,
+            modes=self.evidence.modes,
+        )
 
     @property
     def due(self) -> Due:
@@ -195,7 +200,8 @@ class Reading:
     @property
     def streamed(self) -> bool:
         """True where the answer is to be read as an event stream."""
-        return self.media_type == "text/event-stream" and not self.body.lstrip()[:1] == b"{" or self.looks_streamed
+        called = self.media_type == "text/event-stream" and self.body.lstrip()[:1] != b"{"
+        return called or self.looks_streamed
 
     # --- the answer as JSON
 

@@ -51,22 +51,36 @@ def complete(reading: Reading) -> Iterator[Finding]:
     if ending in (Ending.CUT, Ending.RESET):
         expected = f"{declared} octets, as Content-Length says" if declared else "the final chunk of the chunked coding"
         yield reading.finding(
-            "http.complete", "the connection was closed before the body's end", expected,
-            Words(f"the connection {'was reset' if ending is Ending.RESET else 'closed'} after {size} octets"), place,
-        )  # fmt: skip
+            "http.complete",
+            "the connection was closed before the body's end",
+            expected,
+            Words(f"the connection {'was reset' if ending is Ending.RESET else 'closed'} after {size} octets"),
+            place,
+        )
     elif response.excess:
         yield reading.finding(
-            "http.complete", "more octets came than Content-Length says", f"{declared} octets, as Content-Length says",
-            Words(f"{response.excess} octets more"), place,
-        )  # fmt: skip
+            "http.complete",
+            "more octets came than Content-Length says",
+            f"{declared} octets, as Content-Length says",
+            Words(f"{response.excess} octets more"),
+            place,
+        )
     elif ending is Ending.GARBAGE:
-        yield reading.finding("http.complete", "the body's framing is broken", "a body framed as RFC 9112 asks",
-                              Words(reading.exchange.error or "octets that are no HTTP"), place)  # fmt: skip
+        yield reading.finding(
+            "http.complete",
+            "the body's framing is broken",
+            "a body framed as RFC 9112 asks",
+            Words(reading.exchange.error or "octets that are no HTTP"),
+            place,
+        )
     elif ending in TIMED_OUT and not reading.streamed:
         yield reading.finding(
-            "http.complete", "the body never ended", f"{declared} octets" if declared else "the end of the body",
-            Words(f"{size} octets, then nothing until the time limit ({ending})"), place,
-        )  # fmt: skip
+            "http.complete",
+            "the body never ended",
+            f"{declared} octets" if declared else "the end of the body",
+            Words(f"{size} octets, then nothing until the time limit ({ending})"),
+            place,
+        )
 
 
 def _json_bodies(evidence: Evidence) -> Selected:
@@ -93,10 +107,13 @@ def strict_json(reading: Reading) -> Iterator[Finding]:
     """JSON that is UTF-8 and strict wherever the answer says `application/json` (RFC 8259)."""
     if not reading.json.ok:
         yield reading.finding(
-            "http.json", f"the body is no strict JSON: {reading.json.problem}", "one JSON value in UTF-8, nothing else",
-            Words(_around(reading.body, reading.json.offset)), f"byte {reading.json.offset}",
+            "http.json",
+            f"the body is no strict JSON: {reading.json.problem}",
+            "one JSON value in UTF-8, nothing else",
+            Words(_around(reading.body, reading.json.offset)),
+            f"byte {reading.json.offset}",
             span=(reading.json.offset, 1),
-        )  # fmt: skip
+        )
 
 
 def _around(body: bytes, offset: int) -> str:
@@ -140,5 +157,10 @@ def encoding(reading: Reading) -> Iterator[Finding]:
             continue
         alias = coding.removeprefix("x-")
         if not any(offers.get(name, 0) > 0 for name in (coding, alias, "*")):
-            yield reading.finding("http.encoding", "the answer is coded in a way that the request did not offer",
-                                  f"no content coding but of: {offered}", Words(coding), "header Content-Encoding")  # fmt: skip
+            yield reading.finding(
+                "http.encoding",
+                "the answer is coded in a way that the request did not offer",
+                f"no content coding but of: {offered}",
+                Words(coding),
+                "header Content-Encoding",
+            )

@@ -18,8 +18,9 @@ def present(reading: Reading) -> Iterator[Finding]:
     """`kitemesh` on standard and approval answers."""
     extension = optional(reading.object, "kitemesh")
     if not isinstance(extension, dict):
-        yield reading.finding("kitemesh.present", "there is no `kitemesh` object", "the object `kitemesh`", extension,
-                              "/kitemesh")  # fmt: skip
+        yield reading.finding(
+            "kitemesh.present", "there is no `kitemesh` object", "the object `kitemesh`", extension, "/kitemesh"
+        )
 
 
 def _extended(evidence: Evidence) -> Selected:
@@ -36,8 +37,9 @@ def execution_id(reading: Reading) -> Iterator[Finding]:
     """`kitemesh.execution_id` is a UUID."""
     value = get(reading.object, "kitemesh", "execution_id")
     if uuid(value) is None:
-        yield reading.finding("kitemesh.execution-id", "`execution_id` is no UUID", "a UUID", value,
-                              "/kitemesh/execution_id")  # fmt: skip
+        yield reading.finding(
+            "kitemesh.execution-id", "`execution_id` is no UUID", "a UUID", value, "/kitemesh/execution_id"
+        )
 
 
 @over_all("kitemesh.execution-unique")
@@ -61,8 +63,13 @@ def execution_unique(evidence: Evidence) -> Iterator[Item]:
     for earlier, later in repeated(readings, value_of):
         if later.asked.resume or earlier.asked.resume:
             continue
-        yield later.finding("kitemesh.execution-unique", f"the `execution_id` of {earlier.name} comes again",
-                            "an `execution_id` of its own", value_of[later.name], "/kitemesh/execution_id")  # fmt: skip
+        yield later.finding(
+            "kitemesh.execution-unique",
+            f"the `execution_id` of {earlier.name} comes again",
+            "an `execution_id` of its own",
+            value_of[later.name],
+            "/kitemesh/execution_id",
+        )
 
 
 @each("kitemesh.credits-charged", _extended)
@@ -71,8 +78,13 @@ def credits_charged(reading: Reading) -> Iterator[Finding]:
     value = get(reading.object, "kitemesh", "credits_charged")
     charged = number(value)
     if charged is None or charged < 0:
-        yield reading.finding("kitemesh.credits-charged", "`credits_charged` is no non-negative number",
-                              "a number, 0 or more", value, "/kitemesh/credits_charged")  # fmt: skip
+        yield reading.finding(
+            "kitemesh.credits-charged",
+            "`credits_charged` is no non-negative number",
+            "a number, 0 or more",
+            value,
+            "/kitemesh/credits_charged",
+        )
 
 
 def _with_request_id(evidence: Evidence) -> Selected:
@@ -84,8 +96,13 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
     """`metadata.request_id`, repeated."""
     value = get(reading.object, "kitemesh", "request_id")
     if value != reading.asked.request_id:
-        yield reading.finding("kitemesh.request-id-echo", "`request_id` is not the request's",
-                              f'"{reading.asked.request_id}"', value, "/kitemesh/request_id")  # fmt: skip
+        yield reading.finding(
+            "kitemesh.request-id-echo",
+            "`request_id` is not the request's",
+            f'"{reading.asked.request_id}"',
+            value,
+            "/kitemesh/request_id",
+        )
 
 
 def _without_request_id(evidence: Evidence) -> Selected:
@@ -97,15 +114,18 @@ def request_id(reading: Reading) -> Iterator[Finding]:
     """A `request_id` also where none was sent."""
     value = get(reading.object, "kitemesh", "request_id")
     if not isinstance(value, str) or not value.strip():
-        yield reading.finding("kitemesh.request-id", "there is no `request_id`", "a `request_id` of the server's own",
-                              value, "/kitemesh/request_id")  # fmt: skip
+        yield reading.finding(
+            "kitemesh.request-id",
+            "there is no `request_id`",
+            "a `request_id` of the server's own",
+            value,
+            "/kitemesh/request_id",
+        )
 
 
 def _extended_text_streams(evidence: Evidence) -> Selected:
     for reading in text_streams(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif any(isinstance(get(c.value, "kitemesh"), dict) for c in reading.chunks):
+        if isinstance(reading, Unjudged) or any(isinstance(get(c.value, "kitemesh"), dict) for c in reading.chunks):
             yield reading
 
 
@@ -125,8 +145,9 @@ def stream(reading: Reading) -> Iterator[Finding]:
                 yield reading.finding("kitemesh.stream", "`execution_id` is no UUID", "a UUID", value, place)
                 return
             if member == "execution_id" and uuid(value) != uuid(seen[member]):
-                yield reading.finding("kitemesh.stream", "`execution_id` changes within the stream",
-                                      f'"{seen[member]}"', value, place)  # fmt: skip
+                yield reading.finding(
+                    "kitemesh.stream", "`execution_id` changes within the stream", f'"{seen[member]}"', value, place
+                )
                 return
             if member == "request_id" and asked and value != asked:
                 yield reading.finding(
@@ -135,5 +156,10 @@ def stream(reading: Reading) -> Iterator[Finding]:
                 return
     for member in ("execution_id", *(["request_id"] if asked else [])):
         if member not in seen:
-            yield reading.finding("kitemesh.stream", f"no chunk's `kitemesh` has `{member}`", f"`kitemesh.{member}`",
-                                  ABSENT, f"/kitemesh/{member}")  # fmt: skip
+            yield reading.finding(
+                "kitemesh.stream",
+                f"no chunk's `kitemesh` has `{member}`",
+                f"`kitemesh.{member}`",
+                ABSENT,
+                f"/kitemesh/{member}",
+            )

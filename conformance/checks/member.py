@@ -27,12 +27,14 @@ ABSENT = _Absent()
 def get(value: Any, *path: str | int) -> Any:
     """The value at a path of member names and indexes; `ABSENT` where it is not there."""
     for step in path:
-        if isinstance(step, str) and isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value):
+        if isinstance(step, str):
+            if not (isinstance(value, dict) and step in value):
+                return ABSENT
             value = value[step]
         else:
-            return ABSENT
+            if not (isinstance(value, list) and -len(value) <= step < len(value)):
+                return ABSENT
+            value = value[step]
     return value
 
 

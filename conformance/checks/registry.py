@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from conformance.checks import auth, chunk, completion, http, kitemesh, stream
+from conformance.checks import (
+    accept,
+    approval,
+    auth,
+    chunk,
+    completion,
+    error,
+    http,
+    isolation,
+    kitemesh,
+    reject,
+    resume,
+    robust,
+    sdk,
+    stream,
+)
 from conformance.checks.check import CHECKS, Check
 from conformance.contract.catalogue import Catalogue
 
-AREAS = (auth, http, completion, kitemesh, stream, chunk)
+AREAS = (
+    auth,
+    accept,
+    reject,
+    error,
+    http,
+    completion,
+    kitemesh,
+    stream,
+    chunk,
+    approval,
+    resume,
+    robust,
+    isolation,
+    sdk,
+)
 
 
 def checks(catalogue: Catalogue) -> dict[str, Check]:

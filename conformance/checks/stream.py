@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from conformance.checks.auth import told
 from conformance.checks.check import each
@@ -49,14 +50,29 @@ def _chat(evidence: Evidence) -> Selected:
 def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iterator[Finding]:
     """200 `text/event-stream`."""
     if reading.status != 200:
-        yield reading.finding(requirement, "the stream has another status than 200", "status 200",
-                              Words(f"status {reading.status}"), "status")  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "the stream has another status than 200",
+            "status 200",
+            Words(f"status {reading.status}"),
+            "status",
+        )
     if reading.media_type != "text/event-stream":
-        yield reading.finding(requirement, "the answer to `stream: true` is not called text/event-stream",
-                              "text/event-stream", Words(reading.media_type or "no media type"), "header Content-Type")  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "the answer to `stream: true` is not called text/event-stream",
+            "text/event-stream",
+            Words(reading.media_type or "no media type"),
+            "header Content-Type",
+        )
     elif not reading.streamed:
-        yield reading.finding(requirement, "the answer to `stream: true` is no event stream", "events",
-                              Words(repr(reading.body[:60])), "byte 0")  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "the answer to `stream: true` is no event stream",
+            "events",
+            Words(repr(reading.body[:60])),
+            "byte 0",
+        )
 
 
 @each("stream.utf8", chat_streams)
@@ -64,8 +80,14 @@ def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding
     """Valid UTF-8. A character that the connection's end cut is http.complete's."""
     kinds = [Liberty.INVALID_UTF8] + ([Liberty.CUT_CHARACTER] if reading.whole else [])
     for note in reading.stream.noted(*kinds)[:1]:
-        yield reading.finding(requirement, "octets that are no UTF-8", "valid UTF-8", Words(note.detail),
-                              f"byte {note.offset}", span=(note.offset, 1))  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "octets that are no UTF-8",
+            "valid UTF-8",
+            Words(note.detail),
+            f"byte {note.offset}",
+            span=(note.offset, 1),
+        )
 
 
 @each("stream.framing", chat_finished_streams)
@@ -73,16 +95,25 @@ def framing(reading: Reading, requirement: str = "stream.framing") -> Iterator[F
     """Every event, the last one too, ends with a blank line."""
     pending = reading.stream.pending
     if pending is not None and (pending.raw_data or pending.name):
-        yield reading.finding(requirement, "the last event is not ended by a blank line", "a blank line",
-                              Words(f"the body ends behind {show(pending.data, 60)}"), f"byte {pending.end}",
-                              span=(pending.offset, pending.end - pending.offset))  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "the last event is not ended by a blank line",
+            "a blank line",
+            Words(f"the body ends behind {show(pending.data, 60)}"),
+            f"byte {pending.end}",
+            span=(pending.offset, pending.end - pending.offset),
+        )
         return
     for event in reading.stream.events:
         if len(event.raw_data) > 1 and _several(event.data):
-            yield reading.finding(requirement, "two events stand in one block", "a blank line behind every event",
-                                  Words(f"{len(event.raw_data)} data lines without a blank line between them"),
-                                  f"event {event.number + 1}, byte {event.offset}",
-                                  span=(event.offset, event.end - event.offset))  # fmt: skip
+            yield reading.finding(
+                requirement,
+                "two events stand in one block",
+                "a blank line behind every event",
+                Words(f"{len(event.raw_data)} data lines without a blank line between them"),
+                f"event {event.number + 1}, byte {event.offset}",
+                span=(event.offset, event.end - event.offset),
+            )
             return
 
 
@@ -100,10 +131,15 @@ def _several(data: str) -> bool:
 def fields(reading: Reading) -> Iterator[Finding]:
     """Every line starts with a field that the standard knows, or with a colon."""
     for note in reading.stream.noted(Liberty.UNKNOWN_FIELD, Liberty.BOM_INSIDE)[:1]:
-        yield reading.finding("stream.fields", "a line that is no known field and no comment",
-                              "data, event, id, retry or a colon at the line's start", Words(note.detail),
-                              f"byte {note.offset}", span=(note.offset, max(len(note.detail) - 3, 1)),
-                              yields_to=("stream.json-data", "stream.framing"))  # fmt: skip
+        yield reading.finding(
+            "stream.fields",
+            "a line that is no known field and no comment",
+            "data, event, id, retry or a colon at the line's start",
+            Words(note.detail),
+            f"byte {note.offset}",
+            span=(note.offset, max(len(note.detail) - 3, 1)),
+            yields_to=("stream.json-data", "stream.framing"),
+        )
 
 
 @each("stream.json-data", chat_whole_streams)
@@ -111,11 +147,21 @@ def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterat
     """One JSON object in each event before the end."""
     if not reading.data_events:
         if not reading.events:
-            yield reading.finding(requirement, "the stream holds no event", "chunks, then [DONE]",
-                                  Words(f"{len(reading.body)} octets without an event"), "byte 0")  # fmt: skip
+            yield reading.finding(
+                requirement,
+                "the stream holds no event",
+                "chunks, then [DONE]",
+                Words(f"{len(reading.body)} octets without an event"),
+                "byte 0",
+            )
         elif reading.done:
-            yield reading.finding(requirement, "the stream holds no chunk before its end", "chunks, then [DONE]",
-                                  Words("[DONE] alone"), "event 1")  # fmt: skip
+            yield reading.finding(
+                requirement,
+                "the stream holds no chunk before its end",
+                "chunks, then [DONE]",
+                Words("[DONE] alone"),
+                "event 1",
+            )
         return
     for event, json in reading.data_events:
         place = f"event {event.number + 1}, byte {event.offset}"
@@ -125,8 +171,14 @@ def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterat
         if json.ok and isinstance(json.value, dict):
             continue
         why = json.problem or "another JSON value"
-        yield reading.finding(requirement, f"an event's data are no JSON object: {why}", "one JSON object",
-                              event.data, place, span=(event.offset, event.end - event.offset))  # fmt: skip
+        yield reading.finding(
+            requirement,
+            f"an event's data are no JSON object: {why}",
+            "one JSON object",
+            event.data,
+            place,
+            span=(event.offset, event.end - event.offset),
+        )
         return
 
 
@@ -159,8 +211,9 @@ def done_missing(reading: Reading, requirement: str, yields_to: tuple[str, ...] 
         seen = Words(f"no [DONE] until the limit of the suite ({reading.exchange.ending})")
     else:
         seen = Words("the body ends without it")
-    yield reading.finding(requirement, "the stream does not end with [DONE]", "data: [DONE]", seen, place,
-                          yields_to=yields_to)  # fmt: skip
+    yield reading.finding(
+        requirement, "the stream does not end with [DONE]", "data: [DONE]", seen, place, yields_to=yields_to
+    )
 
 
 @each("stream.done-once", chat_whole_streams)
@@ -170,9 +223,14 @@ def done_once(reading: Reading, requirement: str = "stream.done-once") -> Iterat
         yield reading.unjudged("there is no [DONE]", by="stream.done")
     elif len(reading.done) > 1:
         again = reading.done[1]
-        yield reading.finding(requirement, "[DONE] comes more than once", "one [DONE]",
-                              Words(f"{len(reading.done)} of them"), f"event {again.number + 1}, byte {again.offset}",
-                              span=(again.offset, again.end - again.offset))  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "[DONE] comes more than once",
+            "one [DONE]",
+            Words(f"{len(reading.done)} of them"),
+            f"event {again.number + 1}, byte {again.offset}",
+            span=(again.offset, again.end - again.offset),
+        )
 
 
 @each("stream.done-last", chat_whole_streams)
@@ -184,9 +242,14 @@ def done_last(reading: Reading, requirement: str = "stream.done-last") -> Iterat
     after = [e for e in reading.events if e.number > reading.done[0].number and e.data != DONE]
     if after:
         event = after[0]
-        yield reading.finding(requirement, "an event follows [DONE]", "nothing behind [DONE]", event.data,
-                              f"event {event.number + 1}, byte {event.offset}",
-                              span=(event.offset, event.end - event.offset))  # fmt: skip
+        yield reading.finding(
+            requirement,
+            "an event follows [DONE]",
+            "nothing behind [DONE]",
+            event.data,
+            f"event {event.number + 1}, byte {event.offset}",
+            span=(event.offset, event.end - event.offset),
+        )
 
 
 @each("stream.done-literal", whole_streams)
@@ -197,9 +260,13 @@ def done_literal(reading: Reading) -> Iterator[Finding | Unjudged]:
         return
     event = reading.done[0]
     if event.raw_data != (b": [DONE]",):
-        yield reading.finding("stream.done-literal", "[DONE] is written otherwise than documented", "data: [DONE]",
-                              Words("data" + " | data".join(raw.decode("utf-8", "replace") for raw in event.raw_data)),
-                              f"event {event.number + 1}, byte {event.offset}")  # fmt: skip
+        yield reading.finding(
+            "stream.done-literal",
+            "[DONE] is written otherwise than documented",
+            "data: [DONE]",
+            Words("data" + " | data".join(raw.decode("utf-8", "replace") for raw in event.raw_data)),
+            f"event {event.number + 1}, byte {event.offset}",
+        )
 
 
 @each("stream.closes", whole_streams)
@@ -214,9 +281,13 @@ def closes(reading: Reading) -> Iterator[Finding | Unjudged]:
     waited = reading.exchange.finished - reading.done[-1].at
     open_ = reading.exchange.ending in TIMED_OUT
     if open_ or (waited > CLOSES_WITHIN and reading.exchange.ending is Ending.COMPLETE):
-        yield reading.finding("stream.closes", "the body stays open behind [DONE]", f"its end within {CLOSES_WITHIN:.0f} s",
-                              Words(f"{'still open' if open_ else 'the end'} after {waited:.1f} s"),
-                              f"byte {reading.done[-1].end}")  # fmt: skip
+        yield reading.finding(
+            "stream.closes",
+            "the body stays open behind [DONE]",
+            f"its end within {CLOSES_WITHIN:.0f} s",
+            Words(f"{'still open' if open_ else 'the end'} after {waited:.1f} s"),
+            f"byte {reading.done[-1].end}",
+        )
 
 
 _EVENT_LINE = re.compile(rb"^(?:\xef\xbb\xbf)?event(?::[ ]?([^\r\n]*))?\r?$", re.MULTILINE)
@@ -228,16 +299,19 @@ def default_event(reading: Reading) -> Iterator[Finding]:
     for match in _EVENT_LINE.finditer(reading.body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")):
         name = (match.group(1) or b"").decode("utf-8", "replace")
         if name not in ("", "message"):
-            yield reading.finding("stream.default-event", "an event has a name of its own", "events without a name",
-                                  name, f"byte {match.start()}")  # fmt: skip
+            yield reading.finding(
+                "stream.default-event",
+                "an event has a name of its own",
+                "events without a name",
+                name,
+                f"byte {match.start()}",
+            )
             return
 
 
 def _timed_streams(evidence: Evidence) -> Selected:
     for reading in finished_streams(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif not reading.waits and not reading.note.slow and not reading.note.group:
+        if isinstance(reading, Unjudged) or (not reading.waits and not reading.note.slow and not reading.note.group):
             yield reading
 
 
@@ -255,12 +329,15 @@ def incremental(reading: Reading) -> Iterator[Finding | Unjudged]:
     if len(times) < INCREMENTAL_CHUNKS or total < INCREMENTAL_SECONDS:
         yield reading.unjudged("no answer was long enough to tell (20 chunks and a second)")
         return
-    instants = 1 + sum(1 for a, b in zip(times, times[1:], strict=False) if b - a > SAME_INSTANT)
+    instants = 1 + sum(1 for a, b in pairwise(times) if b - a > SAME_INSTANT)
     if times[0] > (1 - LAST_TENTH) * total and instants < len(times) / 4:
-        yield reading.finding("stream.incremental", "the whole answer comes at once, at its end",
-                              "content throughout the answer's time",
-                              Words(f"{len(times)} chunks within {times[-1] - times[0]:.3f} s, after {times[0]:.2f} s"),
-                              f"event {reading.chunks[0].event.number + 1}")  # fmt: skip
+        yield reading.finding(
+            "stream.incremental",
+            "the whole answer comes at once, at its end",
+            "content throughout the answer's time",
+            Words(f"{len(times)} chunks within {times[-1] - times[0]:.3f} s, after {times[0]:.2f} s"),
+            f"event {reading.chunks[0].event.number + 1}",
+        )
 
 
 def _heads(evidence: Evidence) -> Selected:
@@ -277,8 +354,13 @@ def not_cached(reading: Reading) -> Iterator[Finding]:
     for directive in directives:
         aged = re.fullmatch(r"(?:max-age|s-maxage)\s*=\s*\"?(\d{1,18})\"?", directive)
         if directive == "public" or (aged and int(aged.group(1)) > 0):
-            yield reading.finding("stream.not-cached", "caches are invited to keep the stream", "no-cache or no-store",
-                                  Words(value), "header Cache-Control")  # fmt: skip
+            yield reading.finding(
+                "stream.not-cached",
+                "caches are invited to keep the stream",
+                "no-cache or no-store",
+                Words(value),
+                "header Cache-Control",
+            )
             return
 
 
@@ -297,11 +379,17 @@ def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
     elif reading.taken:
         first = show(reading.events[0].data, 80) if reading.streamed and reading.events else "no event"
-        yield reading.finding(requirement, f"an invalid body is not refused: {reading.asked.reason}", expected,
-                              Words(f"{told(reading)}, {first}"), "status")  # fmt: skip
+        yield reading.finding(
+            requirement,
+            f"an invalid body is not refused: {reading.asked.reason}",
+            expected,
+            Words(f"{told(reading)}, {first}"),
+            "status",
+        )
     elif reading.media_type == "text/event-stream" or reading.looks_streamed:
-        yield reading.finding(requirement, "the refusal comes as an event stream", expected, told(reading),
-                              "header Content-Type")  # fmt: skip
+        yield reading.finding(
+            requirement, "the refusal comes as an event stream", expected, told(reading), "header Content-Type"
+        )
     else:
         yield from refused(reading, requirement, expected)
 
@@ -316,8 +404,14 @@ def refused(
         yield reading.unjudged(f"status {status}", by="error.no-server-error")
         return
     if reading.taken:
-        yield reading.finding(requirement, f"an invalid request is accepted: {reading.asked.reason}", expected,
-                              told(reading), "status", yields_to=yields_to)  # fmt: skip
+        yield reading.finding(
+            requirement,
+            f"an invalid request is accepted: {reading.asked.reason}",
+            expected,
+            told(reading),
+            "status",
+            yields_to=yields_to,
+        )
         return
     if twin is None or not twin.accepted:
         by = twin.asked.requirement if twin is not None and not twin.excuse else None
@@ -329,8 +423,14 @@ def refused(
         yield reading.unjudged("refused for its size", excused=True)
         return
     why = " (404 tells of an unknown identifier, and none is)" if status == 404 else ""
-    yield reading.finding(requirement, f"an invalid request is not refused as such: {reading.asked.reason}{why}",
-                          expected, told(reading), "status", yields_to=yields_to)  # fmt: skip
+    yield reading.finding(
+        requirement,
+        f"an invalid request is not refused as such: {reading.asked.reason}{why}",
+        expected,
+        told(reading),
+        "status",
+        yields_to=yields_to,
+    )
 
 
 def names_something(reading: Reading) -> bool:

@@ -6,7 +6,8 @@ section "Left open by the documentation" of the contract). Checks rely on this a
 transcript made by another client is judged alike.
 
 Strategy. The body is parsed by a strict JSON reader that also notes what JSON leaves open (duplicate keys, NaN,
-surrogates, huge numbers, depth). A body that some reader could take otherwise is open. A readable object is held against
+surrogates, huge numbers, depth). A body that some reader could take otherwise is open. A readable object is held
+against
 the request schema; `null` in an optional member is open and taken out first. One breach or more: to be refused, by the
 requirement of the most fundamental breach. None: to be accepted, unless something in it is left open.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -34,6 +35,7 @@ RESUME_OPTIONAL = ("approved_tool_execution_ids", "denied_tools")
 KNOWN = frozenset({"model", "messages", *OPTIONAL})
 LONG_REQUEST_ID = 64
 """Characters; the documentation names no limit, so a longer one may be refused."""
+_USUAL_ID = re.compile(rf"[\x21-\x7e]{{1,{LONG_REQUEST_ID}}}")
 LARGE_BODY = 262_144
 """Octets; above it a server may refuse for size alone."""
 DEEP = 64
@@ -160,9 +162,14 @@ def classify(
     if not _unauthenticated(credential):
         return asked
     return Asked(
-        Due.AUTHENTICATE, _auth_requirement(credential, asked), f"credential: {credential}", endpoint,
-        asked.parsed, asked.stream, asked.edge,
-    )  # fmt: skip
+        Due.AUTHENTICATE,
+        _auth_requirement(credential, asked),
+        f"credential: {credential}",
+        endpoint,
+        asked.parsed,
+        asked.stream,
+        asked.edge,
+    )
 
 
 def _unauthenticated(credential: str) -> bool:
@@ -282,9 +289,12 @@ def parse(body: bytes) -> Parsed:
         return Parsed(problem="deep nesting", oddities=frozenset({"depth"}))
     try:
         value = json.loads(
-            text, object_pairs_hook=oddities.pairs, parse_constant=oddities.constant,
-            parse_int=oddities.integer, parse_float=oddities.number,
-        )  # fmt: skip
+            text,
+            object_pairs_hook=oddities.pairs,
+            parse_constant=oddities.constant,
+            parse_int=oddities.integer,
+            parse_float=oddities.number,
+        )
     except (ValueError, RecursionError) as error:
         return Parsed(problem=f"malformed JSON: {error}" if text.strip() else "an empty body")
     if _LONE_SURROGATE.search(text) and _any_text(value, lambda t: bool(_SURROGATE.search(t))):
@@ -362,17 +372,31 @@ def _message_without_nulls(message: Any) -> Any:
 
 
 _SEVERITY = (
-    "reject.body", "reject.model", "reject.message-shape", "reject.messages", "reject.no-user-message",
-    "reject.stream-type", "reject.max-tokens", "reject.max-completion-tokens", "reject.temperature", "reject.metadata",
-    "resume.approval-id", "resume.decision-shape",
-)  # fmt: skip
+    "reject.body",
+    "reject.model",
+    "reject.message-shape",
+    "reject.messages",
+    "reject.no-user-message",
+    "reject.stream-type",
+    "reject.max-tokens",
+    "reject.max-completion-tokens",
+    "reject.temperature",
+    "reject.metadata",
+    "resume.approval-id",
+    "resume.decision-shape",
+)
 
 _BY_MEMBER = {
-    "model": "reject.model", "stream": "reject.stream-type", "max_tokens": "reject.max-tokens",
-    "max_completion_tokens": "reject.max-completion-tokens", "temperature": "reject.temperature",
-    "metadata": "reject.metadata", "approval_id": "resume.approval-id",
-    "approved_tool_execution_ids": "resume.decision-shape", "denied_tools": "resume.decision-shape",
-}  # fmt: skip
+    "model": "reject.model",
+    "stream": "reject.stream-type",
+    "max_tokens": "reject.max-tokens",
+    "max_completion_tokens": "reject.max-completion-tokens",
+    "temperature": "reject.temperature",
+    "metadata": "reject.metadata",
+    "approval_id": "resume.approval-id",
+    "approved_tool_execution_ids": "resume.decision-shape",
+    "denied_tools": "resume.decision-shape",
+}
 
 
 def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[str, Any]) -> tuple[str, str]:
@@ -404,7 +428,7 @@ def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[s
 # --- left open -------------------------------------------------------------------------------------------------------
 
 
-def _open_matters(endpoint: str, body: Mapping[str, Any], model: str | None, modes: Collection[str]) -> Iterable[str]:
+def _open_matters(endpoint: str, body: Mapping[str, Any], model: str | None, modes: Collection[str]) -> Iterator[str]:
     """Each thing in a valid body that the documentation leaves open, in words (contract, "Left open …")."""
     extra = set(body) - KNOWN - ({"approval_id", *RESUME_OPTIONAL} if endpoint == RESUME else set())
     if extra:
@@ -418,7 +442,7 @@ def _open_matters(endpoint: str, body: Mapping[str, Any], model: str | None, mod
     if set(metadata) - {"request_id", "mode"}:
         yield "metadata that the documentation does not name"
     request_id = metadata.get("request_id")
-    if request_id is not None and not re.fullmatch(r"[\x21-\x7e]{1,%d}" % LONG_REQUEST_ID, request_id):
+    if request_id is not None and not _USUAL_ID.fullmatch(request_id):
         yield "an unusual request_id"
     if metadata.get("mode") is not None and metadata["mode"] not in modes:
         yield "a mode that the target was declared without"
@@ -427,7 +451,7 @@ def _open_matters(endpoint: str, body: Mapping[str, Any], model: str | None, mod
         yield from _open_in_decision(body)
 
 
-def _open_in_messages(messages: list[dict[str, Any]]) -> Iterable[str]:
+def _open_in_messages(messages: list[dict[str, Any]]) -> Iterator[str]:
     for message in messages:
         if set(message) - {"role", "content"}:
             yield "extra members of a message"
@@ -455,7 +479,7 @@ def natural_order(roles: list[str]) -> bool:
     return len(turns) % 2 == 1 and all(role == ("user", "assistant")[i % 2] for i, role in enumerate(turns))
 
 
-def _open_in_decision(body: Mapping[str, Any]) -> Iterable[str]:
+def _open_in_decision(body: Mapping[str, Any]) -> Iterator[str]:
     approved = body.get("approved_tool_execution_ids", [])
     denied = [d["tool_execution_id"] for d in body.get("denied_tools", [])]
     if not approved and not denied:

@@ -21,7 +21,8 @@ _WORDS = re.compile(
     | content[\s_-]?(filter|policy|moderation) | moderation | safety[\s_]system | flagged
     | context[\s_-]?(length|window|size|limit) | maximum[\s_]context
     | \bmodels?('s)?\b [^.;]{0,60} \b(limit|maximum|max|supports?|at[ ]most|up[ ]to|only|outputs?|exceed\w*|allows?) \b
-    | \b(limit|maximum|max|supported|exceed\w*|allowed) \b [^.;]{0,40} \b(of|for|by|with|on) [ ] (the|this|your|selected|chosen|a)?
+    | \b(limit|maximum|max|supported|exceed\w*|allowed) \b [^.;]{0,40} \b(of|for|by|with|on) [ ]
+      (the|this|your|selected|chosen|a)?
       [ ]? ([\w-]+[ ]){0,3} models?\b
     | model_(limit|max)\w* | unsupported_by_model
     """,

@@ -1,8 +1,12 @@
-"""Probes of what must be accepted, of the standard answer, and of streams of text (areas accept, completion, stream)."""
+"""Probes of what must be accepted, of the standard answer, and of streams of text.
+
+Areas accept, completion, stream.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from conformance.probes.flow import Compose, Flow, Phase, Send, single
@@ -52,7 +56,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield chat("accept-max-tokens", max_tokens=1024, request_id=False)
     yield chat("accept-max-completion-tokens", max_completion_tokens=1024, request_id=False)
     yield chat("accept-temperature", temperature=0.7, request_id=False, quick=True)
-    everything = {"max_tokens": 2048, "max_completion_tokens": 1024, "temperature": 1}
+    everything: dict[str, Any] = {"max_tokens": 2048, "max_completion_tokens": 1024, "temperature": 1}
     mode = {"mode": plan.modes[0]} if plan.modes else {}
     yield chat("accept-everything", stream=False, metadata=mode, quick=True, **everything)
     yield chat("accept-everything-stream", stream=True, metadata=mode, quick=True, covers=CHUNKS, **everything)
@@ -65,10 +69,9 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield made("accept-500-messages", lambda c: {"messages": many_messages(500, _user(c.ask("accept-500-messages")))})
     yield chat("accept-temperature-0", temperature=0)
     yield chat("accept-temperature-2", temperature=2)
-    for member in ("max_tokens", "max_completion_tokens"):
-        dashed = member.replace("_", "-")
-        yield chat(f"accept-{dashed}-1", **{member: 1})
-        yield chat(f"accept-{dashed}-200000", **{member: 200_000})
+    for limit in (1, 200_000):
+        yield chat(f"accept-max-tokens-{limit}", max_tokens=limit)
+        yield chat(f"accept-max-completion-tokens-{limit}", max_completion_tokens=limit)
     # roles and content forms
     yield made("accept-system", lambda c: {"messages": [_system(), _user(c.ask("accept-system"))]}, quick=True)
     yield made(
@@ -87,16 +90,8 @@ def flows(plan: Plan) -> Iterator[Flow]:
         lambda c: {"messages": [_user([_part("Good morning. "), _part(c.ask("accept-several-parts"))])]},
     )
     # text of every script
-    for script, text in SCRIPTS.items():
-        yield made(
-            f"accept-{script}",
-            lambda c, script=script, text=text: {"prompt": f"{c.ask(f'accept-{script}')}\n(Aside: {text})"},
-            quick=script == "asian",
-        )
-    for edge, text in EDGES.items():
-        yield made(
-            f"accept-{edge}", lambda c, edge=edge, text=text: {"prompt": f"{c.ask(f'accept-{edge}')}\n(Aside: {text})"}
-        )
+    for kind, text in {**SCRIPTS, **EDGES}.items():
+        yield made(f"accept-{kind}", partial(_aside, f"accept-{kind}", text), quick=kind == "asian")
     yield from completions(plan)
     yield from streams(plan)
 
@@ -117,11 +112,11 @@ def opening(plan: Plan) -> Iterator[Flow]:
 def completions(plan: Plan) -> Iterator[Flow]:
     """Probes that the standard answer's own requirements need."""
 
-    def limited(name: str, **fields: int) -> Flow:
-        return single(
-            "completion", Phase.CALM, name, lambda r: Compose(plan, r).chat(name, prompt=_long(plan, name, r), **fields),
-            quick=True,
-        )  # fmt: skip
+    def limited(name: str, **fields: Any) -> Flow:
+        def send(round_: int) -> Send:
+            return Compose(plan, round_).chat(name, prompt=_long(plan, name, round_), **fields)
+
+        return single("completion", Phase.CALM, name, send, quick=True)
 
     yield limited("completion-output-limit", max_tokens=16)
     yield limited("completion-limit-priority", max_tokens=1024, max_completion_tokens=16)
@@ -140,11 +135,12 @@ def completions(plan: Plan) -> Iterator[Flow]:
 
 def streams(plan: Plan) -> Iterator[Flow]:
     """Streams of text: a long one, for what needs length, and one of many scripts, for what needs characters."""
-    yield single(
-        "stream", Phase.CALM, "stream-long",
-        lambda r: Compose(plan, r).chat("stream-long", prompt=_long(plan, "stream-long", r), stream=True, max_tokens=1024),
-        quick=True, covers=CHUNKS,
-    )  # fmt: skip
+
+    def long(round_: int) -> Send:
+        prompt = _long(plan, "stream-long", round_)
+        return Compose(plan, round_).chat("stream-long", prompt=prompt, stream=True, max_tokens=1024)
+
+    yield single("stream", Phase.CALM, "stream-long", long, quick=True, covers=CHUNKS)
 
     def scripts(round_: int) -> Send:
         compose = Compose(plan, round_)
@@ -186,6 +182,11 @@ def tool_role(plan: Plan) -> Flow:
         )
 
     return Flow(bare, "accept", Phase.CALM, steps, at_most=2, served=1)
+
+
+def _aside(name: str, text: str, compose: Compose) -> dict[str, Any]:
+    """The cheap prompt with a text behind it."""
+    return {"prompt": f"{compose.ask(name)}\n(Aside: {text})"}
 
 
 def _long(plan: Plan, name: str, round_: int) -> str:

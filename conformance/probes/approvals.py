@@ -35,7 +35,7 @@ SHARED_RULES = (
     "max-tokens-maximum", "temperature-maximum", "mode-enum",
 )  # fmt: skip
 MOST_ROUNDS = 4
-EXPIRY_MARGIN = 1.0
+EXPIRY_MARGIN = 2.0
 """Seconds after `expires_at` before the late resume is sent."""
 
 Chain = Generator[Send | Sequence[Send], Any, Any]
@@ -56,7 +56,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 3, COVERS)
     if plan.wait_expiry > 0:
-        yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 2, 1, COVERS)
+        yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 2, 1, COVERS, waits=True)
 
 
 def _unknown(plan: Plan, round_: int) -> Steps:

@@ -23,7 +23,9 @@ def flows(plan: Plan) -> Iterator[Flow]:
                count, count, COVERS)  # fmt: skip
     yield Flow("isolation-same-request-id", "isolation", Phase.CONCURRENT, lambda r: _same_request_id(plan, r), False,
                2, 2, COVERS)  # fmt: skip
-    yield Flow("isolation-slow-reader", "isolation", Phase.CONCURRENT, lambda r: _slow_reader(plan, r), False, 2, 2)
+    yield Flow(
+        "isolation-slow-reader", "isolation", Phase.CALM, lambda r: _slow_reader(plan, r), False, 2, 2, waits=True
+    )
     if plan.quick:
         yield Flow("isolation-quick", "isolation", Phase.CONCURRENT, lambda r: _quick(plan, r, few), True,
                    2 * few, 2 * few, COVERS)  # fmt: skip

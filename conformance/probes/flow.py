@@ -100,7 +100,9 @@ class Flow:
     served: int = 0
     """How many of them a model answers."""
     covers: frozenset[str] = field(default_factory=frozenset)
-    """Requirements, or areas, that it serves beyond its own area: for --only."""
+    """Areas that it serves beyond its own: for --only."""
+    waits: bool = False
+    """True where it mostly waits: it is begun with its phase, and later phases do not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

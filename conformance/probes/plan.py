@@ -1,4 +1,7 @@
-"""What the probes are made for: the target's model, what may be exercised, how much, and the words that make them new."""
+"""What the probes are made for.
+
+The target's model, what may be exercised, how much, and the words that make them new.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,31 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-_ONSETS = "b d f g k l m n p r s t v z br dr fl gr kl pr sk tr".split()
-_VOWELS = "a e i o u".split()
+_ONSETS = (
+    "b",
+    "d",
+    "f",
+    "g",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "z",
+    "br",
+    "dr",
+    "fl",
+    "gr",
+    "kl",
+    "pr",
+    "sk",
+    "tr",
+)
+_VOWELS = ["a", "e", "i", "o", "u"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +53,8 @@ class Plan:
     second_token: bool = False
     wait_expiry: float = 0.0
     """Seconds that may be waited for an approval to expire."""
-    examples: int = 0
-    """Generated bodies."""
+    examples: int | None = None
+    """Generated bodies; None: what the depth says."""
     concurrency: int = 8
 
     @property

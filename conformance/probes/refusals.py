@@ -1,4 +1,5 @@
-"""Probes of what must be refused: credentials, bodies, methods and media types (areas auth, reject, and stream's refusals).
+"""Probes of what must be refused: credentials, bodies, methods and media types (areas auth, reject, and stream's
+refusals).
 
 They cost nothing: no model answers them.
 """

@@ -91,7 +91,8 @@ class _Server:
                 # No request should get here; the one that does is told so in the standard form.
                 _log.exception("request %d to %s failed", incoming.nth, incoming.path)
                 reply = _crash(incoming)
-            await transmit(reply, scope, receive, send)
+            if not await transmit(reply, scope, receive, send):
+                self._behaviour.left(incoming)
         except ClientDisconnect:
             pass  # it left before its request was complete
         finally:

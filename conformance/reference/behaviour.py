@@ -14,6 +14,7 @@ decide      Incoming, Decision                      after the conforming decisio
 shape       Context, list[dict]                     on the JSON objects: one, or the chunks of a stream
 emit        Context, list[Piece]                    on the bytes and their times (`transmission`)
 head        Context, int, list[tuple[str, str]]     on status and header fields, with Content-Length in them
+left        Incoming                                when the client has left before the end of its answer
 ==========  ======================================  ==============================================================
 
 A behaviour that has to remember something keeps it in `Incoming.memory`, which lives as long as its server does.
@@ -111,6 +112,10 @@ def _second(_: object, value: Any) -> Any:
     return value
 
 
+def _nothing(_: object) -> None:
+    return None
+
+
 def _status_and_headers(_: object, status: int, headers: Headers) -> tuple[int, Headers]:
     return status, headers
 
@@ -127,6 +132,7 @@ class Behaviour:
     shape: Callable[[Context, list[dict[str, Any]]], list[dict[str, Any]]] = _second
     emit: Callable[[Context, list[Piece]], list[Piece]] = _second
     head: Callable[[Context, int, Headers], tuple[int, Headers]] = _status_and_headers
+    left: Callable[[Incoming], None] = _nothing
 
 
 CONFORMING = Behaviour()

@@ -106,8 +106,8 @@ def joined(pieces: Sequence[Piece]) -> list[Piece]:
     return result
 
 
-async def transmit(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send an answer at its pace, and stop when the client leaves.
+async def transmit(reply: Reply, scope: Scope, receive: Receive, send: Send) -> bool:
+    """Send an answer at its pace, and stop when the client leaves; False where it has left before the end.
 
     The request's body has to be read before: what is received from here on can only be the client's leaving.
 
@@ -119,10 +119,11 @@ async def transmit(reply: Reply, scope: Scope, receive: Receive, send: Send) -> 
     match pieces:
         case [Out(delay=0, data=data)]:  # nearly every JSON answer: nothing to wait for
             await sending.out(data, more=False)
+            return True
         case _:
             gone = asyncio.ensure_future(_client_leaves(receive))
             try:
-                await sending.all(pieces, gone)
+                return await sending.all(pieces, gone)
             finally:
                 gone.cancel()
 
@@ -142,12 +143,12 @@ class _Sending:
         self._started = False
         self._ended = False
 
-    async def all(self, pieces: Sequence[Piece], gone: asyncio.Future[None]) -> None:
+    async def all(self, pieces: Sequence[Piece], gone: asyncio.Future[None]) -> bool:
         for piece in pieces:
             if piece.delay:
                 await asyncio.wait((gone,), timeout=piece.delay)
             if gone.done() and not self._ended:
-                return
+                return False
             match piece:
                 case Out(data):
                     await self.out(data)
@@ -158,14 +159,15 @@ class _Sending:
                 case Close():
                     self._transport().close()
                     await gone
-                    return
+                    return True
                 case Abort():
                     self._abort()
                     await gone
-                    return
+                    return True
                 case Hang():
                     pass
         await self._end()
+        return True
 
     async def out(self, data: bytes, more: bool = True) -> None:
         if not self._started:

@@ -114,3 +114,9 @@ def target_url(account: Account) -> str:
             if path.endswith(endpoint):
                 return path.removesuffix(endpoint)
     return account.options.url or ""
+
+
+def target_model(account: Account) -> str | None:
+    """The group that was asked for: as told, else as recorded (the reference server's own); None: not known."""
+    recorded = account.transcript.options.get("model")
+    return account.options.model or (recorded if isinstance(recorded, str) else None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance import __version__
 from conformance.contract.catalogue import contract_hash
-from conformance.report.account import Account, exchanges_by_name, target_url
+from conformance.report.account import Account, exchanges_by_name, target_model, target_url
 from conformance.report.curl import curl
 from conformance.verdict import Outcome
 from conformance.wire.exchange import Exchange
@@ -30,7 +30,7 @@ def results(account: Account, transcript: bytes) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "suite": {"name": "kitemesh-conformance", "version": __version__},
-        "target": {"url": target_url(account), "model": account.options.model},
+        "target": {"url": target_url(account), "model": target_model(account)},
         "verdict": verdict.conclusion.value,
         "sentence": verdict.sentence,
         "scope": verdict.scope,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from conformance.report import tally
-from conformance.report.account import Account, exchanges_by_name, target_url
+from conformance.report.account import Account, exchanges_by_name, target_model, target_url
 from conformance.report.breach import advice, finding_lines, shown_findings
 from conformance.report.excerpt import visible
 
@@ -63,7 +63,7 @@ def _page(account: Account) -> Iterator[str]:
 
 def _facts(account: Account) -> Iterator[tuple[str, str]]:
     yield "Target", cell(target_url(account) or "unknown")
-    yield "Model", cell(account.options.model or "unknown")
+    yield "Model", cell(target_model(account) or "unknown")
     yield "Scope", account.verdict.scope
     yield "Depth, seed", f"{account.options.depth}, {account.seed}"
     yield "Requests", f"{len(account.transcript)} in {max(0.0, account.ended - account.started):.1f} s"
@@ -103,7 +103,7 @@ def _open(account: Account) -> Iterator[str]:
         yield "| requirements | outcome | why |"
         yield "| --- | --- | --- |"
     for (state, reason), outcomes in groups.items():
-        yield f"| {', '.join(o.requirement.id for o in outcomes)} | {state} | {cell(reason)} |"
+        yield f"| {tally.names(outcomes, account.verdict)} | {state} | {cell(reason)} |"
     for outcome in tally.errors(account.verdict):
         yield ""
         yield f"The suite itself failed on {outcome.requirement.id}: {code(outcome.reason)}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from conformance.contract.catalogue import Level
-from conformance.verdict import Outcome, State, Verdict
+from conformance.verdict import Exit, Outcome, State, Verdict
 
 UNJUDGED = (State.BLOCKED, State.NOT_EXERCISED, State.NOT_SELECTED, State.NOT_APPLICABLE)
+
+
+WEIGHT = (Exit.SUITE_ERROR, Exit.INTERRUPTED, Exit.USAGE, Exit.NONCONFORMANT, Exit.INCONCLUSIVE, Exit.CONFORMANT)
+"""Exit codes, the weightiest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,26 @@ def unjudged(verdict: Verdict) -> Mapping[tuple[State, str], list[Outcome]]:
     return groups
 
 
+def names(outcomes: Collection[Outcome], verdict: Verdict) -> str:
+    """The ids, joined by commas; where all of an area are among them, the area in one word: `resume.* (17)`."""
+    given = Counter(outcome.requirement.area for outcome in outcomes)
+    whole = Counter(outcome.requirement.area for outcome in verdict.outcomes)
+    words: dict[str, None] = {}
+    for outcome in outcomes:
+        area = outcome.requirement.area
+        is_whole = given[area] == whole[area] > 1
+        words[f"{area}.* ({whole[area]})" if is_whole else outcome.requirement.id] = None
+    return ", ".join(words)
+
+
 def errors(verdict: Verdict) -> list[Outcome]:
     """The requirements on which the suite itself failed."""
     return [outcome for outcome in verdict.outcomes if outcome.state is State.ERROR]
+
+
+def weightiest(codes: Collection[int]) -> Exit:
+    """The exit code for several things that ended with codes of their own."""
+    return next(code for code in WEIGHT if code in codes)
 
 
 def _row(area: str, outcomes: Iterable[Outcome]) -> Row:

@@ -15,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance import __version__
+from conformance.contract.catalogue import Level
 from conformance.report import tally
-from conformance.report.account import Account, Advance, exchanges_by_name, target_url
+from conformance.report.account import Account, Advance, exchanges_by_name, target_model, target_url
 from conformance.report.breach import Line, advice, finding_lines, headline, shown_findings
 from conformance.report.excerpt import excerpt
-from conformance.verdict import Conclusion, Outcome
+from conformance.verdict import Conclusion
 
 WIDTH = 80
 """Columns where the width is not known, and the most that a paragraph takes."""
@@ -66,7 +67,7 @@ def meter(screen: Console) -> Iterator[Callable[[Advance], None]]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<10}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=24, complete_style="green"),
         TextColumn("{task.completed:.0f} of at most {task.total:.0f} requests{task.fields[more]}"),
     )
     with Progress(*columns, console=screen, transient=True) as progress:
@@ -106,14 +107,14 @@ def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) ->
     screen.print()
     for note in account.notes:
         _paragraph(screen, Text(excerpt(note, 1000)), "Note: ")
-    if account.interrupted:
-        screen.print(Text("Interrupted: what was not sent was not judged.", "yellow"))
     paths = list(written)
     if paths:
         parent = paths[0].parent
         screen.print(Text(f"Reports in {parent}: {', '.join(path.name for path in paths)}"), soft_wrap=True)
     text = Text.assemble((verdict.conclusion.upper(), _STYLE[verdict.conclusion]))
-    text.append(f" ({verdict.scope} scope, exit code {int(account.exit_code())}): {excerpt(verdict.sentence, 2000)}")
+    stopped = "interrupted, " if account.interrupted else ""
+    code = f"exit code {int(account.exit_code())}"
+    text.append(f" ({verdict.scope} scope, {stopped}{code}): {excerpt(verdict.sentence, 2000)}")
     _paragraph(screen, text, "")
 
 
@@ -125,7 +126,7 @@ def show_open(account: Account, screen: Console) -> None:
         screen.print(Text("Not judged", "bold"))
     for (state, reason), outcomes in groups.items():
         _paragraph(screen, Text(f"{state}: {excerpt(reason)}", "cyan"), "  ")
-        _paragraph(screen, Text(_ids(outcomes)), "    ")
+        _paragraph(screen, Text(tally.names(outcomes, account.verdict)), "    ")
     for outcome in tally.errors(account.verdict):
         screen.print()
         screen.print(Text(f"The suite itself failed on {outcome.requirement.id}: {excerpt(outcome.reason)}", "magenta"))
@@ -135,7 +136,7 @@ def _show_head(account: Account, screen: Console) -> None:
     seconds = max(0.0, account.ended - account.started)
     screen.print(Text(f"KiteMesh conformance {__version__}", "bold"))
     screen.print(Text(f"Target {excerpt(target_url(account)) or 'unknown'}"), soft_wrap=True)
-    screen.print(Text(f"Model {excerpt(account.options.model or 'unknown')}"), soft_wrap=True)
+    screen.print(Text(f"Model {excerpt(target_model(account) or 'unknown')}"), soft_wrap=True)
     excused, judged = account.excused
     more = f"; {excused} of {judged} excused" if excused else ""
     screen.print(
@@ -171,7 +172,8 @@ def _show_breaches(account: Account, screen: Console) -> None:
     exchanges = exchanges_by_name(account.transcript)
     for outcome in tally.broken(account.verdict):
         screen.print()
-        screen.print(Text(headline(outcome), "bold red" if outcome.requirement.level == "MUST" else "bold yellow"))
+        style = "bold red" if outcome.requirement.level is Level.MUST else "bold yellow"
+        _paragraph(screen, Text(headline(outcome), style), "")
         findings, left = shown_findings(outcome)
         for finding in findings:
             for line in finding_lines(finding, exchanges):
@@ -196,7 +198,3 @@ def _paragraph(screen: Console, text: Text, lead: str) -> None:
         line.rstrip()
         screen.print(Text.assemble((lead, "dim"), line))
         lead = " " * len(lead)
-
-
-def _ids(outcomes: list[Outcome]) -> str:
-    return ", ".join(outcome.requirement.id for outcome in outcomes)

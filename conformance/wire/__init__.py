@@ -1,1 +1,4 @@
-"""How probes travel and what came back: exchanges, the transcript, its HAR form, the recording client, the SSE reader."""
+"""How probes travel and what came back.
+
+Exchanges, the transcript, its HAR form, the recording client, the SSE reader.
+"""

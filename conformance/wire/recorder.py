@@ -98,14 +98,25 @@ class Recorder:
     _heard: bool = False
 
     async def run(self, flows: Sequence[Flow]) -> None:
-        """Record the flows phase by phase; the opening ones one after another. A Stop ends it and is told."""
-        for phase in Phase:
-            chosen = [flow for flow in flows if flow.phase is phase]
-            if phase is Phase.OPENING:
-                for flow in chosen:
-                    await self.together([flow])
-            else:
-                await self.together(chosen)
+        """Record the flows phase by phase. A Stop ends it and is told."""
+        waiting: list[asyncio.Task[None]] = []
+        try:
+            for phase in Phase:
+                chosen = [flow for flow in flows if flow.phase is phase]
+                if phase is Phase.RECOVER:
+                    await asyncio.gather(*waiting)
+                waiting += [asyncio.create_task(self.together([flow])) for flow in chosen if flow.waits]
+                prompt = [flow for flow in chosen if not flow.waits]
+                if phase in (Phase.OPENING, Phase.CONCURRENT):
+                    # A concurrent flow sends many at once by itself; beside another one its requests would queue.
+                    for flow in prompt:
+                        await self.together([flow])
+                else:
+                    await self.together(prompt)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def together(self, flows: Iterable[Flow], round_: int = 1) -> None:
         """Record flows side by side. Does nothing once the run was stopped."""
@@ -182,13 +193,30 @@ class Recorder:
         if send.authorization is not None:
             headers.append(("Authorization", send.authorization.format(**self.secrets)))
         note = ProbeNote(
-            area=flow.area, phase=str(flow.phase), flow=flow.name, twin=send.twin, group=group, attempt=attempt,
-            round=round_, probe=probe, breach=send.breach, left_after=send.leave_after, slow=send.pause > 0,
-        )  # fmt: skip
+            area=flow.area,
+            phase=str(flow.phase),
+            flow=flow.name,
+            twin=send.twin,
+            group=group,
+            attempt=attempt,
+            round=round_,
+            probe=probe,
+            breach=send.breach,
+            left_after=send.leave_after,
+            slow=send.pause > 0,
+        )
         return Outgoing(
-            name, send.method, send.endpoint or CHAT, tuple(headers), send.body, credential_of(send.authorization), note,
-            leave_after=send.leave_after, pause=send.pause, settle=None if send.pause else AFTER_DONE,
-        )  # fmt: skip
+            name,
+            send.method,
+            send.endpoint or CHAT,
+            tuple(headers),
+            send.body,
+            credential_of(send.authorization),
+            note,
+            leave_after=send.leave_after,
+            pause=send.pause,
+            settle=None if send.pause else AFTER_DONE,
+        )
 
 
 def credential_of(authorization: str | None) -> Credential:

@@ -7,6 +7,7 @@ import re
 import pytest
 from made_up import NASTY, report
 
+from conformance.contract.catalogue import load
 from conformance.report import files, summary, tally, terminal
 
 
@@ -42,6 +43,17 @@ def test_the_areas_add_up():
     total = tally.total(made.verdict)
     assert (total.failed, total.warned, total.open) == (1, 1, 1)
     assert sum(row.passed for row in tally.rows(made.verdict)) == total.passed == total.judged - 2
+
+
+def test_a_whole_area_is_one_word():
+    unseen = {r.id: "none came" for r in load() if r.area == "resume"} | {"stream.done": "none came"}
+    assert "    stream.done, resume.* (17)\n" in shown(report(unseen=unseen))
+    assert "| stream.done, resume.* (17) | not-exercised |" in summary.summary(report(unseen=unseen))
+
+
+def test_no_line_ends_in_blanks():
+    text = shown(report(broken={"chunk.id-stable": 1}, unseen={"resume.expired": "none came"}))
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
 
 
 @pytest.mark.parametrize("form", [shown, summary.summary])

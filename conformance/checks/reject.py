@@ -1,0 +1,92 @@
+"""Area reject: invalid requests are refused. Of the refusal's object, area error speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from conformance.checks.auth import told
+from conformance.checks.check import each
+from conformance.checks.evidence import Evidence, Reading
+from conformance.checks.finding import Finding, Unjudged
+from conformance.checks.select import Selected, due_by
+from conformance.checks.stream import refused
+from conformance.contract.classify import Due
+
+GENERATED = "generated"
+
+
+def _fixed(requirement: str) -> Callable[[Evidence], Selected]:
+    def select(evidence: Evidence) -> Selected:
+        for reading in due_by(evidence, Due.REFUSE, requirement):
+            known = evidence.by_name[reading.exchange or ""] if isinstance(reading, Unjudged) else reading
+            if known.note.phase != GENERATED:
+                yield reading
+
+    return select
+
+
+def _judge(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]]:
+    return lambda reading: refused(reading, requirement)
+
+
+for _id in (
+    "reject.model",
+    "reject.messages",
+    "reject.no-user-message",
+    "reject.message-shape",
+    "reject.stream-type",
+    "reject.max-tokens",
+    "reject.max-completion-tokens",
+    "reject.temperature",
+    "reject.metadata",
+    "reject.body",
+):
+    each(_id, _fixed(_id))(_judge(_id))
+
+
+def _generated(evidence: Evidence) -> Selected:
+    for reading in evidence.last:
+        if reading.due is not Due.REFUSE or reading.note.phase != GENERATED:
+            continue
+        if (excuse := reading.excuses_refusal) is not None:
+            yield reading.unjudged(excuse, excused=True)
+        else:
+            yield reading
+
+
+@each("reject.generated", _generated)
+def generated(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """Every payload with a single generated breach of the request schema."""
+    yield from refused(reading, "reject.generated")
+
+
+@each("reject.method", _fixed("reject.method"))
+def method(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """PUT: 404, 405 (with `Allow`) or 501 (RFC 9110, sections 15.5.6 and 15.6.2)."""
+    if reading.exchange.request.method != "PUT":
+        yield reading.unjudged("another method than PUT")
+        return
+    if reading.status not in (404, 405, 501):
+        if reading.status is not None and reading.status >= 500:
+            yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
+            return
+        yield reading.finding(
+            "reject.method", "PUT is not refused as a method", "404, 405 or 501", told(reading), "status"
+        )
+    elif reading.status == 405 and reading.response is not None and reading.response.header("allow") is None:
+        yield reading.finding("reject.method", "a 405 without `Allow`", "Allow: POST", told(reading), "header Allow")
+
+
+@each("reject.media-type", _fixed("reject.media-type"))
+def media_type(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """A body that is not `application/json`: 415, 400 or 422."""
+    if reading.status is not None and reading.status >= 500:
+        yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
+    elif reading.status not in (400, 415, 422):
+        yield reading.finding(
+            "reject.media-type",
+            f"a body is not refused for its {reading.asked.reason}",
+            "415, 400 or 422",
+            told(reading),
+            "status",
+        )

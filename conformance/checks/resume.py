@@ -1,0 +1,547 @@
+"""Area resume: continuing after an approval.
+
+A resume is judged by the state of the approval that it names: which answer gave it, whether an earlier resume was
+served on it, whether it had expired (`checks.approvals`). What an answer to a resume must look like is what chat
+completions' must, so those requirements judge it; only a breach that shows in resumes alone is `resume.stream`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+
+from conformance.checks import approval as approval_rules
+from conformance.checks import chunk as chunk_rules
+from conformance.checks import stream as stream_rules
+from conformance.checks.approvals import Given, approval_of, expired, given, refused_before, resumes, spent_by
+from conformance.checks.auth import SERVER_ERROR, denied, told
+from conformance.checks.check import each, over_all
+from conformance.checks.evidence import Evidence, Reading, Words
+from conformance.checks.finding import Finding, Item, Judged, Unjudged
+from conformance.checks.member import ABSENT, uuid
+from conformance.checks.select import (
+    Selected,
+    readable_streams,
+    unauthenticated,
+    waiting,
+    waiting_streams,
+    with_own_token,
+)
+from conformance.checks.stream import refused
+from conformance.contract.classify import Due
+from conformance.wire.exchange import Credential, Ending
+
+EXPIRY_SLACK = 2.0
+"""Seconds around `expires_at` in which a resume is judged neither as in time nor as late."""
+
+
+def _decision(reading: Reading) -> tuple[set[str], set[str]]:
+    """The calls that a valid resume approves and denies, in lower case."""
+    body = reading.asked.body
+    approved = {str(call).lower() for call in body.get("approved_tool_execution_ids") or []}
+    denied_ = {
+        str(item["tool_execution_id"]).lower()
+        for item in body.get("denied_tools") or []
+        if isinstance(item, dict) and "tool_execution_id" in item
+    }
+    return approved, denied_
+
+
+def _valid(evidence: Evidence) -> Iterator[tuple[Reading, Given | None]]:
+    """Resumes whose body holds by the schema, last attempts, with the approval where it is known."""
+    approvals = given(evidence)
+    for reading in evidence.last:
+        if reading.asked.resume and reading.due in (Due.ACCEPT, Due.OPEN) and not reading.asked.edge:
+            yield reading, approvals.get(approval_of(reading) or "")
+
+
+def _raced(reading: Reading) -> bool:
+    """True where another resume of the same approval was under way at the same time."""
+    mine = approval_of(reading)
+    return any(
+        other is not reading
+        and approval_of(other) == mine
+        and other.due is Due.ACCEPT
+        and (other.note.probe or other.name) != (reading.note.probe or reading.name)
+        and other.exchange.started < reading.ended
+        and reading.exchange.started < other.ended
+        for other in resumes(reading.evidence)
+    )
+
+
+def _fair(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
+    """Resumes that decide some of the waiting calls, by their own caller, once each: what must be served in time."""
+    for reading, approval in _valid(evidence):
+        if approval is None or not with_own_token(reading) or reading.due is not Due.ACCEPT:
+            continue
+        approved, denied_ = _decision(reading)
+        if approved & denied_ or not (approved | denied_) <= set(approval.calls) or _raced(reading):
+            continue
+        yield reading, approval
+
+
+def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Selected:
+    """Fair resumes of this kind, of approvals that still wait."""
+    for reading, approval in _fair(evidence):
+        if not wanted(reading):
+            continue
+        spender = spent_by(approval, reading)
+        if reading.excuse is not None:
+            yield reading.unjudged(reading.excuse, excused=True)
+        elif spender is not None:
+            by = (
+                spender.asked.requirement
+                if spender.due in (Due.REFUSE, Due.AUTHENTICATE)
+                else _unfair(spender, approval)
+            )
+            if by:
+                yield reading.unjudged("an earlier resume used the approval up", by=by)
+        elif expired(approval, reading, -EXPIRY_SLACK):
+            if not reading.accepted and not expired(approval, reading, EXPIRY_SLACK):
+                yield reading.unjudged("the approval was about to expire")
+        else:
+            yield reading
+
+
+def _unfair(spender: Reading, approval: Given) -> str | None:
+    """The requirement by which a served resume ought to have been refused; None where it was right to serve it."""
+    approved, denied_ = _decision(spender)
+    if spender.whose is Credential.SECOND:
+        return "resume.other-caller"
+    if approved & denied_:
+        return "resume.conflict"
+    if not (approved | denied_) <= set(approval.calls):
+        return "resume.foreign-call"
+    return None
+
+
+def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]]:
+    """The rule: a fair decision in time is answered 200."""
+
+    def judge(reading: Reading) -> Iterator[Finding | Unjudged]:
+        status = reading.status
+        if reading.taken and status != 200:
+            by = "stream.media-type" if reading.asked.stream else "completion.media-type"
+            yield reading.unjudged(f"status {status}", by=by)
+        elif status is not None and status >= 500:
+            yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
+        elif not reading.accepted:
+            approval = given(reading.evidence)[approval_of(reading) or ""]
+            if refused_before(approval, reading):
+                yield reading.unjudged("after refused resumes of the same approval", by="resume.refusal-keeps")
+                return
+            why = reading.error.get("message") if reading.error else None
+            seen = Words(f"{told(reading)}: {why[:160]!r}") if isinstance(why, str) else told(reading)
+            yield reading.finding(
+                requirement, "a decision on an approval that waits is not taken", "status 200", seen, "status"
+            )
+
+    return judge
+
+
+def _approves(reading: Reading) -> bool:
+    return bool(_decision(reading)[0]) and not reading.asked.stream
+
+
+def _denies(reading: Reading) -> bool:
+    return not _decision(reading)[0] and not reading.asked.stream
+
+
+def _approving(evidence: Evidence) -> Selected:
+    """Approving resumes in JSON; as streams only where there are none in JSON (resume.stream judges those)."""
+    found = list(_to_be_served(evidence, _approves))
+    return iter(found or list(_to_be_served(evidence, lambda r: bool(_decision(r)[0]))))
+
+
+each("resume.approve", _approving)(_served("resume.approve"))
+each("resume.deny", lambda evidence: _to_be_served(evidence, _denies))(_served("resume.deny"))
+
+
+# --- as a stream
+
+
+@over_all("resume.stream")
+def stream(evidence: Evidence) -> Iterator[Item]:
+    """Streams it when asked to, under all the stream and chunk rules."""
+    yield from _refused_streams(evidence)
+    for reading in evidence.last:
+        if (
+            not (reading.asked.resume and reading.asked.stream and reading.taken and reading.known)
+            or reading.asked.edge
+        ):
+            continue
+        if reading.due not in (Due.ACCEPT, Due.OPEN) or reading.left:
+            continue
+        yield Judged(reading.name)
+        yield from _first_breach(reading)
+
+
+def _refused_streams(evidence: Evidence) -> Iterator[Item]:
+    for item in _to_be_served(evidence, lambda reading: reading.asked.stream):
+        if isinstance(item, Unjudged):
+            yield item
+        elif not item.taken:
+            for found in _served("resume.stream")(item):
+                yield Judged(item.name)
+                if isinstance(found, Finding):
+                    yield item.finding(
+                        "resume.stream",
+                        found.message,
+                        found.expected,
+                        Words(found.observed),
+                        found.place,
+                        yields_to=("resume.approve", "resume.deny"),
+                    )
+                else:
+                    yield found
+
+
+def _first_breach(reading: Reading) -> Iterator[Item]:
+    """The first rule that the stream breaks, told as resume.stream's; it yields to the rule's own requirement."""
+    for id_, rule in _rules_for(reading):
+        for found in rule(reading):
+            if isinstance(found, Finding):
+                yield reading.finding(
+                    "resume.stream",
+                    f"{id_}: {found.message}",
+                    found.expected,
+                    Words(found.observed),
+                    found.place,
+                    span=found.span,
+                    yields_to=(id_,),
+                )
+                return
+
+
+def _rules_for(reading: Reading) -> Iterator[tuple[str, stream_rules.Rule]]:
+    yield "stream.media-type", stream_rules.media_type
+    if not reading.streamed or reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE):
+        return
+    yield from stream_rules.MUST_RULES
+    if not reading.failed_within and any(reading is r for r in readable_streams(reading.evidence)):
+        yield from chunk_rules.MUST_RULES
+
+
+@over_all("resume.execution-continues")
+def execution_continues(evidence: Evidence) -> Iterator[Item]:
+    """The paused `execution_id` is kept."""
+    for reading, approval in _valid(evidence):
+        if approval is None or not reading.accepted:
+            continue
+        before = uuid(approval.by.kitemesh.get("execution_id"))
+        after = uuid(reading.kitemesh.get("execution_id"))
+        if before is None:
+            yield reading.unjudged("the approval had no `execution_id`", by="approval.execution-id")
+        elif after is None:
+            if not reading.asked.stream:
+                by = "kitemesh.execution-id" if not reading.waits else "approval.execution-id"
+                yield reading.unjudged("the answer has no `execution_id`", by=by)
+        else:
+            yield Judged(reading.name)
+            if after != before:
+                yield reading.finding(
+                    "resume.execution-continues",
+                    "the resumed execution has another id",
+                    f'"{before}"',
+                    after,
+                    "/kitemesh/execution_id",
+                )
+
+
+# --- what must be refused
+
+
+def _broken(requirement: str) -> Callable[[Evidence], Selected]:
+    """Resumes that break the schema at this requirement's members, of approvals that wait."""
+
+    def select(evidence: Evidence) -> Selected:
+        approvals = given(evidence)
+        for reading in evidence.last:
+            if reading.due is not Due.REFUSE or not reading.asked.resume or reading.asked.requirement != requirement:
+                continue
+            if (excuse := reading.excuses_refusal) is not None:
+                yield reading.unjudged(excuse, excused=True)
+                continue
+            approval = approvals.get(approval_of(reading) or "")
+            spender = spent_by(approval, reading) if approval is not None else None
+            if spender is not None and not reading.taken:
+                by = spender.asked.requirement or "resume.replay"
+                yield reading.unjudged("the approval had been used up", by=by)
+            else:
+                yield reading
+
+    return select
+
+
+for _id in ("resume.approval-id", "resume.decision-shape", "resume.request-fields"):
+    each(_id, _broken(_id))(lambda reading, _id=_id: refused(reading, _id))  # type: ignore[misc]
+
+
+@over_all("resume.approval-unknown")
+def approval_unknown(evidence: Evidence) -> Iterator[Item]:
+    """4xx to an approval that it never gave."""
+    for reading, approval in _valid(evidence):
+        if approval is not None or not evidence.own or not with_own_token(reading) or approval_of(reading) is None:
+            continue
+        if reading.excuse is not None:
+            yield reading.unjudged(reading.excuse, excused=True)
+        elif reading.status is not None and reading.status >= 500:
+            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
+        elif reading.status in (401, 403) and not evidence.admitted:
+            yield reading.unjudged("the token was never accepted")
+        else:
+            yield Judged(reading.name)
+            if not _refuses(reading):
+                yield reading.finding(
+                    "resume.approval-unknown",
+                    "an approval that was never given is resumed",
+                    "a 4xx error, such as 404",
+                    told(reading),
+                    "status",
+                )
+
+
+def _refuses(reading: Reading) -> bool:
+    return reading.status is not None and 400 <= reading.status < 500
+
+
+def _four_hundred(requirement: str, evidence: Evidence, wanted: Callable[[Reading, Given], str]) -> Iterator[Item]:
+    """Resumes of a known approval that ought to be answered 4xx; `wanted` says why, or nothing."""
+    for reading, approval in _valid(evidence):
+        if approval is None or not (why := wanted(reading, approval)):
+            continue
+        if reading.excuse is not None:
+            yield reading.unjudged(reading.excuse, excused=True)
+        elif reading.status is not None and reading.status >= 500:
+            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
+        else:
+            yield Judged(reading.name)
+            if not _refuses(reading):
+                yield reading.finding(requirement, why, "a 4xx error", told(reading), "status")
+
+
+@over_all("resume.foreign-call")
+def foreign_call(evidence: Evidence) -> Iterator[Item]:
+    """4xx to a call id of another approval."""
+
+    def wanted(reading: Reading, approval: Given) -> str:
+        approved, denied_ = _decision(reading)
+        foreign = (approved | denied_) - set(approval.calls)
+        live = approval.calls and spent_by(approval, reading) is None and with_own_token(reading)
+        return "a call of another approval is decided" if foreign and live and not approved & denied_ else ""
+
+    yield from _four_hundred("resume.foreign-call", evidence, wanted)
+
+
+@over_all("resume.conflict")
+def conflict(evidence: Evidence) -> Iterator[Item]:
+    """4xx to one call both approved and denied."""
+
+    def wanted(reading: Reading, approval: Given) -> str:
+        approved, denied_ = _decision(reading)
+        live = spent_by(approval, reading) is None and with_own_token(reading)
+        return "one call is both approved and denied, and the decision is taken" if approved & denied_ and live else ""
+
+    yield from _four_hundred("resume.conflict", evidence, wanted)
+
+
+@over_all("resume.other-caller")
+def other_caller(evidence: Evidence) -> Iterator[Item]:
+    """4xx to another token."""
+
+    def wanted(reading: Reading, approval: Given) -> str:
+        mine = approval.by.whose
+        other = reading.whose is Credential.SECOND and mine is Credential.OWN
+        return "another caller decides on the approval" if other and spent_by(approval, reading) is None else ""
+
+    yield from _four_hundred("resume.other-caller", evidence, wanted)
+
+
+@over_all("resume.expired")
+def late(evidence: Evidence) -> Iterator[Item]:
+    """4xx after `expires_at`."""
+
+    def wanted(reading: Reading, approval: Given) -> str:
+        fresh = spent_by(approval, reading) is None and with_own_token(reading)
+        return "an approval is resumed after it expired" if fresh and expired(approval, reading, 0.5) else ""
+
+    yield from _four_hundred("resume.expired", evidence, wanted)
+
+
+# --- twice
+
+
+@over_all("resume.replay")
+def replay(evidence: Evidence) -> Iterator[Item]:
+    """Nothing runs twice: 4xx to an approval that has been resumed already, or its first answer again."""
+    for reading, approval in _fair(evidence):
+        first = spent_by(approval, reading)
+        if first is None or first.ended > reading.exchange.started or first.due is not Due.ACCEPT:
+            continue
+        if _unfair(first, approval):
+            continue
+        if reading.excuse is not None:
+            yield reading.unjudged(reading.excuse, excused=True)
+        elif reading.status is not None and reading.status >= 500:
+            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
+        else:
+            yield Judged(reading.name)
+            if not _refuses(reading) and not _same_answer(first, reading):
+                seen = Words(f"{told(reading)}, id {reading.answer_id!r} (the first answer's is {first.answer_id!r})")
+                yield reading.finding(
+                    "resume.replay",
+                    "an approval is resumed a second time",
+                    "a 4xx error, or the first answer again",
+                    seen,
+                    "status",
+                )
+
+
+def _same_answer(one: Reading, other: Reading) -> bool:
+    return one.taken and other.taken and one.answer_id is not None and one.answer_id == other.answer_id
+
+
+@over_all("resume.race")
+def race(evidence: Evidence) -> Iterator[Item]:
+    """One of two simultaneous resumes is served; the other gets a 4xx or the same answer."""
+    approvals = given(evidence)
+    pairs = [
+        (one, two)
+        for one, two in combinations([r for r, _ in _valid(evidence)], 2)
+        if approval_of(one) == approval_of(two)
+        and approval_of(one) in approvals
+        and one.exchange.started < two.ended
+        and two.exchange.started < one.ended
+        and one.whose == two.whose
+        and one.due is two.due is Due.ACCEPT
+    ]
+    for one, two in pairs:
+        approval = approvals[approval_of(one) or ""]
+        earlier, later = sorted((one, two), key=lambda r: r.exchange.started)
+        excuse = one.excuse or two.excuse
+        if excuse is not None:
+            yield later.unjudged(excuse, excused=True)
+        elif any(r.status is not None and r.status >= 500 for r in (one, two)):
+            yield later.unjudged("a server error", by=SERVER_ERROR)
+        elif expired(approval, earlier, -EXPIRY_SLACK) or spent_by(approval, earlier) is not None:
+            yield later.unjudged("the approval waited no longer")
+        elif one.taken and two.taken:
+            yield Judged(later.name)
+            if not _same_answer(one, two):
+                yield later.finding(
+                    "resume.race",
+                    "both of two simultaneous resumes are served",
+                    "one served, the other a 4xx or the same answer",
+                    Words(f"ids {earlier.answer_id!r} and {later.answer_id!r}"),
+                    "status",
+                )
+        else:
+            yield Judged(later.name)
+            if not one.taken and not two.taken:
+                yield later.finding(
+                    "resume.race",
+                    "neither of two simultaneous resumes is served",
+                    "one served",
+                    Words(f"{told(earlier)} and {told(later)}"),
+                    "status",
+                    yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps"),
+                )
+
+
+@over_all("resume.refusal-keeps")
+def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
+    """An approval stays usable after a refused resume."""
+    for reading, approval in _fair(evidence):
+        before = refused_before(approval, reading)
+        if not before or spent_by(approval, reading) is not None:
+            continue
+        if reading.excuse is not None:
+            yield reading.unjudged(reading.excuse, excused=True)
+        elif expired(approval, reading, -EXPIRY_SLACK):
+            continue
+        elif reading.status is not None and reading.status >= 500:
+            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
+        else:
+            yield Judged(reading.name)
+            if not reading.taken:
+                general = ("resume.approve", "resume.deny", "resume.stream")
+                yield reading.finding(
+                    "resume.refusal-keeps",
+                    f"a resume is refused after {len(before)} refused ones",
+                    "status 200: the approval still waits",
+                    told(reading),
+                    "status",
+                    yields_to=general,
+                )
+
+
+# --- further rounds
+
+
+@over_all("resume.further-round")
+def further_round(evidence: Evidence) -> Iterator[Item]:
+    """An approval that a resume leads to is complete, with a new `approval_id`."""
+    seen: set[str] = set()
+    for select, rules in (
+        (waiting, (*approval_rules.RULES, ("kitemesh.present", lambda reading: iter(())))),
+        (waiting_streams, (*approval_rules.RULES, *approval_rules.STREAM_RULES)),
+    ):
+        for reading in select(evidence):
+            if isinstance(reading, Unjudged):
+                known = evidence.by_name.get(reading.exchange or "")
+                if known is not None and known.asked.resume and known.accepted:
+                    yield reading
+                continue
+            if not reading.asked.resume or reading.name in seen:
+                continue
+            seen.add(reading.name)
+            yield Judged(reading.name)
+            yield from _incomplete(reading, rules)
+
+
+def _incomplete(reading: Reading, rules: tuple[tuple[str, approval_rules.Rule], ...]) -> Iterator[Item]:
+    before, now = approval_of(reading), uuid(reading.kitemesh.get("approval_id"))
+    if now is not None and now == before:
+        yield reading.finding(
+            "resume.further-round",
+            "a further round bears the `approval_id` of the last one",
+            "a new `approval_id`",
+            now,
+            "/kitemesh/approval_id",
+        )
+        return
+    if not reading.calls:
+        yield reading.finding(
+            "resume.further-round",
+            "a further round brings no tool call",
+            "tool calls",
+            ABSENT,
+            "tool_calls",
+            yields_to=("approval.stream", "completion.finish-reason"),
+        )
+        return
+    for id_, rule in rules:
+        for found in rule(reading):
+            if isinstance(found, Finding):
+                yield reading.finding(
+                    "resume.further-round",
+                    f"{id_}: {found.message}",
+                    found.expected,
+                    Words(found.observed),
+                    found.place,
+                    span=found.span,
+                    yields_to=(id_, *found.yields_to),
+                )
+                return
+
+
+# --- credentials
+
+
+def _without_token(evidence: Evidence) -> Selected:
+    return unauthenticated(evidence, "resume.auth")
+
+
+each("resume.auth", _without_token)(
+    denied("resume.auth", ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"))
+)

@@ -1,0 +1,127 @@
+"""Area robust: hostile input, and life after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.checks.accept import accepted
+from conformance.checks.auth import told
+from conformance.checks.check import each, over_all
+from conformance.checks.evidence import Evidence, Reading, Words
+from conformance.checks.finding import Finding, Item, Judged, Unjudged
+from conformance.checks.select import Selected
+from conformance.contract.classify import Due
+from conformance.wire.exchange import NO_ANSWER, TIMED_OUT, Ending
+
+LARGE = 1_000_000
+"""Octets of a request's body that count as large."""
+
+
+def _edges(evidence: Evidence) -> Iterator[Reading]:
+    return (r for r in evidence.last if r.asked.edge and r.note.left_after is None)
+
+
+@each("robust.json-edges", _edges)
+def json_edges(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """An answer (no 5xx, no hang, no dropped connection) to JSON that readers stumble over."""
+    evidence = reading.evidence
+    tries = evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [reading])
+    ending = reading.exchange.ending
+    if reading.status is not None and reading.status < 500 and ending in (Ending.COMPLETE, Ending.UNSTATED):
+        return
+    if ending is Ending.CUT or (reading.status is not None and reading.status < 500 and ending not in TIMED_OUT):
+        yield reading.unjudged("the body is not whole", by="http.complete")
+        return
+    if ending not in TIMED_OUT and not evidence.served_meanwhile(tries[0], reading):
+        yield reading.unjudged(f"{told(reading)}, and nothing else was served either", excused=True)
+        return
+    expected = "an answer below 500"
+    if reading.status is not None and reading.status >= 500:
+        message = "hostile JSON brings about a server error"
+    elif ending in TIMED_OUT:
+        message = "hostile JSON is not answered"
+    else:
+        message = "hostile JSON makes the server drop the connection"
+    seen = Words(f"{told(reading)}, {len(tries)} time{'s' if len(tries) > 1 else ''} of {len(tries)}")
+    yield reading.finding("robust.json-edges", f"{message} ({reading.asked.reason})", expected, seen, "status")
+
+
+def _large(evidence: Evidence) -> Iterator[Reading]:
+    return (
+        r
+        for r in evidence.last
+        if len(r.exchange.request.body or b"") >= LARGE and r.asked.endpoint and not r.asked.edge and not r.left
+    )
+
+
+@each("robust.large-body", _large)
+def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """A body of 1 MiB is answered by 200 or a 4xx."""
+    status = reading.status
+    if status is not None and (status == 200 or 400 <= status < 500):
+        return
+    if reading.exchange.ending is Ending.RESET:
+        # A server that refuses by 413 and closes, before all was sent, is seen as a reset: its answer may be lost.
+        yield reading.unjudged("the connection was reset while the body was being sent", excused=True)
+        return
+    if reading.excuse is not None and status not in (502, 503, 504):
+        yield reading.unjudged(reading.excuse, excused=True)
+        return
+    yield reading.finding(
+        "robust.large-body", "a large body is not answered by 200 or a 4xx", "200 or a 4xx", told(reading), "status"
+    )
+
+
+@over_all("robust.disconnect")
+def disconnect(evidence: Evidence) -> Iterator[Item]:
+    """The server keeps serving after a client leaves mid-stream."""
+    for gone in evidence.all:
+        if gone.note.left_after is None or gone.exchange.ending is not Ending.LEFT or not gone.taken:
+            continue
+        after = [
+            r
+            for r in evidence.last
+            if r.note.flow == gone.note.flow
+            and r.note.round == gone.note.round
+            and r is not gone
+            and r.exchange.started >= gone.ended
+            and r.due is Due.ACCEPT
+        ]
+        if not after:
+            yield gone.unjudged("nothing was asked after the client had left")
+        for reading in after[:1]:
+            if reading.excuse is not None and reading.exchange.ending not in NO_ANSWER:
+                yield reading.unjudged(reading.excuse, excused=True)
+                continue
+            yield Judged(reading.name)
+            if not reading.accepted:
+                yield reading.finding(
+                    "robust.disconnect",
+                    "a request after a client left mid-stream is not served",
+                    "status 200",
+                    told(reading),
+                    "status",
+                    yields_to=("accept.minimal",),
+                )
+
+
+def _afterwards(evidence: Evidence) -> Selected:
+    """Minimal requests of the last phase."""
+    for reading in evidence.last:
+        if reading.note.phase != "recover" or reading.due is not Due.ACCEPT:
+            continue
+        if reading.excuse is not None and reading.exchange.ending is not Ending.REFUSED:
+            yield reading.unjudged(reading.excuse, excused=True)
+        else:
+            yield reading
+
+
+@each("robust.recovers", _afterwards)
+def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """A minimal request is served after all of the above."""
+    if reading.status is not None and reading.status >= 500 and reading.evidence.admitted:
+        yield reading.finding(
+            "robust.recovers", "a minimal request is not served any more", "status 200", told(reading), "status"
+        )
+        return
+    yield from accepted(reading, "robust.recovers")

@@ -1,0 +1,158 @@
+"""One requirement explained: what it says, why, what to do, what proves its check, and how it looks on the wire."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from conformance import examples
+from conformance.contract.catalogue import CAPABILITIES, SOURCES, Requirement, load
+from conformance.examples import Example
+from conformance.reference.fault import Fault
+from conformance.reference.faults import FAULTS
+from conformance.report.excerpt import excerpt
+from conformance.wire.exchange import Ending, Exchange, Headers, Response, Transcript
+
+WIDTH = 80
+_INDENT = 8
+_SHOWN_LINES = 24
+"""Lines of a body that are shown: so many at the most, those in its midst left out."""
+_SHOWN_CHARACTERS = 1200
+"""Characters of one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What there is to say of a requirement."""
+
+    requirement: Requirement
+    faults: tuple[Fault, ...]
+    """Those of the reference server that break it."""
+    example: Example
+
+
+def explain(requirement_id: str) -> Explanation:
+    """Gather it.
+
+    Raises:
+        UnknownRequirement: there is no such requirement.
+    """
+    requirement = load()[requirement_id]
+    faults = tuple(fault for fault in FAULTS if fault.requirement == requirement.id)
+    return Explanation(requirement, faults, examples.read(requirement.id))
+
+
+def text(explanation: Explanation) -> str:
+    """The explanation as lines for a terminal: 80 columns, but for what travelled, which is not broken."""
+    return "\n".join(_page(explanation)) + "\n"
+
+
+def _page(explanation: Explanation) -> Iterator[str]:
+    requirement = explanation.requirement
+    yield f"{requirement.id} ({requirement.level})"
+    yield from _wrapped(requirement.statement, "  ")
+    yield ""
+    yield from _labelled("why", requirement.why)
+    yield from _labelled("fix", requirement.fix)
+    for key in requirement.sources:
+        yield from _labelled("source", f"{key}: {SOURCES[key]}")
+    if requirement.capability is not None:
+        yield from _labelled("needs", f"{CAPABILITIES[requirement.capability]}, else it is not judged")
+    if requirement.whim:
+        yield from _labelled("whim", "A model's whim can break it: it fails where two of up to three tries show it.")
+    yield ""
+    yield "Faults of the reference server that prove its check (serve --fault ID)"
+    for fault in explanation.faults:
+        yield from _wrapped(f"{fault.id}: {fault.summary}", "  ", "      ")
+    if not explanation.faults:
+        yield "  none"
+    yield from _example(explanation)
+
+
+def _example(explanation: Explanation) -> Iterator[str]:
+    requirement, example = explanation.requirement.id, explanation.example
+    if example.holds is None or example.breaks is None:
+        why = examples.TOO_LARGE.get(requirement, "none was recorded")
+        yield ""
+        yield from _wrapped(f"There is no example from the wire: {why}.")
+        return
+    yield ""
+    yield "It holds here"
+    yield from _told(example.holds)
+    yield ""
+    yield "It is broken here"
+    found = examples.finding(requirement, example.breaks)
+    if found is not None:
+        yield from _labelled("finding", excerpt(found.message))
+        yield from _labelled("expected", excerpt(found.expected))
+        yield from _labelled("observed", excerpt(found.observed))
+        yield from _labelled("place", excerpt(f"{found.place}, in {found.exchange}" if found.place else found.exchange))
+    yield from _told(example.breaks)
+
+
+def _told(transcript: Transcript) -> Iterator[str]:
+    for exchange in transcript:
+        yield ""
+        yield f"  {excerpt(exchange.name)}"
+        yield from _sent(exchange)
+        yield from _received(exchange)
+
+
+def _sent(exchange: Exchange) -> Iterator[str]:
+    request = exchange.request
+    path = "/" + request.url.split("/", 3)[-1]
+    yield f"  > {request.method} {excerpt(path)} HTTP/1.1"
+    yield from _fields(request.headers, "  > ")
+    yield from _body(request.body or b"", "  > ")
+
+
+def _received(exchange: Exchange) -> Iterator[str]:
+    response = exchange.response
+    if response is not None:
+        yield f"  < {excerpt(response.http_version)} {response.status} {excerpt(response.reason)}".rstrip()
+        yield from _fields(response.headers, "  < ")
+        yield from _body(response.body, "  < ")
+    if remark := _remark(exchange, response):
+        yield from _wrapped(f"({remark})", "  ", "   ")
+
+
+def _remark(exchange: Exchange, response: Response | None) -> str:
+    """What the bytes alone do not show: how it ended, and in how many pieces a stream came."""
+    told = []
+    if exchange.ending not in (Ending.COMPLETE, Ending.UNSTATED):
+        more = f": {excerpt(exchange.error)}" if exchange.error else ""
+        told.append(f"ended {exchange.ending.value} after {exchange.finished:.2f} s{more}")
+    if response is not None and response.pieces is not None and len(response.pieces) > 1:
+        first, last = response.pieces[0].at, response.pieces[-1].at
+        told.append(f"{len(response.pieces)} pieces arrived from {first:.2f} s to {last:.2f} s")
+    return "; ".join(told)
+
+
+def _fields(headers: Headers, lead: str) -> Iterator[str]:
+    for name, value in headers:
+        yield f"{lead}{excerpt(name)}: {excerpt(value)}".rstrip()
+
+
+def _body(body: bytes, lead: str) -> Iterator[str]:
+    if not body:
+        return
+    yield lead.rstrip()
+    lines = body.decode("utf-8", "backslashreplace").removesuffix("\n").split("\n")
+    left = len(lines) - _SHOWN_LINES
+    for number, line in enumerate(lines):
+        if left > 0 and number == _SHOWN_LINES // 2:
+            yield f"{lead}… ({left} more lines)"
+        if left <= 0 or not _SHOWN_LINES // 2 <= number < _SHOWN_LINES // 2 + left:
+            yield f"{lead}{excerpt(line, _SHOWN_CHARACTERS)}".rstrip()
+
+
+def _labelled(label: str, said: str) -> Iterator[str]:
+    yield from _wrapped(said, f"{label:<{_INDENT}}  ", " " * (_INDENT + 2))
+
+
+def _wrapped(said: str, lead: str = "", then: str | None = None) -> list[str]:
+    after = lead if then is None else then
+    return textwrap.wrap(
+        said, WIDTH, initial_indent=lead, subsequent_indent=after, break_long_words=False, break_on_hyphens=False
+    )

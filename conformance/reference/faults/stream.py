@@ -1,0 +1,619 @@
+"""Faults that break a requirement of the area stream: the bytes of a text stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from conformance.reference.behaviour import Behaviour, Context, Headers
+from conformance.reference.decision import Refuse
+from conformance.reference.fault import Fault
+from conformance.reference.faults.making_streams import (
+    DONE,
+    HANG,
+    When,
+    all_of,
+    any_stream,
+    approval_stream,
+    as_json,
+    contents,
+    ending,
+    event,
+    events,
+    every_event,
+    first_content,
+    headed,
+    inserted,
+    like,
+    long,
+    refused_stream,
+    short,
+    silent_instead_of_done,
+    text_stream,
+    with_metadata,
+    without_metadata,
+)
+from conformance.reference.incoming import Endpoint
+from conformance.reference.transmission import Hang, Out, Piece
+
+_LATIN_1_ALONE = b"\xe9"
+_BOM = b"\xef\xbb\xbf"
+_BUFFER = 64 * 1024  # octets; more than any stream of a run holds
+_PINGS = 60
+_MADE_UP = "made up"
+
+
+def _in_text(change: Callable[[str], bytes]) -> Callable[[bytes], bytes]:
+    return lambda octets: change(octets.decode())
+
+
+def _as_latin_1(text: str) -> bytes:
+    return text.encode("latin-1", "replace")
+
+
+def _as_cesu_8(text: str) -> bytes:
+    """UTF-8 of UTF-16: each half of a surrogate pair by itself, as old Java and MySQL write it."""
+    halves = "".join(
+        character
+        if ord(character) < 0x10000
+        else chr(0xD800 + (ord(character) - 0x10000 >> 10)) + chr(0xDC00 + (ord(character) - 0x10000 & 0x3FF))
+        for character in text
+    )
+    return halves.encode("utf-8", "surrogatepass")
+
+
+def _one_newline(octets: bytes) -> bytes:
+    return octets.removesuffix(b"\n")
+
+
+def _indented(octets: bytes) -> bytes:
+    if octets == DONE:
+        return octets
+    return b"data: " + json.dumps(json.loads(octets[6:]), indent=2, ensure_ascii=False).encode() + b"\n\n"
+
+
+def _repr(octets: bytes) -> bytes:
+    return octets if octets == DONE else f"data: {json.loads(octets[6:])!r}\n\n".encode()
+
+
+def _in_a_list(octets: bytes) -> bytes:
+    return octets if octets == DONE else b"data: [" + octets[6:-2] + b"]\n\n"
+
+
+def _in_a_string(octets: bytes) -> bytes:
+    return event(json.dumps(octets[6:-2].decode()))
+
+
+def _not_a_number(octets: bytes) -> bytes:
+    charged = b'"credits_charged":'
+    before, name, after = octets.partition(charged)
+    return before + name + b"NaN" + after[len(after) - len(after.lstrip(b"0123456789.")) :] if name else octets
+
+
+def _named(name: bytes) -> Callable[[bytes], bytes]:
+    return lambda octets: b"event: " + name + b"\n" + octets
+
+
+def _last_two_in_one(outs: list[Out]) -> list[Piece]:
+    """The chunk that closes the answer and `[DONE]` behind it, one newline apart."""
+    *before, last, done = outs
+    return [*before, Out(_one_newline(last.data), last.delay), done]
+
+
+def _first_two_texts_joined(outs: list[Out]) -> list[Piece]:
+    return [Out(_one_newline(out.data), out.delay) if position == 1 else out for position, out in enumerate(outs)]
+
+
+def _two_objects_in_one_line(outs: list[Out]) -> list[Piece]:
+    opening, second, *rest = outs
+    return [Out(opening.data[:-2] + second.data[6:], opening.delay), *rest]
+
+
+def _all_at_the_end(outs: list[Out]) -> list[Piece]:
+    wait = sum(out.delay for out in outs)
+    return [Out(b"".join(out.data for out in outs), wait)]
+
+
+def _role_then_all_at_the_end(outs: list[Out]) -> list[Piece]:
+    return [outs[0], *_all_at_the_end(outs[1:])]
+
+
+def _held_back(outs: list[Out]) -> list[Piece]:
+    """Sends nothing before a buffer is full, as a compressor without flushing does."""
+    pieces: list[Piece] = []
+    gathered, wait = b"", 0.0
+    for out in outs:
+        gathered, wait = gathered + out.data, wait + out.delay
+        if len(gathered) >= _BUFFER:
+            pieces.append(Out(gathered, wait))
+            gathered, wait = b"", 0.0
+    return [*pieces, Out(gathered, wait)]
+
+
+def _usage_chunk(octets: bytes) -> bytes:
+    """A chunk without choices, after the stream that `octets` is an event of."""
+    chunk = like(json.loads(octets[6:]))
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return event({**chunk, "choices": [], "usage": usage})
+
+
+def _usage_after_done(outs: list[Out]) -> list[Piece]:
+    return [*outs, Out(_usage_chunk(outs[0].data))]
+
+
+def _text_after_done(outs: list[Out]) -> list[Piece]:
+    *before, closing, done = outs
+    return [*before, closing, done, Out(before[-1].data)]
+
+
+def _late_after_done(outs: list[Out]) -> list[Piece]:
+    return [*outs, Out(b"data: {}\n\n", 0.1)]
+
+
+def _pinged_after_done(outs: list[Out]) -> list[Piece]:
+    return [*outs, *(Out(b": ping\n\n", HANG / _PINGS) for _ in range(_PINGS))]
+
+
+def _first_data(octets: bytes) -> bytes:
+    """BOMs in the midst of the stream, each on a line of its own that nobody needs."""
+    return _BOM + b"id: 1\n" + octets
+
+
+def _refused_in_stream(when: When, opening: bool = False, status: int = 200, as_event: bool = True) -> Behaviour:
+    """Refuses as an event stream; `opening`: behind a chunk that opens an answer; not `as_event`: the JSON as it is."""
+
+    def applies(context: Context) -> bool:
+        return refused_stream(context) and when(context)
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        if not applies(context) or not as_event:
+            return pieces
+        body = b"".join(piece.data for piece in pieces if isinstance(piece, Out))
+        chunk = {
+            "id": "chatcmpl_refused",
+            "object": "chat.completion.chunk",
+            "created": int(context.incoming.at),
+            "model": str(context.incoming.document.get("model")),
+            "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}],
+        }
+        before = event(chunk) if opening else b""
+        return [Out(before + b"data: " + body + b"\n\n" + DONE)]
+
+    def head(context: Context, old: int, headers: Headers) -> tuple[int, Headers]:
+        if not applies(context):
+            return old, headers
+        kept = [(name, value) for name, value in headers if name.lower() not in ("content-type", "content-length")]
+        return status, [*kept, ("Content-Type", "text/event-stream")]
+
+    return Behaviour(emit=emit, head=head)
+
+
+def _breach_at(*words: str) -> When:
+    """A refusal whose words name one of these places."""
+    return lambda context: (
+        isinstance(context.decision, Refuse) and any(word in context.decision.message for word in words)
+    )
+
+
+def _anything(context: Context) -> bool:
+    return True
+
+
+def _waits_for_nothing(endpoint: Endpoint) -> bool:
+    return endpoint is Endpoint.COMPLETIONS
+
+
+def _shouted(outs: list[Out]) -> Sequence[Piece]:
+    return [*outs[:-1], Out(b"data: [done]\n\n")]
+
+
+FAULTS: tuple[Fault, ...] = (
+    # stream.media-type
+    Fault(
+        "media-type-json-for-stream",
+        "answers with one JSON object although `stream` is true",
+        "stream.media-type",
+        "json-for-stream",
+        as_json(lambda decision, endpoint: decision.approval is None and _waits_for_nothing(endpoint)),
+    ),
+    Fault(
+        "media-type-events-as-json",
+        "labels the events application/json",
+        "stream.media-type",
+        "sse-mistyped",
+        headed("Content-Type", "application/json"),
+    ),
+    Fault(
+        "media-type-events-as-text",
+        "labels the events text/plain",
+        "stream.media-type",
+        _MADE_UP,
+        headed("Content-Type", "text/plain; charset=utf-8"),
+    ),
+    Fault(
+        "media-type-ndjson-without-metadata",
+        "labels the events application/x-ndjson where the request has no metadata",
+        "stream.media-type",
+        _MADE_UP,
+        headed("Content-Type", "application/x-ndjson", all_of(text_stream, without_metadata)),
+    ),
+    # stream.utf8
+    Fault(
+        "utf8-latin-1",
+        "writes text beyond ASCII in ISO 8859-1",
+        "stream.utf8",
+        _MADE_UP,
+        every_event(_in_text(_as_latin_1)),
+    ),
+    Fault(
+        "utf8-surrogate-halves",
+        "writes each half of a surrogate pair by itself (CESU-8)",
+        "stream.utf8",
+        _MADE_UP,
+        every_event(_in_text(_as_cesu_8)),
+    ),
+    Fault(
+        "utf8-comment",
+        "sends a comment with an octet of ISO 8859-1",
+        "stream.utf8",
+        _MADE_UP,
+        inserted(b": d" + _LATIN_1_ALONE + b"but\n\n", 0),
+    ),
+    Fault(
+        "utf8-last-chunk",
+        "puts an overlong NUL into the last chunk",
+        "stream.utf8",
+        _MADE_UP,
+        every_event(
+            lambda octets: octets[:-3] + b',"note":"\xc0\x80"}\n\n', at=lambda position, count: position == count - 2
+        ),
+    ),
+    # stream.framing
+    Fault(
+        "framing-done-unterminated",
+        "sends no blank line after `[DONE]`",
+        "stream.framing",
+        "done-unterminated",
+        ending(b"data: [DONE]\n"),
+    ),
+    Fault(
+        "framing-done-without-newline",
+        "ends the body right behind `[DONE]`",
+        "stream.framing",
+        "done-unterminated",
+        ending(b"data: [DONE]"),
+    ),
+    Fault(
+        "framing-one-newline",
+        "separates events by one newline",
+        "stream.framing",
+        "separator-missing",
+        every_event(_one_newline),
+    ),
+    Fault(
+        "framing-one-newline-before-done",
+        "has one newline between the last chunk and `[DONE]`",
+        "stream.framing",
+        "separator-missing",
+        events(_last_two_in_one),
+    ),
+    Fault(
+        "framing-one-newline-once",
+        "has one newline behind the second event",
+        "stream.framing",
+        "separator-missing",
+        events(_first_two_texts_joined),
+    ),
+    # stream.fields
+    Fault(
+        "fields-error-line",
+        "tells of a mishap in an `error:` line",
+        "stream.fields",
+        "error-field",
+        inserted(b'error: {"message":"a tool was slow"}\n\n', -2),
+    ),
+    Fault(
+        "fields-bom-per-event",
+        "puts a BOM before every event",
+        "stream.fields",
+        "bom-per-event",
+        every_event(_first_data, at=lambda position, count: position > 0),
+    ),
+    Fault(
+        "fields-upper-case",
+        "writes `ID:` and `Retry:` lines",
+        "stream.fields",
+        _MADE_UP,
+        every_event(lambda octets: b"ID: 7\nRetry: 100\n" + octets),
+    ),
+    Fault(
+        "fields-chunk-sizes",
+        "leaves the sizes of HTTP chunks in the text of long answers",
+        "stream.fields",
+        _MADE_UP,
+        every_event(lambda octets: f"{len(octets):x}\n".encode() + octets, all_of(text_stream, long)),
+    ),
+    # stream.json-data
+    Fault(
+        "json-data-comment",
+        "sends its heartbeat as data: `data: : ping`",
+        "stream.json-data",
+        "comment-as-data",
+        inserted(b"data: : ping\n\n", 1),
+    ),
+    Fault(
+        "json-data-empty",
+        "sends empty data as a heartbeat",
+        "stream.json-data",
+        "data-empty",
+        inserted(b"data:\n\n", 1),
+    ),
+    Fault(
+        "json-data-multiline",
+        "writes indented JSON behind a single `data:`",
+        "stream.json-data",
+        "multiline-json",
+        every_event(_indented),
+    ),
+    Fault(
+        "json-data-raw-text",
+        "sends an exception's text as data",
+        "stream.json-data",
+        "error-raw-text",
+        inserted(b"data: TimeoutError: the tool did not answer\n\n", -2),
+    ),
+    Fault("json-data-repr", "writes chunks as Python does", "stream.json-data", _MADE_UP, every_event(_repr)),
+    Fault("json-data-array", "wraps each chunk into an array", "stream.json-data", _MADE_UP, every_event(_in_a_list)),
+    Fault(
+        "json-data-string-once",
+        "encodes the first chunk with text twice",
+        "stream.json-data",
+        _MADE_UP,
+        every_event(_in_a_string, at=first_content),
+    ),
+    Fault(
+        "json-data-nan",
+        "writes NaN for the credits in the last chunk",
+        "stream.json-data",
+        _MADE_UP,
+        every_event(_not_a_number),
+    ),
+    Fault(
+        "json-data-two-objects",
+        "puts two chunks on one line",
+        "stream.json-data",
+        _MADE_UP,
+        events(_two_objects_in_one_line),
+    ),
+    Fault(
+        "json-data-null-when-long",
+        "sends `data: null` in the midst of long answers",
+        "stream.json-data",
+        "data-empty",
+        inserted(b"data: null\n\n", 12, all_of(text_stream, long)),
+    ),
+    # stream.done
+    Fault("done-absent", "ends the body without `[DONE]`", "stream.done", "done-missing", ending()),
+    Fault(
+        "done-absent-open",
+        "sends no `[DONE]` and keeps the connection open",
+        "stream.done",
+        "stream-stalls",
+        silent_instead_of_done(),
+    ),
+    Fault(
+        "done-quoted",
+        "writes `[DONE]` as a JSON string",
+        "stream.done",
+        "done-quoted",
+        ending(b'data: "[DONE]"\n\n'),
+    ),
+    Fault("done-lower-case", "writes `[done]`", "stream.done", _MADE_UP, events(_shouted)),
+    Fault(
+        "done-as-comment",
+        "writes `[DONE]` as a comment",
+        "stream.done",
+        _MADE_UP,
+        ending(b": [DONE]\n\n"),
+    ),
+    Fault(
+        "done-absent-when-short",
+        "sends no `[DONE]` after an answer of a few words",
+        "stream.done",
+        "done-missing",
+        ending(when=all_of(text_stream, short)),
+    ),
+    # stream.done-once
+    Fault("done-twice", "sends `[DONE]` twice", "stream.done-once", "done-twice", ending(DONE, DONE)),
+    Fault(
+        "done-twice-late",
+        "sends `[DONE]` again after a while",
+        "stream.done-once",
+        "done-twice",
+        ending(DONE, Out(DONE, 0.1)),
+    ),
+    Fault(
+        "done-twice-when-long",
+        "sends `[DONE]` twice after long answers",
+        "stream.done-once",
+        "done-twice",
+        ending(DONE, DONE, when=all_of(text_stream, long)),
+    ),
+    # stream.done-last
+    Fault(
+        "done-then-text",
+        "sends a chunk after `[DONE]`",
+        "stream.done-last",
+        "data-after-done",
+        events(_text_after_done),
+    ),
+    Fault(
+        "done-then-usage",
+        "sends the usage after `[DONE]`",
+        "stream.done-last",
+        "data-after-done",
+        events(_usage_after_done),
+    ),
+    Fault(
+        "done-then-empty-object",
+        "sends `{}` a moment after `[DONE]`",
+        "stream.done-last",
+        "data-after-done",
+        events(_late_after_done),
+    ),
+    # stream.done-literal
+    Fault(
+        "done-without-space",
+        "writes `data:[DONE]`",
+        "stream.done-literal",
+        _MADE_UP,
+        ending(b"data:[DONE]\n\n"),
+    ),
+    Fault(
+        "done-without-space-when-long",
+        "writes `data:[DONE]` after long answers",
+        "stream.done-literal",
+        _MADE_UP,
+        ending(b"data:[DONE]\n\n", when=all_of(text_stream, long)),
+    ),
+    Fault(
+        "done-without-space-without-metadata",
+        "writes `data:[DONE]` where the request has no metadata",
+        "stream.done-literal",
+        _MADE_UP,
+        ending(b"data:[DONE]\n\n", when=all_of(text_stream, without_metadata)),
+    ),
+    # stream.closes
+    Fault(
+        "closes-never",
+        "keeps the body open after `[DONE]`",
+        "stream.closes",
+        "socket-held-open",
+        ending(DONE, Hang(HANG)),
+    ),
+    Fault(
+        "closes-never-pings",
+        "goes on with comments after `[DONE]`",
+        "stream.closes",
+        "socket-held-open",
+        events(_pinged_after_done),
+    ),
+    Fault(
+        "closes-never-when-long",
+        "keeps the body open after long answers",
+        "stream.closes",
+        "socket-held-open",
+        ending(DONE, Hang(HANG), when=all_of(text_stream, long)),
+    ),
+    # stream.default-event
+    Fault(
+        "event-named",
+        "names every event `chunk`",
+        "stream.default-event",
+        _MADE_UP,
+        every_event(_named(b"chunk")),
+    ),
+    Fault(
+        "event-done-named",
+        "names the last event `done`",
+        "stream.default-event",
+        _MADE_UP,
+        ending(b"event: done\ndata: [DONE]\n\n"),
+    ),
+    Fault(
+        "event-keepalive",
+        "sends a bare `event: keepalive`",
+        "stream.default-event",
+        "event-no-data",
+        inserted(b"event: keepalive\n\n", 1),
+    ),
+    Fault(
+        "event-named-with-metadata",
+        "names the events with text `delta` where the request has metadata",
+        "stream.default-event",
+        _MADE_UP,
+        every_event(_named(b"delta"), all_of(text_stream, with_metadata), at=contents),
+    ),
+    # stream.incremental
+    Fault(
+        "incremental-not",
+        "sends the whole stream at its end",
+        "stream.incremental",
+        "proxy-buffered",
+        events(_all_at_the_end),
+    ),
+    Fault(
+        "incremental-role-alone",
+        "sends the role at once and all the text at the end",
+        "stream.incremental",
+        "proxy-buffered",
+        events(_role_then_all_at_the_end),
+    ),
+    Fault(
+        "incremental-buffer",
+        "holds events back until a buffer is full, as a compressor does",
+        "stream.incremental",
+        "gzip-buffered",
+        events(_held_back, any_stream),
+    ),
+    # stream.not-cached
+    Fault(
+        "cached-public",
+        "calls the stream public and fresh for an hour",
+        "stream.not-cached",
+        _MADE_UP,
+        headed("Cache-Control", "public, max-age=3600"),
+    ),
+    Fault(
+        "cached-shared",
+        "lets shared caches keep the stream",
+        "stream.not-cached",
+        _MADE_UP,
+        headed("Cache-Control", "max-age=0, s-maxage=60", any_stream),
+    ),
+    Fault(
+        "cached-private-approval",
+        "lets a browser keep the stream of an approval",
+        "stream.not-cached",
+        _MADE_UP,
+        headed("Cache-Control", "private, max-age=1", approval_stream),
+    ),
+    # stream.refusal-as-json
+    Fault(
+        "refusal-200-error-event",
+        "refuses a broken body by status 200 and an error event",
+        "stream.refusal-as-json",
+        "stream-badreq-200",
+        _refused_in_stream(_anything),
+    ),
+    Fault(
+        "refusal-200-behind-chunk",
+        "refuses a broken body after a chunk that opens an answer",
+        "stream.refusal-as-json",
+        "stream-badreq-200",
+        _refused_in_stream(_anything, opening=True),
+    ),
+    Fault(
+        "refusal-event-stream",
+        "refuses with status 422, as an event stream",
+        "stream.refusal-as-json",
+        "stream-badreq-200",
+        _refused_in_stream(_anything, status=422),
+    ),
+    Fault(
+        "refusal-json-as-event-stream",
+        "refuses with status 422 and JSON that is labelled text/event-stream",
+        "stream.refusal-as-json",
+        "sse-mistyped",
+        _refused_in_stream(_anything, status=422, as_event=False),
+    ),
+    Fault(
+        "refusal-200-messages",
+        "refuses broken messages by status 200 and an error event",
+        "stream.refusal-as-json",
+        "stream-badreq-200",
+        _refused_in_stream(_breach_at("/messages")),
+    ),
+)
+
+__all__ = ["FAULTS"]

@@ -1,0 +1,210 @@
+"""JSON answers: what the documented members may look like, and what may stand beside them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from conformance.reference.behaviour import Behaviour, Context, Kind
+from conformance.reference.decision import Decision, Serve
+from conformance.reference.fault import Liberty
+from conformance.reference.incoming import Incoming
+from conformance.reference.liberties.making import (
+    EVERYTHING,
+    JSON_ANSWERS,
+    SERVED,
+    Object,
+    added,
+    at_path,
+    on_data,
+    on_json,
+    on_objects,
+    prompt_of,
+    sent,
+    together,
+)
+from conformance.reference.transmission import Out
+
+_NULL = "design: `null` equals absent wherever a member is optional"
+_EXTRA = "Legitimate: null members left out; unknown members added, anywhere"
+_JSON = "RFC 8259: white space, escapes and the order of members say nothing"
+_INTEGER = "Legitimate: `100.0` is an integer to JSON Schema"
+_UUID = "Facts: a UUID, of any version and letter case (RFC 9562)"
+_ID = "Facts: `id` is a string"
+_CUT = "completion.content: null is allowed where the answer was cut"
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _floats(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _backwards(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _backwards(value[name]) for name in reversed(value)}
+    return [_backwards(item) for item in value] if isinstance(value, list) else value
+
+
+def _with_id(make: Callable[[str], str]) -> Behaviour:
+    return on_objects(lambda _, value: at_path(value, ("id",), make), *SERVED)
+
+
+def _uuids(make: Callable[[str], str]) -> Behaviour:
+    """Every UUID in answers that were served, written otherwise."""
+
+    def change(_: Context, value: Object) -> Object:
+        for path in (("kitemesh", "execution_id"), ("kitemesh", "approval_id")):
+            value = at_path(value, path, make)
+        for member in ("message", "delta"):
+            value = at_path(value, ("choices", "*", member, "tool_calls", "*", "id"), make)
+        return value
+
+    return on_objects(change, *SERVED)
+
+
+def _version_7() -> Behaviour:
+    """Identifiers of version 7, those of executions and approvals alike."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve):
+            return decision
+        execution = decision.execution_id if decision.resolution else _uuid7(incoming.at)
+        waiting = decision.approval
+        if waiting is not None:
+            calls = tuple(replace(call, id=_uuid7(incoming.at)) for call in waiting.calls)
+            waiting = replace(waiting, id=_uuid7(incoming.at), execution_id=execution, calls=calls)
+        return replace(decision, execution_id=execution, approval=waiting)
+
+    return Behaviour(decide=decide)
+
+
+def _uuid7(seconds: float) -> str:
+    value = (int(seconds * 1000) << 80) | (uuid.uuid4().int & ((1 << 80) - 1))
+    value = value & ~(0xF << 76) | (7 << 76)
+    return str(uuid.UUID(int=value & ~(0x3 << 62) | (0x2 << 62)))
+
+
+def _exact_case(incoming: Incoming) -> bool:
+    """True for a resume whose ids are not spelled as they were given (upper case)."""
+    document = sent(incoming)
+    ids = [document.get("approval_id"), *document.get("approved_tool_execution_ids", [])]
+    ids += [item.get("tool_execution_id") for item in document.get("denied_tools", [])]
+    return any(isinstance(id_, str) and id_ != id_.upper() for id_ in ids)
+
+
+def _cut(content: Any, reason: str) -> Behaviour:
+    """An answer that was cut before anything was said, to one kind of prompt."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or decision.approval or "مرحبا" not in prompt_of(incoming):
+            return decision
+        return replace(decision, tokens=(), finish_reason=reason)
+
+    def shape(context: Context, value: Object) -> Object:
+        if isinstance(context.decision, Serve) and context.decision.tokens:
+            return value
+        if content is ...:
+            return at_path(value, ("choices", 0, "message"), lambda m: {k: v for k, v in m.items() if k != "content"})
+        return at_path(value, ("choices", 0, "message", "content"), lambda _: content)
+
+    return together(Behaviour(decide=decide), on_objects(shape, Kind.COMPLETION))
+
+
+def _two_choices(_: Context, value: Object) -> Object:
+    second = at_path({**value["choices"][0], "index": 1}, ("message", "content"), lambda text: f"Or: {text}")
+    return {**value, "choices": [*value["choices"], second]}
+
+
+def _rated(credits: float) -> Behaviour:
+    return on_objects(
+        lambda _, value: at_path(value, ("kitemesh", "credits_charged"), lambda _: credits), Kind.COMPLETION, Kind.CHUNK
+    )
+
+
+_DETAILS = {
+    "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": None},
+    "completion_tokens_details": {"reasoning_tokens": 0, "accepted_prediction_tokens": 0},
+    "cost": 0.000012,
+}
+_EXTRAS = {
+    "service_tier": "default",
+    "system_fingerprint": "fp_44709d6fcb",
+    "warnings": [],
+    "error": None,
+    "x_debug": {"nested": [1, None, {"deep": True}]},
+    "provider": "Étoile",
+}
+
+LIBERTIES: tuple[Liberty, ...] = (
+    Liberty("json-pretty", "JSON with white space before, within and behind it.", _JSON,
+            on_json(lambda value: f" \r\n\t{json.dumps(value, indent=2)}\n\n", *JSON_ANSWERS, Kind.ERROR)),
+    Liberty("json-escaped", "Every character beyond ASCII, and slashes, escaped.", _JSON,
+            on_json(lambda value: json.dumps(value).replace("/", "\\/"), *JSON_ANSWERS, Kind.ERROR)),
+    Liberty("json-members-backwards", "Members in the opposite order.", _JSON,
+            on_objects(lambda _, value: _backwards(value), *EVERYTHING)),
+    Liberty("json-leading-white-space", "JSON answers that begin with white space, sent early to keep a proxy awake.",
+            _JSON, on_data(lambda data: b"\n" * 40 + data, *JSON_ANSWERS)),
+    Liberty("json-kept-alive", "White space while the model thinks, then the JSON.", _JSON,
+            Behaviour(
+                emit=lambda context, pieces: (
+                    [Out(b" "), Out(b"\n", 0.05), *pieces] if context.kind in JSON_ANSWERS else pieces
+                ),
+                head=lambda context, status, headers: (status, [h for h in headers if h[0] != "Content-Length"]),
+            )),
+    Liberty("integers-as-floats", "Every integer written with `.0`.", _INTEGER,
+            on_objects(lambda _, value: _floats(value), *SERVED)),
+    Liberty("extra-members-everywhere", "Members that nobody documented, at every level.", _EXTRA,
+            together(
+                added(_EXTRAS, *SERVED),
+                added({"logprobs": None, "stop_reason": None, "content_filter_results": {}}, *SERVED, at=("choices", "*")),
+                added({"refusal": None, "annotations": [], "audio": None, "function_call": None}, *SERVED,
+                      at=("choices", "*", "message")),
+                added(_DETAILS, Kind.COMPLETION, at=("usage",)),
+                added({"region": "eu", "approvals": [], "trace": None}, *SERVED, at=("kitemesh",)),
+                added({"param": None, "details": [{"loc": ["body", "x"], "msg": "y"}], "doc_url": "https://a.example/e"},
+                      Kind.ERROR, at=("error",)),
+                added({"status": 0, "detail": None, "timestamp": "2026-01-01T00:00:00Z"}, Kind.ERROR),
+            )),
+    Liberty("tool-calls-null", "`tool_calls: null` on answers without calls.", _NULL,
+            added({"tool_calls": None}, Kind.COMPLETION, at=("choices", "*", "message"))),
+    Liberty("tool-calls-empty", "`tool_calls: []` on answers without calls.", "completion.finish-reason: no call is there",
+            added({"tool_calls": []}, Kind.COMPLETION, at=("choices", "*", "message"))),
+    Liberty("approval-members-null", "`approval_id: null` and `expires_at: null` where nothing waits.", _NULL,
+            added({"approval_id": None, "expires_at": None}, Kind.COMPLETION, Kind.CHUNK, at=("kitemesh",))),
+    Liberty("approval-usage-null", "`usage: null` and `credits_charged: null` while an approval waits.", _NULL,
+            together(added({"usage": None}, Kind.APPROVAL, Kind.APPROVAL_CHUNK),
+                     added({"credits_charged": None}, Kind.APPROVAL, Kind.APPROVAL_CHUNK, at=("kitemesh",)))),
+    Liberty("approval-usage-counted", "`usage`, `credits_charged` and `request_id` while an approval waits, too.",
+            "Facts: the documented example bears no `usage`; nothing forbids it",
+            together(
+                added({"usage": {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}},
+                      Kind.APPROVAL, Kind.APPROVAL_CHUNK),
+                on_objects(
+                    lambda context, value: at_path(
+                        value, ("kitemesh",),
+                        lambda k: {**k, "credits_charged": 1, "request_id": context.incoming.request_id},
+                    ), Kind.APPROVAL),
+            )),
+    Liberty("two-choices", "Two choices in each answer.", "completion.choices: at least one choice, counted from 0",
+            on_objects(_two_choices, Kind.COMPLETION)),
+    Liberty("credits-nothing", "Nothing is charged.", "kitemesh.credits-charged: a non-negative number", _rated(0)),
+    Liberty("credits-fractional", "A fraction of a credit, in exponent notation.",
+            "kitemesh.credits-charged: a non-negative number", _rated(2.5e-7)),
+    Liberty("ids-bare-uuids", "`id` is a bare UUID.", _ID, _with_id(lambda id_: str(uuid.uuid5(uuid.NAMESPACE_OID, id_)))),
+    Liberty("ids-digits", "`id` is a string of digits.", _ID,
+            _with_id(lambda id_: str(uuid.uuid5(uuid.NAMESPACE_OID, id_).int % 10**18))),
+    Liberty("ids-long-and-odd", "`id` is long and holds spaces, quotes, slashes and letters beyond ASCII.", _ID,
+            _with_id(lambda id_: f'réponse «{id_}» / "#1" ' + "x" * 300)),
+    Liberty("uuids-upper", "UUIDs in upper case.", _UUID, _uuids(str.upper)),
+    Liberty("uuids-version-7", "UUIDs of version 7, the first digits of which are alike.", _UUID, _version_7()),
+    Liberty("cut-content-null", "A content filter cuts one answer: `content: null`.", _CUT, _cut(None, "content_filter")),
+    Liberty("cut-content-absent", "A content filter cuts one answer: no `content`.", f"{_CUT}; {_NULL}",
+            _cut(..., "content_filter")),
+    Liberty("cut-content-empty", "One answer ends by `length` before a word is said.", _CUT, _cut("", "length")),
+)  # fmt: skip

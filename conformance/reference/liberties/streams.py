@@ -1,0 +1,386 @@
+"""Streams: which chunks come, and how their bytes are cut into lines, events and packets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any
+
+from conformance.reference.behaviour import Behaviour, Context, Kind
+from conformance.reference.fault import Liberty
+from conformance.reference.liberties.making import (
+    STREAMS,
+    Object,
+    added,
+    at_path,
+    chunk,
+    data_of,
+    on_bytes,
+    on_data,
+    on_headers,
+    on_objects,
+    on_stream,
+    prompt_of,
+    set_to,
+    together,
+    with_headers,
+    without_choices,
+)
+from conformance.reference.transmission import Out, Piece, content_length
+
+_FRAMING = (
+    "Legitimate: no space after a field's colon; CRLF or CR; a BOM at the start; comments; `id:` and `retry:`; U+2028"
+)
+_W = "W: the standard's grammar of an event stream"
+_USAGE = "Legitimate: `choices: []` in a usage chunk; judged by stream.json-data alone"
+_FIRST = 'Legitimate: first delta the role with content "" or null; finish chunk with last content'
+_EXTRA = "Legitimate: null members left out; unknown members added, anywhere"
+_ERROR = "Legitimate: an error inside a 200 stream, once chunks have been sent"
+_DONE = b"data: [DONE]\n\n"
+_USED = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+Objects = list[Object]
+
+
+# --- chunks
+
+
+def _delta(value: Object, change: Callable[[Object], Object]) -> Object:
+    return at_path(value, ("choices", "*", "delta"), change)
+
+
+def _role_in_each(_: Context, value: Object) -> Object:
+    return _delta(value, lambda delta: {"role": "assistant", **delta})
+
+
+def _role_with_first_content(_: Context, chunks: Objects) -> Objects:
+    first, *rest = chunks
+    if len(rest) < 2:
+        return chunks
+    return [_delta(rest[0], lambda delta: {"role": "assistant", **delta}), *rest[1:]]
+
+
+def _finish_with_last_content(_: Context, chunks: Objects) -> Objects:
+    if len(chunks) < 3:
+        return chunks
+    *rest, last, closing = chunks
+    reason = closing["choices"][0]["finish_reason"]
+    joined = at_path(last, ("choices", 0, "finish_reason"), lambda _: reason)
+    return [*rest, {**joined, "kitemesh": closing["kitemesh"]}]
+
+
+def _one_chunk(_: Context, chunks: Objects) -> Objects:
+    text = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks)
+    closing = chunks[-1]
+    whole = chunk(closing, {"role": "assistant", "content": text}, closing["choices"][0]["finish_reason"])
+    return [{**whole, "kitemesh": closing["kitemesh"]}]
+
+
+def _usage_chunk(_: Context, chunks: Objects) -> Objects:
+    return [*chunks, without_choices(chunks[-1], usage=_USED)]
+
+
+def _usage_of_another_look(_: Context, chunks: Objects) -> Objects:
+    """A usage chunk that a gateway wrote: other id, another time, no model's name."""
+    odd = {
+        "id": "gen-usage",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "",
+        "choices": [],
+        "usage": _USED,
+    }
+    return [*chunks, odd]
+
+
+def _filter_first(_: Context, chunks: Objects) -> Objects:
+    """The opening event of a well-known cloud: results of its filter, and nothing else filled in."""
+    results = [{"prompt_index": 0, "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}]
+    opening = {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": results}
+    return [opening, *chunks]
+
+
+def _annotated(_: Context, chunks: Objects) -> Objects:
+    middle = len(chunks) // 2
+    note = without_choices(chunks[0], annotations=[{"type": "url_citation", "url": "https://a.example/b"}])
+    return [*chunks[:middle], note, without_choices(chunks[0]), *chunks[middle:], note]
+
+
+def _kitemesh_chunk(_: Context, chunks: Objects) -> Objects:
+    """The extension in a chunk of its own, without choices."""
+    closing = chunks[-1]
+    bare = {name: value for name, value in closing.items() if name != "kitemesh"}
+    return [*chunks[:-1], bare, without_choices(closing, kitemesh=closing["kitemesh"])]
+
+
+def _kitemesh_on(which: Callable[[int, int], bool]) -> Behaviour:
+    def change(_: Context, chunks: Objects) -> Objects:
+        extension = chunks[-1]["kitemesh"]
+        made: Objects = []
+        for position, value in enumerate(chunks):
+            bare = {name: item for name, item in value.items() if name != "kitemesh"}
+            made.append({**bare, "kitemesh": extension} if which(position, len(chunks)) else bare)
+        return made
+
+    return on_stream(change)
+
+
+def _reasoning(member: str) -> Behaviour:
+    """Deltas of reasoning before those of content, which is null meanwhile."""
+
+    def change(context: Context, chunks: Objects) -> Objects:
+        thoughts = ["The user ", "wants a word", ". I give ", "it."]
+        thinking = [chunk(chunks[0], {"content": None, member: thought}) for thought in thoughts]
+        return [chunks[0], *thinking, *chunks[1:]]
+
+    return on_stream(change)
+
+
+def _idle_deltas(_: Context, chunks: Objects) -> Objects:
+    idle: Objects = [chunk(chunks[0], {}), chunk(chunks[0], {"content": ""}), chunk(chunks[0], {"content": None})]
+    made: Objects = []
+    for value in chunks[:-1]:
+        made += [value, *idle]
+    return [*made, chunks[-1]]
+
+
+def _without_null_reason(_: Context, value: Object) -> Object:
+    def change(choice: Object) -> Object:
+        return {name: item for name, item in choice.items() if name != "finish_reason" or item is not None}
+
+    return at_path(value, ("choices", "*"), change)
+
+
+def _letters(_: Context, chunks: Objects) -> Objects:
+    """One character a chunk, so that marks and emoji sequences are taken apart (no character is)."""
+    made: Objects = [chunks[0]]
+    for value in chunks[1:-1]:
+        made += [chunk(value, {"content": letter}) for letter in value["choices"][0]["delta"]["content"]]
+    return [*made, chunks[-1]]
+
+
+def _two_choices(_: Context, chunks: Objects) -> Objects:
+    """Two choices, by turns, the second one first."""
+    second = [at_path(value, ("choices", "*", "index"), lambda _: 1) for value in chunks]
+    second = [{name: item for name, item in value.items() if name != "kitemesh"} for value in second]
+    pairs = zip_longest(second, chunks)
+    return [value for pair in pairs for value in pair if value is not None]
+
+
+def _failing(*, done: bool) -> Behaviour:
+    """An error after some chunks, for one kind of prompt on every try."""
+
+    def fails(context: Context) -> bool:
+        return "日本語" in prompt_of(context.incoming)
+
+    def change(context: Context, chunks: Objects) -> Objects:
+        if not fails(context):
+            return chunks
+        told = {"message": "The model was interrupted.", "type": "server_error", "code": "upstream_interrupted"}
+        return [*chunks[:2], {"error": {**told, "request_id": context.incoming.request_id}}]
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        return pieces if done or not fails(context) else pieces[:-1]
+
+    return together(on_stream(change), on_bytes(emit, Kind.CHUNK))
+
+
+# --- bytes
+
+
+def _lines(separator: bytes) -> Behaviour:
+    return on_data(lambda data: data.replace(b"\n", separator), *STREAMS)
+
+
+def _mixed_line_ends(_: Context, pieces: list[Piece]) -> list[Piece]:
+    ends = (b"\n", b"\r\n", b"\r")
+    made: list[Piece] = []
+    for number, piece in enumerate(pieces):
+        assert isinstance(piece, Out)  # a stream is planned as such
+        made.append(Out(piece.data.replace(b"\n", ends[number % 3]), piece.delay))
+    return made
+
+
+def _before_each(*extra: bytes) -> Behaviour:
+    """Lines before each event, by turns."""
+
+    def change(_: Context, pieces: list[Piece]) -> list[Piece]:
+        made: list[Piece] = []
+        for number, piece in enumerate(pieces):
+            assert isinstance(piece, Out)  # a stream is planned as such
+            made.append(Out(extra[number % len(extra)] + piece.data, piece.delay))
+        return made
+
+    return on_bytes(change, *STREAMS)
+
+
+def _at_start(extra: bytes) -> Behaviour:
+    return on_bytes(lambda _, pieces: [Out(extra), *pieces], *STREAMS)
+
+
+def _at_end(extra: bytes) -> Behaviour:
+    return on_bytes(lambda _, pieces: [*pieces, Out(extra)], *STREAMS)
+
+
+def _no_space(data: bytes) -> bytes:
+    return data if data == _DONE else data.replace(b"data: ", b"data:", 1)
+
+
+def _several_lines(data: bytes) -> bytes:
+    """Pretty JSON, each line of it a line of data."""
+    if data == _DONE:
+        return data
+    text = json.dumps(json.loads(data.removeprefix(b"data: ")), indent=1, ensure_ascii=False)
+    return b"".join(b"data: " + line.encode() + b"\n" for line in text.split("\n")) + b"\n"
+
+
+def _separators(data: bytes) -> bytes:
+    """U+2028 as itself inside a string: it ends no line of an event stream."""
+    return data.replace(b'"content":"', '"note":"a\u2028b\u2029c\u0085d","content":"'.encode(), 1)
+
+
+def _byte_by_byte(_: Context, pieces: list[Piece]) -> list[Piece]:
+    return [Out(bytes([octet]), 0.0002) for octet in data_of(pieces)]
+
+
+def _across_borders(_: Context, pieces: list[Piece]) -> list[Piece]:
+    """Pieces that end inside of events, characters and line ends."""
+    data = data_of(pieces)
+    return [Out(data[at : at + 37], 0.004) for at in range(0, len(data), 37)]
+
+
+def _one_packet(_: Context, pieces: list[Piece]) -> list[Piece]:
+    return [Out(data_of(pieces))]
+
+
+def _with_length() -> Behaviour:
+    def told(context: Context, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [*headers, ("Content-Length", str(context.memory.pop(("length", context.nth))))]
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        context.memory[("length", context.nth)] = content_length(pieces)
+        return [Out(data_of(pieces))]
+
+    return together(on_bytes(emit, *STREAMS), on_headers(told, *STREAMS))
+
+
+def _heartbeats(_: Context, pieces: list[Piece]) -> list[Piece]:
+    """A model that thinks for a second, and comments meanwhile."""
+    beats: list[Piece] = [Out(b": OPENROUTER PROCESSING\n\n", 0.25) for _ in range(4)]
+    return [*beats, *pieces]
+
+
+def _thinks_then_bursts(context: Context, pieces: list[Piece]) -> list[Piece]:
+    """Nothing for more than a second behind the opening, then everything fast, yet chunk by chunk."""
+    made: list[Piece] = []
+    for number, piece in enumerate(pieces):
+        assert isinstance(piece, Out)  # a stream is planned as such
+        made.append(Out(piece.data, 1.3 if number == 1 else 0.002))
+    return made
+
+
+def _escaped(data: bytes) -> bytes:
+    if data == _DONE:
+        return data
+    text = json.dumps(json.loads(data.removeprefix(b"data: ")))
+    upper = re.sub(r"\\u([0-9a-f]{4})", lambda m: f"\\u{m[1].upper()}", text)
+    return b"data: " + upper.encode() + b"\n\n"
+
+
+def _text(value: Any) -> Behaviour:
+    return on_objects(value, Kind.CHUNK)
+
+
+LIBERTIES: tuple[Liberty, ...] = (
+    # chunks
+    Liberty("stream-role-in-each-delta", "The role in every delta.", _FIRST, _text(_role_in_each)),
+    Liberty("stream-role-with-content-null", "The first delta is the role with `content: null`.", _FIRST,
+            on_stream(lambda _, chunks: [_delta(chunks[0], lambda d: {**d, "content": None}), *chunks[1:]])),
+    Liberty("stream-role-alone", "The first delta is the role and nothing else.", _FIRST,
+            on_stream(lambda _, chunks: [_delta(chunks[0], lambda d: {"role": "assistant"}), *chunks[1:]])),
+    Liberty("stream-role-with-first-content", "The first delta bears the role and content.", _FIRST,
+            on_stream(_role_with_first_content)),
+    Liberty("stream-finish-with-content", "The last content and the reason in one chunk.", _FIRST,
+            on_stream(_finish_with_last_content)),
+    Liberty("stream-in-one-chunk", "Role, whole text and reason in a single chunk.", _FIRST, on_stream(_one_chunk)),
+    Liberty("stream-finish-delta-null-content", "The last delta is `content: null`.", _FIRST,
+            on_stream(lambda _, chunks: [*chunks[:-1], _delta(chunks[-1], lambda _: {"content": None})])),
+    Liberty("stream-usage-chunk", "A usage chunk without choices behind the reason.", _USAGE, on_stream(_usage_chunk)),
+    Liberty("stream-usage-chunk-odd", "A usage chunk with id, time and model of its own.", _USAGE,
+            on_stream(_usage_of_another_look)),
+    Liberty("stream-usage-in-each", "`usage: null` in each chunk, and counts in the last.", _EXTRA,
+            together(added({"usage": None}, *STREAMS),
+                     on_stream(lambda _, chunks: [*chunks[:-1], {**chunks[-1], "usage": _USED}]))),
+    Liberty("stream-filter-results-first", "An opening chunk without choices whose id and model are empty.", _USAGE,
+            on_stream(_filter_first, *STREAMS)),
+    Liberty("stream-annotation-chunks", "Chunks without choices in the midst and at the end.", _USAGE,
+            on_stream(_annotated)),
+    Liberty("stream-kitemesh-nowhere", "No `kitemesh` on a text stream.", "kitemesh.stream: where it puts it",
+            _kitemesh_on(lambda position, count: False),
+            {"kitemesh.stream": "no chunk of a text stream bears `kitemesh`"}),
+    Liberty("stream-kitemesh-in-each", "`kitemesh` on every chunk.", "kitemesh.stream",
+            _kitemesh_on(lambda position, count: True)),
+    Liberty("stream-kitemesh-first", "`kitemesh` on the first chunk alone.", "kitemesh.stream",
+            _kitemesh_on(lambda position, count: position == 0)),
+    Liberty("stream-kitemesh-apart", "`kitemesh` in a chunk of its own without choices.", "kitemesh.stream; " + _USAGE,
+            on_stream(_kitemesh_chunk)),
+    Liberty("stream-kitemesh-null", "`kitemesh: null` on chunks that have none.", _EXTRA, added({"kitemesh": None}, *STREAMS)),
+    Liberty("stream-kitemesh-in-parts", "The execution on the first chunk, the rest on the last.", "kitemesh.stream",
+            on_stream(lambda _, chunks: [
+                {**chunks[0], "kitemesh": {"execution_id": chunks[-1]["kitemesh"]["execution_id"]}}, *chunks[1:-1],
+                at_path(chunks[-1], ("kitemesh",), lambda k: {n: v for n, v in k.items() if n != "execution_id"}),
+            ])),
+    Liberty("stream-reasoning-content", "Deltas of `reasoning_content` first, with `content: null`.", _EXTRA,
+            _reasoning("reasoning_content")),
+    Liberty("stream-reasoning", "Deltas of `reasoning` first, with `content: null`.", _EXTRA, _reasoning("reasoning")),
+    Liberty("stream-idle-deltas", "Empty deltas between those with content.", "chunk.content: text (or null)",
+            on_stream(_idle_deltas)),
+    Liberty("stream-null-reason-left-out", "`finish_reason` left out until the end.", _EXTRA,
+            on_objects(_without_null_reason, *STREAMS)),
+    Liberty("stream-letter-by-letter", "One character a chunk; emoji sequences come in their parts.",
+            "chunk.text-intact: a character is one code point", together(on_stream(_letters), set_to(token_interval=0.002))),
+    Liberty("stream-two-choices", "Two choices by turns, the second one first.", "chunk.finish-once: for a choice",
+            on_stream(_two_choices)),
+    Liberty("stream-fails-midway", "One kind of prompt ends in an error event, then `[DONE]`.", _ERROR, _failing(done=True)),
+    Liberty("stream-fails-midway-without-done", "One kind of prompt ends in an error event, and the body with it.", _ERROR,
+            _failing(done=False)),
+    # bytes
+    Liberty("sse-crlf", "Lines end with CRLF.", _FRAMING, _lines(b"\r\n")),
+    Liberty("sse-cr", "Lines end with CR.", _FRAMING, _lines(b"\r")),
+    Liberty("sse-mixed-line-ends", "LF, CRLF and CR by turns.", _FRAMING, on_bytes(_mixed_line_ends, *STREAMS)),
+    Liberty("sse-bom", "A BOM at the very start.", _FRAMING, _at_start(b"\xef\xbb\xbf")),
+    Liberty("sse-no-space", "No space behind `data:`, but before `[DONE]`.", _FRAMING, on_data(_no_space, *STREAMS)),
+    Liberty("sse-comments", "Comments of every look between the events.", _FRAMING,
+            _before_each(b": ping\n\n", b":\n", b":keep-alive\n\n:\n\n", b": data: {}\n", ": déjà vu\n\n".encode())),
+    Liberty("sse-comments-at-both-ends", "A comment before the first event and one behind `[DONE]`.", _FRAMING,
+            together(_at_start(b": welcome\n\n"), _at_end(b": bye\n\n"))),
+    Liberty("sse-ids-and-retry", "`id:` and `retry:` lines in the events and between them.", _FRAMING,
+            _before_each(b"id: 7\n", b"retry: 3000\n\n", b"id\n", b"id: a-\xc3\xa9\nretry: 10\n")),
+    Liberty("sse-event-message", "`event: message` in each event.", "stream.default-event: no name other than `message`",
+            _before_each(b"event: message\n")),
+    Liberty("sse-event-line-last", "`event:` with an empty name, behind the data.", _W,
+            on_data(lambda data: data.replace(b"\n\n", b"\nevent:\n\n"), *STREAMS)),
+    Liberty("sse-blank-lines", "Blank lines before the first event, between events and at the end.", _W,
+            together(_at_start(b"\n\n\r\n"), _before_each(b"\n\n\n", b"\r\n"), _at_end(b"\n\n"))),
+    Liberty("sse-pretty-data", "Pretty JSON over several lines of data.", _W, on_data(_several_lines, *STREAMS)),
+    Liberty("sse-line-separators", "U+2028, U+2029 and U+0085 as themselves in a string.", _FRAMING,
+            on_data(_separators, *STREAMS)),
+    Liberty("sse-escaped", "All characters beyond ASCII escaped, in upper-case digits.", "RFC 8259, section 7",
+            on_data(_escaped, *STREAMS)),
+    Liberty("sse-byte-by-byte", "One octet at a time.", _W,
+            together(set_to(token_interval=0), on_bytes(_byte_by_byte, *STREAMS))),
+    Liberty("sse-across-borders", "Pieces that end within events, characters and line ends.", _W,
+            together(set_to(token_interval=0), on_bytes(_across_borders, *STREAMS))),
+    Liberty("sse-one-packet", "A model so fast that all events come in one packet.",
+            "stream.incremental: of a long answer, a second or more in all",
+            together(set_to(token_interval=0), on_bytes(_one_packet, *STREAMS)),
+            {"stream.incremental": "no answer takes a second"}),
+    Liberty("sse-content-length", "A fast model's stream with Content-Length.", "RFC 9112, section 6.2",
+            together(set_to(token_interval=0), _with_length()), {"stream.incremental": "no answer takes a second"}),
+    Liberty("sse-heartbeats", "Comments for a second before the first chunk.", _FRAMING, on_bytes(_heartbeats, Kind.CHUNK)),
+    Liberty("stream-thinks-then-bursts", "The model thinks for a second and more, then writes fast.",
+            "stream.incremental: sends chunks as they come", on_bytes(_thinks_then_bursts, Kind.CHUNK)),
+    Liberty("stream-connection-close", "Streams end with `Connection: close` announced.", "RFC 9112, section 9.6",
+            with_headers({"Connection": "close"}, *STREAMS)),
+)  # fmt: skip

@@ -1,0 +1,197 @@
+"""HTTP: header fields, framing of bodies, connections."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from email.utils import formatdate
+from typing import Any
+
+from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
+from conformance.reference.fault import Liberty
+from conformance.reference.liberties.making import (
+    EVERYTHING,
+    JSON_ANSWERS,
+    SERVED,
+    STREAMS,
+    at_path,
+    by_hand,
+    data_of,
+    on_bytes,
+    on_headers,
+    on_objects,
+    set_to,
+    together,
+    with_headers,
+    without_headers,
+)
+from conformance.reference.transmission import Close, End, Out, Piece, Raw
+
+_HTTP = "RFC 9110 and RFC 9112 (contract, source H)"
+_CLOCK = "Answers that excuse: the server's clock is its `Date` header where there is one"
+_SKEW = 600.0  # seconds
+_JSON_KINDS = (*JSON_ANSWERS, Kind.ERROR)
+
+
+def _lower(_: Context, headers: Headers) -> Headers:
+    return [(name.lower(), value) for name, value in headers]
+
+
+def _upper(_: Context, headers: Headers) -> Headers:
+    return [(name.upper(), value) for name, value in headers]
+
+
+def _gzipped() -> Behaviour:
+    """Compresses JSON where the request offers gzip, which is to be seen by clients that do."""
+
+    def offered(context: Context) -> bool:
+        return "gzip" in (context.incoming.header("accept-encoding") or "")
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        return [Out(gzip.compress(data_of(pieces)))] if offered(context) else pieces
+
+    def told(context: Context, headers: Headers) -> Headers:
+        return [*headers, ("Content-Encoding", "gzip")] if offered(context) else headers
+
+    return together(on_bytes(emit, *_JSON_KINDS), on_headers(told, *_JSON_KINDS))
+
+
+def _interim(*lines: str) -> Behaviour:
+    """Interim answers before the final one (RFC 9110, section 15.2)."""
+    head: Piece = Raw("".join(f"HTTP/1.1 {line}\r\n\r\n" for line in lines).encode())
+    return on_bytes(lambda _, pieces: [head, *pieces], *EVERYTHING)
+
+
+def _closing_unannounced(_: Context, pieces: list[Piece]) -> list[Piece]:
+    return [*pieces, End(), Close()]
+
+
+def _skewed(seconds: float) -> Behaviour:
+    """A server whose clock is wrong, everywhere alike."""
+
+    def later(stamp: Any) -> Any:
+        # Milliseconds and Z, as the conforming server writes it.
+        moment = time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")
+        shifted = time.gmtime(_seconds(moment) + seconds)
+        return time.strftime("%Y-%m-%dT%H:%M:%S", shifted) + stamp[19:]
+
+    def told(_: Context, value: Any) -> Any:
+        value = at_path(value, ("created",), lambda created: created + int(seconds))
+        return at_path(value, ("kitemesh", "expires_at"), later)
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        date = formatdate(context.incoming.at + seconds, usegmt=True)
+        return by_hand({"Date": date}).emit(context, pieces)
+
+    return together(on_objects(told, *SERVED), Behaviour(emit=emit))
+
+
+def _seconds(moment: time.struct_time) -> float:
+    import calendar
+
+    return float(calendar.timegm(moment))
+
+
+_GATEWAY = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains; preload",
+    "X-Content-Type-Options": "nosniff",
+    "Vary": "Origin, Accept-Encoding",
+    "Via": "1.1 edge-7 (gateway)",
+    "Server": "gateway",
+    "Server-Timing": "edge;dur=1.2, origin;dur=4.5",
+    "Set-Cookie": "__route=a3f; Path=/; Max-Age=1800; HttpOnly; Secure",
+    "X-Request-Id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "X-RateLimit-Limit-Requests": "10000",
+    "X-RateLimit-Remaining-Requests": "9999",
+    "X-RateLimit-Reset-Requests": "6ms",
+    "Access-Control-Allow-Origin": "*",
+    "Alt-Svc": 'h3=":443"; ma=86400',
+    "CF-Cache-Status": "DYNAMIC",
+    "X-Empty": "",
+    "X-Latin": "d\xe9j\xe0 vu",
+    "Content-Language": "fr",
+    "ETag": 'W/"5-3a"',
+}
+
+LIBERTIES: tuple[Liberty, ...] = (
+    Liberty("header-names-lower", "Names of header fields in lower case, as behind HTTP/2.", _HTTP, on_headers(_lower)),
+    Liberty("header-names-upper", "Names of header fields in upper case.", _HTTP, on_headers(_upper)),
+    Liberty(
+        "header-fields-of-a-gateway", "Many more header fields, an empty and a Latin-1 one among them.", _HTTP,
+        with_headers(_GATEWAY),
+    ),
+    Liberty(
+        "charset-in-every-answer", "`charset` in the media type, upper case, no space before it.", _HTTP,
+        together(
+            with_headers({"Content-Type": "application/json;charset=UTF-8"}, *_JSON_KINDS),
+            with_headers({"Content-Type": "text/event-stream; charset=utf-8"}, *STREAMS),
+        ),
+    ),
+    Liberty(
+        "media-type-in-odd-case", "Media types in mixed case, with a quoted parameter.", _HTTP,
+        together(
+            with_headers({"Content-Type": 'Application/JSON; Charset="utf-8"'}, *_JSON_KINDS),
+            with_headers({"Content-Type": "Text/Event-Stream;charset=utf-8"}, *STREAMS),
+        ),
+    ),
+    Liberty("no-cache-control", "No Cache-Control at all.", _HTTP, without_headers("cache-control")),
+    Liberty(
+        "cache-control-no-cache", "`no-cache, max-age=0, must-revalidate, private` on everything.",
+        "stream.not-cached: `max-age` above 0 invites caches, 0 does not",
+        with_headers({"Cache-Control": "private, no-cache, max-age=0, must-revalidate, no-transform"}),
+    ),
+    Liberty(
+        "json-chunked", "JSON answers and errors in the chunked coding, without Content-Length.", _HTTP,
+        without_headers("content-length"),
+    ),
+    Liberty(
+        "json-in-small-pieces", "JSON answers byte by byte in groups of seven.", _HTTP,
+        together(
+            without_headers("content-length"),
+            on_bytes(lambda _, pieces: _slices(data_of(pieces), 7), *_JSON_KINDS),
+        ),
+    ),
+    Liberty(
+        "closes-every-connection", "Closes each connection behind its answer, and says so.", _HTTP,
+        with_headers({"Connection": "close"}),
+    ),
+    Liberty(
+        "closes-unannounced", "Closes each connection behind its complete answer without `Connection: close`.",
+        "RFC 9112, section 9.3: either side may close an idle connection at any time",
+        on_bytes(_closing_unannounced, *EVERYTHING),
+    ),
+    Liberty(
+        "close-delimited", "HTTP/1.1 without Content-Length or chunks: the body ends with the connection.",
+        "RFC 9112, section 6.3, rule 8", by_hand({"Date": formatdate(time.time(), usegmt=True)}),
+    ),
+    Liberty("http-1-0", "Answers as HTTP/1.0.", "RFC 9112, section 2.5 and 6.3", by_hand(version="1.0")),
+    Liberty(
+        "chunk-extensions-and-trailers", "The chunked coding with chunk extensions, upper-case sizes and a trailer field.",
+        "RFC 9112, section 7.1", by_hand(chunked=True),
+    ),
+    Liberty(
+        "no-reason-phrase", "No reason phrase, and no space behind the colon of a header field.",
+        "RFC 9112, sections 4 and 5", by_hand(reason=False, colon=":"),
+    ),
+    Liberty(
+        "early-hints", "103 Early Hints before each answer.", "RFC 9110, section 15.2: any number of interim answers",
+        _interim("103 Early Hints\r\nLink: </style.css>; rel=preload"),
+    ),
+    Liberty(
+        "processing", "100 Continue and twice 102 Processing before each answer.", "RFC 9110, section 15.2",
+        _interim("100 Continue", "102 Processing", "102 Processing"),
+    ),
+    Liberty("no-date", "No Date field.", _CLOCK, by_hand()),
+    Liberty("clock-fast", "A clock ten minutes fast: Date, created and expires_at alike.", _CLOCK, _skewed(_SKEW)),
+    Liberty("clock-slow", "A clock ten minutes slow: Date, created and expires_at alike.", _CLOCK, _skewed(-_SKEW)),
+    Liberty("gzip-where-offered", "gzip where the request offers it.", "http.encoding", _gzipped()),
+    Liberty(
+        "body-limit-64-kib", "413 above 64 KiB.", "robust.large-body: 200 or a 4xx; Refused: 413 is no refusal of a breach",
+        set_to(max_body=64 * 1024),
+    ),
+)  # fmt: skip
+
+
+def _slices(data: bytes, size: int) -> list[Piece]:
+    # A moment between them keeps them apart on the wire.
+    return [Out(data[at : at + size], 0.0005) for at in range(0, len(data), size)]
