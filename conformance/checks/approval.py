@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.checks import envelope
-from conformance.checks.check import each, over_all
+from conformance.checks.check import broken_elsewhere, each, over_all
 from conformance.checks.chunk import carries_approval, chunk_faults, id_changes
 from conformance.checks.completion import choice_faults
 from conformance.checks.evidence import Evidence, Reading, Words
@@ -295,7 +295,11 @@ def _whole(evidence: Evidence) -> Selected:
 @each("approval.stream", _whole)
 def stream(reading: Reading, requirement: str = "approval.stream") -> Iterator[Finding | Unjudged]:
     """The calls, `finish_reason` and the approval's `kitemesh`, then `[DONE]`."""
-    yield from done_missing(reading, requirement, ("stream.done",))
+    for found in done_missing(reading, requirement):
+        if isinstance(found, Finding) and broken_elsewhere(reading.evidence, "stream.done", lambda other: other.waits):
+            yield reading.unjudged("other streams do not end with [DONE] either", by="stream.done")
+        else:
+            yield found
     if reading.failed_within:
         return
     if not reading.calls:

@@ -105,6 +105,15 @@ def _run_whim(selected: Iterable[Reading | Unjudged], judge: JudgeOne, at_once: 
                 yield from findings
 
 
+def broken_elsewhere(evidence: Evidence, requirement: str, here: Callable[[Reading], bool]) -> bool:
+    """True where an exchange of another kind breaks a requirement too: then the fault is no matter of this kind."""
+    key = f"findings of {requirement}"
+    if key not in evidence.memo:
+        found = [item.exchange for item in CHECKS[requirement](evidence) if isinstance(item, Finding)]
+        evidence.memo[key] = [evidence.by_name[name] for name in found if name in evidence.by_name]
+    return any(not here(reading) for reading in evidence.memo[key])
+
+
 def suspects(evidence: Evidence) -> set[str]:
     """Names of the flows to try again: a whim was seen in them and not yet often enough to tell."""
     flows: set[str] = set()

@@ -16,7 +16,7 @@ from conformance.checks.completion import FINISH_REASONS, repeated
 from conformance.checks.evidence import Chunk, Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, objects, optional, show
-from conformance.checks.select import chat_readable_streams, readable_streams
+from conformance.checks.select import readable_streams
 from conformance.contract import schemas
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
@@ -81,13 +81,13 @@ def _first(
             return
 
 
-@each("chunk.schema", chat_readable_streams)
+@each("chunk.schema", readable_streams)
 def schema(reading: Reading, requirement: str = "chunk.schema") -> Iterator[Finding]:
     """Every documented member with its type."""
     yield from _first(reading, requirement, chunk_faults)
 
 
-@each("chunk.created", chat_readable_streams)
+@each("chunk.created", readable_streams)
 def created(reading: Reading, requirement: str = "chunk.created") -> Iterator[Finding | Unjudged]:
     """`created` in integer Unix seconds, near the present."""
     if not any("created" in chunk.value for chunk in judged_chunks(reading)):
@@ -95,7 +95,7 @@ def created(reading: Reading, requirement: str = "chunk.created") -> Iterator[Fi
     yield from _first(reading, requirement, lambda chunk: envelope.created(reading, chunk.value))
 
 
-@each("chunk.model-echo", chat_readable_streams)
+@each("chunk.model-echo", readable_streams)
 def model_echo(reading: Reading, requirement: str = "chunk.model-echo") -> Iterator[Finding | Unjudged]:
     """The request's `model`, repeated."""
     if not any(isinstance(chunk.value.get("model"), str) for chunk in judged_chunks(reading)):
@@ -113,8 +113,6 @@ def id_stable(evidence: Evidence) -> Iterator[Item]:
             continue
         if reading.answer_id is None:
             yield reading.unjudged("no chunk has an `id`", by="chunk.schema")
-            continue
-        if reading.asked.resume:
             continue
         readings.append(reading)
         yield Judged(reading.name)
@@ -179,7 +177,7 @@ def opens(reading: Reading) -> Iterator[Finding]:
                 return
 
 
-@each("chunk.content", chat_readable_streams)
+@each("chunk.content", readable_streams)
 def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Finding | Unjudged]:
     """`delta.content` is text or null; with `finish_reason` `stop` the whole is not empty."""
     whole: dict[int, str] = defaultdict(str)
@@ -235,7 +233,7 @@ def appends(reading: Reading) -> Iterator[Finding]:
             return
 
 
-@each("chunk.finish-once", chat_readable_streams)
+@each("chunk.finish-once", readable_streams)
 def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Iterator[Finding | Unjudged]:
     """Exactly one non-null `finish_reason` for each choice."""
     count: dict[int, int] = defaultdict(int)
@@ -266,7 +264,7 @@ def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Ite
         )
 
 
-@each("chunk.finish-last", chat_readable_streams)
+@each("chunk.finish-last", readable_streams)
 def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Iterator[Finding | Unjudged]:
     """No content follows the `finish_reason`."""
     finished: set[int] = set()
@@ -288,7 +286,7 @@ def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Ite
         )
 
 
-@each("chunk.finish-reason", chat_readable_streams)
+@each("chunk.finish-reason", readable_streams)
 def finish_reason(reading: Reading, requirement: str = "chunk.finish-reason") -> Iterator[Finding]:
     """The values of completion.finish-reason; `tool_calls` only where tool calls are there."""
     for chunk in reading.chunks:

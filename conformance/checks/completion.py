@@ -256,7 +256,8 @@ def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tupl
     for reading in readings:
         value = value_of[reading.name]
         chain = chain_of(reading)
-        if earlier := next((r for r in first[value] if chain_of(r) != chain), None):
+        # Two that were under way at the same time are a matter of isolation.answers.
+        if earlier := next((r for r in first[value] if chain_of(r) != chain and not r.overlaps(reading)), None):
             yield earlier, reading
         first[value].append(reading)
 

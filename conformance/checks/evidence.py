@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import statistics
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -305,10 +305,26 @@ class Reading:
 
     @cached_property
     def answer_id(self) -> str | None:
-        """The `id` of the answer, of a stream that of its first chunk that has one."""
+        """The `id` of the answer, of a stream that which most of its chunks bear (the first of those)."""
         if self.asked.stream:
-            return next((c.value["id"] for c in self.chunks if isinstance(c.value.get("id"), str)), None)
+            ids = Counter(c.value["id"] for c in self.chunks if isinstance(c.value.get("id"), str))
+            return ids.most_common(1)[0][0] if ids else None
         return text(self.object, "id")
+
+    @cached_property
+    def mixed_with(self) -> Reading | None:
+        """The stream that was under way at the same time and of which a chunk came in this one, if any."""
+        for chunk in self.chunks:
+            id_ = chunk.value.get("id")
+            if isinstance(id_, str) and id_ != self.answer_id:
+                for owner in self.evidence.streams_by_id.get(id_, ()):
+                    if owner is not self and owner.overlaps(self):
+                        return owner
+        return None
+
+    def overlaps(self, other: Reading) -> bool:
+        """True where both were under way at the same time."""
+        return other.exchange.started < self.ended and self.exchange.started < other.ended
 
     @cached_property
     def kitemesh(self) -> dict[str, Any]:
@@ -399,6 +415,8 @@ class Evidence:
         self.model: str | None = model if isinstance(model, str) else None
         modes = self.options.get("modes")
         self.modes: Collection[str] = frozenset(modes) & MODES if isinstance(modes, list) else MODES
+        self.memo: dict[str, Any] = {}
+        """What checks worked out and others may use."""
         self.all = tuple(Reading(exchange, self) for exchange in transcript)
         self.by_name = {reading.name: reading for reading in self.all}
 
@@ -439,6 +457,15 @@ class Evidence:
     def admitted(self) -> bool:
         """True where any request with the good token was taken: the token and the address are right."""
         return any(r.accepted and r.whose in (Credential.OWN, Credential.UNSTATED) for r in self.all)
+
+    @cached_property
+    def streams_by_id(self) -> dict[str, list[Reading]]:
+        """The streams of chunks, by the `id` that most of their chunks bear."""
+        found: dict[str, list[Reading]] = defaultdict(list)
+        for reading in self.all:
+            if reading.asked.stream and reading.taken and reading.answer_id is not None:
+                found[reading.answer_id].append(reading)
+        return dict(found)
 
     def served_meanwhile(self, first: Reading, last: Reading) -> bool:
         """True where some other request was answered 200 after the first try of one and before or after its last."""

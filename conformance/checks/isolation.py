@@ -10,9 +10,10 @@ from conformance.checks.auth import told
 from conformance.checks.check import over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import get, optional
+from conformance.checks.member import get, show
 from conformance.checks.select import answers, readable_streams
 from conformance.contract.classify import Due
+from conformance.wire.exchange import Ending
 
 WORDS = re.compile(r"(?:Reply with just (?:this word|these words):|\(Reference:) ([a-z]{8,16})\b")
 SLOW_SECONDS = 3.0
@@ -21,11 +22,7 @@ SLOW_SECONDS = 3.0
 
 def _together(readings: list[Reading]) -> list[Reading]:
     """Those that were under way at the same time as another one."""
-    return [
-        r
-        for r in readings
-        if any(o is not r and o.exchange.started < r.ended and r.exchange.started < o.ended for o in readings)
-    ]
+    return [r for r in readings if any(o is not r and o.overlaps(r) for o in readings)]
 
 
 def _read(evidence: Evidence) -> Iterator[Reading | Unjudged]:
@@ -38,80 +35,65 @@ def own_answers(evidence: Evidence) -> Iterator[Item]:
     """Every one of N concurrent requests gets its own `request_id`, `model` and `id`."""
     readings = []
     for item in _read(evidence):
-        if isinstance(item, Unjudged):
-            if item.exchange in evidence.by_name and evidence.by_name[item.exchange or ""].note.group:
-                yield item
-        elif item.note.group or not evidence.own:
+        if isinstance(item, Reading):
             readings.append(item)
+        elif item.exchange in evidence.by_name and evidence.by_name[item.exchange or ""].note.group:
+            yield item
     concurrent = _together(readings)
-    owner = {r.asked.request_id: r for r in concurrent if r.asked.request_id}
-    ids: dict[str, Reading] = {}
+    owners: dict[str, list[Reading]] = defaultdict(list)
+    ids: dict[str, list[Reading]] = defaultdict(list)
+    for reading in concurrent:
+        if reading.asked.request_id:
+            owners[reading.asked.request_id].append(reading)
     for reading in concurrent:
         yield Judged(reading.name)
-        value = reading.kitemesh.get("request_id")
-        asked = reading.asked.request_id
-        other = owner.get(value) if isinstance(value, str) else None
-        if asked and other is not None and value != asked:
-            yield reading.finding(
-                "isolation.answers",
-                f"the answer bears the `request_id` of {other.name}",
-                f'"{asked}"',
-                value,
-                "/kitemesh/request_id",
-            )
-        model = reading.chunks[0].value.get("model") if reading.asked.stream else get(reading.object, "model")
-        if isinstance(model, str) and reading.asked.model is not None and model != reading.asked.model:
-            yield reading.finding(
-                "isolation.answers", "the answer names another model", f'"{reading.asked.model}"', model, "/model"
-            )
+        yield from _bears_anothers(reading, owners)
         if reading.answer_id is None or reading.waits or reading.asked.resume:
             continue
-        earlier = ids.setdefault(reading.answer_id, reading)
-        if earlier is not reading and earlier.exchange.request.body != reading.exchange.request.body:
-            yield reading.finding(
-                "isolation.answers",
-                f"the answer bears the `id` of {earlier.name}",
-                "an `id` of its own",
-                reading.answer_id,
-                "/id",
-            )
+        for earlier in ids[reading.answer_id]:
+            if earlier.overlaps(reading) and earlier.exchange.request.body != reading.exchange.request.body:
+                message = f"the answer bears the `id` of {earlier.name}, which was under way at the same time"
+                yield reading.finding("isolation.answers", message, "an `id` of its own", reading.answer_id, "/id")
+                break
+        ids[reading.answer_id].append(reading)
+
+
+def _bears_anothers(reading: Reading, owners: dict[str, list[Reading]]) -> Iterator[Finding]:
+    """The `request_id` of another request, or another model."""
+    value, asked = reading.kitemesh.get("request_id"), reading.asked.request_id
+    others = [o for o in owners.get(value, ()) if o.overlaps(reading)] if isinstance(value, str) else []
+    if value != asked and others:
+        expected = f'"{asked}"' if asked else "a `request_id` of its own"
+        message = f"the answer bears the `request_id` of {others[0].name}, which was under way at the same time"
+        yield reading.finding("isolation.answers", message, expected, value, "/kitemesh/request_id")
+    model = reading.chunks[0].value.get("model") if reading.asked.stream else get(reading.object, "model")
+    if isinstance(model, str) and reading.asked.model is not None and model != reading.asked.model:
+        yield reading.finding(
+            "isolation.answers", "the answer names another model", f'"{reading.asked.model}"', model, "/model"
+        )
 
 
 @over_all("isolation.streams")
 def own_chunks(evidence: Evidence) -> Iterator[Item]:
     """No chunks are mixed between N concurrent streams."""
-    readings = []
-    for item in readable_streams(evidence):
-        if isinstance(item, Unjudged):
-            if item.exchange in evidence.by_name and evidence.by_name[item.exchange or ""].note.group:
-                yield item
-        elif not item.asked.resume and (item.note.group or not evidence.own):
-            readings.append(item)
-    concurrent = _together(readings)
-    first_of: dict[str, Reading] = {}
-    by_request: dict[str, Reading] = {}
-    for reading in concurrent:
-        if reading.answer_id is not None:
-            first_of.setdefault(reading.answer_id, reading)
-        if reading.asked.request_id:
-            by_request[reading.asked.request_id] = reading
-    for reading in concurrent:
+    streams = [r for r in evidence.last if r.asked.stream and r.taken and r.streamed and r.chunks and not r.asked.edge]
+    for reading in _together(streams):
+        if reading.exchange.ending is Ending.CUT:
+            yield reading.unjudged("the stream was cut off", by="http.complete")
+            continue
         yield Judged(reading.name)
-        for chunk in reading.chunks:
-            id_, told_ = chunk.value.get("id"), optional(chunk.value, "kitemesh", "request_id")
-            owner = first_of.get(id_) if isinstance(id_, str) and id_ != reading.answer_id else None
-            if owner is None and isinstance(told_, str) and told_ != reading.asked.request_id:
-                owner = by_request.get(told_)
-            if owner is not None and owner is not reading:
-                yield reading.finding(
-                    "isolation.streams",
-                    f"a chunk of {owner.name} came in another stream",
-                    f"chunks of id {reading.answer_id!r}"[:160],
-                    id_,
-                    chunk.place,
-                    span=(chunk.event.offset, chunk.event.end - chunk.event.offset),
-                )
-                break
+        owner = reading.mixed_with
+        if owner is None:
+            continue
+        stranger = next(c for c in reading.chunks if c.value.get("id") == owner.answer_id)
+        yield reading.finding(
+            "isolation.streams",
+            f"a chunk of {owner.name} came in another stream",
+            f"chunks of id {show(reading.answer_id)}",
+            owner.answer_id,
+            stranger.place,
+            span=(stranger.event.offset, stranger.event.end - stranger.event.offset),
+        )
 
 
 def asked_word(reading: Reading) -> str | None:

@@ -102,6 +102,7 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
             f'"{reading.asked.request_id}"',
             value,
             "/kitemesh/request_id",
+            yields_to=("isolation.answers",),
         )
 
 

@@ -15,7 +15,7 @@ from conformance.checks import chunk as chunk_rules
 from conformance.checks import stream as stream_rules
 from conformance.checks.approvals import Given, approval_of, expired, given, refused_before, resumes, spent_by
 from conformance.checks.auth import SERVER_ERROR, denied, told
-from conformance.checks.check import each, over_all
+from conformance.checks.check import broken_elsewhere, each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, uuid
@@ -25,6 +25,7 @@ from conformance.checks.select import (
     unauthenticated,
     waiting,
     waiting_streams,
+    why_no_answer,
     with_own_token,
 )
 from conformance.checks.stream import refused
@@ -197,20 +198,26 @@ def _refused_streams(evidence: Evidence) -> Iterator[Item]:
 
 
 def _first_breach(reading: Reading) -> Iterator[Item]:
-    """The first rule that the stream breaks, told as resume.stream's; it yields to the rule's own requirement."""
+    """The first rule that the stream breaks, told as resume.stream's too where no other stream breaks it.
+
+    The rule's own requirement tells of it in any case: both speak of this stream in so many words.
+    """
     for id_, rule in _rules_for(reading):
         for found in rule(reading):
-            if isinstance(found, Finding):
-                yield reading.finding(
-                    "resume.stream",
-                    f"{id_}: {found.message}",
-                    found.expected,
-                    Words(found.observed),
-                    found.place,
-                    span=found.span,
-                    yields_to=(id_,),
-                )
+            if not isinstance(found, Finding):
+                continue
+            if broken_elsewhere(reading.evidence, id_, lambda other: other.asked.resume):
+                yield reading.unjudged(f"{id_} is broken by other streams too", by=id_)
                 return
+            yield reading.finding(
+                "resume.stream",
+                f"{id_}: {found.message}",
+                found.expected,
+                Words(found.observed),
+                found.place,
+                span=found.span,
+            )
+            return
 
 
 def _rules_for(reading: Reading) -> Iterator[tuple[str, stream_rules.Rule]]:
@@ -384,6 +391,8 @@ def replay(evidence: Evidence) -> Iterator[Item]:
             yield reading.unjudged(reading.excuse, excused=True)
         elif reading.status is not None and reading.status >= 500:
             yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
+        elif first.taken and reading.taken and (first.answer_id is None or reading.answer_id is None):
+            yield reading.unjudged("the answers cannot be told apart", by=_unreadable(reading))
         else:
             yield Judged(reading.name)
             if not _refuses(reading) and not _same_answer(first, reading):
@@ -395,6 +404,13 @@ def replay(evidence: Evidence) -> Iterator[Item]:
                     seen,
                     "status",
                 )
+
+
+def _unreadable(reading: Reading) -> str:
+    """The requirement that speaks of an answer without a readable `id`."""
+    if reading.asked.stream:
+        return "chunk.schema" if reading.chunks else "stream.json-data"
+    return why_no_answer(reading) or "completion.schema"
 
 
 def _same_answer(one: Reading, other: Reading) -> bool:
@@ -421,6 +437,8 @@ def race(evidence: Evidence) -> Iterator[Item]:
         excuse = one.excuse or two.excuse
         if excuse is not None:
             yield later.unjudged(excuse, excused=True)
+        elif one.taken and two.taken and (one.answer_id is None or two.answer_id is None):
+            yield later.unjudged("the answers cannot be told apart", by=_unreadable(later))
         elif any(r.status is not None and r.status >= 500 for r in (one, two)):
             yield later.unjudged("a server error", by=SERVER_ERROR)
         elif expired(approval, earlier, -EXPIRY_SLACK) or spent_by(approval, earlier) is not None:

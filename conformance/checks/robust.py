@@ -60,11 +60,13 @@ def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
     status = reading.status
     if status is not None and (status == 200 or 400 <= status < 500):
         return
-    if reading.exchange.ending is Ending.RESET:
-        # A server that refuses by 413 and closes, before all was sent, is seen as a reset: its answer may be lost.
-        yield reading.unjudged("the connection was reset while the body was being sent", excused=True)
+    tries = reading.evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [reading])
+    if reading.exchange.ending is Ending.RESET and (
+        len(tries) < 2 or not reading.evidence.served_meanwhile(tries[0], reading)
+    ):
+        yield reading.unjudged("the connection was reset", excused=True)
         return
-    if reading.excuse is not None and status not in (502, 503, 504):
+    if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and status not in (502, 503, 504):
         yield reading.unjudged(reading.excuse, excused=True)
         return
     yield reading.finding(

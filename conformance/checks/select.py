@@ -128,6 +128,8 @@ def readable_streams(evidence: Evidence) -> Selected:
             yield reading.unjudged("the stream holds no chunk", by="stream.json-data")
         elif reading.chunks[0].error:
             yield reading.unjudged("the stream holds an error only", by="error.status")
+        elif reading.mixed_with is not None:
+            yield reading.unjudged(f"a chunk of {reading.mixed_with.name} came in it", by="isolation.streams")
         else:
             yield reading
 

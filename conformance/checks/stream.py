@@ -1,7 +1,7 @@
 """Area stream: the bytes of a stream.
 
 Each MUST has its rule as a function of a reading, so that `resume.stream` can run the same rules over the streams of
-resumes and `approval.stream` the one on `[DONE]` over those of approvals; the rules here judge the others.
+resumes, and `approval.stream` the one on `[DONE]` over those of approvals.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from conformance.checks.json_text import read_json
 from conformance.checks.member import optional, show
 from conformance.checks.select import (
     Selected,
-    chat_finished_streams,
-    chat_streams,
-    chat_whole_streams,
     due_by,
     finished_streams,
     served_streams,
@@ -42,11 +39,7 @@ SAME_INSTANT = 0.005
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 
 
-def _chat(evidence: Evidence) -> Selected:
-    return (r for r in served_streams(evidence) if isinstance(r, Unjudged) or not r.asked.resume)
-
-
-@each("stream.media-type", _chat)
+@each("stream.media-type", served_streams)
 def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iterator[Finding]:
     """200 `text/event-stream`."""
     if reading.status != 200:
@@ -75,7 +68,7 @@ def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iter
         )
 
 
-@each("stream.utf8", chat_streams)
+@each("stream.utf8", streams)
 def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding]:
     """Valid UTF-8. A character that the connection's end cut is http.complete's."""
     kinds = [Liberty.INVALID_UTF8] + ([Liberty.CUT_CHARACTER] if reading.whole else [])
@@ -90,7 +83,7 @@ def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding
         )
 
 
-@each("stream.framing", chat_finished_streams)
+@each("stream.framing", finished_streams)
 def framing(reading: Reading, requirement: str = "stream.framing") -> Iterator[Finding]:
     """Every event, the last one too, ends with a blank line."""
     pending = reading.stream.pending
@@ -142,7 +135,7 @@ def fields(reading: Reading) -> Iterator[Finding]:
         )
 
 
-@each("stream.json-data", chat_whole_streams)
+@each("stream.json-data", whole_streams)
 def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterator[Finding | Unjudged]:
     """One JSON object in each event before the end."""
     if not reading.data_events:
@@ -182,12 +175,9 @@ def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterat
         return
 
 
-@each("stream.done", chat_whole_streams)
+@each("stream.done", whole_streams)
 def done(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """Ends with the event `[DONE]`; of approval streams approval.stream speaks."""
-    if reading.waits:
-        yield reading.unjudged("a stream that asks for an approval", by="approval.stream")
-        return
+    """Ends with the event `[DONE]`."""
     yield from done_missing(reading, "stream.done")
 
 
@@ -216,7 +206,7 @@ def done_missing(reading: Reading, requirement: str, yields_to: tuple[str, ...] 
     )
 
 
-@each("stream.done-once", chat_whole_streams)
+@each("stream.done-once", whole_streams)
 def done_once(reading: Reading, requirement: str = "stream.done-once") -> Iterator[Finding | Unjudged]:
     """`[DONE]` comes once."""
     if not reading.done:
@@ -233,7 +223,7 @@ def done_once(reading: Reading, requirement: str = "stream.done-once") -> Iterat
         )
 
 
-@each("stream.done-last", chat_whole_streams)
+@each("stream.done-last", whole_streams)
 def done_last(reading: Reading, requirement: str = "stream.done-last") -> Iterator[Finding | Unjudged]:
     """No event follows it."""
     if not reading.done:

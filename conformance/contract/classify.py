@@ -509,12 +509,10 @@ def acceptance(body: Mapping[str, Any]) -> str:
         return "accept.limits"
     if any(ord(character) > 0x24F for text in texts for character in text):
         return "accept.unicode"
-    if any(m["role"] != "user" for m in messages):
-        if any(m["content"] is None for m in messages):
-            return "accept.content-forms"
-        return "accept.roles"
     if any(not isinstance(m["content"], str) for m in messages):
         return "accept.content-forms"
+    if any(m["role"] != "user" for m in messages):
+        return "accept.roles"
     if options == ["metadata"]:
         return "accept.metadata"
     return "accept.optional-fields" if options else "accept.minimal"

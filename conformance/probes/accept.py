@@ -87,8 +87,17 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield made("accept-parts", lambda c: {"messages": [_user([_part(c.ask("accept-parts"))])]}, quick=True)
     yield made(
         "accept-several-parts",
-        lambda c: {"messages": [_user([_part("Good morning. "), _part(c.ask("accept-several-parts"))])]},
+        lambda c: {
+            "messages": [
+                {"role": "system", "content": [_part("You answer briefly.")]},
+                _user([_part("Good "), _part("morning.")]),
+                _assistant([_part("Good morning.")]),
+                _user([_part("Now this. "), _part(c.ask("accept-several-parts"))]),
+            ]
+        },
     )
+    # left open, but no reason for a server error
+    yield chat("accept-request-id-foreign", request_id=False, metadata={"request_id": "démarche-№-日本語-👍"})
     # text of every script
     for kind, text in {**SCRIPTS, **EDGES}.items():
         yield made(f"accept-{kind}", partial(_aside, f"accept-{kind}", text), quick=kind == "asian")

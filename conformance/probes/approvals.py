@@ -54,7 +54,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 3, 3, COVERS)
     yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, 8, 4, COVERS)
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)
-    yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 3, COVERS)
+    yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 6, 2, COVERS)
     if plan.wait_expiry > 0:
         yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 2, 1, COVERS, waits=True)
 
@@ -183,14 +183,14 @@ def _deny_one(plan: Plan, round_: int) -> Steps:
 
 
 def _race(plan: Plan, round_: int) -> Steps:
-    """Two resumes of one approval at the same moment."""
+    """Several resumes of one approval at the same moment: of two alone, one may come too late to race."""
     compose = Compose(plan, round_)
     send, paused = _paused(compose, "approval-race")
     answer: Answer = yield send
     if (approval := answer.approval) is None:
         return
     body = encode(compose.resume("resume-race", paused, approval, **deny(approval)))
-    answers: Sequence[Answer] = yield [Send(f"resume-race-{side}", body, RESUME, served=True) for side in ("a", "b")]
+    answers: Sequence[Answer] = yield [Send(f"resume-race-{side}", body, RESUME, served=True) for side in "abcd"]
     settled: set[str] = set()
     for answer in answers:
         if answer.approval is not None and answer.approval.approval_id not in settled:

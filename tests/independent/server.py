@@ -712,8 +712,7 @@ class Connection:
         except Refusal as refusal:
             late = self.fault == "stream-temperature-200" and request.path == CHAT
             if late and body.members.get("stream") is True and refusal.message.startswith("temperature"):
-                await self.refuse_late(request, refusal, body)
-                return False
+                return await self.refuse_late(request, refusal, body)
             raise
         rendering = Rendering(self.fault, self.variations, ask, answer)
         if ask.stream:
@@ -818,10 +817,10 @@ class Connection:
             await self.writer.drain()
         return keeps_alive
 
-    async def refuse_late(self, request: Request, refusal: Refusal, body: Body) -> None:
-        await self.open_stream(request)
+    async def refuse_late(self, request: Request, refusal: Refusal, body: Body) -> bool:
+        keeps_alive = await self.open_stream(request)
         await self.push(self.event(json.dumps(self.error(refusal, body)), 0) + self.event("[DONE]", 1))
-        await self.close_stream(False)
+        return await self.close_stream(keeps_alive)
 
 
 class Server:

@@ -1,5 +1,207 @@
-"""Faults that break a requirement of the area accept."""
+"""Faults of area accept: what is valid is refused."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
 
 from conformance.reference.fault import Fault
+from conformance.reference.faults.making import (
+    Object,
+    any_message,
+    any_text,
+    array_content,
+    body_has,
+    both,
+    chat,
+    drops,
+    hangs,
+    has,
+    lacks,
+    member_is,
+    message_count,
+    messages,
+    metadata,
+    mode_is,
+    non_ascii,
+    parts,
+    plain_chat,
+    refuses,
+    role,
+    streamed_chat,
+    text,
+    unless,
+)
+from conformance.reference.incoming import Incoming
+from conformance.reference.intake import MEDIA_TYPE, UNKNOWN_MODEL, UNREADABLE
 
-FAULTS: tuple[Fault, ...] = ()
+
+def _bare(incoming: Incoming) -> bool:
+    """No member but the two that are required, and one user message with a string."""
+    found = messages(incoming)
+    plain = len(found) == 1 and found[0].get("role") == "user" and isinstance(found[0].get("content"), str)
+    return chat(incoming) and incoming.document.keys() == {"model", "messages"} and plain
+
+
+def _all_fields(incoming: Incoming) -> bool:
+    return has("stream", "max_tokens", "max_completion_tokens", "temperature", "metadata")(incoming)
+
+
+def _equals(wanted: float) -> Callable[[Any], bool]:
+    return lambda value: value == wanted and not isinstance(value, bool)
+
+
+def _empty_metadata(incoming: Incoming) -> bool:
+    return has("metadata")(incoming) and not metadata(incoming)
+
+
+def _scripts(*names: str) -> Callable[[Object], bool]:
+    """The message's text holds a letter of one of these scripts."""
+    return lambda message: any(unicodedata.name(character, "").startswith(names) for character in text(message))
+
+
+def _combining(message: Object) -> bool:
+    return any(unicodedata.combining(character) for character in text(message))
+
+
+def _control(message: Object) -> bool:
+    return any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in text(message))
+
+
+def _bidirectional(message: Object) -> bool:
+    return any(0x202A <= ord(c) <= 0x202E or 0x2066 <= ord(c) <= 0x2069 for c in text(message))
+
+
+def _noncharacter(message: Object) -> bool:
+    return any(0xFDD0 <= ord(c) <= 0xFDEF or ord(c) & 0xFFFE == 0xFFFE for c in text(message))
+
+
+def _foreign_system(message: Object) -> bool:
+    return message.get("role") == "system" and not text(message).isascii()
+
+
+def _model_first(incoming: Incoming) -> bool:
+    return next(iter(incoming.document), "model") == "model"
+
+
+def _turns(*roles: str) -> Callable[[Incoming], bool]:
+    """The conversation has so many messages of these roles as are named here."""
+
+    def holds(incoming: Incoming) -> bool:
+        found = [message.get("role") for message in messages(incoming)]
+        return all(found.count(name) >= roles.count(name) for name in set(roles))
+
+    return holds
+
+
+FAULTS: tuple[Fault, ...] = (
+    # minimal
+    Fault("minimal-refused", "asks for more than `model` and one user message", "accept.minimal", "made up",
+          refuses(_bare)),
+    Fault("minimal-404", "answers 404 to a minimal request", "accept.minimal", "made up",
+          refuses(_bare, UNKNOWN_MODEL, "There is no such group.")),
+    Fault("minimal-hangs", "leaves a minimal request without an answer", "accept.minimal", "made up", hangs(_bare)),
+    # optional-fields
+    Fault("stream-false-refused", "refuses `stream: false`", "accept.optional-fields", "made up",
+          refuses(both(chat, member_is("stream", lambda value: value is False), lacks("max_tokens")))),
+    Fault("temperature-fraction-refused", "takes whole temperatures only", "accept.optional-fields", "made up",
+          refuses(both(plain_chat, member_is("temperature", lambda value: value not in (0, 1, 2))))),
+    Fault("max-completion-tokens-refused", "does not know `max_completion_tokens` by itself",
+          "accept.optional-fields", "made up",
+          refuses(both(plain_chat, lacks("max_tokens"),
+                       member_is("max_completion_tokens", lambda value: 1 < value < 200_000)))),
+    Fault("all-fields-refused", "refuses all optional fields together", "accept.optional-fields", "made up",
+          refuses(_all_fields)),
+    Fault("all-fields-stream-refused", "refuses all optional fields together in a stream", "accept.optional-fields",
+          "made up", refuses(both(streamed_chat, _all_fields))),
+    # limits
+    Fault("temperature-2-refused", "takes temperatures below 2 only", "accept.limits", "made up",
+          refuses(both(chat, member_is("temperature", _equals(2))))),
+    Fault("temperature-0-refused", "takes a temperature of 0 for none", "accept.limits", "made up",
+          refuses(both(chat, member_is("temperature", _equals(0))))),
+    Fault("max-tokens-1-refused", "wants `max_tokens` above 1", "accept.limits", "made up",
+          refuses(both(chat, member_is("max_tokens", _equals(1))))),
+    Fault("max-tokens-200000-refused", "wants `max_tokens` below 200000", "accept.limits", "made up",
+          refuses(both(chat, member_is("max_tokens", _equals(200_000))))),
+    Fault("max-completion-tokens-1-refused", "wants `max_completion_tokens` above 1", "accept.limits", "made up",
+          refuses(both(plain_chat, member_is("max_completion_tokens", _equals(1))))),
+    Fault("max-completion-tokens-200000-refused", "wants `max_completion_tokens` below 200000", "accept.limits",
+          "made up", refuses(both(plain_chat, member_is("max_completion_tokens", _equals(200_000))))),
+    Fault("messages-500-refused", "takes 499 messages", "accept.limits", "made up",
+          refuses(both(chat, message_count(500)))),
+    Fault("messages-500-dropped", "resets the connection at 500 messages", "accept.limits", "made up",
+          drops(both(chat, message_count(500)))),
+    # roles
+    Fault("system-refused", "does not know the role `system`", "accept.roles", "made up",
+          refuses(both(chat, any_message(role("system")), unless(message_count(400))))),
+    Fault("assistant-refused", "takes no text of the assistant", "accept.roles", "made up",
+          refuses(both(chat, unless(message_count(400)), any_message(
+              lambda message: message.get("role") == "assistant" and isinstance(message.get("content"), str))))),
+    Fault("tool-refused", "refuses tool messages of any form", "accept.roles", "made up",
+          refuses(both(chat, any_message(role("tool"))))),
+    # content-forms
+    Fault("array-content-refused", "takes strings as content only", "accept.content-forms", "made up",
+          refuses(both(chat, array_content))),
+    Fault("null-content-refused", "refuses null content of an assistant message", "accept.content-forms",
+          "null-content-rejected",
+          refuses(both(chat, any_message(
+              lambda message: message.get("role") == "assistant" and message.get("content", "") is None)))),
+    Fault("two-parts-refused", "takes one content part, not two", "accept.content-forms", "made up",
+          refuses(both(chat, any_message(lambda message: len(parts(message)) > 1)))),
+    # metadata
+    Fault("mode-synth-refused", "does not know the mode `synth`", "accept.metadata", "made up",
+          refuses(both(chat, mode_is("synth")))),
+    Fault("mode-orch-404", "answers 404 to the mode `orch`", "accept.metadata", "made up",
+          refuses(both(plain_chat, mode_is("orch")), UNKNOWN_MODEL, "There is no such group.")),
+    Fault("metadata-empty-refused", "refuses an empty metadata object", "accept.metadata", "made up",
+          refuses(both(chat, _empty_metadata))),
+    # unicode
+    Fault("emoji-refused", "refuses characters beyond the basic plane", "accept.unicode", "made up",
+          refuses(both(chat, any_text(r"[\U00010000-\U0010ffff]")))),
+    Fault("right-to-left-refused", "refuses Hebrew and Arabic", "accept.unicode", "made up",
+          refuses(both(plain_chat, any_message(_scripts("HEBREW", "ARABIC"))))),
+    Fault("combining-refused", "refuses combining marks", "accept.unicode", "made up",
+          refuses(both(chat, any_message(_combining)))),
+    Fault("raw-utf-8-refused", "takes JSON in ASCII only, and calls other octets malformed", "accept.unicode",
+          "made up",
+          refuses(both(plain_chat, non_ascii, lambda incoming: not incoming.body.isascii()), UNREADABLE,
+                  "The body is not JSON.")),
+    # unicode-edges
+    Fault("control-refused", "refuses control characters", "accept.unicode-edges", "made up",
+          refuses(both(chat, any_message(_control)))),
+    Fault("bidirectional-refused", "refuses characters that steer the direction of text", "accept.unicode-edges",
+          "made up", refuses(both(chat, any_message(_bidirectional)))),
+    Fault("noncharacter-refused", "refuses noncharacters", "accept.unicode-edges", "made up",
+          refuses(both(chat, any_message(_noncharacter)))),
+    Fault("line-separator-dropped", "resets the connection at U+2028", "accept.unicode-edges", "made up",
+          drops(both(chat, any_text("\u2028")))),
+    # generated: each only where several traits meet that the fixed probes do not bring together
+    Fault("foreign-system-refused", "refuses a system message beyond ASCII together with a temperature",
+          "accept.generated", "made up",
+          refuses(both(plain_chat, message_count(4), any_message(_foreign_system), has("temperature")))),
+    Fault("long-turns-refused", "refuses two answers of the assistant together with an output limit",
+          "accept.generated", "made up",
+          refuses(both(plain_chat, _turns("assistant", "assistant"), has("max_tokens"), unless(message_count(400))))),
+    Fault("parts-after-turns-refused", "refuses content parts in a conversation that has been going on, with a mode",
+          "accept.generated", "made up",
+          refuses(both(chat, message_count(3), array_content, lambda incoming: "mode" in metadata(incoming)))),
+    Fault("limits-with-temperature-refused", "refuses an answer of the assistant with temperature and completion limit",
+          "accept.generated", "made up",
+          refuses(both(chat, any_message(role("assistant")), has("temperature", "max_completion_tokens")))),
+    Fault("foreign-stream-refused", "refuses a stream after a system message, with a temperature",
+          "accept.generated", "made up",
+          refuses(both(streamed_chat, any_message(role("system")), has("temperature")))),
+    # any-valid
+    Fault("two-systems-refused", "takes one system message, not two", "accept.any-valid", "made up",
+          refuses(both(plain_chat, _turns("system", "system")))),
+    Fault("member-order-refused", "wants `model` to be the first member", "accept.any-valid", "made up",
+          refuses(both(plain_chat, unless(_model_first)))),
+    Fault("many-parts-refused", "takes no more than three content parts", "accept.any-valid", "made up",
+          refuses(both(plain_chat, any_message(lambda message: len(parts(message)) > 3)))),
+    Fault("escaped-pair-refused", "takes the two escapes of an emoji for lone surrogates", "accept.any-valid",
+          "made up",
+          refuses(both(plain_chat, body_has(b"\\ud83d", b"\\uD83D")), UNREADABLE, "A string holds half a pair.")),
+    Fault("pretty-body-refused", "takes JSON without line ends only", "accept.any-valid", "made up",
+          refuses(both(plain_chat, body_has(b"\n")), MEDIA_TYPE, "This form is not supported.")),
+)  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.reference.behaviour import Behaviour, Context, Kind
-from conformance.reference.decision import Refuse
 from conformance.reference.fault import Fault
 from conformance.reference.faults.making import (
     ALL_KINDS,
@@ -20,6 +19,7 @@ from conformance.reference.faults.making import (
     on_bytes,
     plain_chat,
     reads,
+    refuses,
     refuses_as,
     resume,
     sets,
@@ -32,7 +32,7 @@ from conformance.reference.faults.making import (
     with_type,
 )
 from conformance.reference.incoming import Incoming
-from conformance.reference.intake import BREACH
+from conformance.reference.intake import BREACH, Refusal, refuse
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN
 
 
@@ -42,6 +42,9 @@ def _authorization(incoming: Incoming) -> str:
 
 def _scheme(incoming: Incoming) -> str:
     return _authorization(incoming).partition(" ")[0]
+
+
+MALFORMED = Refusal(400, "invalid_request_error", "malformed_header")
 
 
 def _absent(incoming: Incoming) -> bool:
@@ -68,9 +71,35 @@ def _breaks_schema(incoming: Incoming) -> bool:
     return not incoming.reading.fault and bool(incoming.errors)
 
 
+def _sound(incoming: Incoming) -> bool:
+    """Apart from its token nothing is wrong with the request; of others auth.before-validation speaks."""
+    return not incoming.reading.fault and not incoming.errors
+
+
+def _lower_case(incoming: Incoming) -> bool:
+    return _scheme(incoming) == "bearer"
+
+
+def _to_the_letter(incoming: Incoming) -> bool:
+    return _scheme(incoming) == "Bearer"
+
+
 def _lets_in(when: When) -> Behaviour:
     """The request is served as one of the first caller's."""
-    return reads(lambda incoming: incoming.with_header("authorization", f"Bearer {FIRST_TOKEN}"), when)
+    return reads(lambda incoming: incoming.with_header("authorization", f"Bearer {FIRST_TOKEN}"), both(when, _sound))
+
+
+def _denies_with(status: int, when: When) -> Behaviour:
+    """A stranger's request is denied by another status than 401."""
+    return answers_status(status, both(when, _sound), 401)
+
+
+def _to_login_page(when: When) -> Behaviour:
+    return together(with_field("Location", "/login", ERRORS, when), with_status(302, ERRORS, when))
+
+
+def _forgets_token(incoming: Incoming) -> Incoming:
+    return incoming.with_header("authorization", None)
 
 
 def _lets_in_after_a_friend(incoming: Incoming) -> bool:
@@ -83,7 +112,7 @@ def _lets_in_after_a_friend(incoming: Incoming) -> bool:
 def _told_apart(type_: str | None, code: str | None, when: When) -> Behaviour:
     """A 401 with another `type` or `code`; None: as it is."""
     return refuses_as(
-        lambda refusal: replace(refusal, type=type_ or refusal.type, code=code or refusal.code), when, 401
+        lambda _, refusal: replace(refusal, type=type_ or refusal.type, code=code or refusal.code), when, 401
     )
 
 
@@ -123,13 +152,10 @@ def _last_with_token(context: Context, objects: list[dict[str, object]]) -> list
     return [*objects[:-1], {**objects[-1], "caller": _token_of(context.incoming)}]
 
 
-def _refused_as_breach(refusal: Refuse) -> Refuse:
-    return replace(refusal, status=422, type=BREACH.type, code=BREACH.code, message="The request breaks the schema.")
-
-
 def _late(when: When) -> Behaviour:
     """A body that breaks the schema is told so before the token is looked at."""
-    return refuses_as(_refused_as_breach, both(chat, _breaks_schema, when), 401)
+    told = "The request breaks the schema."
+    return refuses_as(lambda incoming, _: refuse(incoming, BREACH, told), both(chat, _breaks_schema, when), 401)
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -141,14 +167,13 @@ FAULTS: tuple[Fault, ...] = (
           "auth.missing-header", "made up",
           _lets_in(both(plain_chat, _absent))),
     Fault("missing-header-403", "answers 403 where Authorization is absent", "auth.missing-header", "made up",
-          answers_status(403, both(plain_chat, _absent), 401)),
+          _denies_with(403, both(plain_chat, _absent))),
     Fault("missing-header-400", "answers 400 where Authorization is absent", "auth.missing-header", "made up",
-          answers_status(400, both(plain_chat, _absent), 401)),
+          _denies_with(400, both(plain_chat, _absent))),
     Fault("missing-header-login-page",
           "sends a request without Authorization to a login page by 302",
           "auth.missing-header", "made up",
-          together(with_field("Location", "/login", ERRORS, both(plain_chat, _absent)), with_status(302, ERRORS,
-              both(plain_chat, _absent)))),
+          _to_login_page(both(plain_chat, _absent, _sound))),
     Fault("missing-header-remembered",
           "takes a request without Authorization for the caller who came before",
           "auth.missing-header", "made up",
@@ -159,11 +184,11 @@ FAULTS: tuple[Fault, ...] = (
           "auth.empty-bearer", "bearer-empty",
           _lets_in(both(plain_chat, _empty))),
     Fault("empty-bearer-403", "answers 403 to `Bearer` with nothing after it", "auth.empty-bearer", "made up",
-          answers_status(403, both(chat, _empty), 401)),
+          _denies_with(403, both(chat, _empty))),
     Fault("empty-bearer-400",
           "answers 400 to `Bearer` with nothing after it, as to a malformed header",
           "auth.empty-bearer", "made up",
-          answers_status(400, both(chat, _empty), 401)),
+          _denies_with(400, both(chat, _empty))),
     # unknown-token
     Fault("unknown-token-served", "serves any token", "auth.unknown-token", "made up",
           _lets_in(both(chat, _unknown))),
@@ -172,9 +197,9 @@ FAULTS: tuple[Fault, ...] = (
           "auth.unknown-token", "made up",
           _lets_in(both(plain_chat, _unknown, lambda incoming: _token_of(incoming).startswith("km_")))),
     Fault("unknown-token-403", "answers 403 to a token that it never issued", "auth.unknown-token", "made up",
-          answers_status(403, both(plain_chat, _unknown), 401)),
+          _denies_with(403, both(plain_chat, _unknown))),
     Fault("unknown-token-404", "answers 404 to a token that it never issued", "auth.unknown-token", "made up",
-          answers_status(404, both(plain_chat, _unknown), 401)),
+          _denies_with(404, both(plain_chat, _unknown))),
     # error-codes
     Fault("auth-codes-openai", "calls a 401 invalid_request_error / invalid_api_key", "auth.error-codes", "made up",
           _told_apart("invalid_request_error", "invalid_api_key", always)),
@@ -192,22 +217,18 @@ FAULTS: tuple[Fault, ...] = (
     Fault("basic-served", "serves Basic with any credentials", "auth.wrong-scheme", "made up",
           _lets_in(both(plain_chat, _other_scheme))),
     Fault("basic-403", "answers 403 to another scheme", "auth.wrong-scheme", "made up",
-          answers_status(403, both(chat, _other_scheme), 401)),
+          _denies_with(403, both(chat, _other_scheme))),
     Fault("basic-400", "answers 400 to another scheme", "auth.wrong-scheme", "made up",
-          answers_status(400, both(chat, _other_scheme), 401)),
+          _denies_with(400, both(chat, _other_scheme))),
     # scheme-case
     Fault("scheme-lower-case-refused", "answers 401 to `bearer`", "auth.scheme-case", "bearer-case",
-          reads(lambda incoming: incoming.with_header("authorization", None), both(chat, lambda incoming:
-              _scheme(incoming) == "bearer"))),
+          reads(_forgets_token, both(chat, _lower_case))),
     Fault("scheme-any-case-refused",
           "answers 401 unless the scheme reads `Bearer` to the letter",
           "auth.scheme-case", "bearer-case",
-          reads(lambda incoming: incoming.with_header("authorization", None), both(plain_chat, unless(lambda incoming:
-              _scheme(incoming) == "Bearer")))),
+          reads(_forgets_token, both(plain_chat, unless(_to_the_letter)))),
     Fault("scheme-lower-case-400", "answers 400 to `bearer`", "auth.scheme-case", "bearer-case",
-          together(reads(lambda incoming: incoming.with_header("authorization", "bearer"), both(chat, lambda incoming:
-              _scheme(incoming) == "bearer")), answers_status(400, both(chat, lambda incoming: _authorization(incoming)
-              == "bearer"), 401))),
+          refuses(both(chat, _lower_case), MALFORMED, "The Authorization header is malformed.")),
     # challenge
     Fault("challenge-missing", "sends no WWW-Authenticate", "auth.challenge", "made up",
           with_field("WWW-Authenticate", None, ERRORS)),
@@ -252,7 +273,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("auth-stream-403",
           "answers 403, not 401, where a stream was asked for",
           "auth.stream-refused-as-json", "made up",
-          answers_status(403, both(streamed_chat, _stranger), 401)),
+          _denies_with(403, both(streamed_chat, _stranger))),
     # no-token-echo
     Fault("token-in-refusal", "names the caller's token in the message of a refusal", "auth.no-token-echo", "made up",
           _names_token(unless(_stranger))),

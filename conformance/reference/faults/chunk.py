@@ -1,5 +1,592 @@
-"""Faults that break a requirement of the area chunk."""
+"""Faults that break a requirement of the area chunk: the objects in a text stream."""
 
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+from conformance.reference.behaviour import Behaviour, Context
 from conformance.reference.fault import Fault
+from conformance.reference.faults.making_streams import (
+    Object,
+    When,
+    all_of,
+    changed,
+    chunks,
+    contents,
+    drop,
+    every_event,
+    first,
+    first_content,
+    last,
+    like,
+    long,
+    not_first,
+    put,
+    shaped,
+    text_of,
+    text_stream,
+    with_metadata,
+    with_text,
+    without_metadata,
+)
 
-FAULTS: tuple[Fault, ...] = ()
+_MADE_UP = "made up"
+_OTHER_MODEL = "group:9b2d1c0e-3f4a-4b5c-8d6e-7f8091a2b3c4"
+_FINISH = "/choices/0/finish_reason"
+_CONTENT = "/choices/0/delta/content"
+_ROLE = "/choices/0/delta/role"
+_HOUR = 3600
+_ALMOST = 310  # seconds; a little more than what may lie between `created` and the clock
+_REPLACEMENT = "\ufffd"
+
+Texts = Callable[[list[str]], list[str]]
+
+
+def _listed(change: Callable[[list[Object]], list[Object]], when: When = text_stream) -> Behaviour:
+    return shaped(lambda context, objects: change(objects), when)
+
+
+def _numbered(pointer: str, value: Callable[[int, Object], object], when: When = text_stream) -> Behaviour:
+    """Sets a member of each chunk, by its position."""
+    return _listed(
+        lambda objects: [changed(each, put(pointer, value(number, each))) for number, each in enumerate(objects)], when
+    )
+
+
+def _texts(change: Texts, when: When = text_stream) -> Behaviour:
+    """Changes the pieces of text; each stays in its chunk."""
+
+    def rewrite(objects: list[Object]) -> list[Object]:
+        opening, *bearing, closing = objects
+        written = change([text_of(each) for each in bearing])
+        return [opening, *(with_text(each, text) for each, text in zip(bearing, written, strict=True)), closing]
+
+    return _listed(rewrite, when)
+
+
+def _so_far(since: int = 0) -> Texts:
+    """All the text so far in place of each piece, from one of them on."""
+    return lambda texts: [
+        "".join(texts[: number + 1]) if number >= since else text for number, text in enumerate(texts)
+    ]
+
+
+def _so_far_of_line_starts(texts: list[str]) -> list[str]:
+    """All the text but the first piece, again and again."""
+    return [*texts[:1], *("".join(texts[1 : number + 1]) for number in range(1, len(texts)))]
+
+
+def _usage_without_choices(objects: list[Object]) -> list[Object]:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return [*objects, drop("/choices")(like(objects[0], usage=usage))]
+
+
+def _merged_end(objects: list[Object]) -> list[Object]:
+    """The finish in the chunk that bears the last of the text."""
+    *before, spoken, closing = objects
+    merged = put(_CONTENT, text_of(spoken))(closing)
+    return [*before, merged]
+
+
+def _counted_choices(objects: list[Object]) -> list[Object]:
+    return [put("/choices/0/index", number)(each) for number, each in enumerate(_merged_end(objects))]
+
+
+def _finish_first(objects: list[Object]) -> list[Object]:
+    opening, *rest, closing = objects
+    return [put(_FINISH, "stop")(opening), *rest, put(_FINISH, None)(closing)]
+
+
+def _finish_before_last_text(objects: list[Object]) -> list[Object]:
+    *before, spoken, closing = objects
+    return [*before, closing, spoken]
+
+
+def _finish_with_first_text(objects: list[Object]) -> list[Object]:
+    """The reason comes with the first piece of the text; the last chunk bears none."""
+    opening, spoken, *rest, closing = objects
+    return [opening, put(_FINISH, "stop")(spoken), *rest, put(_FINISH, None)(closing)]
+
+
+def _more_after_finish(objects: list[Object]) -> list[Object]:
+    return [*objects, like(objects[0], {"content": " (end)"})]
+
+
+def _finish_again(reason: str) -> Callable[[list[Object]], list[Object]]:
+    return lambda objects: [*objects, put(_FINISH, reason)(like(objects[-1]))]
+
+
+def _finish_on_the_last_two(objects: list[Object]) -> list[Object]:
+    *before, closing = objects
+    return [*before, put(_FINISH, "length")(like(closing)), closing]
+
+
+def _role_late(objects: list[Object]) -> list[Object]:
+    opening, second, *rest = objects
+    return [drop(_ROLE)(opening), put(_ROLE, "assistant")(second), *rest]
+
+
+def _no_text(objects: list[Object]) -> list[Object]:
+    return [objects[0], objects[-1]]
+
+
+def _no_text_at_all(objects: list[Object]) -> list[Object]:
+    return [drop(_CONTENT)(objects[0]), put(_FINISH, "stop")(objects[-1])]
+
+
+def _split(text: str, lowest: str = "\x80") -> tuple[str, str, str] | None:
+    """A text as what stands before its first character from `lowest` on, that character, and the rest."""
+    for position, character in enumerate(text):
+        if character >= lowest:
+            return text[:position], character, text[position + 1 :]
+    return None
+
+
+def _torn(halves: Callable[[str], tuple[str, str]], lowest: str = "\x80") -> Behaviour:
+    """Tears a character of each piece into two chunks."""
+
+    def tear(objects: list[Object]) -> list[Object]:
+        torn: list[Object] = []
+        for each in objects:
+            parts = _split(text_of(each), lowest)
+            if parts is None:
+                torn.append(each)
+                continue
+            left, right = halves(parts[1])
+            torn += [with_text(each, parts[0] + left), with_text(each, right + parts[2])]
+        return torn
+
+    return _listed(tear)
+
+
+def _replaced(character: str) -> tuple[str, str]:
+    return _REPLACEMENT, _REPLACEMENT * (len(character.encode()) - 1)
+
+
+_HIGH, _LOW = "\ue000", "\ue001"  # stand for the halves until the octets are written
+
+
+def _marked(character: str) -> tuple[str, str]:
+    return f"{_HIGH}{ord(character):x}{_HIGH}", f"{_LOW}{ord(character):x}{_LOW}"
+
+
+def _halves(octets: bytes) -> bytes:
+    """Writes the marks as JSON's escapes of half a surrogate pair."""
+    text = octets.decode()
+    text = re.sub(f"{_HIGH}(\\w+){_HIGH}", lambda match: f"\\u{0xD7C0 + (int(match[1], 16) >> 10):04x}", text)
+    text = re.sub(f"{_LOW}(\\w+){_LOW}", lambda match: f"\\u{0xDC00 + (int(match[1], 16) & 0x3FF):04x}", text)
+    return text.encode()
+
+
+def _surrogates() -> Behaviour:
+    torn = _torn(_marked, "\U00010000")
+    return Behaviour(shape=torn.shape, emit=every_event(_halves).emit)
+
+
+def _id_of_request(context: Context, objects: list[Object]) -> list[Object]:
+    """An id made of the request's model: every stream of it has the same."""
+    model = json.dumps(context.incoming.document.get("model"))
+    return [put("/id", f"chatcmpl_{sum(model.encode()):x}")(each) for each in objects]
+
+
+def _id_of_the_one_before(context: Context, objects: list[Object]) -> list[Object]:
+    """Counts by twos: two streams after one another share an id."""
+    number = context.memory["streams"] = context.memory.get("streams", -1) + 1
+    return [put("/id", f"chatcmpl_{number // 2}")(each) for each in objects]
+
+
+FAULTS: tuple[Fault, ...] = (
+    # chunk.schema
+    Fault(
+        "chunk-object-wrong",
+        "calls a chunk `chat.completions.chunk`",
+        "chunk.schema",
+        "object-wrong",
+        chunks(put("/object", "chat.completions.chunk")),
+    ),
+    Fault(
+        "chunk-object-of-completion",
+        "calls the last chunk `chat.completion`",
+        "chunk.schema",
+        "object-wrong",
+        chunks(put("/object", "chat.completion"), at=last),
+    ),
+    Fault("chunk-created-missing", "leaves `created` out", "chunk.schema", "created-missing", chunks(drop("/created"))),
+    Fault("chunk-id-missing", "leaves `id` out", "chunk.schema", _MADE_UP, chunks(drop("/id"))),
+    Fault("chunk-id-number", "gives a number as `id`", "chunk.schema", _MADE_UP, chunks(put("/id", 4711))),
+    Fault("chunk-model-null", "gives null as `model`", "chunk.schema", "model-null", chunks(put("/model", None))),
+    Fault(
+        "chunk-choices-absent",
+        "sends usage in a chunk without `choices`",
+        "chunk.schema",
+        "choices-absent",
+        _listed(_usage_without_choices),
+    ),
+    Fault(
+        "chunk-delta-missing",
+        "leaves `delta` out of the last chunk",
+        "chunk.schema",
+        "delta-missing",
+        chunks(drop("/choices/0/delta"), at=last),
+    ),
+    Fault(
+        "chunk-delta-null",
+        "gives null as `delta` of the last chunk where the request has no metadata",
+        "chunk.schema",
+        "delta-missing",
+        chunks(put("/choices/0/delta", None), when=all_of(text_stream, without_metadata), at=last),
+    ),
+    Fault(
+        "chunk-index-missing",
+        "leaves the choice's `index` out behind the first chunk",
+        "chunk.schema",
+        _MADE_UP,
+        chunks(drop("/choices/0/index"), at=not_first),
+    ),
+    Fault(
+        "chunk-index-string",
+        "gives the choice's `index` as a string",
+        "chunk.schema",
+        _MADE_UP,
+        chunks(put("/choices/0/index", "0")),
+    ),
+    # chunk.id-stable
+    Fault(
+        "chunk-id-varies",
+        "gives every chunk another id",
+        "chunk.id-stable",
+        "id-varies",
+        _numbered("/id", lambda number, each: f"{each['id']}-{number}"),
+    ),
+    Fault(
+        "chunk-id-varies-last",
+        "gives the last chunk another id",
+        "chunk.id-stable",
+        "id-varies",
+        chunks(put("/id", lambda old: f"{old}-end"), at=last),
+    ),
+    Fault(
+        "chunk-id-varies-when-long",
+        "gives another id after ten chunks",
+        "chunk.id-stable",
+        "id-varies",
+        _numbered("/id", lambda number, each: f"{each['id']}-{number // 10}", all_of(text_stream, long)),
+    ),
+    Fault("chunk-id-empty", 'gives "" as id of every stream', "chunk.id-stable", "id-empty", chunks(put("/id", ""))),
+    Fault(
+        "chunk-id-of-request",
+        "gives all streams for one model the same id",
+        "chunk.id-stable",
+        _MADE_UP,
+        shaped(_id_of_request, text_stream),
+    ),
+    Fault(
+        "chunk-id-shared-by-two",
+        "gives two streams after one another the same id",
+        "chunk.id-stable",
+        _MADE_UP,
+        shaped(_id_of_the_one_before, text_stream),
+    ),
+    # chunk.created
+    Fault(
+        "chunk-created-ms",
+        "gives `created` in milliseconds",
+        "chunk.created",
+        "created-ms",
+        chunks(put("/created", lambda old: old * 1000)),
+    ),
+    Fault(
+        "chunk-created-fraction",
+        "gives `created` with a fraction",
+        "chunk.created",
+        "created-nonint",
+        chunks(put("/created", lambda old: old + 0.25)),
+    ),
+    Fault(
+        "chunk-created-string",
+        "gives `created` as a string",
+        "chunk.created",
+        _MADE_UP,
+        chunks(put("/created", str)),
+    ),
+    Fault("chunk-created-zero", "gives 0 as `created`", "chunk.created", _MADE_UP, chunks(put("/created", 0))),
+    Fault(
+        "chunk-created-other-zone",
+        "gives `created` an hour ahead",
+        "chunk.created",
+        _MADE_UP,
+        chunks(put("/created", lambda old: old + _HOUR)),
+    ),
+    Fault(
+        "chunk-created-late-clock",
+        "gives `created` a little more than five minutes ago",
+        "chunk.created",
+        _MADE_UP,
+        chunks(put("/created", lambda old: old - _ALMOST)),
+    ),
+    # chunk.created-stable
+    Fault(
+        "chunk-created-varies",
+        "counts `created` on from chunk to chunk",
+        "chunk.created-stable",
+        "created-varies",
+        _numbered("/created", lambda number, each: each["created"] + number),
+    ),
+    Fault(
+        "chunk-created-varies-last",
+        "gives the last chunk a `created` of its own",
+        "chunk.created-stable",
+        "created-varies",
+        chunks(put("/created", lambda old: old + 1), at=last),
+    ),
+    Fault(
+        "chunk-created-varies-when-long",
+        "gives the text of long answers an earlier `created` than the first chunk",
+        "chunk.created-stable",
+        "created-varies",
+        chunks(put("/created", lambda old: old - 1), when=all_of(text_stream, long), at=contents),
+    ),
+    # chunk.model-echo
+    Fault(
+        "chunk-model-other",
+        "names another group",
+        "chunk.model-echo",
+        "model-wrong",
+        chunks(put("/model", _OTHER_MODEL)),
+    ),
+    Fault(
+        "chunk-model-bare",
+        "leaves `group:` out of `model`",
+        "chunk.model-echo",
+        _MADE_UP,
+        chunks(put("/model", lambda old: old.removeprefix("group:"))),
+    ),
+    Fault(
+        "chunk-model-other-last",
+        "names another group in the last chunk",
+        "chunk.model-echo",
+        "model-wrong",
+        chunks(put("/model", _OTHER_MODEL), at=last),
+    ),
+    Fault(
+        "chunk-model-of-engine",
+        "names the engine behind the group where the request has no metadata",
+        "chunk.model-echo",
+        "model-wrong",
+        chunks(put("/model", "mistral-small"), when=all_of(text_stream, without_metadata)),
+    ),
+    # chunk.opens
+    Fault("role-never", "never sends the role", "chunk.opens", "role-dropped", chunks(drop(_ROLE))),
+    Fault("role-empty", 'sends "" as the role', "chunk.opens", "role-empty", chunks(put(_ROLE, ""), at=first)),
+    Fault(
+        "role-late",
+        "sends the role with the first text, behind a chunk without it",
+        "chunk.opens",
+        "role-dropped",
+        _listed(_role_late),
+    ),
+    Fault(
+        "role-changes",
+        "changes the role to `tool` in the last chunk",
+        "chunk.opens",
+        _MADE_UP,
+        chunks(put(_ROLE, "tool"), at=last),
+    ),
+    Fault(
+        "role-upper-case",
+        "writes `Assistant` where the request has metadata",
+        "chunk.opens",
+        _MADE_UP,
+        chunks(put(_ROLE, "Assistant"), when=all_of(text_stream, with_metadata), at=first),
+    ),
+    # chunk.content
+    Fault(
+        "content-parts",
+        "sends an array of parts as `delta.content`",
+        "chunk.content",
+        _MADE_UP,
+        chunks(put(_CONTENT, lambda old: [{"type": "text", "text": old}]), at=contents),
+    ),
+    Fault(
+        "content-false-first",
+        "sends false as the content of the first chunk",
+        "chunk.content",
+        _MADE_UP,
+        chunks(put(_CONTENT, False), at=first),
+    ),
+    Fault(
+        "content-characters",
+        "sends the first piece of text as an array of characters",
+        "chunk.content",
+        _MADE_UP,
+        chunks(put(_CONTENT, lambda old: list(old or "")), at=first_content),
+    ),
+    Fault(
+        "content-none",
+        "stops without any text, as if nothing had failed",
+        "chunk.content",
+        "error-swallowed",
+        _listed(_no_text),
+    ),
+    Fault(
+        "content-absent",
+        "sends neither content nor calls where the request has no metadata",
+        "chunk.content",
+        "content-absent",
+        _listed(_no_text_at_all, all_of(text_stream, without_metadata)),
+    ),
+    # chunk.appends
+    Fault(
+        "appends-not",
+        "sends all the text so far with each piece",
+        "chunk.appends",
+        "content-cumulative",
+        _texts(_so_far()),
+    ),
+    Fault(
+        "appends-not-after-five",
+        "sends all the text so far from the sixth piece on",
+        "chunk.appends",
+        "content-cumulative",
+        _texts(_so_far(since=5)),
+    ),
+    Fault(
+        "appends-not-when-long",
+        "sends all of a long text so far, but for its first piece",
+        "chunk.appends",
+        "content-cumulative",
+        _texts(_so_far_of_line_starts, all_of(text_stream, long)),
+    ),
+    # chunk.finish-once
+    Fault(
+        "finish-missing",
+        "never gives a reason for the end",
+        "chunk.finish-once",
+        "finish-missing",
+        chunks(put(_FINISH, None)),
+    ),
+    Fault(
+        "finish-missing-when-long",
+        "gives no reason for the end of long answers",
+        "chunk.finish-once",
+        "finish-missing",
+        chunks(put(_FINISH, None), when=all_of(text_stream, long)),
+    ),
+    Fault(
+        "finish-twice",
+        "sends `stop` in two chunks",
+        "chunk.finish-once",
+        "finish-double",
+        _listed(_finish_again("stop")),
+    ),
+    Fault(
+        "finish-length-then-stop",
+        "sends `length`, then `stop`",
+        "chunk.finish-once",
+        "finish-double",
+        _listed(_finish_on_the_last_two),
+    ),
+    Fault(
+        "finish-of-counted-choices",
+        "counts chunks in the choice's `index`, so that but one of the choices ends",
+        "chunk.finish-once",
+        "choice-index-counts",
+        _listed(_counted_choices),
+    ),
+    # chunk.finish-last
+    Fault(
+        "finish-first",
+        "sends `stop` in the chunk that opens the answer",
+        "chunk.finish-last",
+        "finish-early",
+        _listed(_finish_first),
+    ),
+    Fault(
+        "finish-before-last-text",
+        "sends the last piece of text after `stop`",
+        "chunk.finish-last",
+        "finish-early",
+        _listed(_finish_before_last_text),
+    ),
+    Fault(
+        "finish-then-more",
+        "appends a remark after `stop`",
+        "chunk.finish-last",
+        _MADE_UP,
+        _listed(_more_after_finish),
+    ),
+    Fault(
+        "finish-early-when-long",
+        "sends `stop` with the first piece of a long text",
+        "chunk.finish-last",
+        "finish-early",
+        _listed(_finish_with_first_text, all_of(text_stream, long)),
+    ),
+    # chunk.finish-reason
+    Fault(
+        "finish-eos-token",
+        "gives `eos_token` as the reason",
+        "chunk.finish-reason",
+        "finish-unknown",
+        chunks(put(_FINISH, "eos_token"), at=last),
+    ),
+    Fault(
+        "finish-upper-case",
+        "gives `STOP` as the reason",
+        "chunk.finish-reason",
+        "finish-unknown",
+        chunks(put(_FINISH, "STOP"), at=last),
+    ),
+    Fault(
+        "finish-empty",
+        'gives "" as the reason until the end',
+        "chunk.finish-reason",
+        "finish-empty",
+        chunks(put(_FINISH, lambda old: old or "")),
+    ),
+    Fault(
+        "finish-null-in-words",
+        'gives "null" as the reason of chunks with text',
+        "chunk.finish-reason",
+        "finish-empty",
+        chunks(put(_FINISH, "null"), at=contents),
+    ),
+    Fault(
+        "finish-tools-without-calls",
+        "gives `tool_calls` as the reason where there are none",
+        "chunk.finish-reason",
+        "finish-tools-empty",
+        chunks(put(_FINISH, "tool_calls"), at=last),
+    ),
+    Fault(
+        "finish-true-when-long",
+        "gives true as the reason of long answers",
+        "chunk.finish-reason",
+        _MADE_UP,
+        chunks(put(_FINISH, True), when=all_of(text_stream, long), at=last),
+    ),
+    # chunk.text-intact
+    Fault(
+        "text-torn",
+        "decodes the halves of a character by themselves: U+FFFD on both sides of a border",
+        "chunk.text-intact",
+        "utf8-split",
+        _torn(_replaced),
+    ),
+    Fault(
+        "text-torn-beyond-latin",
+        "tears characters of three octets and more",
+        "chunk.text-intact",
+        "utf8-split",
+        _torn(_replaced, "\u0800"),
+    ),
+    Fault(
+        "text-torn-surrogates",
+        "sends the halves of a surrogate pair in two chunks",
+        "chunk.text-intact",
+        "utf8-split",
+        _surrogates(),
+    ),
+)

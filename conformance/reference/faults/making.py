@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
+from fnmatch import fnmatchcase
 from functools import reduce
 from typing import Any, Final
 
@@ -226,20 +227,20 @@ def reads_octets(pattern: bytes, replacement: bytes, when: When = chat) -> Behav
 
 
 def lets_pass(
-    place: str, keyword: str = "", holds: Callable[[Any], bool] = lambda value: True, when: When = plain_chat
+    place: str, keyword: str = "*", holds: Callable[[Any], bool] = lambda value: True, when: When = plain_chat
 ) -> Behaviour:
     """Some breaches of the request schema are not seen.
 
     Args:
         place: JSON Pointer to the breach; `*` stands for one step of any name.
-        keyword: the schema's keyword that is broken; empty: any.
+        keyword: the schema's keyword that is broken, as a pattern of `fnmatch`.
         holds: asked of the value at that place.
         when: asked of the request.
     """
     compiled = re.compile(re.escape(place).replace(r"\*", "[^/]+"))
 
     def unseen(incoming: Incoming, breach: SchemaError) -> bool:
-        if compiled.fullmatch(breach.pointer) is None or keyword not in ("", breach.keyword):
+        if compiled.fullmatch(breach.pointer) is None or not fnmatchcase(breach.keyword, keyword):
             return False
         return holds(at(incoming.document, breach.pointer))
 
@@ -287,20 +288,27 @@ def refuses(when: When, refusal: Refusal = BREACH, message: str = "This request 
     return Behaviour(decide=decide)
 
 
-def refuses_as(change: Callable[[Refuse], Refuse], when: When, status: int | None = None) -> Behaviour:
+def refuses_as(
+    change: Callable[[Incoming, Refuse], Refuse], when: When = always, status: int | None = None
+) -> Behaviour:
     """A refusal gets another form. `status`: only refusals with it."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         if isinstance(decision, Refuse) and status in (None, decision.status) and when(incoming):
-            return change(decision)
+            return change(incoming, decision)
         return decision
 
     return Behaviour(decide=decide)
 
 
 def answers_status(status: int, when: When, instead_of: int | None = None) -> Behaviour:
-    """A refusal has another status. `instead_of`: only refusals with that one."""
-    return refuses_as(lambda refusal: replace(refusal, status=status), when, instead_of)
+    """A refusal has another status. `instead_of`: only refusals with that one.
+
+    The error bears the request's own id, as one with the new status has to (error.request-id-echo).
+    """
+    return refuses_as(
+        lambda incoming, refusal: replace(refusal, status=status, request_id=incoming.request_id), when, instead_of
+    )
 
 
 def crashes(when: When) -> Behaviour:

@@ -1,5 +1,1076 @@
 """Faults that break a requirement of the area resume."""
 
-from conformance.reference.fault import Fault
+from __future__ import annotations
 
-FAULTS: tuple[Fault, ...] = ()
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from conformance.contract.schemas import SchemaError, is_uuid
+from conformance.reference.behaviour import Behaviour, Context, Kind, Leniency, Replay
+from conformance.reference.decision import Decision, Refuse, Resolution, Serve
+from conformance.reference.fault import Fault
+from conformance.reference.faults.making_streams import (
+    DONE,
+    HANG,
+    as_json,
+    chunks,
+    contents,
+    drop,
+    ending,
+    event,
+    every_event,
+    first_content,
+    further_round,
+    headed,
+    inserted,
+    last,
+    like,
+    put,
+    resumed_stream,
+    shaped,
+)
+from conformance.reference.identifiers import fresh_uuid
+from conformance.reference.incoming import Endpoint, Incoming
+from conformance.reference.intake import (
+    CONTRADICTION,
+    EXPIRED,
+    FOREIGN_CALL,
+    SETTLED,
+    UNAUTHENTICATED,
+    UNKNOWN_APPROVAL,
+    Intake,
+    Refusal,
+    refuse,
+)
+from conformance.reference.quota import Quota
+from conformance.reference.settings import Settings
+from conformance.reference.transmission import Hang, Piece
+
+_MADE_UP = "made up"
+_OTHER_MODEL = "group:9b2d1c0e-3f4a-4b5c-8d6e-7f8091a2b3c4"
+_FINISH = "/choices/0/finish_reason"
+_CONTENT = "/choices/0/delta/content"
+_ANSWER_TAKES = 0.3  # seconds: two resumes within it are simultaneous, since neither has been answered
+_SIMULTANEOUS = 0.2
+_GRACE = 60.0  # seconds
+_BROKEN_BODY = Refusal(422, "invalid_request_error", "invalid_request")
+_FORBIDDEN = Refusal(403, "permission_error", "forbidden")
+
+Asks = Callable[[Incoming], bool]
+"""A condition on the request."""
+
+
+# --- conditions
+
+
+def _resume(incoming: Incoming) -> bool:
+    return incoming.endpoint is Endpoint.RESUME
+
+
+def _approves(incoming: Incoming) -> bool:
+    return bool(incoming.document.get("approved_tool_execution_ids"))
+
+
+def _denies(incoming: Incoming) -> bool:
+    return bool(incoming.document.get("denied_tools"))
+
+
+def _denies_only(incoming: Incoming) -> bool:
+    return _denies(incoming) and not _approves(incoming)
+
+
+def _streams(incoming: Incoming) -> bool:
+    return incoming.document.get("stream") is True
+
+
+def _gives_reason(incoming: Incoming) -> bool:
+    return any("reason" in tool for tool in incoming.document.get("denied_tools") or [] if isinstance(tool, dict))
+
+
+def _gives_no_reason(incoming: Incoming) -> bool:
+    return _denies(incoming) and not _gives_reason(incoming)
+
+
+def _approves_several(incoming: Incoming) -> bool:
+    return len(incoming.document.get("approved_tool_execution_ids") or []) > 1
+
+
+def _further_json(context: Context) -> bool:
+    return further_round(context) and context.kind is Kind.APPROVAL
+
+
+def _further_stream(context: Context) -> bool:
+    return further_round(context) and context.kind is Kind.APPROVAL_CHUNK
+
+
+# --- what is refused, though it is right
+
+
+def _refused(when: Asks, refusal: Refusal, message: str) -> Behaviour:
+    """Refuses resumes that deserve an answer; the approval stays as it is."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if isinstance(decision, Serve) and _resume(incoming) and when(incoming):
+            return refuse(incoming, refusal, message)
+        return decision
+
+    return Behaviour(decide=decide)
+
+
+# --- what is accepted, though it is wrong
+
+
+def _lenient(when: Asks, refusal: Refusal, leniency: Leniency) -> Behaviour:
+    """Judges again, and less strictly, what was refused for one reason."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if isinstance(decision, Refuse) and decision.code == refusal.code and _resume(incoming) and when(incoming):
+            settings = Settings(tokens=(incoming.token or "",))
+            return Intake(settings, Behaviour(leniency=leniency), Quota(None)).judge(incoming)
+        return decision
+
+    return Behaviour(decide=decide)
+
+
+def _anything(incoming: Incoming) -> bool:
+    return True
+
+
+def _foreign(incoming: Incoming) -> bool:
+    """The approval is known: whoever is told that it is not, is another caller."""
+    return incoming.record is not None
+
+
+def _settled_before(incoming: Incoming) -> float:
+    """Seconds since the approval was resumed; 0 where it was not."""
+    record = incoming.record
+    return incoming.at - record.settlement.at if record and record.settlement else 0.0
+
+
+def _just_settled(incoming: Incoming) -> bool:
+    return _settled_before(incoming) < _SIMULTANEOUS
+
+
+def _settled_long_ago(incoming: Incoming) -> bool:
+    return _settled_before(incoming) >= _SIMULTANEOUS
+
+
+def _just_expired(incoming: Incoming) -> bool:
+    return incoming.record is not None and incoming.at < incoming.record.approval.expires + _GRACE
+
+
+def _answers_take_a_while(behaviour: Behaviour) -> Behaviour:
+    """Lets each answer to a resume take so long that a later resume can be told from a simultaneous one."""
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        if context.endpoint is not Endpoint.RESUME or not pieces:
+            return pieces
+        start, *rest = pieces
+        return [replace(start, delay=start.delay + _ANSWER_TAKES), *rest]
+
+    return replace(behaviour, emit=emit)
+
+
+def _both(*conditions: Asks) -> Asks:
+    return lambda incoming: all(condition(incoming) for condition in conditions)
+
+
+def _race(when: Asks = _anything) -> Behaviour:
+    return _answers_take_a_while(_lenient(_both(_just_settled, when), SETTLED, Leniency(replay=Replay.AGAIN)))
+
+
+def _replay(when: Asks = _anything) -> Behaviour:
+    return _answers_take_a_while(_lenient(_both(_settled_long_ago, when), SETTLED, Leniency(replay=Replay.AGAIN)))
+
+
+def _repaired(repair: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Behaviour:
+    """Takes a body for another one; `repair` gives None where nothing is to be mended."""
+
+    def receive(incoming: Incoming) -> Incoming:
+        if not _resume(incoming) or not incoming.document:
+            return incoming
+        mended = repair(incoming.document)
+        return incoming if mended is None else incoming.with_document(mended)
+
+    return Behaviour(receive=receive)
+
+
+def _list_repaired(
+    member: str, good: Callable[[Any], bool], mend: Callable[[Any], list[Any]] | None = None
+) -> Behaviour:
+    """Mends one list of a resume: `mend` makes a list of what is none, and items that are not good are left out."""
+
+    def repair(document: dict[str, Any]) -> dict[str, Any] | None:
+        value = document.get(member)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            return {**document, member: mend(value)} if mend else None
+        kept = [item for item in value if good(item)]
+        return {**document, member: kept} if len(kept) < len(value) else None
+
+    return _repaired(repair)
+
+
+def _not_a_list(value: Any) -> list[Any]:
+    return []
+
+
+def _whatever(item: Any) -> bool:
+    return True
+
+
+def _uuid_text(item: Any) -> bool:
+    return not isinstance(item, str) or is_uuid(item)
+
+
+def _text(item: Any) -> bool:
+    return isinstance(item, str)
+
+
+def _object(item: Any) -> bool:
+    return isinstance(item, dict)
+
+
+def _with_call(item: Any) -> bool:
+    return not isinstance(item, dict) or "tool_execution_id" in item
+
+
+def _with_uuid(item: Any) -> bool:
+    return not (isinstance(item, dict) and isinstance(call := item.get("tool_execution_id"), str) and not is_uuid(call))
+
+
+def _inferred(unusable: Callable[[dict[str, Any]], bool]) -> Behaviour:
+    """Finds the approval by the calls that a resume names, where its `approval_id` is of no use."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if isinstance(decision, Serve) and decision.approval:
+            known = incoming.memory.setdefault("approvals", {})
+            known.update({call.id: decision.approval.id for call in decision.approval.calls})
+        return decision
+
+    def receive(incoming: Incoming) -> Incoming:
+        document = incoming.document
+        if not _resume(incoming) or not document or not unusable(document):
+            return incoming
+        known = incoming.memory.get("approvals", {})
+        named = [*_listed(document, "approved_tool_execution_ids")]
+        named += [tool.get("tool_execution_id") for tool in _listed(document, "denied_tools") if isinstance(tool, dict)]
+        found = next((known[call] for call in named if isinstance(call, str) and call in known), None)
+        return incoming if found is None else incoming.with_document({**document, "approval_id": found})
+
+    return Behaviour(receive=receive, decide=decide)
+
+
+def _listed(document: dict[str, Any], member: str) -> list[Any]:
+    value = document.get(member)
+    return value if isinstance(value, list) else []
+
+
+def _no_approval_id(document: dict[str, Any]) -> bool:
+    return "approval_id" not in document
+
+
+def _no_uuid(document: dict[str, Any]) -> bool:
+    return isinstance(text := document.get("approval_id"), str) and not is_uuid(text)
+
+
+def _no_text(document: dict[str, Any]) -> bool:
+    return not isinstance(document.get("approval_id", ""), str)
+
+
+def _denials_win(document: dict[str, Any]) -> dict[str, Any] | None:
+    """Takes calls that are denied too out of the approved ones."""
+    denied = [tool.get("tool_execution_id") for tool in _listed(document, "denied_tools") if isinstance(tool, dict)]
+    approved = _listed(document, "approved_tool_execution_ids")
+    kept = [call for call in approved if call not in denied]
+    return {**document, "approved_tool_execution_ids": kept} if len(kept) < len(approved) else None
+
+
+def _unjudged(*places: str) -> Behaviour:
+    """Is blind to breaches at some places of a resume's shared fields."""
+
+    def breaches(incoming: Incoming, found: list[SchemaError]) -> list[SchemaError]:
+        if not _resume(incoming):
+            return found
+        return [each for each in found if not f"{each.pointer}/{each.missing}".startswith(places)]
+
+    return Behaviour(breaches=breaches)
+
+
+# --- who asks
+
+
+def _owner_assumed(when: Asks) -> Behaviour:
+    """Takes whoever knows an approval for the caller whose it is."""
+
+    def receive(incoming: Incoming) -> Incoming:
+        if _resume(incoming) and when(incoming) and incoming.record:
+            return incoming.with_header("authorization", f"Bearer {incoming.record.approval.owner}")
+        return incoming
+
+    return Behaviour(receive=receive)
+
+
+def _no_authorization(incoming: Incoming) -> bool:
+    return incoming.header("authorization") is None
+
+
+def _empty_bearer(incoming: Incoming) -> bool:
+    return (incoming.header("authorization") or "").strip().lower() == "bearer"
+
+
+def _never_issued(incoming: Incoming) -> bool:
+    """A token that is neither of those which the server hands out by default, nor the one whose the approval is."""
+    owner = incoming.record.approval.owner if incoming.record else ""
+    return incoming.token is not None and incoming.token not in (*Settings().tokens, owner)
+
+
+def _unauthenticated_as(refusal: Refusal) -> Behaviour:
+    """Answers a resume without a valid token otherwise than with 401."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if isinstance(decision, Refuse) and decision.code == UNAUTHENTICATED.code and _resume(incoming):
+            return refuse(incoming, refusal, decision.message)
+        return decision
+
+    return Behaviour(decide=decide)
+
+
+# --- what becomes of the approval
+
+
+def _spent_by(*refusals: Refusal) -> Behaviour:
+    """Forgets an approval when its resume is refused for one of these reasons."""
+    codes = {refusal.code for refusal in refusals}
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if isinstance(decision, Refuse) and decision.code in codes and incoming.record:
+            incoming.store.forget(incoming.record.approval.id)
+        return decision
+
+    return Behaviour(decide=decide)
+
+
+def _other_execution(when: Callable[[Incoming, Serve], bool]) -> Behaviour:
+    """Starts a new execution where the paused one ought to go on."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if not (isinstance(decision, Serve) and _resume(incoming) and when(incoming, decision)):
+            return decision
+        execution_id = fresh_uuid()
+        approval = decision.approval and replace(decision.approval, execution_id=execution_id)
+        return replace(decision, execution_id=execution_id, approval=approval)
+
+    return Behaviour(decide=decide)
+
+
+def _the_same_approval(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Calls the further round by the name of the one before."""
+    resolution = context.decision.resolution if isinstance(context.decision, Serve) else None
+    old = resolution.approval_id if isinstance(resolution, Resolution) else ""
+    return [put("/kitemesh/approval_id", old)(each) if each.get("kitemesh") else each for each in objects]
+
+
+def _without_calls(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [drop("/choices/0/message/tool_calls")(drop("/choices/0/delta/tool_calls")(each)) for each in objects]
+
+
+def _calls_unnamed(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for each in objects:
+        for choice in each["choices"]:
+            for call in (choice.get("message") or choice.get("delta") or {}).get("tool_calls") or []:
+                del call["id"]
+    return objects
+
+
+# --- the bytes of a resume's stream
+
+
+def _one_newline(octets: bytes) -> bytes:
+    return octets.removesuffix(b"\n")
+
+
+def _before_done(position: int, count: int) -> bool:
+    return position == count - 2
+
+
+def _latin_1(octets: bytes) -> bytes:
+    return octets.replace(b'"delta":{"content":"', b'"delta":{"content":"\xab', 1)
+
+
+def _finished_first(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The closing reason before the text."""
+    opening, *bearing, closing = objects
+    return [opening, closing, *bearing]
+
+
+def _twice_finished(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*objects, put(_FINISH, "stop")(like(objects[-1]))]
+
+
+def _varied(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [put("/id", f"{each['id']}-{number}")(each) for number, each in enumerate(objects)]
+
+
+def _no_text_at_all(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [objects[0], objects[-1]]
+
+
+FAULTS: tuple[Fault, ...] = (
+    # resume.approve
+    Fault(
+        "approve-refused",
+        "answers 409 to every approval",
+        "resume.approve",
+        _MADE_UP,
+        _refused(_approves, SETTLED, "This approval cannot be resumed."),
+    ),
+    Fault(
+        "approve-refused-without-denials",
+        "asks for `denied_tools` beside the approved calls",
+        "resume.approve",
+        _MADE_UP,
+        _refused(
+            lambda incoming: _approves(incoming) and "denied_tools" not in incoming.document,
+            _BROKEN_BODY,
+            "denied_tools is missing.",
+        ),
+    ),
+    Fault(
+        "approve-one-at-a-time",
+        "refuses to approve more than one call",
+        "resume.approve",
+        _MADE_UP,
+        _refused(_approves_several, _BROKEN_BODY, "Approve one call at a time."),
+    ),
+    Fault(
+        "approve-lost",
+        "knows nothing of an approval that is approved",
+        "resume.approve",
+        "approval-lost",
+        _refused(_approves, UNKNOWN_APPROVAL, "There is no such approval."),
+    ),
+    # resume.deny
+    Fault(
+        "deny-refused",
+        "refuses to deny calls without approving others",
+        "resume.deny",
+        _MADE_UP,
+        _refused(_denies_only, _BROKEN_BODY, "Nothing is approved."),
+    ),
+    Fault(
+        "deny-refused-with-reason",
+        "does not know `reason`",
+        "resume.deny",
+        _MADE_UP,
+        _refused(_gives_reason, _BROKEN_BODY, "reason is unknown."),
+    ),
+    Fault(
+        "deny-refused-without-reason",
+        "asks for a `reason` with every denial",
+        "resume.deny",
+        _MADE_UP,
+        _refused(_gives_no_reason, _BROKEN_BODY, "reason is missing."),
+    ),
+    Fault(
+        "deny-lost-with-reason",
+        "knows nothing of an approval that is denied with a reason",
+        "resume.deny",
+        "approval-lost",
+        _refused(_gives_reason, UNKNOWN_APPROVAL, "There is no such approval."),
+    ),
+    # resume.stream
+    Fault(
+        "resume-stream-as-json",
+        "answers with JSON although `stream` is true",
+        "resume.stream",
+        "json-for-stream",
+        as_json(lambda decision, endpoint: decision.approval is None and endpoint is Endpoint.RESUME),
+    ),
+    Fault(
+        "resume-stream-mistyped",
+        "labels the events text/plain",
+        "resume.stream",
+        _MADE_UP,
+        headed("Content-Type", "text/plain", when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-not-utf8",
+        "writes an octet of ISO 8859-1 before each piece of text",
+        "resume.stream",
+        _MADE_UP,
+        every_event(_latin_1, when=resumed_stream, at=contents),
+    ),
+    Fault(
+        "resume-stream-framing",
+        "has one newline between the last chunk and `[DONE]`",
+        "resume.stream",
+        "separator-missing",
+        every_event(_one_newline, when=resumed_stream, at=_before_done),
+    ),
+    Fault(
+        "resume-stream-unterminated",
+        "sends no blank line after `[DONE]`",
+        "resume.stream",
+        "done-unterminated",
+        ending(b"data: [DONE]\n", when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-heartbeat",
+        "sends empty data as a heartbeat",
+        "resume.stream",
+        "data-empty",
+        inserted(b"data:\n\n", 1, when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-array",
+        "sends an array in the place of the last chunk's object",
+        "resume.stream",
+        _MADE_UP,
+        every_event(lambda octets: b"data: [" + octets[6:-2] + b"]\n\n", when=resumed_stream, at=_before_done),
+    ),
+    Fault(
+        "resume-stream-done-missing",
+        "ends without `[DONE]`",
+        "resume.stream",
+        "done-missing",
+        ending(when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-done-missing-open",
+        "sends no `[DONE]` and keeps the connection open",
+        "resume.stream",
+        "done-missing",
+        ending(Hang(HANG), when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-done-quoted",
+        "writes `[DONE]` as a JSON string",
+        "resume.stream",
+        "done-quoted",
+        ending(b'data: "[DONE]"\n\n', when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-done-twice",
+        "sends `[DONE]` twice",
+        "resume.stream",
+        "done-twice",
+        ending(DONE, DONE, when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-data-after-done",
+        "sends an event after `[DONE]`",
+        "resume.stream",
+        "data-after-done",
+        ending(DONE, event({}), when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-object-wrong",
+        "calls a chunk `chat.completion`",
+        "resume.stream",
+        "object-wrong",
+        chunks(put("/object", "chat.completion"), when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-delta-missing",
+        "leaves `delta` out of the last chunk",
+        "resume.stream",
+        "delta-missing",
+        chunks(drop("/choices/0/delta"), when=resumed_stream, at=last),
+    ),
+    Fault(
+        "resume-stream-created-ms",
+        "gives `created` in milliseconds",
+        "resume.stream",
+        "created-ms",
+        chunks(put("/created", lambda old: old * 1000), when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-model-other",
+        "names another group",
+        "resume.stream",
+        "model-wrong",
+        chunks(put("/model", _OTHER_MODEL), when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-id-varies",
+        "gives every chunk another id",
+        "resume.stream",
+        "id-varies",
+        shaped(_varied, resumed_stream),
+    ),
+    Fault(
+        "resume-stream-content-parts",
+        "sends an array as the first piece of text",
+        "resume.stream",
+        _MADE_UP,
+        chunks(put(_CONTENT, lambda old: [old]), when=resumed_stream, at=first_content),
+    ),
+    Fault(
+        "resume-stream-content-none",
+        "stops without any text",
+        "resume.stream",
+        "error-swallowed",
+        shaped(_no_text_at_all, resumed_stream),
+    ),
+    Fault(
+        "resume-stream-finish-missing",
+        "never gives a reason for the end",
+        "resume.stream",
+        "finish-missing",
+        chunks(put(_FINISH, None), when=resumed_stream),
+    ),
+    Fault(
+        "resume-stream-finish-twice",
+        "sends `stop` in two chunks",
+        "resume.stream",
+        "finish-double",
+        shaped(_twice_finished, resumed_stream),
+    ),
+    Fault(
+        "resume-stream-finish-early",
+        "sends `stop` before the text",
+        "resume.stream",
+        "finish-early",
+        shaped(_finished_first, resumed_stream),
+    ),
+    Fault(
+        "resume-stream-finish-unknown",
+        "gives `end_turn` as the reason",
+        "resume.stream",
+        "finish-unknown",
+        chunks(put(_FINISH, "end_turn"), when=resumed_stream, at=last),
+    ),
+    # resume.execution-continues
+    Fault(
+        "resume-other-execution",
+        "gives the answer to a resume an execution of its own",
+        "resume.execution-continues",
+        _MADE_UP,
+        _other_execution(lambda incoming, decision: True),
+    ),
+    Fault(
+        "resume-other-execution-stream",
+        "gives the stream of a resume an execution of its own",
+        "resume.execution-continues",
+        _MADE_UP,
+        _other_execution(lambda incoming, decision: decision.stream and decision.approval is None),
+    ),
+    Fault(
+        "resume-other-execution-further",
+        "gives a further round an execution of its own",
+        "resume.execution-continues",
+        _MADE_UP,
+        _other_execution(lambda incoming, decision: decision.approval is not None),
+    ),
+    Fault(
+        "resume-other-execution-denied",
+        "starts anew after a denial",
+        "resume.execution-continues",
+        _MADE_UP,
+        _other_execution(lambda incoming, decision: _denies_only(incoming)),
+    ),
+    # resume.approval-id
+    Fault(
+        "resume-without-approval-id",
+        "finds the approval by its calls where `approval_id` is missing",
+        "resume.approval-id",
+        _MADE_UP,
+        _inferred(_no_approval_id),
+    ),
+    Fault(
+        "resume-with-any-approval-id",
+        "finds the approval by its calls where `approval_id` is no UUID",
+        "resume.approval-id",
+        _MADE_UP,
+        _inferred(_no_uuid),
+    ),
+    Fault(
+        "resume-with-approval-number",
+        "finds the approval by its calls where `approval_id` is no string",
+        "resume.approval-id",
+        "type-coerced",
+        _inferred(_no_text),
+    ),
+    # resume.approval-unknown
+    Fault(
+        "resume-unknown-served",
+        "answers a resume of an approval that it never gave",
+        "resume.approval-unknown",
+        _MADE_UP,
+        Behaviour(leniency=Leniency(unknown=True)),
+    ),
+    Fault(
+        "resume-unknown-denied",
+        "answers a denial in an approval that it never gave",
+        "resume.approval-unknown",
+        _MADE_UP,
+        _lenient(
+            lambda incoming: not _foreign(incoming) and _denies_only(incoming), UNKNOWN_APPROVAL, Leniency(unknown=True)
+        ),
+    ),
+    Fault(
+        "resume-unknown-in-json",
+        "answers a resume of an approval that it never gave, unless as a stream",
+        "resume.approval-unknown",
+        _MADE_UP,
+        _lenient(
+            lambda incoming: not _foreign(incoming) and not _streams(incoming), UNKNOWN_APPROVAL, Leniency(unknown=True)
+        ),
+    ),
+    # resume.decision-shape
+    Fault(
+        "decision-approved-no-list",
+        "takes another type of `approved_tool_execution_ids` for an empty list",
+        "resume.decision-shape",
+        "type-coerced",
+        _list_repaired("approved_tool_execution_ids", _whatever, _not_a_list),
+    ),
+    Fault(
+        "decision-approved-no-text",
+        "leaves out approved ids that are no strings",
+        "resume.decision-shape",
+        _MADE_UP,
+        _list_repaired("approved_tool_execution_ids", _text),
+    ),
+    Fault(
+        "decision-approved-no-uuid",
+        "leaves out approved ids that are no UUID",
+        "resume.decision-shape",
+        _MADE_UP,
+        _list_repaired("approved_tool_execution_ids", _uuid_text),
+    ),
+    Fault(
+        "decision-denied-no-list",
+        "takes another type of `denied_tools` for an empty list",
+        "resume.decision-shape",
+        "type-coerced",
+        _list_repaired("denied_tools", _whatever, _not_a_list),
+    ),
+    Fault(
+        "decision-denied-no-object",
+        "leaves out denials that are no objects",
+        "resume.decision-shape",
+        _MADE_UP,
+        _list_repaired("denied_tools", _object),
+    ),
+    Fault(
+        "decision-denied-no-call",
+        "leaves out denials without `tool_execution_id`",
+        "resume.decision-shape",
+        _MADE_UP,
+        _list_repaired("denied_tools", _with_call),
+    ),
+    Fault(
+        "decision-denied-no-uuid",
+        "leaves out denials whose `tool_execution_id` is no UUID",
+        "resume.decision-shape",
+        _MADE_UP,
+        _list_repaired("denied_tools", _with_uuid),
+    ),
+    # resume.foreign-call
+    Fault(
+        "foreign-call-served",
+        "decides calls of another approval",
+        "resume.foreign-call",
+        "approval-sibling",
+        Behaviour(leniency=Leniency(foreign_call=True)),
+    ),
+    Fault(
+        "foreign-call-denied",
+        "takes denials of calls of another approval",
+        "resume.foreign-call",
+        "approval-sibling",
+        _lenient(_denies_only, FOREIGN_CALL, Leniency(foreign_call=True)),
+    ),
+    Fault(
+        "foreign-call-in-json",
+        "decides calls of another approval, unless as a stream",
+        "resume.foreign-call",
+        "approval-sibling",
+        _lenient(lambda incoming: not _streams(incoming), FOREIGN_CALL, Leniency(foreign_call=True)),
+    ),
+    # resume.conflict
+    Fault(
+        "conflict-served",
+        "takes a call that is both approved and denied for approved",
+        "resume.conflict",
+        _MADE_UP,
+        Behaviour(leniency=Leniency(conflict=True)),
+    ),
+    Fault(
+        "conflict-denied",
+        "takes a call that is both approved and denied for denied",
+        "resume.conflict",
+        _MADE_UP,
+        _repaired(_denials_win),
+    ),
+    Fault(
+        "conflict-in-json",
+        "takes a call that is both approved and denied for approved, unless as a stream",
+        "resume.conflict",
+        _MADE_UP,
+        _lenient(lambda incoming: not _streams(incoming), CONTRADICTION, Leniency(conflict=True)),
+    ),
+    # resume.further-round
+    Fault(
+        "further-approval-id-old",
+        "calls the further round by the approval that was resumed",
+        "resume.further-round",
+        _MADE_UP,
+        shaped(_the_same_approval, further_round),
+    ),
+    Fault(
+        "further-approval-id-old-stream",
+        "calls the further round by the approval that was resumed, in the stream",
+        "resume.further-round",
+        _MADE_UP,
+        shaped(_the_same_approval, _further_stream),
+    ),
+    Fault(
+        "further-approval-id-missing",
+        "leaves `approval_id` out of the further round",
+        "resume.further-round",
+        _MADE_UP,
+        chunks(drop("/kitemesh/approval_id"), when=further_round),
+    ),
+    Fault(
+        "further-calls-missing",
+        "leaves the calls out of the further round's JSON",
+        "resume.further-round",
+        "finish-tools-empty",
+        shaped(_without_calls, _further_json),
+    ),
+    Fault(
+        "further-calls-unnamed",
+        "leaves the calls' ids out of the further round",
+        "resume.further-round",
+        "tool-id-missing",
+        shaped(_calls_unnamed, further_round),
+    ),
+    Fault(
+        "further-expiry-missing",
+        "leaves `expires_at` out of the further round",
+        "resume.further-round",
+        _MADE_UP,
+        chunks(drop("/kitemesh/expires_at"), when=further_round),
+    ),
+    Fault(
+        "further-execution-missing",
+        "leaves `execution_id` out of the further round's JSON",
+        "resume.further-round",
+        _MADE_UP,
+        chunks(drop("/kitemesh/execution_id"), when=_further_json),
+    ),
+    Fault(
+        "further-finish-stop",
+        "sends `stop` with the calls of the further round",
+        "resume.further-round",
+        "finish-stop-tools",
+        chunks(put(_FINISH, "stop"), when=further_round, at=last),
+    ),
+    # resume.refusal-keeps
+    Fault(
+        "refusal-spends",
+        "forgets the approval of every resume that it refuses",
+        "resume.refusal-keeps",
+        _MADE_UP,
+        Behaviour(leniency=Leniency(spends_on_refusal=True)),
+    ),
+    Fault(
+        "refusal-spends-after-schema",
+        "forgets the approval when a resume breaks the schema",
+        "resume.refusal-keeps",
+        _MADE_UP,
+        _spent_by(_BROKEN_BODY),
+    ),
+    Fault(
+        "refusal-spends-after-foreign-call",
+        "forgets the approval when a resume names a call of another one",
+        "resume.refusal-keeps",
+        _MADE_UP,
+        _spent_by(FOREIGN_CALL),
+    ),
+    Fault(
+        "refusal-spends-after-conflict",
+        "forgets the approval when a resume contradicts itself",
+        "resume.refusal-keeps",
+        _MADE_UP,
+        _spent_by(CONTRADICTION),
+    ),
+    Fault(
+        "refusal-spends-after-stranger",
+        "forgets the approval when somebody without a token asks for it",
+        "resume.refusal-keeps",
+        _MADE_UP,
+        _spent_by(UNAUTHENTICATED),
+    ),
+    # resume.race
+    Fault(
+        "race-serves-both",
+        "serves two simultaneous resumes, with an answer each",
+        "resume.race",
+        "approval-double",
+        _race(),
+    ),
+    Fault(
+        "race-serves-both-denials",
+        "serves two simultaneous denials, with an answer each",
+        "resume.race",
+        "approval-double",
+        _race(_denies_only),
+    ),
+    Fault(
+        "race-serves-both-in-json",
+        "serves two simultaneous resumes, unless as streams",
+        "resume.race",
+        "approval-double",
+        _race(lambda incoming: not _streams(incoming)),
+    ),
+    # resume.expired
+    Fault(
+        "expired-served",
+        "takes decisions after the approval has expired",
+        "resume.expired",
+        "approval-expired",
+        Behaviour(leniency=Leniency(expired=True)),
+    ),
+    Fault(
+        "expired-denied",
+        "takes denials after the approval has expired",
+        "resume.expired",
+        "approval-expired",
+        _lenient(_denies_only, EXPIRED, Leniency(expired=True)),
+    ),
+    Fault(
+        "expired-within-grace",
+        "takes decisions until a minute after `expires_at`",
+        "resume.expired",
+        "approval-expired",
+        _lenient(_just_expired, EXPIRED, Leniency(expired=True)),
+    ),
+    # resume.other-caller
+    Fault(
+        "other-caller-served",
+        "resumes another caller's approval",
+        "resume.other-caller",
+        "approval-foreign",
+        Behaviour(leniency=Leniency(other_caller=True)),
+    ),
+    Fault(
+        "other-caller-denied",
+        "lets another caller deny",
+        "resume.other-caller",
+        "approval-foreign",
+        _lenient(
+            lambda incoming: _foreign(incoming) and _denies_only(incoming),
+            UNKNOWN_APPROVAL,
+            Leniency(other_caller=True),
+        ),
+    ),
+    Fault(
+        "other-caller-in-json",
+        "resumes another caller's approval, unless as a stream",
+        "resume.other-caller",
+        "approval-foreign",
+        _lenient(
+            lambda incoming: _foreign(incoming) and not _streams(incoming),
+            UNKNOWN_APPROVAL,
+            Leniency(other_caller=True),
+        ),
+    ),
+    # resume.replay
+    Fault(
+        "replay-runs-again",
+        "resumes again an approval that has been resumed before",
+        "resume.replay",
+        "approval-double",
+        _replay(),
+    ),
+    Fault(
+        "replay-approves-again",
+        "runs the tools again when an approval is repeated",
+        "resume.replay",
+        "approval-double",
+        _replay(_approves),
+    ),
+    Fault(
+        "replay-runs-again-in-json",
+        "resumes again, unless as a stream",
+        "resume.replay",
+        "approval-double",
+        _replay(lambda incoming: not _streams(incoming)),
+    ),
+    # resume.request-fields
+    Fault(
+        "resume-temperature-unjudged",
+        "takes any `temperature`",
+        "resume.request-fields",
+        "range-unchecked",
+        _unjudged("/temperature"),
+    ),
+    Fault(
+        "resume-max-tokens-unjudged",
+        "takes any number of `max_tokens`",
+        "resume.request-fields",
+        "range-unchecked",
+        _unjudged("/max_tokens"),
+    ),
+    Fault("resume-role-unjudged", "takes any role", "resume.request-fields", _MADE_UP, _unjudged("/messages/")),
+    Fault(
+        "resume-messages-unjudged",
+        "takes messages that are missing, none, or without a user's",
+        "resume.request-fields",
+        "messages-empty-ok",
+        _unjudged("/messages"),
+    ),
+    Fault("resume-mode-unjudged", "takes any `mode`", "resume.request-fields", _MADE_UP, _unjudged("/metadata/mode")),
+    Fault(
+        "resume-stream-type-unjudged",
+        "takes any type of `stream`",
+        "resume.request-fields",
+        "type-coerced",
+        _unjudged("/stream"),
+    ),
+    Fault(
+        "resume-model-unjudged", "takes any `model`, and none", "resume.request-fields", _MADE_UP, _unjudged("/model")
+    ),
+    # resume.auth
+    Fault(
+        "resume-auth-missing-header",
+        "takes whoever sends no token for the approval's owner",
+        "resume.auth",
+        "bearer-empty",
+        _owner_assumed(_no_authorization),
+    ),
+    Fault(
+        "resume-auth-empty-bearer",
+        "takes whoever sends an empty token for the approval's owner",
+        "resume.auth",
+        "bearer-empty",
+        _owner_assumed(_empty_bearer),
+    ),
+    Fault(
+        "resume-auth-unknown-token",
+        "takes whoever sends any token for the approval's owner",
+        "resume.auth",
+        "approval-foreign",
+        _owner_assumed(_never_issued),
+    ),
+    Fault(
+        "resume-auth-as-unknown",
+        "answers 404 to a resume without a valid token",
+        "resume.auth",
+        _MADE_UP,
+        _unauthenticated_as(UNKNOWN_APPROVAL),
+    ),
+    Fault(
+        "resume-auth-forbidden",
+        "answers 403 to a resume without a valid token",
+        "resume.auth",
+        _MADE_UP,
+        _unauthenticated_as(_FORBIDDEN),
+    ),
+)

@@ -199,10 +199,6 @@ def _anything(context: Context) -> bool:
     return True
 
 
-def _waits_for_nothing(endpoint: Endpoint) -> bool:
-    return endpoint is Endpoint.COMPLETIONS
-
-
 def _shouted(outs: list[Out]) -> Sequence[Piece]:
     return [*outs[:-1], Out(b"data: [done]\n\n")]
 
@@ -214,7 +210,7 @@ FAULTS: tuple[Fault, ...] = (
         "answers with one JSON object although `stream` is true",
         "stream.media-type",
         "json-for-stream",
-        as_json(lambda decision, endpoint: decision.approval is None and _waits_for_nothing(endpoint)),
+        as_json(lambda decision, endpoint: decision.approval is None and endpoint is Endpoint.COMPLETIONS),
     ),
     Fault(
         "media-type-events-as-json",

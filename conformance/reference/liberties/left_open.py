@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour
@@ -59,7 +60,7 @@ def _unnatural(incoming: Incoming) -> bool:
         side = "assistant" if role == "tool" else role
         if not (side == "assistant" and turns and turns[-1] == "assistant"):
             turns.append(side)
-    if any(a == b == "assistant" for a, b in zip(roles, roles[1:], strict=False)):
+    if any(a == b == "assistant" for a, b in pairwise(roles)):
         return True
     return len(turns) % 2 == 0 or any(side != ("user", "assistant")[i % 2] for i, side in enumerate(turns))
 
@@ -229,75 +230,193 @@ def _cleans_text() -> Behaviour:
 
 
 LIBERTIES: tuple[Liberty, ...] = (
-    Liberty("open-content-absent", "A message without `content` is refused.", _OPEN + "whether `content` may be absent",
-            refusing(_any_message(lambda m: "content" not in m), _UNPROCESSABLE, "messages: content is required.")),
-    Liberty("open-blank-text", "Blank text is refused.", _OPEN + "blank text",
-            refusing(_any_message(lambda m: m.get("content") is not None and not text_of(m).strip()), _BAD,
-                     "messages: text content blocks must be non-empty.")),
-    Liberty("open-order-of-roles", "User and assistant have to take turns, from user to user.", _OPEN + "the order of roles",
-            refusing(_unnatural, _BAD, "Conversation roles must alternate user/assistant/user/assistant/…")),
-    Liberty("open-assistant-last", "An assistant message last is refused.", _OPEN + "an assistant message last",
-            refusing(lambda i: bool(messages_of(i)) and messages_of(i)[-1].get("role") == "assistant", _BAD,
-                     "The last message must be of the role user.")),
-    Liberty("open-system-first", "A system message is taken as the first one only.", _OPEN + "the order of roles",
-            refusing(lambda i: any(m.get("role") == "system" for m in messages_of(i)[1:]), _BAD,
-                     "A system message must come first.")),
-    Liberty("open-tool-needs-call", "A tool message without its call is refused, a well-formed history taken.",
-            _OPEN + "a `tool` message without its call",
-            refusing(_bare_tool, _BAD, "messages with role 'tool' must be a response to a preceding message with"
-                     " 'tool_calls'.")),
-    Liberty("open-tool-bare-only", "A bare tool message is taken, `tool_calls` and `tool_call_id` are unknown fields.",
-            _OPEN + "unknown extra fields; accept.roles: whichever it takes",
-            refusing(_any_message(lambda m: bool(set(m) - {"role", "content"})), _UNPROCESSABLE,
-                     "messages: extra inputs are not permitted.")),
-    Liberty("open-unknown-fields-422", "Unknown fields are refused by 422.", _OPEN + "unknown extra fields",
-            refusing(_unknown_fields, _UNPROCESSABLE, "Extra inputs are not permitted.")),
-    Liberty("open-unknown-fields-400", "Unknown fields are refused by 400.", _OPEN + "unknown extra fields",
-            refusing(_unknown_fields, _BAD, "Unrecognized request argument supplied.")),
-    Liberty("open-nulls", "`null` in an optional field is refused.", _OPEN + "`null` in an optional field",
-            refusing(_nulls, _UNPROCESSABLE, "A field is null.")),
-    Liberty("open-float-integers", "`1.0` for an integer is refused.", _OPEN + "`1.0` where an integer is asked for",
-            refusing(_float_limits, _UNPROCESSABLE, "A limit has to be an integer.")),
-    Liberty("open-empty-parts", "An empty content array is refused.", _OPEN + "empty content arrays",
-            refusing(_any_message(lambda m: m.get("content") == []), _BAD, "content: at least one part is needed.")),
-    Liberty("open-parts-bare", "Parts without `type` or `text` are refused.", _OPEN + "parts without `type` or `text`",
-            refusing(_any_part(lambda part: not {"type", "text"} <= set(part)), _BAD, "content: a part has no type.")),
-    Liberty("open-uuid-case", "UUIDs in upper case are refused.", _OPEN + "letter case and version of UUIDs in requests",
-            refusing(lambda i: any(id_ != id_.lower() for id_ in _uuids(i)), _BAD, "UUIDs are written in lower case.")),
-    Liberty("open-uuid-version", "UUIDs of another version than 4 are refused.",
-            _OPEN + "letter case and version of UUIDs in requests",
-            refusing(lambda i: not all(_UUID4.fullmatch(id_.lower()) for id_ in _uuids(i)), _BAD, "UUIDs are of version 4.")),
-    Liberty("open-other-groups-404", "Another group than its own is unknown (404).",
-            _OPEN + "groups other than the target's own", set_to(models=(DEFAULT_MODEL,))),
-    Liberty("open-undecided-refused", "A resume has to decide on every call.", _OPEN + "calls left undecided on resume",
-            refusing(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided.")),
-    Liberty("open-undecided-approved", "Calls left undecided count as approved.", _OPEN + "calls left undecided on resume",
-            _decided_for(True)),
-    Liberty("open-stream-limits", "Output limits are not heeded inside a stream.", _OPEN + "output limits inside a stream",
-            _unlimited_streams()),
-    Liberty("open-unknown-approval-first", "An unknown approval is told (404) before a resume's other faults.",
-            _OPEN + "whether a resume's other faults are found before its unknown approval", _unknown_approval_first()),
-    Liberty("open-json-leniently", "JSON is read leniently: BOM, names twice, lone surrogates, NaN elsewhere.",
-            _OPEN + "NaN and Infinity outside `temperature`; robust.json-edges asks for an answer", _leniently_read()),
-    Liberty("open-nesting", "Nesting of any depth is read.", "robust.json-edges asks for an answer", _takes_nested_bodies()),
-    Liberty("open-same-conversation", "A resume has to bring the paused request's own model and messages.",
-            "Facts: resume adds members to the request; whether others may be changed is not told",
-            together(_remembering(), refusing(_other_conversation, Refusal(409, "conflict_error", "conversation_differs"),
-                                              "The conversation is not the paused one."))),
-    Liberty("open-controls-dropped", "Control characters do not come back in answers.",
-            "accept.unicode-edges asks that they be accepted, no more", _cleans_text()),
-    Liberty("open-strict-in-all", "A server that refuses everything that is left open.", _OPEN + "each of them",
-            together(
-                refusing(_any_message(lambda m: "content" not in m), _UNPROCESSABLE, "content is required."),
-                refusing(_any_message(lambda m: m.get("content") is not None and not text_of(m).strip()), _BAD,
-                         "content is blank."),
-                refusing(_unnatural, _BAD, "Roles must alternate."),
-                refusing(_unknown_fields, _UNPROCESSABLE, "Extra inputs are not permitted."),
-                refusing(_nulls, _UNPROCESSABLE, "A field is null."),
-                refusing(_float_limits, _UNPROCESSABLE, "A limit has to be an integer."),
-                refusing(lambda i: any(id_ != id_.lower() for id_ in _uuids(i)), _BAD, "UUIDs in lower case."),
-                refusing(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided."),
-                refusing(_any_part(lambda part: set(part) != {"type", "text"}), _BAD, "parts of text only."),
-                set_to(models=(DEFAULT_MODEL,)),
-            )),
-)  # fmt: skip
+    Liberty(
+        "open-content-absent",
+        "A message without `content` is refused.",
+        _OPEN + "whether `content` may be absent",
+        refusing(_any_message(lambda m: "content" not in m), _UNPROCESSABLE, "messages: content is required."),
+    ),
+    Liberty(
+        "open-blank-text",
+        "Blank text is refused.",
+        _OPEN + "blank text",
+        refusing(
+            _any_message(lambda m: m.get("content") is not None and not text_of(m).strip()),
+            _BAD,
+            "messages: text content blocks must be non-empty.",
+        ),
+    ),
+    Liberty(
+        "open-order-of-roles",
+        "User and assistant have to take turns, from user to user.",
+        _OPEN + "the order of roles",
+        refusing(_unnatural, _BAD, "Conversation roles must alternate user/assistant/user/assistant/…"),
+    ),
+    Liberty(
+        "open-assistant-last",
+        "An assistant message last is refused.",
+        _OPEN + "an assistant message last",
+        refusing(
+            lambda i: bool(messages_of(i)) and messages_of(i)[-1].get("role") == "assistant",
+            _BAD,
+            "The last message must be of the role user.",
+        ),
+    ),
+    Liberty(
+        "open-system-first",
+        "A system message is taken as the first one only.",
+        _OPEN + "the order of roles",
+        refusing(
+            lambda i: any(m.get("role") == "system" for m in messages_of(i)[1:]),
+            _BAD,
+            "A system message must come first.",
+        ),
+    ),
+    Liberty(
+        "open-tool-needs-call",
+        "A tool message without its call is refused, a well-formed history taken.",
+        _OPEN + "a `tool` message without its call",
+        refusing(
+            _bare_tool, _BAD, "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
+        ),
+    ),
+    Liberty(
+        "open-tool-bare-only",
+        "A bare tool message is taken, `tool_calls` and `tool_call_id` are unknown fields.",
+        _OPEN + "unknown extra fields; accept.roles: whichever it takes",
+        refusing(
+            _any_message(lambda m: bool(set(m) - {"role", "content"})),
+            _UNPROCESSABLE,
+            "messages: extra inputs are not permitted.",
+        ),
+    ),
+    Liberty(
+        "open-unknown-fields-422",
+        "Unknown fields are refused by 422.",
+        _OPEN + "unknown extra fields",
+        refusing(_unknown_fields, _UNPROCESSABLE, "Extra inputs are not permitted."),
+    ),
+    Liberty(
+        "open-unknown-fields-400",
+        "Unknown fields are refused by 400.",
+        _OPEN + "unknown extra fields",
+        refusing(_unknown_fields, _BAD, "Unrecognized request argument supplied."),
+    ),
+    Liberty(
+        "open-nulls",
+        "`null` in an optional field is refused.",
+        _OPEN + "`null` in an optional field",
+        refusing(_nulls, _UNPROCESSABLE, "A field is null."),
+    ),
+    Liberty(
+        "open-float-integers",
+        "`1.0` for an integer is refused.",
+        _OPEN + "`1.0` where an integer is asked for",
+        refusing(_float_limits, _UNPROCESSABLE, "A limit has to be an integer."),
+    ),
+    Liberty(
+        "open-empty-parts",
+        "An empty content array is refused.",
+        _OPEN + "empty content arrays",
+        refusing(_any_message(lambda m: m.get("content") == []), _BAD, "content: at least one part is needed."),
+    ),
+    Liberty(
+        "open-parts-bare",
+        "Parts without `type` or `text` are refused.",
+        _OPEN + "parts without `type` or `text`",
+        refusing(_any_part(lambda part: not {"type", "text"} <= set(part)), _BAD, "content: a part has no type."),
+    ),
+    Liberty(
+        "open-uuid-case",
+        "UUIDs in upper case are refused.",
+        _OPEN + "letter case and version of UUIDs in requests",
+        refusing(lambda i: any(id_ != id_.lower() for id_ in _uuids(i)), _BAD, "UUIDs are written in lower case."),
+    ),
+    Liberty(
+        "open-uuid-version",
+        "UUIDs of another version than 4 are refused.",
+        _OPEN + "letter case and version of UUIDs in requests",
+        refusing(
+            lambda i: not all(_UUID4.fullmatch(id_.lower()) for id_ in _uuids(i)), _BAD, "UUIDs are of version 4."
+        ),
+    ),
+    Liberty(
+        "open-other-groups-404",
+        "Another group than its own is unknown (404).",
+        _OPEN + "groups other than the target's own",
+        set_to(models=(DEFAULT_MODEL,)),
+    ),
+    Liberty(
+        "open-undecided-refused",
+        "A resume has to decide on every call.",
+        _OPEN + "calls left undecided on resume",
+        refusing(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided."),
+    ),
+    Liberty(
+        "open-undecided-approved",
+        "Calls left undecided count as approved.",
+        _OPEN + "calls left undecided on resume",
+        _decided_for(True),
+    ),
+    Liberty(
+        "open-stream-limits",
+        "Output limits are not heeded inside a stream.",
+        _OPEN + "output limits inside a stream",
+        _unlimited_streams(),
+    ),
+    Liberty(
+        "open-unknown-approval-first",
+        "An unknown approval is told (404) before a resume's other faults.",
+        _OPEN + "whether a resume's other faults are found before its unknown approval",
+        _unknown_approval_first(),
+    ),
+    Liberty(
+        "open-json-leniently",
+        "JSON is read leniently: BOM, names twice, lone surrogates, NaN elsewhere.",
+        _OPEN + "NaN and Infinity outside `temperature`; robust.json-edges asks for an answer",
+        _leniently_read(),
+    ),
+    Liberty(
+        "open-nesting", "Nesting of any depth is read.", "robust.json-edges asks for an answer", _takes_nested_bodies()
+    ),
+    Liberty(
+        "open-same-conversation",
+        "A resume has to bring the paused request's own model and messages.",
+        "Facts: resume adds members to the request; whether others may be changed is not told",
+        together(
+            _remembering(),
+            refusing(
+                _other_conversation,
+                Refusal(409, "conflict_error", "conversation_differs"),
+                "The conversation is not the paused one.",
+            ),
+        ),
+    ),
+    Liberty(
+        "open-controls-dropped",
+        "Control characters do not come back in answers.",
+        "accept.unicode-edges asks that they be accepted, no more",
+        _cleans_text(),
+    ),
+    Liberty(
+        "open-strict-in-all",
+        "A server that refuses everything that is left open.",
+        _OPEN + "each of them",
+        together(
+            refusing(_any_message(lambda m: "content" not in m), _UNPROCESSABLE, "content is required."),
+            refusing(
+                _any_message(lambda m: m.get("content") is not None and not text_of(m).strip()),
+                _BAD,
+                "content is blank.",
+            ),
+            refusing(_unnatural, _BAD, "Roles must alternate."),
+            refusing(_unknown_fields, _UNPROCESSABLE, "Extra inputs are not permitted."),
+            refusing(_nulls, _UNPROCESSABLE, "A field is null."),
+            refusing(_float_limits, _UNPROCESSABLE, "A limit has to be an integer."),
+            refusing(lambda i: any(id_ != id_.lower() for id_ in _uuids(i)), _BAD, "UUIDs in lower case."),
+            refusing(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided."),
+            refusing(_any_part(lambda part: set(part) != {"type", "text"}), _BAD, "parts of text only."),
+            set_to(models=(DEFAULT_MODEL,)),
+        ),
+    ),
+)

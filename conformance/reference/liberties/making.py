@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from conformance.reference.behaviour import Behaviour, Context, Headers, Kind, Leniency
 from conformance.reference.decision import Decision, Refuse, Serve
@@ -17,6 +17,7 @@ from conformance.reference.model import last_prompt
 from conformance.reference.settings import Settings
 from conformance.reference.transmission import Close, Out, Piece, Raw
 
+_T = TypeVar("_T")
 Object = dict[str, Any]
 When = Callable[[Incoming], bool]
 
@@ -107,18 +108,18 @@ def added(members: Mapping[str, Any], *kinds: Kind, at: tuple[str | int, ...] = 
     return on_objects(lambda _, value: at_path(value, at, lambda place: {**members, **place}), *kinds)
 
 
-def at_path(value: Any, path: tuple[str | int, ...], change: Callable[[Any], Any]) -> Any:
+def at_path(value: _T, path: tuple[str | int, ...], change: Callable[[Any], Any]) -> _T:
     """The value with what stands at the path changed; `*` stands for every item. As it is, where nothing is there."""
+    changed: Any = value
     if not path:
-        return change(value)
-    first, *rest = path
-    if isinstance(value, list) and (first == "*" or isinstance(first, int)):
-        return [
-            at_path(item, tuple(rest), change) if first in ("*", index) else item for index, item in enumerate(value)
+        changed = change(value)
+    elif isinstance(value, list) and (path[0] == "*" or isinstance(path[0], int)):
+        changed = [
+            at_path(item, path[1:], change) if path[0] in ("*", index) else item for index, item in enumerate(value)
         ]
-    if isinstance(value, dict) and first in value:
-        return {**value, str(first): at_path(value[first], tuple(rest), change)}
-    return value
+    elif isinstance(value, dict) and path[0] in value:
+        changed = {**value, path[0]: at_path(value[path[0]], path[1:], change)}
+    return cast(_T, changed)
 
 
 def chunk(like: Object, delta: Object, finish_reason: str | None = None, index: int = 0) -> Object:

@@ -127,12 +127,12 @@ def _rated(credits: float) -> Behaviour:
     )
 
 
-_DETAILS = {
+_DETAILS: Object = {
     "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": None},
     "completion_tokens_details": {"reasoning_tokens": 0, "accepted_prediction_tokens": 0},
     "cost": 0.000012,
 }
-_EXTRAS = {
+_EXTRAS: Object = {
     "service_tier": "default",
     "system_fingerprint": "fp_44709d6fcb",
     "warnings": [],
@@ -142,69 +142,154 @@ _EXTRAS = {
 }
 
 LIBERTIES: tuple[Liberty, ...] = (
-    Liberty("json-pretty", "JSON with white space before, within and behind it.", _JSON,
-            on_json(lambda value: f" \r\n\t{json.dumps(value, indent=2)}\n\n", *JSON_ANSWERS, Kind.ERROR)),
-    Liberty("json-escaped", "Every character beyond ASCII, and slashes, escaped.", _JSON,
-            on_json(lambda value: json.dumps(value).replace("/", "\\/"), *JSON_ANSWERS, Kind.ERROR)),
-    Liberty("json-members-backwards", "Members in the opposite order.", _JSON,
-            on_objects(lambda _, value: _backwards(value), *EVERYTHING)),
-    Liberty("json-leading-white-space", "JSON answers that begin with white space, sent early to keep a proxy awake.",
-            _JSON, on_data(lambda data: b"\n" * 40 + data, *JSON_ANSWERS)),
-    Liberty("json-kept-alive", "White space while the model thinks, then the JSON.", _JSON,
-            Behaviour(
-                emit=lambda context, pieces: (
-                    [Out(b" "), Out(b"\n", 0.05), *pieces] if context.kind in JSON_ANSWERS else pieces
+    Liberty(
+        "json-pretty",
+        "JSON with white space before, within and behind it.",
+        _JSON,
+        on_json(lambda value: f" \r\n\t{json.dumps(value, indent=2)}\n\n", *JSON_ANSWERS, Kind.ERROR),
+    ),
+    Liberty(
+        "json-escaped",
+        "Every character beyond ASCII, and slashes, escaped.",
+        _JSON,
+        on_json(lambda value: json.dumps(value).replace("/", "\\/"), *JSON_ANSWERS, Kind.ERROR),
+    ),
+    Liberty(
+        "json-members-backwards",
+        "Members in the opposite order.",
+        _JSON,
+        on_objects(lambda _, value: _backwards(value), *EVERYTHING),
+    ),
+    Liberty(
+        "json-leading-white-space",
+        "JSON answers that begin with white space, sent early to keep a proxy awake.",
+        _JSON,
+        on_data(lambda data: b"\n" * 40 + data, *JSON_ANSWERS),
+    ),
+    Liberty(
+        "json-kept-alive",
+        "White space while the model thinks, then the JSON.",
+        _JSON,
+        Behaviour(
+            emit=lambda context, pieces: (
+                [Out(b" "), Out(b"\n", 0.05), *pieces] if context.kind in JSON_ANSWERS else pieces
+            ),
+            head=lambda context, status, headers: (status, [h for h in headers if h[0] != "Content-Length"]),
+        ),
+    ),
+    Liberty(
+        "integers-as-floats",
+        "Every integer written with `.0`.",
+        _INTEGER,
+        on_objects(lambda _, value: _floats(value), *SERVED),
+    ),
+    Liberty(
+        "extra-members-everywhere",
+        "Members that nobody documented, at every level.",
+        _EXTRA,
+        together(
+            added(_EXTRAS, *SERVED),
+            added({"logprobs": None, "stop_reason": None, "content_filter_results": {}}, *SERVED, at=("choices", "*")),
+            added(
+                {"refusal": None, "annotations": [], "audio": None, "function_call": None},
+                *SERVED,
+                at=("choices", "*", "message"),
+            ),
+            added(_DETAILS, Kind.COMPLETION, at=("usage",)),
+            added({"region": "eu", "approvals": [], "trace": None}, *SERVED, at=("kitemesh",)),
+            added(
+                {"param": None, "details": [{"loc": ["body", "x"], "msg": "y"}], "doc_url": "https://a.example/e"},
+                Kind.ERROR,
+                at=("error",),
+            ),
+            added({"status": 0, "detail": None, "timestamp": "2026-01-01T00:00:00Z"}, Kind.ERROR),
+        ),
+    ),
+    Liberty(
+        "tool-calls-null",
+        "`tool_calls: null` on answers without calls.",
+        _NULL,
+        added({"tool_calls": None}, Kind.COMPLETION, at=("choices", "*", "message")),
+    ),
+    Liberty(
+        "tool-calls-empty",
+        "`tool_calls: []` on answers without calls.",
+        "completion.finish-reason: no call is there",
+        added({"tool_calls": []}, Kind.COMPLETION, at=("choices", "*", "message")),
+    ),
+    Liberty(
+        "approval-members-null",
+        "`approval_id: null` and `expires_at: null` where nothing waits.",
+        _NULL,
+        added({"approval_id": None, "expires_at": None}, Kind.COMPLETION, Kind.CHUNK, at=("kitemesh",)),
+    ),
+    Liberty(
+        "approval-usage-null",
+        "`usage: null` and `credits_charged: null` while an approval waits.",
+        _NULL,
+        together(
+            added({"usage": None}, Kind.APPROVAL, Kind.APPROVAL_CHUNK),
+            added({"credits_charged": None}, Kind.APPROVAL, Kind.APPROVAL_CHUNK, at=("kitemesh",)),
+        ),
+    ),
+    Liberty(
+        "approval-usage-counted",
+        "`usage`, `credits_charged` and `request_id` while an approval waits, too.",
+        "Facts: the documented example bears no `usage`; nothing forbids it",
+        together(
+            added(
+                {"usage": {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}},
+                Kind.APPROVAL,
+                Kind.APPROVAL_CHUNK,
+            ),
+            on_objects(
+                lambda context, value: at_path(
+                    value,
+                    ("kitemesh",),
+                    lambda k: {**k, "credits_charged": 1, "request_id": context.incoming.request_id},
                 ),
-                head=lambda context, status, headers: (status, [h for h in headers if h[0] != "Content-Length"]),
-            )),
-    Liberty("integers-as-floats", "Every integer written with `.0`.", _INTEGER,
-            on_objects(lambda _, value: _floats(value), *SERVED)),
-    Liberty("extra-members-everywhere", "Members that nobody documented, at every level.", _EXTRA,
-            together(
-                added(_EXTRAS, *SERVED),
-                added({"logprobs": None, "stop_reason": None, "content_filter_results": {}}, *SERVED, at=("choices", "*")),
-                added({"refusal": None, "annotations": [], "audio": None, "function_call": None}, *SERVED,
-                      at=("choices", "*", "message")),
-                added(_DETAILS, Kind.COMPLETION, at=("usage",)),
-                added({"region": "eu", "approvals": [], "trace": None}, *SERVED, at=("kitemesh",)),
-                added({"param": None, "details": [{"loc": ["body", "x"], "msg": "y"}], "doc_url": "https://a.example/e"},
-                      Kind.ERROR, at=("error",)),
-                added({"status": 0, "detail": None, "timestamp": "2026-01-01T00:00:00Z"}, Kind.ERROR),
-            )),
-    Liberty("tool-calls-null", "`tool_calls: null` on answers without calls.", _NULL,
-            added({"tool_calls": None}, Kind.COMPLETION, at=("choices", "*", "message"))),
-    Liberty("tool-calls-empty", "`tool_calls: []` on answers without calls.", "completion.finish-reason: no call is there",
-            added({"tool_calls": []}, Kind.COMPLETION, at=("choices", "*", "message"))),
-    Liberty("approval-members-null", "`approval_id: null` and `expires_at: null` where nothing waits.", _NULL,
-            added({"approval_id": None, "expires_at": None}, Kind.COMPLETION, Kind.CHUNK, at=("kitemesh",))),
-    Liberty("approval-usage-null", "`usage: null` and `credits_charged: null` while an approval waits.", _NULL,
-            together(added({"usage": None}, Kind.APPROVAL, Kind.APPROVAL_CHUNK),
-                     added({"credits_charged": None}, Kind.APPROVAL, Kind.APPROVAL_CHUNK, at=("kitemesh",)))),
-    Liberty("approval-usage-counted", "`usage`, `credits_charged` and `request_id` while an approval waits, too.",
-            "Facts: the documented example bears no `usage`; nothing forbids it",
-            together(
-                added({"usage": {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}},
-                      Kind.APPROVAL, Kind.APPROVAL_CHUNK),
-                on_objects(
-                    lambda context, value: at_path(
-                        value, ("kitemesh",),
-                        lambda k: {**k, "credits_charged": 1, "request_id": context.incoming.request_id},
-                    ), Kind.APPROVAL),
-            )),
-    Liberty("two-choices", "Two choices in each answer.", "completion.choices: at least one choice, counted from 0",
-            on_objects(_two_choices, Kind.COMPLETION)),
+                Kind.APPROVAL,
+            ),
+        ),
+    ),
+    Liberty(
+        "two-choices",
+        "Two choices in each answer.",
+        "completion.choices: at least one choice, counted from 0",
+        on_objects(_two_choices, Kind.COMPLETION),
+    ),
     Liberty("credits-nothing", "Nothing is charged.", "kitemesh.credits-charged: a non-negative number", _rated(0)),
-    Liberty("credits-fractional", "A fraction of a credit, in exponent notation.",
-            "kitemesh.credits-charged: a non-negative number", _rated(2.5e-7)),
-    Liberty("ids-bare-uuids", "`id` is a bare UUID.", _ID, _with_id(lambda id_: str(uuid.uuid5(uuid.NAMESPACE_OID, id_)))),
-    Liberty("ids-digits", "`id` is a string of digits.", _ID,
-            _with_id(lambda id_: str(uuid.uuid5(uuid.NAMESPACE_OID, id_).int % 10**18))),
-    Liberty("ids-long-and-odd", "`id` is long and holds spaces, quotes, slashes and letters beyond ASCII.", _ID,
-            _with_id(lambda id_: f'réponse «{id_}» / "#1" ' + "x" * 300)),
+    Liberty(
+        "credits-fractional",
+        "A fraction of a credit, in exponent notation.",
+        "kitemesh.credits-charged: a non-negative number",
+        _rated(2.5e-7),
+    ),
+    Liberty(
+        "ids-bare-uuids", "`id` is a bare UUID.", _ID, _with_id(lambda id_: str(uuid.uuid5(uuid.NAMESPACE_OID, id_)))
+    ),
+    Liberty(
+        "ids-digits",
+        "`id` is a string of digits.",
+        _ID,
+        _with_id(lambda id_: str(uuid.uuid5(uuid.NAMESPACE_OID, id_).int % 10**18)),
+    ),
+    Liberty(
+        "ids-long-and-odd",
+        "`id` is long and holds spaces, quotes, slashes and letters beyond ASCII.",
+        _ID,
+        _with_id(lambda id_: f'réponse «{id_}» / "#1" ' + "x" * 300),
+    ),
     Liberty("uuids-upper", "UUIDs in upper case.", _UUID, _uuids(str.upper)),
     Liberty("uuids-version-7", "UUIDs of version 7, the first digits of which are alike.", _UUID, _version_7()),
-    Liberty("cut-content-null", "A content filter cuts one answer: `content: null`.", _CUT, _cut(None, "content_filter")),
-    Liberty("cut-content-absent", "A content filter cuts one answer: no `content`.", f"{_CUT}; {_NULL}",
-            _cut(..., "content_filter")),
+    Liberty(
+        "cut-content-null", "A content filter cuts one answer: `content: null`.", _CUT, _cut(None, "content_filter")
+    ),
+    Liberty(
+        "cut-content-absent",
+        "A content filter cuts one answer: no `content`.",
+        f"{_CUT}; {_NULL}",
+        _cut(..., "content_filter"),
+    ),
     Liberty("cut-content-empty", "One answer ends by `length` before a word is said.", _CUT, _cut("", "length")),
-)  # fmt: skip
+)

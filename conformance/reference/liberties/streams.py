@@ -54,8 +54,8 @@ def _role_in_each(_: Context, value: Object) -> Object:
     return _delta(value, lambda delta: {"role": "assistant", **delta})
 
 
-def _role_with_first_content(_: Context, chunks: Objects) -> Objects:
-    first, *rest = chunks
+def _role_with_first_content(context: Context, chunks: Objects) -> Objects:
+    _, *rest = chunks
     if len(rest) < 2:
         return chunks
     return [_delta(rest[0], lambda delta: {"role": "assistant", **delta}), *rest[1:]]
@@ -256,10 +256,10 @@ def _one_packet(_: Context, pieces: list[Piece]) -> list[Piece]:
 
 def _with_length() -> Behaviour:
     def told(context: Context, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        return [*headers, ("Content-Length", str(context.memory.pop(("length", context.nth))))]
+        return [*headers, ("Content-Length", str(context.memory.pop(f"length {context.nth}")))]
 
     def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
-        context.memory[("length", context.nth)] = content_length(pieces)
+        context.memory[f"length {context.nth}"] = content_length(pieces)
         return [Out(data_of(pieces))]
 
     return together(on_bytes(emit, *STREAMS), on_headers(told, *STREAMS))
@@ -295,92 +295,239 @@ def _text(value: Any) -> Behaviour:
 LIBERTIES: tuple[Liberty, ...] = (
     # chunks
     Liberty("stream-role-in-each-delta", "The role in every delta.", _FIRST, _text(_role_in_each)),
-    Liberty("stream-role-with-content-null", "The first delta is the role with `content: null`.", _FIRST,
-            on_stream(lambda _, chunks: [_delta(chunks[0], lambda d: {**d, "content": None}), *chunks[1:]])),
-    Liberty("stream-role-alone", "The first delta is the role and nothing else.", _FIRST,
-            on_stream(lambda _, chunks: [_delta(chunks[0], lambda d: {"role": "assistant"}), *chunks[1:]])),
-    Liberty("stream-role-with-first-content", "The first delta bears the role and content.", _FIRST,
-            on_stream(_role_with_first_content)),
-    Liberty("stream-finish-with-content", "The last content and the reason in one chunk.", _FIRST,
-            on_stream(_finish_with_last_content)),
+    Liberty(
+        "stream-role-with-content-null",
+        "The first delta is the role with `content: null`.",
+        _FIRST,
+        on_stream(lambda _, chunks: [_delta(chunks[0], lambda d: {**d, "content": None}), *chunks[1:]]),
+    ),
+    Liberty(
+        "stream-role-alone",
+        "The first delta is the role and nothing else.",
+        _FIRST,
+        on_stream(lambda _, chunks: [_delta(chunks[0], lambda d: {"role": "assistant"}), *chunks[1:]]),
+    ),
+    Liberty(
+        "stream-role-with-first-content",
+        "The first delta bears the role and content.",
+        _FIRST,
+        on_stream(_role_with_first_content),
+    ),
+    Liberty(
+        "stream-finish-with-content",
+        "The last content and the reason in one chunk.",
+        _FIRST,
+        on_stream(_finish_with_last_content),
+    ),
     Liberty("stream-in-one-chunk", "Role, whole text and reason in a single chunk.", _FIRST, on_stream(_one_chunk)),
-    Liberty("stream-finish-delta-null-content", "The last delta is `content: null`.", _FIRST,
-            on_stream(lambda _, chunks: [*chunks[:-1], _delta(chunks[-1], lambda _: {"content": None})])),
+    Liberty(
+        "stream-finish-delta-null-content",
+        "The last delta is `content: null`.",
+        _FIRST,
+        on_stream(lambda _, chunks: [*chunks[:-1], _delta(chunks[-1], lambda _: {"content": None})]),
+    ),
     Liberty("stream-usage-chunk", "A usage chunk without choices behind the reason.", _USAGE, on_stream(_usage_chunk)),
-    Liberty("stream-usage-chunk-odd", "A usage chunk with id, time and model of its own.", _USAGE,
-            on_stream(_usage_of_another_look)),
-    Liberty("stream-usage-in-each", "`usage: null` in each chunk, and counts in the last.", _EXTRA,
-            together(added({"usage": None}, *STREAMS),
-                     on_stream(lambda _, chunks: [*chunks[:-1], {**chunks[-1], "usage": _USED}]))),
-    Liberty("stream-filter-results-first", "An opening chunk without choices whose id and model are empty.", _USAGE,
-            on_stream(_filter_first, *STREAMS)),
-    Liberty("stream-annotation-chunks", "Chunks without choices in the midst and at the end.", _USAGE,
-            on_stream(_annotated)),
-    Liberty("stream-kitemesh-nowhere", "No `kitemesh` on a text stream.", "kitemesh.stream: where it puts it",
-            _kitemesh_on(lambda position, count: False),
-            {"kitemesh.stream": "no chunk of a text stream bears `kitemesh`"}),
-    Liberty("stream-kitemesh-in-each", "`kitemesh` on every chunk.", "kitemesh.stream",
-            _kitemesh_on(lambda position, count: True)),
-    Liberty("stream-kitemesh-first", "`kitemesh` on the first chunk alone.", "kitemesh.stream",
-            _kitemesh_on(lambda position, count: position == 0)),
-    Liberty("stream-kitemesh-apart", "`kitemesh` in a chunk of its own without choices.", "kitemesh.stream; " + _USAGE,
-            on_stream(_kitemesh_chunk)),
-    Liberty("stream-kitemesh-null", "`kitemesh: null` on chunks that have none.", _EXTRA, added({"kitemesh": None}, *STREAMS)),
-    Liberty("stream-kitemesh-in-parts", "The execution on the first chunk, the rest on the last.", "kitemesh.stream",
-            on_stream(lambda _, chunks: [
-                {**chunks[0], "kitemesh": {"execution_id": chunks[-1]["kitemesh"]["execution_id"]}}, *chunks[1:-1],
+    Liberty(
+        "stream-usage-chunk-odd",
+        "A usage chunk with id, time and model of its own.",
+        _USAGE,
+        on_stream(_usage_of_another_look),
+    ),
+    Liberty(
+        "stream-usage-in-each",
+        "`usage: null` in each chunk, and counts in the last.",
+        _EXTRA,
+        together(
+            added({"usage": None}, *STREAMS),
+            on_stream(lambda _, chunks: [*chunks[:-1], {**chunks[-1], "usage": _USED}]),
+        ),
+    ),
+    Liberty(
+        "stream-filter-results-first",
+        "An opening chunk without choices whose id and model are empty.",
+        _USAGE,
+        on_stream(_filter_first, *STREAMS),
+    ),
+    Liberty(
+        "stream-annotation-chunks", "Chunks without choices in the midst and at the end.", _USAGE, on_stream(_annotated)
+    ),
+    Liberty(
+        "stream-kitemesh-nowhere",
+        "No `kitemesh` on a text stream.",
+        "kitemesh.stream: where it puts it",
+        _kitemesh_on(lambda position, count: False),
+        {"kitemesh.stream": "no chunk of a text stream bears `kitemesh`"},
+    ),
+    Liberty(
+        "stream-kitemesh-in-each",
+        "`kitemesh` on every chunk.",
+        "kitemesh.stream",
+        _kitemesh_on(lambda position, count: True),
+    ),
+    Liberty(
+        "stream-kitemesh-first",
+        "`kitemesh` on the first chunk alone.",
+        "kitemesh.stream",
+        _kitemesh_on(lambda position, count: position == 0),
+    ),
+    Liberty(
+        "stream-kitemesh-apart",
+        "`kitemesh` in a chunk of its own without choices.",
+        "kitemesh.stream; " + _USAGE,
+        on_stream(_kitemesh_chunk),
+    ),
+    Liberty(
+        "stream-kitemesh-null",
+        "`kitemesh: null` on chunks that have none.",
+        _EXTRA,
+        added({"kitemesh": None}, *STREAMS),
+    ),
+    Liberty(
+        "stream-kitemesh-in-parts",
+        "The execution on the first chunk, the rest on the last.",
+        "kitemesh.stream",
+        on_stream(
+            lambda _, chunks: [
+                {**chunks[0], "kitemesh": {"execution_id": chunks[-1]["kitemesh"]["execution_id"]}},
+                *chunks[1:-1],
                 at_path(chunks[-1], ("kitemesh",), lambda k: {n: v for n, v in k.items() if n != "execution_id"}),
-            ])),
-    Liberty("stream-reasoning-content", "Deltas of `reasoning_content` first, with `content: null`.", _EXTRA,
-            _reasoning("reasoning_content")),
+            ]
+        ),
+    ),
+    Liberty(
+        "stream-reasoning-content",
+        "Deltas of `reasoning_content` first, with `content: null`.",
+        _EXTRA,
+        _reasoning("reasoning_content"),
+    ),
     Liberty("stream-reasoning", "Deltas of `reasoning` first, with `content: null`.", _EXTRA, _reasoning("reasoning")),
-    Liberty("stream-idle-deltas", "Empty deltas between those with content.", "chunk.content: text (or null)",
-            on_stream(_idle_deltas)),
-    Liberty("stream-null-reason-left-out", "`finish_reason` left out until the end.", _EXTRA,
-            on_objects(_without_null_reason, *STREAMS)),
-    Liberty("stream-letter-by-letter", "One character a chunk; emoji sequences come in their parts.",
-            "chunk.text-intact: a character is one code point", together(on_stream(_letters), set_to(token_interval=0.002))),
-    Liberty("stream-two-choices", "Two choices by turns, the second one first.", "chunk.finish-once: for a choice",
-            on_stream(_two_choices)),
-    Liberty("stream-fails-midway", "One kind of prompt ends in an error event, then `[DONE]`.", _ERROR, _failing(done=True)),
-    Liberty("stream-fails-midway-without-done", "One kind of prompt ends in an error event, and the body with it.", _ERROR,
-            _failing(done=False)),
+    Liberty(
+        "stream-idle-deltas",
+        "Empty deltas between those with content.",
+        "chunk.content: text (or null)",
+        on_stream(_idle_deltas),
+    ),
+    Liberty(
+        "stream-null-reason-left-out",
+        "`finish_reason` left out until the end.",
+        _EXTRA,
+        on_objects(_without_null_reason, *STREAMS),
+    ),
+    Liberty(
+        "stream-letter-by-letter",
+        "One character a chunk; emoji sequences come in their parts.",
+        "chunk.text-intact: a character is one code point",
+        together(on_stream(_letters), set_to(token_interval=0.002)),
+    ),
+    Liberty(
+        "stream-two-choices",
+        "Two choices by turns, the second one first.",
+        "chunk.finish-once: for a choice",
+        on_stream(_two_choices),
+    ),
+    Liberty(
+        "stream-fails-midway", "One kind of prompt ends in an error event, then `[DONE]`.", _ERROR, _failing(done=True)
+    ),
+    Liberty(
+        "stream-fails-midway-without-done",
+        "One kind of prompt ends in an error event, and the body with it.",
+        _ERROR,
+        _failing(done=False),
+    ),
     # bytes
     Liberty("sse-crlf", "Lines end with CRLF.", _FRAMING, _lines(b"\r\n")),
     Liberty("sse-cr", "Lines end with CR.", _FRAMING, _lines(b"\r")),
     Liberty("sse-mixed-line-ends", "LF, CRLF and CR by turns.", _FRAMING, on_bytes(_mixed_line_ends, *STREAMS)),
     Liberty("sse-bom", "A BOM at the very start.", _FRAMING, _at_start(b"\xef\xbb\xbf")),
     Liberty("sse-no-space", "No space behind `data:`, but before `[DONE]`.", _FRAMING, on_data(_no_space, *STREAMS)),
-    Liberty("sse-comments", "Comments of every look between the events.", _FRAMING,
-            _before_each(b": ping\n\n", b":\n", b":keep-alive\n\n:\n\n", b": data: {}\n", ": déjà vu\n\n".encode())),
-    Liberty("sse-comments-at-both-ends", "A comment before the first event and one behind `[DONE]`.", _FRAMING,
-            together(_at_start(b": welcome\n\n"), _at_end(b": bye\n\n"))),
-    Liberty("sse-ids-and-retry", "`id:` and `retry:` lines in the events and between them.", _FRAMING,
-            _before_each(b"id: 7\n", b"retry: 3000\n\n", b"id\n", b"id: a-\xc3\xa9\nretry: 10\n")),
-    Liberty("sse-event-message", "`event: message` in each event.", "stream.default-event: no name other than `message`",
-            _before_each(b"event: message\n")),
-    Liberty("sse-event-line-last", "`event:` with an empty name, behind the data.", _W,
-            on_data(lambda data: data.replace(b"\n\n", b"\nevent:\n\n"), *STREAMS)),
-    Liberty("sse-blank-lines", "Blank lines before the first event, between events and at the end.", _W,
-            together(_at_start(b"\n\n\r\n"), _before_each(b"\n\n\n", b"\r\n"), _at_end(b"\n\n"))),
+    Liberty(
+        "sse-comments",
+        "Comments of every look between the events.",
+        _FRAMING,
+        _before_each(b": ping\n\n", b":\n", b":keep-alive\n\n:\n\n", b": data: {}\n", ": déjà vu\n\n".encode()),
+    ),
+    Liberty(
+        "sse-comments-at-both-ends",
+        "A comment before the first event and one behind `[DONE]`.",
+        _FRAMING,
+        together(_at_start(b": welcome\n\n"), _at_end(b": bye\n\n")),
+    ),
+    Liberty(
+        "sse-ids-and-retry",
+        "`id:` and `retry:` lines in the events and between them.",
+        _FRAMING,
+        _before_each(b"id: 7\n", b"retry: 3000\n\n", b"id\n", b"id: a-\xc3\xa9\nretry: 10\n"),
+    ),
+    Liberty(
+        "sse-event-message",
+        "`event: message` in each event.",
+        "stream.default-event: no name other than `message`",
+        _before_each(b"event: message\n"),
+    ),
+    Liberty(
+        "sse-event-line-last",
+        "`event:` with an empty name, behind the data.",
+        _W,
+        on_data(lambda data: data.replace(b"\n\n", b"\nevent:\n\n"), *STREAMS),
+    ),
+    Liberty(
+        "sse-blank-lines",
+        "Blank lines before the first event, between events and at the end.",
+        _W,
+        together(_at_start(b"\n\n\r\n"), _before_each(b"\n\n\n", b"\r\n"), _at_end(b"\n\n")),
+    ),
     Liberty("sse-pretty-data", "Pretty JSON over several lines of data.", _W, on_data(_several_lines, *STREAMS)),
-    Liberty("sse-line-separators", "U+2028, U+2029 and U+0085 as themselves in a string.", _FRAMING,
-            on_data(_separators, *STREAMS)),
-    Liberty("sse-escaped", "All characters beyond ASCII escaped, in upper-case digits.", "RFC 8259, section 7",
-            on_data(_escaped, *STREAMS)),
-    Liberty("sse-byte-by-byte", "One octet at a time.", _W,
-            together(set_to(token_interval=0), on_bytes(_byte_by_byte, *STREAMS))),
-    Liberty("sse-across-borders", "Pieces that end within events, characters and line ends.", _W,
-            together(set_to(token_interval=0), on_bytes(_across_borders, *STREAMS))),
-    Liberty("sse-one-packet", "A model so fast that all events come in one packet.",
-            "stream.incremental: of a long answer, a second or more in all",
-            together(set_to(token_interval=0), on_bytes(_one_packet, *STREAMS)),
-            {"stream.incremental": "no answer takes a second"}),
-    Liberty("sse-content-length", "A fast model's stream with Content-Length.", "RFC 9112, section 6.2",
-            together(set_to(token_interval=0), _with_length()), {"stream.incremental": "no answer takes a second"}),
-    Liberty("sse-heartbeats", "Comments for a second before the first chunk.", _FRAMING, on_bytes(_heartbeats, Kind.CHUNK)),
-    Liberty("stream-thinks-then-bursts", "The model thinks for a second and more, then writes fast.",
-            "stream.incremental: sends chunks as they come", on_bytes(_thinks_then_bursts, Kind.CHUNK)),
-    Liberty("stream-connection-close", "Streams end with `Connection: close` announced.", "RFC 9112, section 9.6",
-            with_headers({"Connection": "close"}, *STREAMS)),
-)  # fmt: skip
+    Liberty(
+        "sse-line-separators",
+        "U+2028, U+2029 and U+0085 as themselves in a string.",
+        _FRAMING,
+        on_data(_separators, *STREAMS),
+    ),
+    Liberty(
+        "sse-escaped",
+        "All characters beyond ASCII escaped, in upper-case digits.",
+        "RFC 8259, section 7",
+        on_data(_escaped, *STREAMS),
+    ),
+    Liberty(
+        "sse-byte-by-byte",
+        "One octet at a time.",
+        _W,
+        together(set_to(token_interval=0), on_bytes(_byte_by_byte, *STREAMS)),
+    ),
+    Liberty(
+        "sse-across-borders",
+        "Pieces that end within events, characters and line ends.",
+        _W,
+        together(set_to(token_interval=0), on_bytes(_across_borders, *STREAMS)),
+    ),
+    Liberty(
+        "sse-one-packet",
+        "A model so fast that all events come in one packet.",
+        "stream.incremental: of a long answer, a second or more in all",
+        together(set_to(token_interval=0), on_bytes(_one_packet, *STREAMS)),
+        {"stream.incremental": "no answer takes a second"},
+    ),
+    Liberty(
+        "sse-content-length",
+        "A fast model's stream with Content-Length.",
+        "RFC 9112, section 6.2",
+        together(set_to(token_interval=0), _with_length()),
+        {"stream.incremental": "no answer takes a second"},
+    ),
+    Liberty(
+        "sse-heartbeats", "Comments for a second before the first chunk.", _FRAMING, on_bytes(_heartbeats, Kind.CHUNK)
+    ),
+    Liberty(
+        "stream-thinks-then-bursts",
+        "The model thinks for a second and more, then writes fast.",
+        "stream.incremental: sends chunks as they come",
+        on_bytes(_thinks_then_bursts, Kind.CHUNK),
+    ),
+    Liberty(
+        "stream-connection-close",
+        "Streams end with `Connection: close` announced.",
+        "RFC 9112, section 9.6",
+        with_headers({"Connection": "close"}, *STREAMS),
+    ),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import gzip
 import time
 from email.utils import formatdate
@@ -87,9 +88,12 @@ def _skewed(seconds: float) -> Behaviour:
 
 
 def _seconds(moment: time.struct_time) -> float:
-    import calendar
-
     return float(calendar.timegm(moment))
+
+
+def _slices(data: bytes, size: int) -> list[Piece]:
+    # A moment between them keeps them apart on the wire.
+    return [Out(data[at : at + size], 0.0005) for at in range(0, len(data), size)]
 
 
 _GATEWAY = {
@@ -117,18 +121,24 @@ LIBERTIES: tuple[Liberty, ...] = (
     Liberty("header-names-lower", "Names of header fields in lower case, as behind HTTP/2.", _HTTP, on_headers(_lower)),
     Liberty("header-names-upper", "Names of header fields in upper case.", _HTTP, on_headers(_upper)),
     Liberty(
-        "header-fields-of-a-gateway", "Many more header fields, an empty and a Latin-1 one among them.", _HTTP,
+        "header-fields-of-a-gateway",
+        "Many more header fields, an empty and a Latin-1 one among them.",
+        _HTTP,
         with_headers(_GATEWAY),
     ),
     Liberty(
-        "charset-in-every-answer", "`charset` in the media type, upper case, no space before it.", _HTTP,
+        "charset-in-every-answer",
+        "`charset` in the media type, upper case, no space before it.",
+        _HTTP,
         together(
             with_headers({"Content-Type": "application/json;charset=UTF-8"}, *_JSON_KINDS),
             with_headers({"Content-Type": "text/event-stream; charset=utf-8"}, *STREAMS),
         ),
     ),
     Liberty(
-        "media-type-in-odd-case", "Media types in mixed case, with a quoted parameter.", _HTTP,
+        "media-type-in-odd-case",
+        "Media types in mixed case, with a quoted parameter.",
+        _HTTP,
         together(
             with_headers({"Content-Type": 'Application/JSON; Charset="utf-8"'}, *_JSON_KINDS),
             with_headers({"Content-Type": "Text/Event-Stream;charset=utf-8"}, *STREAMS),
@@ -136,49 +146,67 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty("no-cache-control", "No Cache-Control at all.", _HTTP, without_headers("cache-control")),
     Liberty(
-        "cache-control-no-cache", "`no-cache, max-age=0, must-revalidate, private` on everything.",
+        "cache-control-no-cache",
+        "`no-cache, max-age=0, must-revalidate, private` on everything.",
         "stream.not-cached: `max-age` above 0 invites caches, 0 does not",
         with_headers({"Cache-Control": "private, no-cache, max-age=0, must-revalidate, no-transform"}),
     ),
     Liberty(
-        "json-chunked", "JSON answers and errors in the chunked coding, without Content-Length.", _HTTP,
+        "json-chunked",
+        "JSON answers and errors in the chunked coding, without Content-Length.",
+        _HTTP,
         without_headers("content-length"),
     ),
     Liberty(
-        "json-in-small-pieces", "JSON answers byte by byte in groups of seven.", _HTTP,
+        "json-in-small-pieces",
+        "JSON answers byte by byte in groups of seven.",
+        _HTTP,
         together(
             without_headers("content-length"),
             on_bytes(lambda _, pieces: _slices(data_of(pieces), 7), *_JSON_KINDS),
         ),
     ),
     Liberty(
-        "closes-every-connection", "Closes each connection behind its answer, and says so.", _HTTP,
+        "closes-every-connection",
+        "Closes each connection behind its answer, and says so.",
+        _HTTP,
         with_headers({"Connection": "close"}),
     ),
     Liberty(
-        "closes-unannounced", "Closes each connection behind its complete answer without `Connection: close`.",
+        "closes-unannounced",
+        "Closes each connection behind its complete answer without `Connection: close`.",
         "RFC 9112, section 9.3: either side may close an idle connection at any time",
         on_bytes(_closing_unannounced, *EVERYTHING),
     ),
     Liberty(
-        "close-delimited", "HTTP/1.1 without Content-Length or chunks: the body ends with the connection.",
-        "RFC 9112, section 6.3, rule 8", by_hand({"Date": formatdate(time.time(), usegmt=True)}),
+        "close-delimited",
+        "HTTP/1.1 without Content-Length or chunks: the body ends with the connection.",
+        "RFC 9112, section 6.3, rule 8",
+        by_hand({"Date": formatdate(time.time(), usegmt=True)}),
     ),
     Liberty("http-1-0", "Answers as HTTP/1.0.", "RFC 9112, section 2.5 and 6.3", by_hand(version="1.0")),
     Liberty(
-        "chunk-extensions-and-trailers", "The chunked coding with chunk extensions, upper-case sizes and a trailer field.",
-        "RFC 9112, section 7.1", by_hand(chunked=True),
+        "chunk-extensions-and-trailers",
+        "The chunked coding with chunk extensions, upper-case sizes and a trailer field.",
+        "RFC 9112, section 7.1",
+        by_hand(chunked=True),
     ),
     Liberty(
-        "no-reason-phrase", "No reason phrase, and no space behind the colon of a header field.",
-        "RFC 9112, sections 4 and 5", by_hand(reason=False, colon=":"),
+        "no-reason-phrase",
+        "No reason phrase, and no space behind the colon of a header field.",
+        "RFC 9112, sections 4 and 5",
+        by_hand(reason=False, colon=":"),
     ),
     Liberty(
-        "early-hints", "103 Early Hints before each answer.", "RFC 9110, section 15.2: any number of interim answers",
+        "early-hints",
+        "103 Early Hints before each answer.",
+        "RFC 9110, section 15.2: any number of interim answers",
         _interim("103 Early Hints\r\nLink: </style.css>; rel=preload"),
     ),
     Liberty(
-        "processing", "100 Continue and twice 102 Processing before each answer.", "RFC 9110, section 15.2",
+        "processing",
+        "100 Continue and twice 102 Processing before each answer.",
+        "RFC 9110, section 15.2",
         _interim("100 Continue", "102 Processing", "102 Processing"),
     ),
     Liberty("no-date", "No Date field.", _CLOCK, by_hand()),
@@ -186,12 +214,9 @@ LIBERTIES: tuple[Liberty, ...] = (
     Liberty("clock-slow", "A clock ten minutes slow: Date, created and expires_at alike.", _CLOCK, _skewed(-_SKEW)),
     Liberty("gzip-where-offered", "gzip where the request offers it.", "http.encoding", _gzipped()),
     Liberty(
-        "body-limit-64-kib", "413 above 64 KiB.", "robust.large-body: 200 or a 4xx; Refused: 413 is no refusal of a breach",
+        "body-limit-64-kib",
+        "413 above 64 KiB.",
+        "robust.large-body: 200 or a 4xx; Refused: 413 is no refusal of a breach",
         set_to(max_body=64 * 1024),
     ),
-)  # fmt: skip
-
-
-def _slices(data: bytes, size: int) -> list[Piece]:
-    # A moment between them keeps them apart on the wire.
-    return [Out(data[at : at + size], 0.0005) for at in range(0, len(data), size)]
+)

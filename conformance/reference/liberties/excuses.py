@@ -1,0 +1,414 @@
+"""Answers that tell of a model, a quota, a filter or the network rather than of the request."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from email.utils import formatdate
+
+from conformance.reference import answers
+from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
+from conformance.reference.decision import Decision, Refuse, Serve
+from conformance.reference.fault import Liberty
+from conformance.reference.incoming import Incoming
+from conformance.reference.intake import Refusal, refuse
+from conformance.reference.liberties.making import (
+    SERVED,
+    Object,
+    When,
+    data_of,
+    each_first,
+    every,
+    limit_is,
+    messages_of,
+    on_bytes,
+    on_resume,
+    prompt_of,
+    refusing,
+    streamed,
+    together,
+)
+from conformance.reference.transmission import Abort, Out, Piece
+
+_EXCUSED = "Answers that excuse: "
+_WORDED = _EXCUSED + "an error whose `code`, `type` or `message` names …"
+_NETWORK = _EXCUSED + "a connection that is reset or refused"
+_OWN_LIMIT = "Left open: a refusal of a documented limit is excused only if it names the model, its context or a quota"
+_RATE = ("rate_limit_error", "rate_limit_exceeded")
+_SERVER = ("server_error", "upstream_unavailable")
+_MANY = 500
+
+
+def _status(when: When, status: int, *headers: tuple[str, str]) -> Behaviour:
+    """The standard error object with a status that excuses."""
+    named = _RATE if status == 429 else _SERVER
+    return refusing(when, Refusal(status, *named), "Try again later.", *headers)
+
+
+def _worded(when: When, status: int, type_: str, code: str, message: str) -> Behaviour:
+    return refusing(when, Refusal(status, type_, code), message)
+
+
+def _dated(seconds: float) -> Behaviour:
+    """429 once for every seventh request, with a date in `Retry-After`."""
+    when = every(7, 1)
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or not when(incoming):
+            return decision
+        date = formatdate(incoming.at + seconds, usegmt=True)
+        return refuse(incoming, Refusal(429, *_RATE), "Slow down.", ("Retry-After", date))
+
+    return Behaviour(decide=decide)
+
+
+def _reset(when: When) -> Behaviour:
+    """The connection breaks before a byte of the answer, and nothing was done."""
+    return together(
+        refusing(when, Refusal(503, "server_error", "reset"), "Never sent."),
+        on_bytes(lambda context, pieces: [Abort()] if _is_reset(context) else pieces, Kind.ERROR),
+    )
+
+
+def _is_reset(context: Context) -> bool:
+    return isinstance(context.decision, Refuse) and context.decision.code == "reset"
+
+
+def _lost(when: When) -> Behaviour:
+    """The connection breaks before a byte of the answer, and yet all was done."""
+    return on_bytes(lambda context, pieces: [Abort()] if when(context.incoming) else pieces, *SERVED)
+
+
+def _broken_off(when: When) -> Behaviour:
+    """The connection breaks in the midst of the answer."""
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        if not when(context.incoming):
+            return pieces
+        data = data_of(pieces)
+        return [Out(data[: len(data) // 2]), Abort(0.02)]
+
+    return on_bytes(emit, *SERVED)
+
+
+def _gateway_times_out(when: When, status: int) -> Behaviour:
+    """A gateway gave up while the server went on: the work is done, the answer is the gateway's."""
+    key = "timed out"
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        if not when(context.incoming):
+            return pieces
+        context.memory.setdefault(key, set()).add(context.nth)
+        told = Refuse(status, "server_error", "gateway_timeout", "The upstream gave no answer in time.",
+                      context.incoming.request_id)  # fmt: skip
+        return [Out(_encode(answers.error(told)))]
+
+    def head(context: Context, old: int, headers: Headers) -> tuple[int, Headers]:
+        if context.nth not in context.memory.get(key, ()):
+            return old, headers
+        return status, [("Content-Type", "application/json"), ("Connection", "close")]
+
+    return together(on_bytes(emit, *SERVED), Behaviour(head=head))
+
+
+def _encode(value: Object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _crowded(most: int) -> Behaviour:
+    """429 to whoever comes while `most` others are being served."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if isinstance(decision, Serve) and incoming.in_flight > most:
+            return refuse(incoming, Refusal(429, *_RATE), "Too many at once.", ("Retry-After", "1"))
+        return decision
+
+    return Behaviour(decide=decide)
+
+
+def _per_second(most: int) -> Behaviour:
+    """429 to what exceeds `most` requests within a second, bad ones and retries counted too."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        seen: list[float] = incoming.memory.setdefault("seen", [])
+        now = time.monotonic()
+        seen[:] = [at for at in seen if at > now - 1]
+        if isinstance(decision, Refuse) and decision.status == 401:
+            return decision
+        if len(seen) >= most:
+            return refuse(incoming, Refusal(429, *_RATE), "Too many requests.", ("Retry-After", "1"))
+        seen.append(now)
+        return decision
+
+    return Behaviour(decide=decide)
+
+
+def _refuses_first(status: int) -> Behaviour:
+    """Every third request is turned away once, before its body is looked at: bad ones too."""
+    when = every(3, 1)
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if (isinstance(decision, Refuse) and decision.status in (401, 405)) or not when(incoming):
+            return decision
+        return refuse(incoming, Refusal(status, *_SERVER), "The server is starting.", ("Retry-After", "1"))
+
+    return Behaviour(decide=decide)
+
+
+def _holds(text: str) -> When:
+    return lambda incoming: text in prompt_of(incoming)
+
+
+def _temperature_is(*values: float) -> When:
+    return lambda incoming: incoming.document.get("temperature") in values
+
+
+def _not_temperature_1(incoming: Incoming) -> bool:
+    return bool(incoming.document.get("temperature", 1) != 1)
+
+
+def _many(incoming: Incoming) -> bool:
+    return len(messages_of(incoming)) >= _MANY
+
+
+def _json(incoming: Incoming) -> bool:
+    return not streamed(incoming)
+
+
+def _clipped(when: When) -> Behaviour:
+    """Answers that the filter stops after their first word."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or decision.approval or not when(incoming):
+            return decision
+        return replace(decision, tokens=decision.tokens[:1], finish_reason="content_filter")
+
+    return Behaviour(decide=decide)
+
+
+TOO_LARGE = {
+    "of-openai": "max_tokens is too large: 200000. This model supports at most 16384 completion tokens, whereas you"
+    " provided 200000.",
+    "of-anthropic": "max_tokens: 200000 > 8192, which is the maximum allowed number of output tokens for"
+    " claude-3-5-sonnet-20241022",
+    "of-context": "This model's maximum context length is 4096 tokens. However, you requested 200041 tokens (41 in the"
+    " messages, 200000 in the completion). Please reduce the length of the messages or completion.",
+    "of-vllm": "'max_tokens' or 'max_completion_tokens' is too large: 200000. This model's maximum context length is"
+    " 32768 tokens and your request has 12 input tokens (200000 > 32768 - 12).",
+    "of-bedrock": "The maximum tokens you requested exceeds the model limit of 8192. Try again with a maximum tokens"
+    " value that is lower than 8192.",
+    "of-groq": "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the"
+    " `context_window` for this model",
+    "of-sglang": "Requested token count exceeds the model's maximum context length of 131072 tokens.",
+    "in-french": "Le nombre de jetons demandé dépasse la limite de sortie de ce modèle (8192).",
+    "by-name": "200000 output tokens: the selected model group-large-2 stops at 8192.",
+}
+"""Refusals of 200000 tokens, each of which names the model or its context."""
+
+TOO_SMALL = "Could not finish the message because max_tokens or model output limit was reached. Please try again."
+"""A reasoning model's refusal of a single token of output."""
+
+LIBERTIES: tuple[Liberty, ...] = (
+    *(
+        Liberty(
+            f"excuse-{status}-once",
+            f"{status} once for every fifth request.",
+            _EXCUSED + str(status),
+            _status(every(5, 1), status),
+        )
+        for status in (408, 502, 503, 504, 520, 524, 527, 529)
+    ),
+    Liberty(
+        "failure-500-once",
+        "500 once for every fifth request: a passing trouble.",
+        "error.no-server-error: by 5xx again and again",
+        refusing(every(5, 1), Refusal(500, "server_error", "server_error"), "The server failed at this request."),
+    ),
+    Liberty(
+        "excuse-429-once",
+        "429 once for every fifth request, `Retry-After: 1`.",
+        _EXCUSED + "429",
+        _status(every(5, 1), 429, ("Retry-After", "1")),
+    ),
+    Liberty(
+        "excuse-429-twice",
+        "429 twice for every seventh request, `Retry-After: 0`.",
+        _EXCUSED + "tries twice again",
+        _status(every(7, 2), 429, ("Retry-After", "0")),
+    ),
+    Liberty(
+        "excuse-429-dated",
+        "429 once for every seventh request, with a date in `Retry-After`.",
+        _EXCUSED + "429",
+        _dated(1.0),
+    ),
+    Liberty(
+        "excuse-503-twice",
+        "503 twice for every seventh request.",
+        _EXCUSED + "tries twice again",
+        _status(every(7, 2), 503),
+    ),
+    Liberty(
+        "excuse-503-starting", "503 once for every third request, bad ones too.", _EXCUSED + "503", _refuses_first(503)
+    ),
+    Liberty(
+        "excuse-429-always-one-kind",
+        "429 always to temperature 2, `Retry-After: 3600`.",
+        _EXCUSED + "429",
+        _status(_temperature_is(2), 429, ("Retry-After", "3600")),
+    ),
+    Liberty(
+        "excuse-503-always-one-kind",
+        "503 always to a prompt in Asian scripts.",
+        _EXCUSED + "503",
+        _status(_holds("안녕하세요"), 503),
+    ),
+    Liberty(
+        "excuse-402-one-kind",
+        "402 to 200000 tokens: the credits do not last.",
+        _EXCUSED + "402",
+        _worded(limit_is(200_000), 402, "billing_error", "insufficient_credits", "Not enough credits."),
+    ),
+    Liberty(
+        "excuse-451-one-kind",
+        "451 to one prompt.",
+        _EXCUSED + "451",
+        _worded(_holds("مرحبا"), 451, "policy_error", "unavailable", "Not available in your region."),
+    ),
+    Liberty("excuse-429-crowded", "429 while more than four are being served.", _EXCUSED + "429", _crowded(4)),
+    Liberty("excuse-429-per-second", "429 beyond forty requests a second.", _EXCUSED + "429", _per_second(40)),
+    Liberty(
+        "excuse-filter-400",
+        "A content filter refuses one prompt by 400.",
+        _WORDED + " content filter",
+        _worded(
+            _holds("مرحبا"),
+            400,
+            "invalid_request_error",
+            "content_filter",
+            "The response was filtered due to the prompt triggering our content management policy.",
+        ),
+    ),
+    Liberty(
+        "excuse-filter-403",
+        "A moderation refuses one prompt by 403.",
+        _WORDED + " content filter",
+        _worded(_holds("\x1b"), 403, "permission_error", "moderation_blocked", "Your request was flagged."),
+    ),
+    Liberty(
+        "excuse-filter-422-message",
+        "A filter refuses one prompt by 422, which only the message tells.",
+        _WORDED + " content filter",
+        _worded(
+            _holds("\u202e"),
+            422,
+            "invalid_request_error",
+            "invalid_request",
+            "The prompt was rejected by our safety system.",
+        ),
+    ),
+    Liberty(
+        "excuse-filter-clips",
+        "A content filter stops one kind of answer after a word.",
+        "completion.finish-reason: `content_filter`",
+        _clipped(_holds("مرحبا")),
+    ),
+    Liberty(
+        "excuse-filter-clips-streams",
+        "A content filter stops one kind of stream after a word.",
+        "completion.finish-reason: `content_filter`",
+        _clipped(_holds("日本語")),
+    ),
+    *(
+        Liberty(
+            f"model-limit-{name}",
+            f"200000 tokens of output refused by 400: {words[:50]}…",
+            _OWN_LIMIT,
+            _worded(limit_is(200_000), 400, "invalid_request_error", "invalid_value", words),
+        )
+        for name, words in TOO_LARGE.items()
+    ),
+    Liberty(
+        "model-limit-422-code",
+        "200000 tokens of output refused by 422, told by the code alone.",
+        _OWN_LIMIT,
+        _worded(limit_is(200_000), 422, "invalid_request_error", "model_limit_exceeded", "Too large."),
+    ),
+    Liberty(
+        "model-limit-of-one-token",
+        "A reasoning model refuses a single token of output.",
+        _OWN_LIMIT,
+        _worded(limit_is(1), 400, "invalid_request_error", "invalid_value", TOO_SMALL),
+    ),
+    Liberty(
+        "model-context-500-messages",
+        "500 messages exceed the model's context.",
+        _WORDED + " context length",
+        _worded(
+            _many,
+            400,
+            "invalid_request_error",
+            "context_length_exceeded",
+            "This model's maximum context length is 4096 tokens. However, your messages resulted in 5012 tokens.",
+        ),
+    ),
+    Liberty(
+        "model-context-500-messages-words",
+        "500 messages exceed the model's context, in words alone.",
+        _WORDED + " context length",
+        _worded(_many, 413, "invalid_request_error", "too_long", "Prompt is too long for the model's context window."),
+    ),
+    Liberty(
+        "model-temperature-fixed",
+        "A model that knows temperature 1 alone.",
+        _OWN_LIMIT,
+        _worded(
+            _not_temperature_1,
+            400,
+            "invalid_request_error",
+            "unsupported_value",
+            "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is"
+            " supported.",
+        ),
+    ),
+    Liberty(
+        "reset-once",
+        "The connection breaks before the answer, once for every fifth request.",
+        _NETWORK,
+        _reset(every(5, 1)),
+    ),
+    Liberty(
+        "reset-twice",
+        "The connection breaks before the answer, twice for every seventh request.",
+        _NETWORK,
+        _reset(every(7, 2)),
+    ),
+    Liberty(
+        "reset-after-the-effect",
+        "Every fifth answer is lost once, though the work was done.",
+        _NETWORK,
+        _lost(every(5, 1)),
+    ),
+    Liberty(
+        "reset-after-each-resume",
+        "The answer to each resume is lost once, though it was carried out.",
+        _NETWORK,
+        _lost(each_first(1, on_resume)),
+    ),
+    Liberty(
+        "reset-within-once", "Every seventh answer breaks off in its midst, once.", _NETWORK, _broken_off(every(7, 1))
+    ),
+    Liberty(
+        "gateway-timeout-after-the-effect",
+        "504 once for every fifth JSON answer, though the work was done.",
+        _EXCUSED + "504",
+        _gateway_times_out(every(5, 1, _json), 504),
+    ),
+    Liberty(
+        "gateway-timeout-after-each-resume",
+        "504 once for each JSON resume, though it was carried out.",
+        _EXCUSED + "504",
+        _gateway_times_out(each_first(1, lambda i: on_resume(i) and _json(i)), 504),
+    ),
+)

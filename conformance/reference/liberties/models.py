@@ -1,0 +1,270 @@
+"""Models: what they say, how long they take, and how a server shares them out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from conformance.reference.asked import asked
+from conformance.reference.behaviour import Behaviour, Context, Kind
+from conformance.reference.decision import Decision, Serve
+from conformance.reference.fault import Liberty
+from conformance.reference.incoming import Incoming
+from conformance.reference.liberties.making import (
+    SERVED,
+    Object,
+    at_path,
+    messages_of,
+    on_bytes,
+    on_objects,
+    prompt_of,
+    set_to,
+    together,
+)
+from conformance.reference.model import text_of, tokens
+from conformance.reference.transmission import Hang, Out, Piece
+
+_WHIM = "Checks that a model's whim can fail fail only if two of three tries show the breach; not the model's quality"
+_TIMES = "Times: 120 s to the first byte and 60 s between bytes"
+_CANNED = "Not observable: the model's quality"
+
+
+def _saying(change: Callable[[str, Incoming], str]) -> Behaviour:
+    """Another text, cut where the limit is reached."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or decision.approval is not None:
+            return decision
+        spoken = tokens(change(decision.text, incoming))
+        said = spoken[: asked(incoming.document).limit]
+        cut = decision.finish_reason == "length" or said != spoken
+        return replace(decision, tokens=said, finish_reason="length" if cut else "stop")
+
+    return Behaviour(decide=decide)
+
+
+def _thinking(thoughts: int) -> Behaviour:
+    """A model whose thoughts count as output, and which may use up the limit by them."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        limit = asked(incoming.document).limit
+        if not isinstance(decision, Serve) or decision.approval is not None or limit is None:
+            return decision
+        left = max(0, limit - thoughts)
+        said = decision.tokens[:left]
+        return replace(decision, tokens=said, finish_reason="length" if said != decision.tokens else "stop")
+
+    def count(context: Context, value: Object) -> Object:
+        limit = asked(context.incoming.document).limit
+        used = thoughts if limit is None else min(limit, thoughts)
+
+        def change(usage: Object) -> Object:
+            counted = usage["completion_tokens"] + used
+            return {
+                **usage, "completion_tokens": counted, "total_tokens": usage["prompt_tokens"] + counted,
+                "completion_tokens_details": {"reasoning_tokens": used},
+            }  # fmt: skip
+
+        value = at_path(value, ("usage",), change)
+        return at_path(value, ("choices", "*", "message"), lambda m: {**m, "content": m["content"] or None,
+                                                                      "reasoning_content": "Hm."})  # fmt: skip
+
+    return together(Behaviour(decide=decide), on_objects(count, Kind.COMPLETION))
+
+
+def _one_token_a_letter() -> Behaviour:
+    """A tokenizer that knows letters only."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        limit = asked(incoming.document).limit
+        if not isinstance(decision, Serve) or decision.approval is not None:
+            return decision
+        letters = tuple(decision.text)
+        said = letters[:limit]
+        cut = decision.finish_reason == "length" or said != letters
+        return replace(decision, tokens=said, finish_reason="length" if cut else "stop")
+
+    return Behaviour(decide=decide)
+
+
+def _loose(slack: int) -> Behaviour:
+    """Limits that are overrun by a few tokens; the answer is cut without saying so."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        limit = asked(incoming.document).limit
+        if not isinstance(decision, Serve) or decision.approval is not None or limit is None:
+            return decision
+        said = tokens("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28")[: limit + slack]
+        return replace(decision, tokens=said, finish_reason="stop") if decision.finish_reason == "length" else decision
+
+    return Behaviour(decide=decide)
+
+
+def _prompts(incoming: Incoming) -> list[str]:
+    return [text_of(message) for message in messages_of(incoming) if message.get("role") == "user"]
+
+
+def _queued(slots: int, each: float) -> Behaviour:
+    """So many at a time, in the order of their coming; each takes at least `each` seconds."""
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        now = time.monotonic()
+        free: list[float] = context.memory.setdefault("free", [0.0] * slots)
+        slot = min(range(slots), key=free.__getitem__)
+        start = max(now, free[slot])
+        free[slot] = start + each + sum(piece.delay for piece in pieces)
+        first, *rest = pieces
+        return [replace(first, delay=first.delay + start - now + each), *rest]
+
+    return on_bytes(emit, *SERVED)
+
+
+def _uneven(context: Context, pieces: list[Piece]) -> list[Piece]:
+    """Some answers take long, others none, so that they come in another order than they were asked for."""
+    first, *rest = pieces
+    return [replace(first, delay=first.delay + (0.0, 0.6, 0.1, 0.3)[context.nth % 4]), *rest]
+
+
+def _head_at_once(_: Context, pieces: list[Piece]) -> list[Piece]:
+    """Status and header fields at once, the body much later."""
+    return [Out(b""), Hang(0.8), *pieces]
+
+
+def _stutters(_: Context, pieces: list[Piece]) -> list[Piece]:
+    """Long pauses within a stream."""
+    return [
+        replace(piece, delay=0.7) if number in (2, 4) and isinstance(piece, Out) else piece
+        for number, piece in enumerate(pieces)
+    ]
+
+
+_UNHEEDING = {"completion.uses-prompt": "this model does not repeat the word that it is asked for"}
+
+LIBERTIES: tuple[Liberty, ...] = (
+    Liberty(
+        "model-chatty",
+        "A sentence around the word that was asked for.",
+        _WHIM,
+        _saying(lambda text, _: f"Sure! Here is the word you asked for:\n\n**{text}**\n\nAnything else?"),
+    ),
+    Liberty(
+        "model-quotes", "The word in quotation marks, with a full stop.", _WHIM, _saying(lambda text, _: f"“{text}.”")
+    ),
+    Liberty("model-shouts", "The word in upper case.", _WHIM, _saying(lambda text, _: text.upper())),
+    Liberty(
+        "model-fences", "The answer in a block of code.", _WHIM, _saying(lambda text, _: f"```text\n{text}\n```\n")
+    ),
+    Liberty(
+        "model-white-space",
+        "White space before and behind the answer.",
+        _WHIM,
+        _saying(lambda text, _: f"\n\n {text}\n"),
+    ),
+    Liberty(
+        "model-canned",
+        "The same words to everybody.",
+        _CANNED,
+        _saying(lambda *_: "I am a test model and have nothing to say."),
+        {
+            **_UNHEEDING,
+            "isolation.content": "no answer holds the word that was asked for",
+            "stream.incremental": "no answer is long enough",
+        },
+    ),
+    Liberty(
+        "model-refuses",
+        "“I can't help with that.” to everything, in one word.",
+        _CANNED,
+        _saying(lambda *_: "No."),
+        {
+            **_UNHEEDING,
+            "isolation.content": "no answer holds the word that was asked for",
+            "stream.incremental": "no answer is long enough",
+        },
+    ),
+    Liberty(
+        "model-emoji",
+        "Answers of emoji alone.",
+        _CANNED,
+        _saying(lambda *_: "👩‍👩‍👧 🏳️‍🌈 👍🏽"),
+        {
+            **_UNHEEDING,
+            "isolation.content": "no answer holds the word that was asked for",
+            "stream.incremental": "no answer is long enough",
+        },
+    ),
+    Liberty(
+        "model-echoes",
+        "The whole prompt comes back.",
+        _CANNED,
+        _saying(lambda _, incoming: prompt_of(incoming) or "Well?"),
+    ),
+    Liberty(
+        "model-summarises",
+        "All user messages come back, the last one last.",
+        _CANNED,
+        _saying(lambda _, incoming: " / ".join(_prompts(incoming)[-9:]) or "Well?"),
+    ),
+    Liberty(
+        "model-essays",
+        "Two hundred words to everybody, the word among them.",
+        _WHIM,
+        _saying(lambda text, _: f"{text} " + "and so on " * 66),
+    ),
+    Liberty(
+        "model-replacement-characters",
+        "U+FFFD in the midst of an answer.",
+        "chunk.text-intact: on both sides of a border",
+        _saying(lambda text, _: f"{text} \ufffd? a\ufffdb"),
+    ),
+    Liberty(
+        "model-one-token-a-letter",
+        "Each letter is a token.",
+        "Not observable: token counts being true",
+        together(_one_token_a_letter(), set_to(token_interval=0.002)),
+    ),
+    Liberty(
+        "model-thinks-within-limit",
+        "Thoughts count as output and may use up the limit.",
+        "completion.content: null is allowed where the answer was cut",
+        _thinking(20),
+    ),
+    Liberty(
+        "model-thinks-beside-limit",
+        "Thoughts of hundreds of tokens, counted only where no limit is given.",
+        "completion.output-limit: a breach is above 32 counted",
+        _thinking(500),
+    ),
+    Liberty(
+        "model-overruns",
+        "Limits are overrun by a dozen tokens.",
+        "completion.output-limit: a breach is above 32",
+        _loose(12),
+    ),
+    Liberty("model-slow", "Half a second before every answer.", _TIMES, set_to(latency=0.5)),
+    Liberty("model-slow-stream", "A tenth of a second for each token.", _TIMES, set_to(token_interval=0.1)),
+    Liberty("model-stutters", "Pauses of 0.7 s within streams.", _TIMES, on_bytes(_stutters, Kind.CHUNK)),
+    Liberty("model-head-at-once", "The head at once, the body 0.8 s later.", _TIMES, on_bytes(_head_at_once, *SERVED)),
+    Liberty(
+        "model-fast",
+        "No time at all.",
+        "stream.incremental: of a long answer, a second or more in all",
+        set_to(token_interval=0),
+        {"stream.incremental": "no answer takes a second"},
+    ),
+    Liberty(
+        "model-queued",
+        "One answer at a time, in the order of asking.",
+        "isolation: serves N concurrent requests, one behind the other",
+        together(_queued(1, 0.01), set_to(token_interval=0.002)),
+        {"stream.incremental": "no answer takes a second"},
+    ),
+    Liberty(
+        "model-few-slots",
+        "Three answers at a time, the others wait.",
+        "isolation: serves N concurrent requests",
+        _queued(3, 0.03),
+    ),
+    Liberty("model-uneven", "Answers overtake each other.", "isolation.answers", on_bytes(_uneven, *SERVED)),
+)

@@ -1,0 +1,502 @@
+"""Approvals and resumes: what a paused answer may look like, and how a decision may be taken."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from conformance.reference.behaviour import Behaviour, Context, Headers, Kind, Leniency, Replay
+from conformance.reference.decision import APPROVAL, Approval, Call, Decision, Refuse, Serve
+from conformance.reference.fault import Liberty
+from conformance.reference.identifiers import fresh_uuid
+from conformance.reference.incoming import Incoming
+from conformance.reference.intake import UNKNOWN_APPROVAL
+from conformance.reference.liberties.making import (
+    JSON_ANSWERS,
+    Object,
+    When,
+    added,
+    at_path,
+    chunk,
+    each_first,
+    every,
+    on_headers,
+    on_objects,
+    on_resume,
+    on_stream,
+    refusing,
+    retold,
+    sent,
+    set_to,
+    streamed,
+    together,
+    without_choices,
+)
+from conformance.reference.model import tokens
+from conformance.reference.transmission import Out, Piece
+
+_WHEN = "Facts: `expires_at` is RFC 3339; approval.expires-at: `Z` or any offset"
+_CALLS = "Facts: `tool_calls` [`id`, `type`, `function` {`name`, `arguments`}]"
+_REPLICAS = "Left open: a 404 to an approval that waits is asked once again after 2 s (replicas)"
+_STREAM = "approval.stream: the calls, `finish_reason` and the approval's `kitemesh`, then `[DONE]`"
+_AGAIN = "Legitimate: a repeated decision may be answered with the first result again"
+_MAYBE = "Facts: the answer to a resume may be a further approval round"
+_REPEATED = Behaviour(leniency=Leniency(replay=Replay.REPEAT))
+_TICKET = "create_ticket"
+
+
+def _stamped(write: Callable[[datetime], str]) -> Behaviour:
+    """`expires_at` in another form of the same moment."""
+
+    def rewrite(stamp: str) -> str:
+        return write(datetime.fromisoformat(stamp.replace("Z", "+00:00")))
+
+    return on_objects(
+        lambda _, value: at_path(value, ("kitemesh", "expires_at"), rewrite), Kind.APPROVAL, Kind.APPROVAL_CHUNK
+    )
+
+
+def _calling(make: Callable[[tuple[Call, ...]], tuple[Call, ...]]) -> Behaviour:
+    """Other calls that wait."""
+
+    def decide(_: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or decision.approval is None:
+            return decision
+        waiting = decision.approval
+        return replace(decision, approval=replace(waiting, calls=make(waiting.calls)))
+
+    return Behaviour(decide=decide)
+
+
+def _each_call(change: Callable[[Call], Call]) -> Behaviour:
+    return _calling(lambda calls: tuple(change(call) for call in calls))
+
+
+def _more_rounds(rounds: int) -> Behaviour:
+    """Each execution asks so many times again, whatever was decided."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        record = incoming.record
+        if not isinstance(decision, Serve) or decision.resolution is None or record is None:
+            return decision
+        asked: dict[str, int] = incoming.memory.setdefault("rounds", {})
+        if record.settlement is not None:
+            return decision
+        asked[decision.execution_id] = asked.get(decision.execution_id, 0) + 1
+        if asked[decision.execution_id] > rounds:
+            return replace(decision, approval=None, tokens=tokens("All done."), finish_reason="stop")
+        calls = (Call(fresh_uuid(), "look_again", "{}"),)
+        waiting = Approval(fresh_uuid(), decision.execution_id, calls, record.approval.owner, record.approval.expires)
+        return replace(decision, approval=waiting, tokens=(), finish_reason=APPROVAL)
+
+    return Behaviour(decide=decide)
+
+
+def _never() -> Behaviour:
+    """A model that answers instead of asking for its tools."""
+
+    def decide(_: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or decision.approval is None:
+            return decision
+        return replace(decision, approval=None, tokens=tokens("I would rather not."), finish_reason="stop")
+
+    return Behaviour(decide=decide)
+
+
+def _answered_otherwise(**changes: Any) -> Behaviour:
+    """Another text in answers to resumes."""
+
+    def decide(_: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or decision.resolution is None or decision.approval is not None:
+            return decision
+        return replace(decision, **changes)
+
+    return Behaviour(decide=decide)
+
+
+def _not_yet_known(when: When) -> Behaviour:
+    return refusing(when, UNKNOWN_APPROVAL, "There is no such approval.")
+
+
+def _forgets_settled(incoming: Incoming, decision: Decision) -> Decision:
+    if isinstance(decision, Refuse) and decision.code in ("approval_already_resumed", "approval_expired"):
+        if incoming.record:
+            incoming.store.forget(incoming.record.approval.id)
+        return replace(decision, status=404, type="not_found_error", code="approval_not_found", message="Unknown.")
+    return decision
+
+
+def _role_in_approval_chunk(_: Context, chunks: list[Object]) -> list[Object]:
+    """No opening chunk: the approval's chunk is the first and bears the role, or not (as documented)."""
+    return [at_path(chunks[-1], ("choices", 0, "delta"), lambda delta: {"role": "assistant", "content": None, **delta})]
+
+
+def _text_before(_: Context, chunks: list[Object]) -> list[Object]:
+    said = [chunk(chunks[0], {"content": text}) for text in ("I will ", "create ", "a ticket.")]
+    return [chunks[0], *said, *chunks[1:]]
+
+
+def _no_index(_: Context, value: Object) -> Object:
+    def change(call: Object) -> Object:
+        return {name: item for name, item in call.items() if name != "index"}
+
+    return at_path(value, ("choices", "*", "delta", "tool_calls", "*"), change)
+
+
+def _empty_chunks_around(_: Context, chunks: list[Object]) -> list[Object]:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    return [without_choices(chunks[0]), *chunks, without_choices(chunks[0], usage=usage)]
+
+
+def _heartbeats(context: Context, pieces: list[Piece]) -> list[Piece]:
+    if not streamed(context.incoming) or context.kind is not Kind.APPROVAL_CHUNK:
+        return pieces
+    return [pieces[0], Out(b": still thinking\n\n", 0.2), *pieces[1:]]
+
+
+def _same_answer_id() -> Behaviour:
+    """An execution keeps its answer's `id` and `created` when it goes on."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve):
+            return decision
+        first: dict[str, tuple[str, int]] = incoming.memory.setdefault("first", {})
+        id_, created = first.setdefault(decision.execution_id, (decision.id, decision.created))
+        return replace(decision, id=id_, created=created)
+
+    return Behaviour(decide=decide)
+
+
+def _ids_upper() -> Behaviour:
+    """Ids in upper case, which a resume has to spell alike."""
+
+    def change(_: Context, value: Object) -> Object:
+        value = at_path(value, ("kitemesh", "approval_id"), str.upper)
+        for member in ("message", "delta"):
+            value = at_path(value, ("choices", "*", member, "tool_calls", "*", "id"), str.upper)
+        return value
+
+    def other_case(incoming: Incoming) -> bool:
+        document = sent(incoming) if on_resume(incoming) else {}
+        ids = [document.get("approval_id"), *(document.get("approved_tool_execution_ids") or [])]
+        ids += [item.get("tool_execution_id") for item in document.get("denied_tools") or []]
+        return any(isinstance(id_, str) and id_ != id_.upper() for id_ in ids)
+
+    return together(on_objects(change, Kind.APPROVAL, Kind.APPROVAL_CHUNK), _not_yet_known(other_case))
+
+
+def _locked(incoming: Incoming, decision: Decision) -> Decision:
+    """429 within half a second of the first resume."""
+    record = incoming.record
+    if not isinstance(decision, Refuse) or decision.code != "approval_already_resumed" or record is None:
+        return decision
+    if record.settlement is None or time.time() - record.settlement.at > 0.5:
+        return decision
+    return replace(
+        decision, status=429, type="rate_limit_error", code="rate_limit_exceeded", headers=(("Retry-After", "1"),)
+    )
+
+
+def _slow_race(context: Context, pieces: list[Piece]) -> list[Piece]:
+    """Whoever comes second is told so at once, while the first one is still being served."""
+    if context.kind in JSON_ANSWERS and on_resume(context.incoming):
+        return [Out(b"", 0.3), *pieces]
+    return pieces
+
+
+def _retry_told(_: Context, headers: Headers) -> Headers:
+    return [*headers, ("Retry-After", "1")]
+
+
+_NESTED = json.dumps({"a": {"b": [1, 2.5, None, {"c": "« é » 日本 \U0001f600"}]}, "": True, "sql": "SELECT 1"})
+
+LIBERTIES: tuple[Liberty, ...] = (
+    Liberty(
+        "expires-no-fraction",
+        "`expires_at` without a fraction.",
+        _WHEN,
+        _stamped(lambda at: (at + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")),
+    ),
+    Liberty(
+        "expires-offset",
+        "`expires_at` with an offset of hours and minutes.",
+        _WHEN,
+        _stamped(lambda at: at.astimezone(timezone(timedelta(hours=-9, minutes=-30))).isoformat()),
+    ),
+    Liberty("expires-offset-zero", "`expires_at` with `+00:00`.", _WHEN, _stamped(lambda at: at.isoformat())),
+    Liberty(
+        "expires-nanoseconds",
+        "`expires_at` with nine digits of a second.",
+        _WHEN,
+        _stamped(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f") + "789Z"),
+    ),
+    Liberty(
+        "expires-lower-case",
+        "`expires_at` with `t` and `z` in lower case.",
+        "RFC 3339, section 5.6",
+        _stamped(lambda at: at.strftime("%Y-%m-%dt%H:%M:%S.%fz")),
+    ),
+    Liberty(
+        "expires-unknown-offset",
+        "`expires_at` with `-00:00`.",
+        "RFC 3339, section 4.3",
+        _stamped(lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.%f-00:00")),
+    ),
+    Liberty(
+        "expires-in-ages",
+        "`expires_at` at the end of the year 9999.",
+        _WHEN,
+        together(set_to(approval_ttl=86_400.0), _stamped(lambda at: "9999-12-31T23:59:59.999Z")),
+        {"resume.expired": "nobody waits so long"},
+    ),
+    Liberty(
+        "expires-in-a-day",
+        "Approvals wait for a day.",
+        "resume.expired: where waiting for it is allowed",
+        set_to(approval_ttl=86_400.0),
+        {"resume.expired": "nobody waits so long"},
+    ),
+    Liberty("calls-one", "A single call waits.", _CALLS, _calling(lambda calls: calls[:1])),
+    Liberty(
+        "calls-many",
+        "Twenty calls wait.",
+        _CALLS,
+        _calling(lambda calls: (*calls, *(Call(fresh_uuid(), f"tool_{n}", "{}") for n in range(18)))),
+    ),
+    Liberty(
+        "calls-alike",
+        "Two calls of one name with the same arguments.",
+        _CALLS,
+        _calling(lambda calls: (calls[0], replace(calls[0], id=fresh_uuid()))),
+    ),
+    Liberty("calls-without-arguments", "Arguments are `{}`.", _CALLS, _each_call(lambda c: replace(c, arguments="{}"))),
+    Liberty(
+        "calls-arguments-pretty",
+        "Arguments are pretty JSON with white space around.",
+        _CALLS,
+        _each_call(lambda c: replace(c, arguments="\n" + json.dumps(json.loads(c.arguments), indent=2) + " ")),
+    ),
+    Liberty(
+        "calls-arguments-nested",
+        "Arguments nest, and hold letters of many scripts.",
+        _CALLS,
+        _each_call(lambda c: replace(c, arguments=_NESTED)),
+    ),
+    Liberty(
+        "calls-arguments-long",
+        "Arguments of 64 KiB.",
+        _CALLS,
+        _each_call(lambda c: replace(c, arguments=json.dumps({"text": "x" * 65_536}))),
+    ),
+    Liberty(
+        "calls-odd-names",
+        "Names with dots, slashes and letters beyond ASCII.",
+        _CALLS,
+        _each_call(lambda c: replace(c, name=f"mcp/serveur.{c.name}é")),
+    ),
+    Liberty(
+        "calls-extra-members",
+        "More members in calls and functions, and `index` in JSON answers.",
+        _CALLS,
+        together(
+            *(
+                added(
+                    {"index": 0} if member == "message" else {"title": None},
+                    *kinds,
+                    at=("choices", "*", member, "tool_calls", 0),
+                )
+                for member, kinds in (("message", (Kind.APPROVAL,)), ("delta", (Kind.APPROVAL_CHUNK,)))
+            ),
+            *(
+                added(
+                    {"description": "…", "strict": None},
+                    Kind.APPROVAL,
+                    Kind.APPROVAL_CHUNK,
+                    at=("choices", "*", member, "tool_calls", "*", "function"),
+                )
+                for member in ("message", "delta")
+            ),
+        ),
+    ),
+    Liberty(
+        "approval-stream-no-index",
+        "Calls without `index` in the approval's chunk, as documented.",
+        _STREAM,
+        on_objects(_no_index, Kind.APPROVAL_CHUNK),
+    ),
+    Liberty(
+        "approval-stream-single",
+        "The approval's chunk is the only one, and bears the role.",
+        _STREAM,
+        on_stream(_role_in_approval_chunk, Kind.APPROVAL_CHUNK),
+    ),
+    Liberty(
+        "approval-stream-single-bare",
+        "The approval's chunk is the only one, without role, as documented.",
+        _STREAM,
+        on_stream(lambda _, chunks: chunks[-1:], Kind.APPROVAL_CHUNK),
+    ),
+    Liberty(
+        "approval-stream-text-before", "Text before the calls.", _STREAM, on_stream(_text_before, Kind.APPROVAL_CHUNK)
+    ),
+    Liberty(
+        "approval-stream-empty-choices",
+        "Chunks without choices before and behind the approval.",
+        _STREAM,
+        on_stream(_empty_chunks_around, Kind.APPROVAL_CHUNK),
+    ),
+    Liberty(
+        "approval-stream-heartbeat", "A comment before the approval's chunk.", _STREAM, Behaviour(emit=_heartbeats)
+    ),
+    Liberty(
+        "approval-stream-no-request-id-asked",
+        "`request_id: null` where the request brought none.",
+        "approval.stream-request-id: repeats `metadata.request_id`",
+        on_objects(
+            lambda context, value: (
+                value
+                if context.incoming.reading.request_id
+                else at_path(value, ("kitemesh", "request_id"), lambda _: None)
+            ),
+            Kind.APPROVAL_CHUNK,
+        ),
+    ),
+    Liberty(
+        "approval-never-comes",
+        "The model answers instead of asking for its tools.",
+        "Outcomes: not exercised, no approval came",
+        _never(),
+        dict.fromkeys(
+            (
+                "approval.envelope",
+                "approval.finish-reason",
+                "approval.content-null",
+                "approval.tool-call-id",
+                "approval.tool-call-shape",
+                "approval.arguments",
+                "approval.id",
+                "approval.execution-id",
+                "approval.expires-at",
+                "approval.stream",
+                "approval.stream-single",
+                "approval.stream-request-id",
+                "resume.approve",
+                "resume.deny",
+                "resume.stream",
+                "resume.execution-continues",
+                "resume.approval-id",
+                "resume.decision-shape",
+                "resume.foreign-call",
+                "resume.conflict",
+                "resume.further-round",
+                "resume.refusal-keeps",
+                "resume.race",
+                "resume.expired",
+                "resume.other-caller",
+                "resume.replay",
+                "resume.request-fields",
+                "resume.auth",
+            ),
+            "no approval came",
+        ),
+    ),
+    Liberty(
+        "resume-asks-once-more", "Each decision, a denial too, leads to one further round.", _MAYBE, _more_rounds(1)
+    ),
+    Liberty("resume-asks-twice-more", "Each decision leads to two further rounds.", _MAYBE, _more_rounds(2)),
+    Liberty(
+        "resume-never-asks-again",
+        "No decision leads to a further round.",
+        _MAYBE,
+        _more_rounds(0),
+        {"resume.further-round": "no resume led to another approval"},
+    ),
+    Liberty(
+        "resume-answer-cut",
+        "Answers to resumes end by `length`.",
+        "completion.finish-reason: `length`",
+        _answered_otherwise(finish_reason="length"),
+    ),
+    Liberty(
+        "resume-answer-cut-empty",
+        "Answers to resumes end by `length` before a word is said.",
+        "completion.content: null is allowed where the answer was cut",
+        together(
+            _answered_otherwise(finish_reason="length", tokens=()),
+            on_objects(
+                lambda context, value: at_path(
+                    value, ("choices", "*", "message", "content"), lambda text: text or None
+                ),
+                Kind.COMPLETION,
+            ),
+        ),
+    ),
+    Liberty(
+        "resume-keeps-answer-id",
+        "An execution keeps its answer's `id` and `created` when it goes on.",
+        "Facts: the documented paused answer bears the same `id` as the standard one; R is silent",
+        _same_answer_id(),
+    ),
+    Liberty(
+        "resume-404-once", "The first try of each resume gets 404.", _REPLICAS, _not_yet_known(each_first(1, on_resume))
+    ),
+    Liberty(
+        "resume-404-sometimes",
+        "The first try of every second resume gets 404.",
+        _REPLICAS,
+        _not_yet_known(every(2, 1, on_resume)),
+    ),
+    Liberty(
+        "resume-forgets-settled",
+        "An approval that is spent or late is forgotten: 404.",
+        "resume.replay: 4xx",
+        Behaviour(decide=_forgets_settled),
+    ),
+    Liberty(
+        "resume-conflict-retry",
+        "409 with Retry-After for a spent approval.",
+        "resume.race: the other gets a 4xx",
+        on_headers(
+            lambda context, headers: (
+                _retry_told(context, headers)
+                if isinstance(context.decision, Refuse) and context.decision.status == 409
+                else headers
+            ),
+            Kind.ERROR,
+        ),
+    ),
+    Liberty(
+        "resume-race-slow-winner",
+        "The loser of a race is refused long before the winner is served.",
+        "resume.race",
+        Behaviour(emit=_slow_race),
+    ),
+    Liberty(
+        "resume-race-repeats",
+        "Both resumes of a race get the same answer, a replay too.",
+        _AGAIN,
+        together(_REPEATED, Behaviour(emit=_slow_race)),
+    ),
+    Liberty(
+        "resume-race-429",
+        "The loser of a race gets 429 (locked), `Retry-After: 1`, and after that 409.",
+        "Answers that excuse: 429",
+        Behaviour(decide=_locked),
+    ),
+    Liberty(
+        "resume-ids-upper-exact",
+        "Ids in upper case, which a resume has to spell alike.",
+        "Left open: letter case and version of UUIDs in requests; R: the ids are `tool_calls[].id`",
+        _ids_upper(),
+    ),
+    Liberty(
+        "resume-expired-410",
+        "410 for a late approval.",
+        "resume.expired: 4xx",
+        retold({"approval_expired": {"status": 410, "type": "gone", "code": "gone"}}),
+    ),
+)
