@@ -6,7 +6,8 @@ blocked by the requirement of that layer, so that no requirement of a layer abov
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Unjudged
@@ -16,6 +17,20 @@ from conformance.wire.exchange import TIMED_OUT, Credential, Ending
 Selected = Iterator[Reading | Unjudged]
 
 
+def remembered(select: Callable[[Evidence], Selected]) -> Callable[[Evidence], Selected]:
+    """Makes a selection once for all the checks that look at it."""
+    key = f"selection {select.__module__}.{select.__qualname__}"
+
+    @wraps(select)
+    def again(evidence: Evidence) -> Selected:
+        if key not in evidence.memo:
+            evidence.memo[key] = tuple(select(evidence))
+        return iter(evidence.memo[key])
+
+    return again
+
+
+@remembered
 def served(evidence: Evidence) -> Selected:
     """Answers to requests that may be served: 2xx, complete or not."""
     for reading in evidence.last:
@@ -29,11 +44,13 @@ def served(evidence: Evidence) -> Selected:
             yield reading.unjudged("the transcript does not hold the answer's body")
 
 
+@remembered
 def served_json(evidence: Evidence) -> Selected:
     """Those of them to requests that did not ask for a stream."""
     return (r for r in served(evidence) if isinstance(r, Unjudged) or not r.asked.stream)
 
 
+@remembered
 def served_streams(evidence: Evidence) -> Selected:
     """Those of them to requests that asked for one."""
     return (r for r in served(evidence) if isinstance(r, Unjudged) or r.asked.stream)
@@ -42,6 +59,7 @@ def served_streams(evidence: Evidence) -> Selected:
 # --- JSON answers
 
 
+@remembered
 def answers(evidence: Evidence) -> Selected:
     """JSON answers that can be read: an object, and no error object."""
     for reading in served_json(evidence):
@@ -68,11 +86,13 @@ def why_no_answer(reading: Reading) -> str | None:
     return None
 
 
+@remembered
 def standard(evidence: Evidence) -> Selected:
     """Standard answers: JSON, and nothing waits."""
     return (r for r in answers(evidence) if isinstance(r, Unjudged) or not r.waits)
 
 
+@remembered
 def waiting(evidence: Evidence) -> Selected:
     """Approval answers in JSON."""
     return (r for r in answers(evidence) if isinstance(r, Unjudged) or r.waits)
@@ -81,6 +101,7 @@ def waiting(evidence: Evidence) -> Selected:
 # --- streams
 
 
+@remembered
 def streams(evidence: Evidence) -> Selected:
     """Answers that are event streams, cut or whole."""
     for reading in served_streams(evidence):
@@ -92,6 +113,7 @@ def streams(evidence: Evidence) -> Selected:
             yield reading
 
 
+@remembered
 def whole_streams(evidence: Evidence) -> Selected:
     """Streams that were not cut off by the connection: what is missing in them, the server left out."""
     for reading in streams(evidence):
@@ -103,6 +125,7 @@ def whole_streams(evidence: Evidence) -> Selected:
             yield reading
 
 
+@remembered
 def finished_streams(evidence: Evidence) -> Selected:
     """Whole streams that came to an end of their own: no failure told within, no time-out before the end."""
     for reading in whole_streams(evidence):
@@ -116,6 +139,7 @@ def finished_streams(evidence: Evidence) -> Selected:
             yield reading
 
 
+@remembered
 def readable_streams(evidence: Evidence) -> Selected:
     """Finished streams of which every event could be read: what the chunk requirements judge."""
     for reading in finished_streams(evidence):
@@ -135,35 +159,17 @@ def readable_streams(evidence: Evidence) -> Selected:
 
 
 def on_chat(select_from: Selected) -> Selected:
-    """Without the answers to resumes, which `resume.stream` judges."""
+    """Without the answers to resumes."""
     return (r for r in select_from if isinstance(r, Unjudged) or not r.asked.resume)
 
 
-def chat_streams(evidence: Evidence) -> Selected:
-    """Streams of chat completions."""
-    return on_chat(streams(evidence))
-
-
-def chat_whole_streams(evidence: Evidence) -> Selected:
-    """Whole streams of chat completions."""
-    return on_chat(whole_streams(evidence))
-
-
-def chat_finished_streams(evidence: Evidence) -> Selected:
-    """Finished streams of chat completions."""
-    return on_chat(finished_streams(evidence))
-
-
-def chat_readable_streams(evidence: Evidence) -> Selected:
-    """Readable streams of chat completions, of text or of an approval."""
-    return on_chat(readable_streams(evidence))
-
-
+@remembered
 def text_streams(evidence: Evidence) -> Selected:
-    """Readable streams of chat completions in which nothing waits."""
-    return (r for r in chat_readable_streams(evidence) if isinstance(r, Unjudged) or not r.waits)
+    """Readable streams in which nothing waits."""
+    return (r for r in readable_streams(evidence) if isinstance(r, Unjudged) or not r.waits)
 
 
+@remembered
 def waiting_streams(evidence: Evidence) -> Selected:
     """Readable streams that ask for an approval, on either endpoint."""
     return (r for r in readable_streams(evidence) if isinstance(r, Unjudged) or r.waits)

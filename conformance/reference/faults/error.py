@@ -1,5 +1,300 @@
-"""Faults that break a requirement of the area error."""
+"""Faults of area error: what a refusal looks like, and failures of the server itself."""
 
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
+from conformance.reference.decision import Decision, Refuse
 from conformance.reference.fault import Fault
+from conformance.reference.faults.making import (
+    ERRORS,
+    GONE,
+    Object,
+    When,
+    always,
+    any_message,
+    any_text,
+    both,
+    chat,
+    crashes,
+    has_request_id,
+    heads,
+    lacks,
+    member_is,
+    message_count,
+    messages,
+    metadata,
+    mode_is,
+    on_objects,
+    parts,
+    plain_chat,
+    refuses_as,
+    resume,
+    says,
+    streamed,
+    together,
+    unless,
+    with_field,
+    with_type,
+)
+from conformance.reference.identifiers import fresh_request_id
+from conformance.reference.incoming import Incoming
 
-FAULTS: tuple[Fault, ...] = ()
+_RATE_LIMIT_EVERY = 20
+_TRACE = (
+    "Traceback (most recent call last):\n"
+    '  File "/srv/kitemesh/app/routers/chat.py", line 118, in create\n'
+    "    messages = parse(body)\n"
+    "KeyError: 'messages'"
+)
+_NODE_TRACE = (
+    "TypeError: Cannot read properties of undefined (reading 'length')\n"
+    "    at validate (/usr/src/app/dist/routes/chat.js:42:17)\n"
+    "    at Layer.handle [as handle_request] (/usr/src/app/node_modules/express/lib/router/layer.js:95:5)"
+)
+_JAVA_TRACE = (
+    "java.lang.NullPointerException: null\n"
+    "\tat com.kitemesh.gateway.ChatController.create(ChatController.java:87)\n"
+    "\tat java.base/java.lang.Thread.run(Thread.java:833)"
+)
+_QUERY = "SELECT id, owner FROM approvals WHERE id = $1 AND tenant_id = $2: no rows in result set"
+
+
+def _status(status: int, when: When = always) -> Callable[[Context], bool]:
+    return lambda context: (
+        isinstance(context.decision, Refuse) and context.decision.status == status and when(context.incoming)
+    )
+
+
+def _reshaped(change: Callable[[Object], Any], status: int, when: When = always) -> Behaviour:
+    """The error object of refusals with a status gets another form; `change` gets what stands below `error`."""
+    chosen = _status(status, when)
+
+    def shape(context: Context, document: Object) -> Object:
+        changed: Object = change(document["error"]) if chosen(context) else document
+        return changed
+
+    return on_objects(shape, ERRORS)
+
+
+def _member(name: str, value: Any, status: int, when: When = always) -> Behaviour:
+    """One member of the error object has another value; `GONE`: it is absent."""
+    return _reshaped(
+        lambda error: {"error": {k: v for k, v in {**error, name: value}.items() if v is not GONE}}, status, when
+    )
+
+
+def _message(told: str, status: int, when: When = always) -> Behaviour:
+    return refuses_as(lambda _, refusal: replace(refusal, message=told), when, status)
+
+
+def _own_id(change: Callable[[Incoming, str], str], when: When = always) -> Behaviour:
+    """A 422 to a request with an id of its own bears another one."""
+    return refuses_as(
+        lambda incoming, refusal: replace(refusal, request_id=change(incoming, refusal.request_id)),
+        both(has_request_id, when),
+        422,
+    )
+
+
+def _fresh(incoming: Incoming, seen: str) -> str:
+    return fresh_request_id()
+
+
+def _earlier(incoming: Incoming, seen: str) -> str:
+    """The id of the refusal before."""
+    earlier: str = incoming.memory.get("refused", fresh_request_id())
+    incoming.memory["refused"] = seen
+    return earlier
+
+
+def _served_error(status: int, when: When) -> Behaviour:
+    """A 422 keeps its error object and comes with a status that says that all is well."""
+
+    def change(context: Context, seen: int, headers: Headers) -> tuple[int, Headers]:
+        return (status, headers) if seen == 422 else (seen, headers)
+
+    return heads(change, ERRORS, both(plain_chat, when))
+
+
+def _choices_null(when: When) -> Behaviour:
+    """A 422 comes as a 200 whose object has both an error and `choices`, which are null."""
+    return together(
+        _reshaped(lambda error: {"error": error, "choices": None, "object": "chat.completion"}, 422, when),
+        _served_error(200, when),
+    )
+
+
+def _mistyped(media_type: str | None, status: int, when: When = always) -> Behaviour:
+    return with_type(media_type, ERRORS, when, status)
+
+
+def _role_unknown(incoming: Incoming) -> bool:
+    known = ("system", "user", "assistant", "tool")
+    return plain_chat(incoming) and any(message.get("role") not in known for message in messages(incoming))
+
+
+def _breaks_at(pointer: str) -> When:
+    """The request schema is broken at this place."""
+    return lambda incoming: not incoming.reading.fault and any(e.pointer == pointer for e in incoming.errors)
+
+
+def _empty_bearer(incoming: Incoming) -> bool:
+    return chat(incoming) and (incoming.header("authorization") or "").strip() == "Bearer"
+
+
+def _malformed(incoming: Incoming) -> bool:
+    """No JSON at all, and nothing that robust.json-edges speaks of."""
+    return chat(incoming) and incoming.reading.fault.startswith("The body is not JSON:")
+
+
+def _textless_part(message: Object) -> bool:
+    return any(isinstance(part, dict) and "text" not in part for part in parts(message))
+
+
+def _unknown_approval_crashes(incoming: Incoming, decision: Decision) -> Decision:
+    if isinstance(decision, Refuse) and decision.status == 404 and resume(incoming):
+        return replace(decision, status=500, type="server_error", code="server_error")
+    return decision
+
+
+def _limited(behaviour: Behaviour) -> Behaviour:
+    """A server with a rate limit, whose refusals are not what they should be."""
+    return together(Behaviour(adjust=lambda settings: replace(settings, rate_limit_every=_RATE_LIMIT_EVERY)), behaviour)
+
+
+def _detail(error: Object) -> Object:
+    return {"detail": error["message"]}
+
+
+def _bare_string(error: Object) -> Object:
+    return {"error": error["message"]}
+
+
+def _flat(error: Object) -> Object:
+    return error
+
+
+FAULTS: tuple[Fault, ...] = (
+    # schema
+    Fault("error-detail", "puts what is wrong with a body into `detail`", "error.schema", "error-detail",
+          _reshaped(lambda e: {"detail": [{"loc": ["body"], "msg": e["message"], "type": "value_error"}]}, 422)),
+    Fault("error-detail-401", "puts the reason of a 401 into `detail`", "error.schema", "error-detail",
+          _reshaped(_detail, 401)),
+    Fault("error-string", "sends `error` as a string with a 401", "error.schema", "error-string",
+          _reshaped(_bare_string, 401)),
+    Fault("error-flat", "sends the members of the error at the top of a 422", "error.schema", "made up",
+          _reshaped(_flat, 422)),
+    Fault("error-code-integer", "sends the status as `code` of a 422", "error.schema", "code-integer",
+          _member("code", 422, 422)),
+    Fault("error-code-null-400", "sends `code` null with malformed JSON", "error.schema", "made up",
+          _member("code", None, 400, _malformed)),
+    Fault("error-code-integer-404", "sends an integer `code` for an approval that it does not know", "error.schema",
+          "code-integer", _member("code", 404, 404, resume)),
+    Fault("error-no-request-id", "sends no `request_id` with a 422", "error.schema", "error-no-request-id",
+          _member("request_id", GONE, 422)),
+    Fault("error-no-request-id-401", "sends no `request_id` with a 401", "error.schema", "error-no-request-id",
+          _member("request_id", GONE, 401)),
+    Fault("error-no-request-id-unsent", "sends `request_id` null with a 400 whose request had none", "error.schema",
+          "error-no-request-id", _member("request_id", None, 400, both(_malformed, unless(has_request_id)))),
+    Fault("error-no-type-409", "sends no `type` where an approval has been used up", "error.schema", "made up",
+          _member("type", GONE, 409)),
+    Fault("error-message-list", "sends a list of messages with a 422", "error.schema", "made up",
+          _reshaped(lambda e: {"error": {**e, "message": [e["message"]]}}, 422)),
+    Fault("error-string-stream", "sends `error` as a string where a stream was asked for", "error.schema",
+          "error-string", _reshaped(_bare_string, 422, streamed)),
+    Fault("error-no-message-mode", "sends no `message` where the mode is wrong", "error.schema", "made up",
+          _member("message", GONE, 422, _breaks_at("/metadata/mode"))),
+    # media-type
+    Fault("error-text", "calls a 422 text/plain", "error.media-type", "made up", _mistyped("text/plain", 422)),
+    Fault("error-html-400", "calls a 400 text/html", "error.media-type", "made up", _mistyped("text/html", 400)),
+    Fault("error-untyped-401", "sends a 401 without a media type", "error.media-type", "made up",
+          _mistyped(None, 401)),
+    Fault("error-problem-404", "calls a 404 application/problem+json", "error.media-type", "made up",
+          _mistyped("application/problem+json", 404)),
+    Fault("error-text-409", "calls a 409 text/plain", "error.media-type", "made up", _mistyped("text/plain", 409)),
+    # schema-elsewhere
+    Fault("error-405-text", "answers 405 in plain words", "error.schema-elsewhere", "made up",
+          says(b"Method Not Allowed", "text/plain", always, 405)),
+    Fault("error-405-html", "answers 405 by a page", "error.schema-elsewhere", "error-html",
+          says(b"<html><body><h1>405 Not Allowed</h1></body></html>", "text/html", always, 405)),
+    Fault("error-405-detail", "puts the reason of a 405 into `detail`", "error.schema-elsewhere", "error-detail",
+          _reshaped(_detail, 405)),
+    Fault("error-415-empty", "answers 415 without a body", "error.schema-elsewhere", "error-empty-body",
+          says(b"", None, always, 415)),
+    Fault("error-415-code-integer", "sends an integer `code` with a 415", "error.schema-elsewhere", "code-integer",
+          _member("code", 415, 415)),
+    # status
+    Fault("error-200", "sends the error object of a wrong mode with 200", "error.status", "made up",
+          _served_error(200, _breaks_at("/metadata/mode"))),
+    Fault("error-200-choices-null", "answers 200 with an error and `choices` null where `messages` are empty",
+          "error.status", "choices-null-200", _choices_null(_breaks_at("/messages"))),
+    Fault("error-202", "sends the error object of a wrong temperature with 202", "error.status", "made up",
+          _served_error(202, _breaks_at("/temperature"))),
+    Fault("error-200-mode", "answers 200 and an error object to the mode `synth`", "error.status", "made up",
+          on_objects(
+              lambda context, _: {
+                  "error": {"message": "The mode synth is not at hand.", "type": "server_error",
+                            "code": "mode_not_at_hand", "request_id": context.incoming.request_id}},
+              (Kind.COMPLETION,), both(plain_chat, mode_is("synth")))),
+    # no-server-error
+    Fault("bad-json-500", "answers 500 to malformed JSON", "error.no-server-error", "bad-json-500",
+          crashes(_malformed)),
+    Fault("messages-empty-500", "answers 500 to empty `messages`", "error.no-server-error", "messages-empty-500",
+          crashes(both(chat, member_is("messages", lambda found: found == [])))),
+    Fault("messages-missing-500", "answers 500 where `messages` are missing", "error.no-server-error", "made up",
+          crashes(both(plain_chat, lambda incoming: bool(incoming.document), lacks("messages")))),
+    Fault("range-500", "answers 500 to a temperature out of range", "error.no-server-error", "range-unchecked",
+          crashes(both(plain_chat, _breaks_at("/temperature")))),
+    Fault("role-unknown-500", "answers 500 to an unknown role", "error.no-server-error", "role-unknown-crash",
+          crashes(_role_unknown)),
+    Fault("bearer-empty-500", "answers 500 to `Bearer` with nothing after it", "error.no-server-error", "made up",
+          crashes(_empty_bearer)),
+    Fault("messages-501-500", "answers 500 to more than 500 messages", "error.no-server-error", "range-unchecked",
+          crashes(both(chat, message_count(501)))),
+    Fault("metadata-list-500", "answers 500 to metadata that are a list", "error.no-server-error", "made up",
+          crashes(both(chat, member_is("metadata", lambda value: isinstance(value, list))))),
+    Fault("put-500", "answers 500 to PUT", "error.no-server-error", "made up",
+          crashes(lambda incoming: chat(incoming) and incoming.method == "PUT")),
+    Fault("emoji-500", "answers 500 to characters beyond the basic plane", "error.no-server-error", "made up",
+          crashes(both(plain_chat, any_text(r"[\U00010000-\U0010ffff]")))),
+    Fault("null-content-500", "answers 500 to null content", "error.no-server-error", "made up",
+          crashes(both(plain_chat, any_message(lambda message: message.get("content", "") is None)))),
+    Fault("approval-unknown-500", "answers 500 to an approval that it never gave", "error.no-server-error", "made up",
+          Behaviour(decide=_unknown_approval_crashes)),
+    # request-id-echo
+    Fault("error-id-fresh", "makes up an id for each 422", "error.request-id-echo", "made up", _own_id(_fresh)),
+    Fault("error-id-cut", "cuts the request's id to 20 characters in a 422", "error.request-id-echo", "made up",
+          _own_id(lambda _, seen: seen[:20])),
+    Fault("error-id-earlier", "sends the id of the refusal before", "error.request-id-echo", "model-wrong",
+          _own_id(_earlier)),
+    Fault("error-id-stream", "makes up an id where a stream was asked for", "error.request-id-echo", "made up",
+          _own_id(_fresh, streamed)),
+    Fault("error-id-mode", "makes up an id where the metadata are wrong", "error.request-id-echo", "made up",
+          _own_id(_fresh, lambda incoming: "mode" in metadata(incoming))),
+    # no-internals
+    Fault("error-trace", "sends a Python stack trace with malformed JSON", "error.no-internals", "error-trace",
+          _message(_TRACE, 400)),
+    Fault("error-trace-role", "sends a Node stack trace with an unknown role", "error.no-internals",
+          "role-unknown-crash", _message(_NODE_TRACE, 422, _role_unknown)),
+    Fault("error-trace-member", "sends a Java stack trace in a member of its own", "error.no-internals",
+          "error-trace", _member("stack", _JAVA_TRACE, 422)),
+    Fault("error-path", "tells a source file and line with a 401", "error.no-internals", "error-trace",
+          _message("Unauthorized (/srv/kitemesh/app/auth.py:57)", 401)),
+    Fault("error-query", "tells its query where an approval is not known", "error.no-internals", "made up",
+          _message(_QUERY, 404, resume)),
+    Fault("error-trace-header", "sends a stack trace in a header field", "error.no-internals", "error-trace",
+          with_field("X-Debug", json.dumps(_TRACE), ERRORS, status=422)),
+    # rate-limit
+    Fault("rate-limit-codes", "calls a 429 requests / too_many_requests", "error.rate-limit", "made up",
+          _limited(refuses_as(
+              lambda _, refusal: replace(refusal, type="requests", code="too_many_requests"), status=429))),
+    Fault("rate-limit-code", "has another code in a 429", "error.rate-limit", "made up",
+          _limited(refuses_as(lambda _, refusal: replace(refusal, code="rate_limited"), status=429))),
+    Fault("rate-limit-unpaced", "does not say with a 429 when to come again", "error.rate-limit", "made up",
+          _limited(with_field("Retry-After", None, ERRORS, status=429))),
+)  # fmt: skip
