@@ -1,4 +1,4 @@
-"""The command line: `kitemesh-conformance run`, `judge`, `serve`, `requirements`.
+"""The command line: `kitemesh-conformance run`, `judge`, `serve`, `prove`, `explain`, `requirements`.
 
 A thin face: it turns arguments into values, calls, shows, and gives the exit code. Whatever goes wrong becomes one
 sentence on standard error. Everything heavy is imported where it is used, so that `--help` is quick.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from conformance.run import Report
 
 PROGRAM = "kitemesh-conformance"
-OK, INTERRUPTED, SUITE_ERROR, USAGE = 0, 2, 3, 4
+OK, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 2, 3, 4
 
 _SCREEN: dict[str, Any] = {"max_content_width": 80, "help_option_names": ["-h", "--help"]}
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -307,19 +307,24 @@ def _judge(path: Path, chosen: dict[str, Any], output: str | None, *, titled: bo
 
 @group.command(context_settings=_SCREEN)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on loopback [any free one].")
+@click.option("--fault", metavar="ID", help="Break one requirement, in this way.")
+@click.option("--liberty", metavar="ID", help="Differ, legitimately, in this way.")
 @_debug
-def serve(port: int) -> int:
+def serve(port: int, fault: str | None, liberty: str | None) -> int:
     """Run the reference server in the foreground, until Ctrl-C.
 
     \b
     Example:
       kitemesh-conformance serve --port 8080
+      kitemesh-conformance serve --port 8080 --fault done-missing
     """
+    from conformance.prove import behaviour
     from conformance.reference.app import create_app
     from conformance.reference.serving import in_foreground
     from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
 
     settings = Settings()
+    app = create_app(settings, behaviour(fault, liberty))
 
     def ready(url: str) -> None:
         click.echo(f"The reference server listens at {url}/v1 (Ctrl-C stops it). To judge it, in another terminal:")
@@ -329,11 +334,88 @@ def serve(port: int) -> int:
         sys.stdout.flush()
 
     try:
-        in_foreground(create_app(settings), port, ready)
+        in_foreground(app, port, ready)
     except KeyboardInterrupt:
         pass
     except OSError as error:
         raise UsageError(f"Port {port} cannot be listened on ({error.strerror}); choose another --port.") from None
+    return OK
+
+
+@group.command(context_settings=_SCREEN, short_help="Prove the suite on servers with known faults.")
+@click.option("--only", multiple=True, metavar="ID,…", help="These faults, liberties, requirements or areas only.")
+@click.option("--output", metavar="DIR", help="Write prove.json and prove.md here.")
+@click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Draw these random choices [1].")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers that are judged at a time [24].")
+@click.option("--write-examples", metavar="DIR", help="Write what explain shows here, where it is not there yet.")
+@_debug
+def prove(
+    only: Sequence[str], output: str | None, seed: int | None, jobs: int | None, write_examples: str | None
+) -> int:
+    """Run the suite on servers of which it is known what they break, if anything.
+
+    Each fault of the reference server has to be blamed on the requirement that it
+    breaks; each liberty has to pass. Exit code 1 where one does not.
+
+    \b
+    Example:
+      kitemesh-conformance prove --only stream --output reports
+    """
+    from conformance import prove as prover
+    from conformance.contract.catalogue import load
+    from conformance.report import proof as shown
+    from conformance.report import terminal
+
+    wanted = prover.chosen(prover.targets(), names(only))
+    for directory in filter(None, (output, write_examples)):
+        _prepare(Path(directory))
+    collected = prover.Examples()
+    if write_examples:
+        wanted = prover.with_conforming(wanted)
+    with shown.meter(terminal.console(stderr=True), len(wanted)) as advance:
+
+        def told(found: prover.Found) -> None:
+            advance(found.case)
+            collected.add(found)
+
+        made = prover.prove(
+            wanted,
+            seed=prover.SEED if seed is None else seed,
+            jobs=jobs or prover.JOBS,
+            with_examples=bool(write_examples),
+            told=told,
+        )
+    shown.show(made, load(), terminal.console())
+    try:
+        if output:
+            click.echo(f"Written: {', '.join(map(str, shown.write(made, load(), Path(output))))}")
+        if write_examples:
+            click.echo(collected.write(Path(write_examples)))
+    except OSError as error:
+        return _complain(f"It could not be written ({error.strerror}).", SUITE_ERROR)
+    return OK if made.holds else UNPROVED
+
+
+@group.command(context_settings=_SCREEN, short_help="Explain a requirement, with an example.")
+@click.argument("requirement", metavar="ID")
+@_debug
+def explain(requirement: str) -> int:
+    """Say what a requirement asks for and why, what proves its check, and show it.
+
+    \b
+    Example:
+      kitemesh-conformance explain stream.done
+    """
+    from conformance import examples
+    from conformance.contract.catalogue import UnknownRequirement, load
+    from conformance.prove import faults_of
+    from conformance.report import explain as shown
+
+    try:
+        found = load()[requirement]
+    except UnknownRequirement as error:
+        raise UsageError(str(error)) from None
+    click.echo(shown.text(found, faults_of(found.id), examples.read(found.id)), nl=False)
     return OK
 
 

@@ -27,7 +27,16 @@ from conformance.wire.exchange import Exchange, Transcript
 
 HOLDS, BREAKS = "holds", "breaks"
 LARGEST = 6 * 1024
-"""Octets of the HAR entries on one side."""
+"""Octets of one side, unless it is one of these."""
+LONGER: Mapping[str, int] = MappingProxyType(
+    {
+        # Chains of three exchanges.
+        **dict.fromkeys(("resume.race", "resume.refusal-keeps", "resume.replay"), 9 * 1024),
+        # Streams that are long enough to show how they come.
+        **dict.fromkeys(("isolation.slow-reader", "stream.incremental"), 24 * 1024),
+    }
+)
+"""Requirement id to the octets of one side."""
 URL = "https://api.example.com/v1"
 """Stands for the server that was recorded."""
 TOO_LARGE: Mapping[str, str] = MappingProxyType({"robust.large-body": "its request has a body of 1 MiB"})
@@ -100,13 +109,13 @@ def _smallest(
 
     if alike := [exchange for exchange in transcript if exchange.name in set(first)]:
         made = _plain(transcript, alike)
-        if len(alike) == len(set(first)) and shows(alike) and wanted(made) and _octets(made) <= LARGEST:
+        if len(alike) == len(set(first)) and shows(alike) and wanted(made) and fits(requirement, made):
             return made
     named = {item.exchange for item in items(requirement, transcript) if isinstance(item, (Judged, Finding))}
     seeds = sorted((exchange for exchange in transcript if exchange.name in named), key=_weight)[:_TRIED]
     parts = [[seed] for seed in seeds if shows([seed])] or [_around(seed, transcript, shows) for seed in seeds]
     small = [_plain(transcript, part) for part in parts if part]
-    fitting = [part for part in small if wanted(part) and _octets(part) <= LARGEST]
+    fitting = [part for part in small if wanted(part) and fits(requirement, part)]
     return min(fitting, key=_octets, default=None)
 
 
@@ -148,6 +157,11 @@ def _thinned(part: list[Exchange], shows: Shows) -> list[Exchange]:
 def _weight(exchange: Exchange) -> tuple[int, str]:
     body = len(exchange.request.body or b"")
     return body + (len(exchange.response.body) if exchange.response is not None else 0), exchange.name
+
+
+def fits(requirement: str, transcript: Transcript) -> bool:
+    """True where an example is small enough to be kept."""
+    return _octets(transcript) <= LONGER.get(requirement, LARGEST)
 
 
 def _octets(transcript: Transcript) -> int:
@@ -226,7 +240,7 @@ def settled(example: Example) -> bool:
     """True where both sides are there, small enough, and the check still says of each what it should."""
     if example.holds is None or example.breaks is None:
         return False
-    if max(_octets(example.holds), _octets(example.breaks)) > LARGEST:
+    if not all(fits(example.requirement, side) for side in (example.holds, example.breaks)):
         return False
     return holds(example.requirement, example.holds) and finding(example.requirement, example.breaks) is not None
 
@@ -244,13 +258,13 @@ class Collection:
         """An example of a breach, by the fault that it comes from."""
         self._breaks.setdefault(requirement, []).append((_octets(example), fault, example))
 
-    def write(self, folder: Path) -> tuple[list[Path], list[str]]:
-        """Write what is new, or is no longer judged as it was; gives the files and the requirements left without.
+    def write(self, folder: Path) -> list[Path]:
+        """Write what is new, or is no longer judged as it was; gives the files.
 
         Raises:
             OSError: a file cannot be written.
         """
-        written, without = [], []
+        written = []
         folder.mkdir(parents=True, exist_ok=True)
         for requirement in sorted(self._breaks):
             if settled(self._old(requirement, folder)):
@@ -258,13 +272,11 @@ class Collection:
             breaks = min(self._breaks[requirement], key=lambda found: found[:2])[2]
             kept = holding(self.conforming, requirement, breaks) if self.conforming is not None else None
             example = Example(requirement, kept, breaks)
-            if not settled(example):
-                without.append(requirement)
-                continue
-            path = path_of(requirement, folder)
-            path.write_text(dumps(example), encoding="utf-8", newline="\n")
-            written.append(path)
-        return written, without
+            if settled(example):
+                path = path_of(requirement, folder)
+                path.write_text(dumps(example), encoding="utf-8", newline="\n")
+                written.append(path)
+        return written
 
     def _old(self, requirement: str, folder: Path) -> Example:
         try:

@@ -1,7 +1,8 @@
 """What a proof of the suite says: for each server with a known fault or liberty, what the suite made of it.
 
 A *fault* is a server that breaks one requirement: the suite has to blame just that one. A *liberty* differs from the
-reference server and breaks nothing: the suite has to find nothing. The *conforming* server has to pass everything.
+reference server and breaks nothing: the suite has to find nothing. One that is *warned* breaks a SHOULD with good
+reason: the suite has to say just that. The *conforming* server has to pass everything.
 
 Values and pure functions only: `examined` turns a verdict into a `Case`, the rest counts.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -26,6 +27,7 @@ class Kind(StrEnum):
 
     CONFORMING = "conforming"
     FAULT = "fault"
+    WARNED = "warned"
     LIBERTY = "liberty"
 
 
@@ -37,7 +39,7 @@ class Problem(StrEnum):
     WRONGLY_BLAMED = "wrongly blamed"
     """A fault, and other requirements failed than the one that it breaks."""
     FALSE_ALARM = "false alarm"
-    """A requirement failed that the server does not break, and there was no fault at all."""
+    """A requirement failed that the server does not break, though that was not a fault's doing."""
     NOT_EXERCISED = "not exercised"
     """A requirement was not judged on a server without a fault, and no reason for that is written down."""
     KNOCK_ONS = "knock-ons without a reason"
@@ -54,13 +56,18 @@ class Target:
     kind: Kind
     summary: str
     requirement: str | None = None
-    """Of a fault: the requirement that it breaks."""
+    """The one that it breaks; None: it breaks none."""
     source: str = ""
     """Where the fault was seen, or the words that make the liberty legitimate."""
     unexercised: Mapping[str, str] = field(default_factory=dict)
     """Requirement id to the reason why it cannot be exercised there."""
     knock_ons: str = ""
     """The reason why more than `FREE_KNOCK_ONS` other requirements fail with it; empty where they must not."""
+
+    @property
+    def key(self) -> str:
+        """Unique among all targets: a fault and a liberty may bear the same id."""
+        return f"{self.kind}-{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,8 @@ class Case:
     """Requirement id (empty: the whole run) and message of what went wrong in the suite."""
     requests: int = 0
     seconds: float = 0.0
+    passing: tuple[str, ...] = ()
+    """What was wrong at a first try and was not at a second one, with few servers at a time: told, not counted."""
 
     @property
     def caught(self) -> bool:
@@ -104,10 +113,12 @@ class Case:
     def problems(self) -> tuple[Problem, ...]:
         """What the suite got wrong here; empty where all is as it has to be."""
         found = []
-        if self.target.kind is Kind.FAULT:
+        if self.target.requirement is not None:
             if not self.caught:
                 found.append(Problem.WRONGLY_BLAMED if self.failures else Problem.MISSED)
-            if len(self.knock_ons) > FREE_KNOCK_ONS and not self.target.knock_ons:
+            if self.target.kind is Kind.WARNED and self.knock_ons:
+                found.append(Problem.FALSE_ALARM)
+            elif len(self.knock_ons) > FREE_KNOCK_ONS and not self.target.knock_ons:
                 found.append(Problem.KNOCK_ONS)
         else:
             if self.failures:
@@ -136,13 +147,26 @@ class Proof:
         return bool(self.cases) and not any(case.problems for case in self.cases)
 
 
+def tried_again(first: Case, second: Case) -> Case:
+    """What two tries of one target say together: the second one counts, and what only the first one showed is told."""
+    gone = (
+        {f.requirement for f in first.failures} - {f.requirement for f in second.failures} - {second.target.requirement}
+    )
+    told = [problem.value for problem in first.problems if problem not in second.problems]
+    if not told:
+        return second
+    return replace(
+        second, passing=(*told, *sorted(gone), *(id_ for id_, _ in first.open if id_ not in dict(second.open)))
+    )
+
+
 def examined(target: Target, verdict: Verdict, requests: int, seconds: float) -> Case:
     """What a verdict says of a target. What was not judged counts only where there was no fault."""
     unjudged = (State.NOT_EXERCISED, State.BLOCKED, State.NOT_SELECTED, State.NOT_APPLICABLE)
     open_ = [
         (outcome.requirement.id, outcome.reason)
         for outcome in verdict.outcomes
-        if target.kind is not Kind.FAULT and outcome.state in unjudged
+        if target.requirement is None and outcome.state in unjudged
         if outcome.requirement.id not in target.unexercised
     ]
     errors = [(o.requirement.id, o.reason) for o in verdict.outcomes if o.state is State.ERROR]
@@ -197,13 +221,13 @@ def _row(area: str, cases: Iterable[Case]) -> Row:
 
 
 def faults(proof: Proof) -> list[Case]:
-    """The cases of servers with a fault."""
-    return [case for case in proof.cases if case.target.kind is Kind.FAULT]
+    """The cases of servers that break a requirement, those that are warned among them."""
+    return [case for case in proof.cases if case.target.requirement is not None]
 
 
-def sound(proof: Proof) -> list[Case]:
-    """The cases of servers without one: the conforming server and the liberties."""
-    return [case for case in proof.cases if case.target.kind is not Kind.FAULT]
+def liberties(proof: Proof) -> list[Case]:
+    """The cases of servers that break nothing, the conforming one aside."""
+    return [case for case in proof.cases if case.target.kind is Kind.LIBERTY]
 
 
 def median_knock_ons(proof: Proof) -> float:
@@ -239,7 +263,7 @@ def document(proof: Proof, catalogue: Catalogue) -> dict[str, Any]:
             "missed": row.missed,
             "wrongly_blamed": row.wrongly_blamed,
             "knock_ons": {"all": row.knock_ons, "median": median_knock_ons(proof), "most": most_knock_ons(proof)},
-            "liberties": sum(case.target.kind is Kind.LIBERTY for case in proof.cases),
+            "liberties": len(liberties(proof)),
             "false_alarms": sum(Problem.FALSE_ALARM in case.problems for case in proof.cases),
             "suite_errors": sum(Problem.SUITE_ERROR in case.problems for case in proof.cases),
             "requirements_without_caught_fault": unproven(proof, catalogue),
@@ -251,7 +275,7 @@ def document(proof: Proof, catalogue: Catalogue) -> dict[str, Any]:
 def _case(case: Case) -> dict[str, Any]:
     target = case.target
     made: dict[str, Any] = {"id": target.id, "kind": target.kind.value, "summary": target.summary}
-    if target.kind is Kind.FAULT:
+    if target.requirement is not None:
         made |= {"requirement": target.requirement, "seen_in": target.source, "caught": case.caught}
         made["knock_ons"] = [failure.requirement for failure in case.knock_ons]
         if target.knock_ons:
@@ -269,5 +293,7 @@ def _case(case: Case) -> dict[str, Any]:
         made["not_exercised_because"] = dict(target.unexercised)
     if case.errors:
         made["errors"] = [{"requirement": id_, "message": message} for id_, message in case.errors]
+    if case.passing:
+        made["not_seen_again"] = list(case.passing)
     made["requests"] = case.requests
     return made

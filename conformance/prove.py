@@ -3,7 +3,7 @@
 One server process serves the conforming server, every fault and every liberty, each below a path of its own. This side
 records several of them at once in one event loop and judges each as it is over; no pytest is involved. A recording
 waits for seconds (an approval has to expire) and computes for less than one, so that many go well together. On a
-machine with several cores the targets are shared out to two processes: recording costs thrice what serving does.
+machine with several cores the targets are shared out to several processes: recording costs thrice what serving does.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import MappingProxyType
 
 from starlette.types import ASGIApp
 
 import conformance
-from conformance import run
-from conformance.examples import breaking
+from conformance import examples, run
 from conformance.options import Options, UsageError
-from conformance.proof import Case, Kind, Proof, Target, examined
+from conformance.proof import Case, Kind, Proof, Target, examined, tried_again
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.fault import Fault, Liberty
 from conformance.reference.faults import FAULTS
-from conformance.reference.liberties import LIBERTIES
+from conformance.reference.liberties import LIBERTIES, WARNED
 from conformance.reference.serving import in_process
 from conformance.reference.settings import (
     DEFAULT_APPROVAL_PROMPT,
@@ -60,8 +60,10 @@ RATE_LIMIT_EVERY = 97
 SEED = 1
 JOBS = 24
 """Targets that are recorded at once, in all."""
-PROCESSES = 2
-"""Processes that record, where there are so many cores."""
+AGAIN, AGAIN_JOBS = 24, 4
+"""Targets with a problem that are tried once more at the most, and how many of them at once."""
+PROCESSES = 3
+"""Processes that record, where there are so many cores: one that serves keeps up with as many."""
 APPROVAL_TTL = 6.0
 """Seconds until an approval expires: longer than a slow machine takes for the longest chain of resumes."""
 LIMITS = Limits(first_byte=3.0, idle=3.0, total=30.0)
@@ -91,8 +93,37 @@ class Work:
     """Of the server process; each target lies below it."""
     seed: int = SEED
     jobs: int = JOBS
-    examples: bool = False
+    with_examples: bool = False
     """Whether examples are to be found."""
+
+
+class Examples:
+    """Gathers the examples of a proof as its targets are over."""
+
+    def __init__(self) -> None:
+        self._collection = examples.Collection()
+        self._caught: set[str] = set()
+
+    def add(self, found: Found) -> None:
+        """What came of one target."""
+        target = found.case.target
+        if found.transcript is not None:
+            self._collection.conforming = found.transcript
+        if target.requirement is not None and found.case.caught:
+            self._caught.add(target.requirement)
+            if found.example is not None:
+                self._collection.add(target.id, target.requirement, found.example)
+
+    def write(self, folder: Path) -> str:
+        """Write those that are new, or that are no longer judged as they were; gives a sentence about it.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        written = self._collection.write(folder)
+        without = sorted(id_ for id_ in self._caught if not examples.path_of(id_, folder).exists())
+        said = f"{len(written)} examples were written to {folder}; what else is there still says what it should."
+        return said if not without else f"{said} None is small enough of: {', '.join(without)}."
 
 
 Tell = Callable[[Found], None]
@@ -103,17 +134,13 @@ Tell = Callable[[Found], None]
 
 
 def behaviours() -> dict[str, Behaviour]:
-    """Every server that can be served, by the id of its target.
-
-    Raises:
-        ValueError: two have the same id.
-    """
-    made = {CONFORMING.id: _CONFORMING}
-    for one in (*FAULTS, *LIBERTIES):
-        if one.id in made:
-            raise ValueError(f"two servers are called {one.id}")
-        made[one.id] = one.behaviour
-    return made
+    """Every server that can be served, by the key of its target."""
+    return {
+        CONFORMING.key: _CONFORMING,
+        **{_broken(fault, Kind.FAULT).key: fault.behaviour for fault in FAULTS},
+        **{_broken(fault, Kind.WARNED).key: fault.behaviour for fault in WARNED},
+        **{_free(liberty).key: liberty.behaviour for liberty in LIBERTIES},
+    }
 
 
 def serve_all(settings: Settings) -> ASGIApp:
@@ -121,19 +148,24 @@ def serve_all(settings: Settings) -> ASGIApp:
     return create_many(settings, behaviours())
 
 
-def targets(faults: Sequence[Fault] = FAULTS, liberties: Sequence[Liberty] = LIBERTIES) -> list[Target]:
-    """The conforming server, the faults, the liberties."""
+def targets() -> list[Target]:
+    """The conforming server, the faults, those that are warned, the liberties."""
     return [
         CONFORMING,
-        *(
-            Target(f.id, Kind.FAULT, f.summary, f.requirement, f.seen_in, knock_ons=KNOCK_ONS.get(f.id, ""))
-            for f in faults
-        ),
-        *(
-            Target(one.id, Kind.LIBERTY, one.summary, None, one.source, {**UNPROVOKED, **one.unexercised})
-            for one in liberties
-        ),
+        *(_broken(fault, Kind.FAULT) for fault in FAULTS),
+        *(_broken(fault, Kind.WARNED) for fault in WARNED),
+        *(_free(liberty) for liberty in LIBERTIES),
     ]
+
+
+def _broken(fault: Fault, kind: Kind) -> Target:
+    knock_ons = KNOCK_ONS.get(fault.id, "")
+    return Target(fault.id, kind, fault.summary, fault.requirement, fault.seen_in, knock_ons=knock_ons)
+
+
+def _free(liberty: Liberty) -> Target:
+    unexercised = {**UNPROVOKED, **liberty.unexercised}
+    return Target(liberty.id, Kind.LIBERTY, liberty.summary, source=liberty.source, unexercised=unexercised)
 
 
 def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
@@ -142,7 +174,7 @@ def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
     Args:
         known: the targets to choose from.
         patterns: ids of faults and liberties, requirement ids, areas, globs over these, or a kind: `conforming`,
-            `fault`, `liberty`.
+            `fault`, `warned`, `liberty`.
 
     Raises:
         UsageError: a pattern names none.
@@ -151,11 +183,16 @@ def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
         return list(known)
     wanted: set[str] = set()
     for pattern in patterns:
-        named = {target.id for target in known if any(fnmatchcase(name, pattern) for name in _names(target))}
+        named = {target.key for target in known if any(fnmatchcase(name, pattern) for name in _names(target))}
         if not named:
             raise UsageError(_nobody(known, pattern))
         wanted |= named
-    return [target for target in known if target.id in wanted]
+    return [target for target in known if target.key in wanted]
+
+
+def with_conforming(wanted: Sequence[Target]) -> list[Target]:
+    """The same and the conforming server, which the examples of what holds come from."""
+    return [CONFORMING, *(target for target in wanted if target is not CONFORMING)]
 
 
 def _names(target: Target) -> Iterator[str]:
@@ -169,9 +206,36 @@ def _names(target: Target) -> Iterator[str]:
 def _nobody(known: Sequence[Target], pattern: str) -> str:
     if pattern in run.CATALOGUE or pattern in run.CATALOGUE.areas:
         return f"--only: no fault breaks {pattern!r}; the requirement is known, but nothing proves its check."
-    near = difflib.get_close_matches(pattern, sorted({name for target in known for name in _names(target)}), n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "name a fault, a liberty, a requirement or an area."
-    return f"--only knows nothing called {pattern!r}: {hint}"
+    return f"--only knows nothing called {pattern!r}: {_hint(pattern, (n for target in known for n in _names(target)))}"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(set(known)), n=3)
+    return f"did you mean {' or '.join(near)}?" if near else "prove.md, which prove --output writes, lists them all."
+
+
+def faults_of(requirement: str) -> list[tuple[str, str]]:
+    """Id and summary of each fault that breaks a requirement."""
+    return [(fault.id, fault.summary) for fault in (*FAULTS, *WARNED) if fault.requirement == requirement]
+
+
+def behaviour(fault: str | None, liberty: str | None) -> Behaviour:
+    """How a server with this fault, or with this liberty, behaves; without either, as the contract says.
+
+    Raises:
+        UsageError: both are named, or there is none with that id.
+    """
+    if fault is not None and liberty is not None:
+        raise UsageError("--fault and --liberty contradict each other; give one of them.")
+    name = fault if fault is not None else liberty
+    if name is None:
+        return Behaviour()
+    of: Sequence[Fault | Liberty] = LIBERTIES if fault is None else (*FAULTS, *WARNED)
+    found = next((one.behaviour for one in of if one.id == name), None)
+    if found is None:
+        what = "liberty" if fault is None else "fault"
+        raise UsageError(f"There is no {what} called {name!r}: {_hint(name, (one.id for one in of))}")
+    return found
 
 
 # --- proving
@@ -183,7 +247,7 @@ def prove(
     seed: int = SEED,
     jobs: int = JOBS,
     processes: int | None = None,
-    examples: bool = False,
+    with_examples: bool = False,
     told: Tell = lambda found: None,
 ) -> Proof:
     """Start the servers, try each target, and say what the suite made of it.
@@ -192,27 +256,40 @@ def prove(
         wanted: the targets, at least one.
         seed: of the words and the generated bodies, the same for all.
         jobs: targets at once, in all.
-        processes: that record; None: two where there are two cores and enough targets.
-        examples: whether to find the exchanges that show a breach, for `told`.
-        told: called in this thread for each target as it is over.
+        processes: that record; None: as many as there are cores for, and targets enough.
+        with_examples: whether to find the exchanges that show a breach, for `told`.
+        told: called in this thread for each target as it is over, twice for one that is tried again.
     """
     started = time.monotonic()
     with in_process(Settings(approval_ttl=APPROVAL_TTL), factory="conformance.prove:serve_all") as url:
-        found = examine(wanted, Work(url, seed, jobs, examples), processes=processes, told=told)
-    cases = tuple(one.case for one in found)
-    return Proof(cases, seed, time.monotonic() - started, conformance.__version__)
+        cases = examine(wanted, Work(url, seed, jobs, with_examples), processes=processes, told=told)
+    return Proof(tuple(cases), seed, time.monotonic() - started, conformance.__version__)
 
 
 def examine(
     wanted: Sequence[Target], work: Work, *, processes: int | None = None, told: Tell = lambda found: None
-) -> list[Found]:
-    """Try each target on a server that runs already; gives what came of them in their order."""
+) -> list[Case]:
+    """Try each target on servers that run already; gives what came of them in their order.
+
+    Time is part of what is judged, and a machine that is busy with something else takes its time. So targets with a
+    problem are tried once more, a few at once, unless there are many.
+    """
+    cases = _examine_each(wanted, work, processes, told)
+    doubtful = [case.target for case in cases if case.problems]
+    if not doubtful or len(doubtful) > AGAIN:
+        return cases
+    second = _examine_each(doubtful, replace(work, jobs=min(work.jobs, AGAIN_JOBS)), 1, told)
+    anew = {case.target.key: case for case in second}
+    return [tried_again(case, anew[case.target.key]) if case.target.key in anew else case for case in cases]
+
+
+def _examine_each(wanted: Sequence[Target], work: Work, processes: int | None, told: Tell) -> list[Case]:
     if processes is None:
         processes = min(PROCESSES, os.cpu_count() or 1, max(1, len(wanted) // 8))
-    by_id: dict[str, Found] = {}
+    cases: dict[str, Case] = {}
 
     def keep(found: Found) -> None:
-        by_id[found.case.target.id] = found
+        cases[found.case.target.key] = found.case
         told(found)
 
     if processes == 1:
@@ -220,7 +297,7 @@ def examine(
             asyncio.run(_examine_all(wanted, work, keep))
     else:
         _in_processes(wanted, work, processes, keep)
-    return [by_id[target.id] for target in wanted]
+    return [cases[target.key] for target in wanted]
 
 
 async def _examine_all(wanted: Sequence[Target], work: Work, keep: Tell) -> None:
@@ -245,19 +322,19 @@ async def _examine(target: Target, work: Work) -> Found:
         what = ("", f"{type(error).__name__}: {error}")
         return Found(Case(target, errors=(what,), seconds=time.monotonic() - started))
     case = examined(target, report.verdict, len(transcript), time.monotonic() - started)
-    if not work.examples:
+    if not work.with_examples:
         return Found(case)
     if target.kind is Kind.CONFORMING:
         return Found(case, transcript=transcript)
     if target.requirement is None or not case.caught:
         return Found(case)
-    return Found(case, breaking(transcript, target.requirement))
+    return Found(case, examples.breaking(transcript, target.requirement))
 
 
 def options(url: str, target: Target) -> Options:
     """How a target is recorded: as `run` does without a URL."""
     return Options(
-        url=f"{url}{PREFIX}{target.id}/v1",
+        url=f"{url}{PREFIX}{target.key}/v1",
         model=DEFAULT_MODEL,
         token=FIRST_TOKEN,
         second_token=SECOND_TOKEN,

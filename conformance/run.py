@@ -489,7 +489,8 @@ def _trouble(evidence: Evidence) -> str:
         return "No request was recorded, so nothing is known of the target."
     stopped = evidence.options.get("stopped")
     if evidence.own and not any(r.response is not None for r in evidence.all):
-        return f"{str(stopped or 'The target gave no answer')[:300].capitalize()}. Check the address and that it is up."
+        why = str(stopped or "the target gave no answer")[:300].rstrip(".")
+        return f"{why[:1].upper()}{why[1:]}. Check the address and that it is up."
     if evidence.own and not evidence.admitted:
         statuses = {r.status for r in evidence.last if r.due is Due.ACCEPT}
         if statuses <= {401, 403}:

@@ -145,7 +145,7 @@ def decide(
         trouble: why the run as a whole says nothing (the target could not be reached), where it does.
     """
     errors = errors or {}
-    failed = _resolve_blame(items, absorbed_by or {})
+    failed = _resolve_blame(catalogue, items, absorbed_by or {}, selection.selected)
     outcomes = tuple(
         _outcome(requirement, items.get(requirement.id), selection, errors.get(requirement.id), failed)
         for requirement in catalogue
@@ -156,40 +156,48 @@ def decide(
     return Verdict(conclusion, sentence, scope, outcomes)
 
 
+Kept = tuple[tuple[Finding, ...], frozenset[str]]
+"""The findings that a requirement keeps, and the requirements that took the others."""
+
+
 def _resolve_blame(
-    items: Mapping[str, Sequence[Item]], absorbed_by: Mapping[str, Iterable[str]]
-) -> dict[str, tuple[tuple[Finding, ...], frozenset[str]]]:
+    catalogue: Catalogue,
+    items: Mapping[str, Sequence[Item]],
+    absorbed_by: Mapping[str, Iterable[str]],
+    selected: frozenset[str] | None,
+) -> dict[str, Kept]:
     """For each requirement with findings: those that stay its own, and who took the others.
 
     A requirement absorbs another's findings only with findings that it keeps itself, so the resolution follows the
-    edges to their ends; a cycle in the table would be a defect of the table and leaves both with their findings.
+    edges to their ends; a cycle in the table would be a defect of the table and leaves both with their findings. One
+    that options left out takes nothing, and a SHOULD takes nothing from a MUST: a breach must not become a warning.
     """
     findings = {id_: tuple(i for i in found if isinstance(i, Finding)) for id_, found in items.items()}
-    resolved: dict[str, tuple[tuple[Finding, ...], frozenset[str]]] = {}
+    must = {requirement.id for requirement in catalogue if requirement.level is Level.MUST}
 
-    def resolve(id_: str, path: frozenset[str]) -> tuple[tuple[Finding, ...], frozenset[str]]:
-        if id_ in resolved:
-            return resolved[id_]
+    def may_take(other: str, id_: str) -> bool:
+        return other != id_ and (selected is None or other in selected) and (other in must or id_ not in must)
+
+    def resolve(id_: str, path: frozenset[str]) -> Kept:
         own: list[Finding] = []
         takers: set[str] = set()
+        edges = tuple(absorbed_by.get(id_, ()))
         for finding in findings.get(id_, ()):
             taken = [
                 other
-                for other in (*finding.yields_to, *absorbed_by.get(id_, ()))
-                if other != id_ and other not in path and resolve(other, path | {id_})[0]
+                for other in (*finding.yields_to, *edges)
+                if findings.get(other)
+                and may_take(other, id_)
+                and other not in path
+                and resolve(other, path | {id_})[0]
             ]
             if taken:
                 takers.update(taken)
             else:
                 own.append(finding)
-        result = (tuple(own), frozenset(takers))
-        if not path:
-            resolved[id_] = result
-        return result
+        return tuple(own), frozenset(takers)
 
-    for id_ in findings:
-        resolve(id_, frozenset())
-    return resolved
+    return {id_: resolve(id_, frozenset()) for id_, found in findings.items() if found}
 
 
 def _outcome(
@@ -197,7 +205,7 @@ def _outcome(
     items: Sequence[Item] | None,
     selection: Selection,
     error: str | None,
-    failed: Mapping[str, tuple[tuple[Finding, ...], frozenset[str]]],
+    failed: Mapping[str, Kept],
 ) -> Outcome:
     id_ = requirement.id
     if selection.selected is not None and id_ not in selection.selected:
@@ -233,20 +241,31 @@ def _outcome(
 
 
 def _drop_vain_blocks(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
-    """Name only blockers that failed or were blocked themselves; without one, the requirement was not exercised."""
-    real = {o.requirement.id for o in outcomes if o.state in (State.FAILED, State.BLOCKED, State.ERROR)}
+    """Name only blockers behind which something failed; without one, the requirement was not exercised."""
+    by_id = {outcome.requirement.id: outcome for outcome in outcomes}
 
     def settle(outcome: Outcome) -> Outcome:
         if outcome.state is not State.BLOCKED:
             return outcome
-        blockers = tuple(b for b in outcome.blocked_by if b in real)
+        blockers = tuple(b for b in outcome.blocked_by if _roots(b, by_id, frozenset({outcome.requirement.id})))
         if blockers:
             return replace(outcome, blocked_by=blockers)
-        return replace(
-            outcome, state=State.NOT_EXERCISED, blocked_by=(), reason=f"{outcome.reason}, which was not judged itself"
-        )
+        reason = f"{outcome.reason}, which was not judged itself"
+        return replace(outcome, state=State.NOT_EXERCISED, blocked_by=(), reason=reason)
 
     return tuple(settle(outcome) for outcome in outcomes)
+
+
+def _roots(id_: str, by_id: Mapping[str, Outcome], path: frozenset[str]) -> frozenset[str]:
+    """The requirements that failed (or whose check did) at the end of a chain of blocks."""
+    outcome = by_id.get(id_)
+    if outcome is None or id_ in path:
+        return frozenset()
+    if outcome.state in (State.FAILED, State.ERROR):
+        return frozenset({id_})
+    if outcome.state is not State.BLOCKED:
+        return frozenset()
+    return frozenset().union(*(_roots(blocker, by_id, path | {id_}) for blocker in outcome.blocked_by))
 
 
 def _scope(outcomes: Iterable[Outcome], selection: Selection) -> str:
@@ -279,11 +298,12 @@ def _conclude(
             Conclusion.INCONCLUSIVE,
             f"{count} of {total} exchanges were excused (rate limits, intermediaries, the network): too many to judge.",
         )
+    by_id = {outcome.requirement.id: outcome for outcome in outcomes}
     failed_should = {o.requirement.id for o in should}
     open_ = [
         o
         for o in ids({State.NOT_EXERCISED, State.BLOCKED}, Level.MUST)
-        if not (o.state is State.BLOCKED and o.blocked_by and set(o.blocked_by) <= failed_should)
+        if not (o.state is State.BLOCKED and _roots(o.requirement.id, by_id, frozenset()) <= failed_should)
     ]
     if open_:
         return Conclusion.INCONCLUSIVE, f"{_count(open_, 'MUST')} could not be judged: {_names(open_)}."

@@ -133,8 +133,9 @@ def tool_call_id(evidence: Evidence) -> Iterator[Item]:
         if isinstance(reading, Unjudged):
             yield reading
             continue
-        if not reading.calls:
-            yield reading.unjudged("no call is there", by=_without_calls(reading))
+        if any(no_objects(reading)) or not reading.calls:
+            by = "approval.tool-call-shape" if any(no_objects(reading)) else _without_calls(reading)
+            yield reading.unjudged("no call is there that could have an id", by=by)
             continue
         yield Judged(reading.name)
         findings = list(call_ids(reading, "approval.tool-call-id"))
@@ -174,17 +175,45 @@ def call_ids(reading: Reading, requirement: str) -> Iterator[Finding]:
         )
 
 
-def _with_calls(evidence: Evidence) -> Selected:
+def no_objects(reading: Reading) -> Iterator[tuple[str, Any]]:
+    """(place, value) of each `tool_calls` that is no array, and of each item of one that is no object."""
+    if reading.asked.stream:
+        sources = [(c.place, get(choice, "delta", "tool_calls")) for c in reading.chunks for _, choice in c.choices]
+    else:
+        sources = [("/choices/0/message", get(reading.object, "choices", 0, "message", "tool_calls"))]
+    for place, value in sources:
+        if value is ABSENT or value is None:
+            continue
+        if not isinstance(value, list):
+            yield f"{place}/tool_calls", value
+            continue
+        yield from ((f"{place}/tool_calls/{n}", item) for n, item in enumerate(value) if not isinstance(item, dict))
+
+
+def _shaped(evidence: Evidence) -> Selected:
     for reading in on_chat_waiting(evidence):
-        if isinstance(reading, Reading) and not reading.calls:
+        if isinstance(reading, Reading) and not reading.calls and not any(no_objects(reading)):
             yield reading.unjudged("no call is there", by=_without_calls(reading))
         else:
             yield reading
 
 
-@each("approval.tool-call-shape", _with_calls)
+def _with_calls(evidence: Evidence) -> Selected:
+    for reading in on_chat_waiting(evidence):
+        if isinstance(reading, Reading) and any(no_objects(reading)):
+            yield reading.unjudged("a call is no object", by="approval.tool-call-shape")
+        elif isinstance(reading, Reading) and not reading.calls:
+            yield reading.unjudged("no call is there", by=_without_calls(reading))
+        else:
+            yield reading
+
+
+@each("approval.tool-call-shape", _shaped)
 def tool_call_shape(reading: Reading, requirement: str = "approval.tool-call-shape") -> Iterator[Finding]:
     """`type` `function` and a non-empty `function.name`."""
+    for place, value in no_objects(reading):
+        yield reading.finding(requirement, "a tool call is no object", "an array of objects", value, place)
+        return
     for number, call in enumerate(reading.calls):
         if call.get("type") != "function":
             yield reading.finding(
@@ -302,7 +331,7 @@ def stream(reading: Reading, requirement: str = "approval.stream") -> Iterator[F
             yield found
     if reading.failed_within:
         return
-    if not reading.calls:
+    if not reading.calls and not any(no_objects(reading)):
         yield reading.finding(
             requirement,
             "the stream asks for an approval and brings no tool call",

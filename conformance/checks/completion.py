@@ -14,7 +14,7 @@ from conformance.checks import envelope
 from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import ABSENT, get, integer, objects, optional
+from conformance.checks.member import ABSENT, get, integer, objects, optional, show
 from conformance.checks.select import Selected, answers, served_json, standard
 from conformance.contract.classify import Due
 
@@ -144,7 +144,18 @@ def choices(reading: Reading) -> Iterator[Finding]:
         yield _of("completion.choices", reading, wrong)
 
 
-@each("completion.finish-reason", standard)
+def _without_call(evidence: Evidence) -> Selected:
+    """Standard answers, and those that say that they wait and bring no call to wait for."""
+    for reading in answers(evidence):
+        if (
+            isinstance(reading, Unjudged)
+            or not reading.waits
+            or not get(reading.object, "choices", 0, "message", "tool_calls")
+        ):
+            yield reading
+
+
+@each("completion.finish-reason", _without_call)
 def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
     """A known `finish_reason`; `tool_calls` exactly when tool calls are there."""
     found = list(objects(get(reading.object, "choices")))
@@ -213,7 +224,7 @@ def usage(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.finding(
             "completion.usage",
             "`total_tokens` is below the sum of the others",
-            f"{total:g} or more",
+            f"{show(total, 40)} or more",
             counts["total_tokens"],
             "/usage/total_tokens",
         )
@@ -232,7 +243,7 @@ def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.finding(
             "completion.usage-sum",
             "`total_tokens` is not the sum of the others",
-            f"{prompt + completion}",
+            show(prompt + completion, 40),
             total,
             "/usage/total_tokens",
         )

@@ -16,6 +16,9 @@ from conformance.contract import schemas
 CLOCK_TOLERANCE = 300.0
 """Seconds that `created` may differ from the server's clock (contract, completion.created)."""
 
+_FAR = 10**15
+"""Seconds that no clock shows; beyond them arithmetic with floats fails."""
+
 
 class Wrong(NamedTuple):
     """What is wrong at one place."""
@@ -33,6 +36,9 @@ def created(reading: Reading, body: Any) -> Iterator[Wrong]:
     value = body["created"]
     seconds = integer(value)
     now = reading.clock
+    if seconds is not None and abs(seconds) > _FAR:
+        yield Wrong("`created` is far from the server's clock", f"about {now:.0f}", value, "/created")
+        return
     if seconds is None:
         yield Wrong("`created` is no integer", "integer Unix seconds", value, "/created")
         return

@@ -42,15 +42,18 @@ def _in_json(evidence: Evidence, common: bool) -> Selected:
         if isinstance(reading, Unjudged):
             yield reading
         elif reading.media_type == "text/event-stream" or reading.looks_streamed:
-            by = "stream.refusal-as-json" if reading.due is not Due.AUTHENTICATE else "auth.stream-refused-as-json"
-            yield reading.unjudged(
-                "the error comes as an event stream", by=by if reading.asked.stream else "error.media-type"
-            )
+            yield reading.unjudged("the error comes as an event stream", by=_of_streamed_errors(reading))
         elif reading.body and not reading.json.ok:
             by = "http.json" if reading.media_type == "application/json" else "error.media-type"
             yield reading.unjudged("the body is no JSON", by=by)
         else:
             yield reading
+
+
+def _of_streamed_errors(reading: Reading) -> str:
+    """The requirement that speaks of an error that comes as an event stream."""
+    named = ("stream.refusal-as-json", "auth.stream-refused-as-json")
+    return reading.asked.requirement if reading.asked.requirement in named else "error.media-type"
 
 
 def _wrong(reading: Reading, requirement: str) -> Iterator[Finding]:
@@ -91,8 +94,8 @@ def media_type(reading: Reading) -> Iterator[Finding | Unjudged]:
     """As `application/json`."""
     if not reading.body:
         yield reading.unjudged("an empty body", by="error.schema")
-    elif reading.media_type == "text/event-stream" and reading.asked.stream:
-        yield reading.unjudged("the error comes as an event stream", by="stream.refusal-as-json")
+    elif reading.media_type == "text/event-stream" and _of_streamed_errors(reading) != "error.media-type":
+        yield reading.unjudged("the error comes as an event stream", by=_of_streamed_errors(reading))
     elif reading.media_type != "application/json":
         yield reading.finding(
             "error.media-type",

@@ -26,6 +26,7 @@ from conformance.wire.exchange import Credential, Ending, Exchange, Response, Tr
 DECODED_LIMIT = 64 * 2**20
 """Octets that a content coding may be undone to."""
 _SSE_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[\r\n]*)(?:data|event|id|retry|error)?:", re.IGNORECASE)
+_CODINGS = ("gzip", "x-gzip", "deflate")
 DONE = "[DONE]"
 _DONE_LIKE = re.compile(r"[\s\"']*\[?\s*done\s*\]?[\s\"';.]*", re.IGNORECASE)
 
@@ -69,6 +70,11 @@ class Chunk:
         for index, choice in self.choices:
             if (reason := optional(choice, "finish_reason")) is not ABSENT:
                 yield index, reason
+
+    @property
+    def brings_calls(self) -> bool:
+        """True where `delta.tool_calls` holds anything, whatever it is."""
+        return any(get(choice, "delta", "tool_calls") for _, choice in self.choices)
 
     def calls(self) -> Iterator[dict[str, Any]]:
         """The tool calls, or fragments of them."""
@@ -173,14 +179,15 @@ class Reading:
         coding = (self.response.header("content-encoding") or "identity").strip().lower()
         if self.response.decoded or coding in ("", "identity"):
             return self.response.body
-        if coding in ("gzip", "x-gzip", "deflate"):
-            return _inflate(self.response.body)
-        return b""
+        return _inflate(self.response.body) if coding in _CODINGS else b""
 
     @property
     def known(self) -> bool:
-        """False where a foreign transcript left the answer's body out."""
-        return self.response is not None and self.response.body_known
+        """False where a foreign transcript left the answer's body out, or it is coded in a way that is not read here."""
+        if self.response is None or not self.response.body_known:
+            return False
+        coding = (self.response.header("content-encoding") or "identity").strip().lower()
+        return self.response.decoded or coding in ("", "identity", *_CODINGS)
 
     @property
     def left(self) -> bool:
@@ -225,7 +232,7 @@ class Reading:
     def waits(self) -> bool:
         """True where the answer, JSON or stream, asks for an approval: tool calls are there, or all else tells so."""
         if self.asked.stream:
-            calls = any(True for chunk in self.chunks for _ in chunk.calls())
+            calls = any(chunk.brings_calls for chunk in self.chunks)
             told = any(chunk.approves for chunk in self.chunks)
             reasons = {reason for chunk in self.chunks for _, reason in chunk.finishes() if isinstance(reason, str)}
             texts = any(True for chunk in self.chunks for _ in chunk.contents())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from conformance.checks.check import each
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Unjudged
-from conformance.checks.select import Selected
+from conformance.checks.select import UNREAD, Selected
 from conformance.wire.exchange import TIMED_OUT, Ending
 
 
@@ -17,10 +17,7 @@ def _answered(evidence: Evidence) -> Selected:
     for reading in evidence.all:
         if reading.response is None or reading.left:
             continue
-        if reading.exchange.ending is Ending.UNSTATED and not reading.known:
-            yield reading.unjudged("the transcript does not hold the answer's body")
-        else:
-            yield reading
+        yield reading
 
 
 def _framed(evidence: Evidence) -> Selected:
@@ -87,6 +84,8 @@ def _json_bodies(evidence: Evidence) -> Selected:
     for reading in _answered(evidence):
         if isinstance(reading, Unjudged):
             yield reading
+        elif not reading.known:
+            yield reading.unjudged("the answer's body is not there, or coded in a way that is not read here", by=UNREAD)
         elif reading.media_type != "application/json" or (reading.response and reading.response.status in (204, 304)):
             continue
         elif not reading.whole:

@@ -35,6 +35,9 @@ def json_edges(reading: Reading) -> Iterator[Finding | Unjudged]:
     if ending not in TIMED_OUT and not evidence.served_meanwhile(tries[0], reading):
         yield reading.unjudged(f"{told(reading)}, and nothing else was served either", excused=True)
         return
+    if any(r.status is not None and r.status < 500 for r in tries):
+        yield reading.unjudged("answered otherwise in another try", excused=True)
+        return
     expected = "an answer below 500"
     if reading.status is not None and reading.status >= 500:
         message = "hostile JSON brings about a server error"

@@ -15,6 +15,8 @@ from conformance.contract.classify import Due
 from conformance.wire.exchange import TIMED_OUT, Credential, Ending
 
 Selected = Iterator[Reading | Unjudged]
+UNREAD = "http.encoding"
+"""The requirement that speaks of a content coding which cannot be undone."""
 
 
 def remembered(select: Callable[[Evidence], Selected]) -> Callable[[Evidence], Selected]:
@@ -41,7 +43,7 @@ def served(evidence: Evidence) -> Selected:
         elif reading.taken and reading.known:
             yield reading
         elif reading.taken:
-            yield reading.unjudged("the transcript does not hold the answer's body")
+            yield reading.unjudged("the answer's body is not there, or coded in a way that is not read here", by=UNREAD)
 
 
 @remembered

@@ -18,7 +18,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -161,6 +161,8 @@ def classify(
     asked = _deserved_by_body(endpoint, headers, body, model, modes)
     if not _unauthenticated(credential):
         return asked
+    if asked.due is Due.REFUSE and asked.parsed.value is None:
+        return replace(asked, due=Due.OPEN, requirement="", reason="no JSON and no token: which is told first is open")
     return Asked(
         Due.AUTHENTICATE,
         _auth_requirement(credential, asked),

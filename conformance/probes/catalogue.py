@@ -45,5 +45,28 @@ def each_area(chosen: Collection[Flow]) -> Iterator[tuple[str, int]]:
     yield from areas.items()
 
 
-QUICK_LEAVES_OUT: frozenset[str] = frozenset()
+QUICK_LEAVES_OUT: frozenset[str] = frozenset(
+    {
+        "accept.limits",
+        "accept.unicode-edges",
+        "accept.generated",
+        "accept.any-valid",
+        "reject.generated",
+        "resume.approval-id",
+        "resume.decision-shape",
+        "resume.request-fields",
+        "resume.auth",
+        "resume.foreign-call",
+        "resume.conflict",
+        "resume.refusal-keeps",
+        "resume.race",
+        "resume.expired",
+        "resume.other-caller",
+        "resume.replay",
+        "robust.large-body",
+        "robust.disconnect",
+        "isolation.same-request-id",
+        "isolation.slow-reader",
+    }
+)
 """Requirements that `--depth quick` does not exercise, approvals or not."""

@@ -121,6 +121,8 @@ class _Server:
         )
 
     async def _answer(self, incoming: Incoming) -> Reply:
+        if self._behaviour.hesitation:
+            await asyncio.sleep(self._behaviour.hesitation)
         incoming = self._behaviour.receive(incoming)
         if len(incoming.body) > _HEAVY and not incoming.too_large and self._intake.authenticated(incoming):
             await asyncio.to_thread(getattr, incoming, "errors")

@@ -14,6 +14,7 @@ decide      Incoming, Decision                      after the conforming decisio
 shape       Context, list[dict]                     on the JSON objects: one, or the chunks of a stream
 emit        Context, list[Piece]                    on the bytes and their times (`transmission`)
 head        Context, int, list[tuple[str, str]]     on status and header fields, with Content-Length in them
+hesitation  (a value)                               before `receive`
 left        Incoming                                when the client has left before the end of its answer
 ==========  ======================================  ==============================================================
 
@@ -133,6 +134,8 @@ class Behaviour:
     emit: Callable[[Context, list[Piece]], list[Piece]] = _second
     head: Callable[[Context, int, Headers], tuple[int, Headers]] = _status_and_headers
     left: Callable[[Incoming], None] = _nothing
+    hesitation: float = 0.0
+    """Seconds between reading a request and `receive`, for what has to be noticed by then."""
 
 
 CONFORMING = Behaviour()

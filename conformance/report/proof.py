@@ -21,10 +21,10 @@ from conformance.proof import (
     Proof,
     document,
     faults,
+    liberties,
     median_knock_ons,
     most_knock_ons,
     rows,
-    sound,
     total,
     unproven,
 )
@@ -35,7 +35,7 @@ _COLUMNS = ("area", "faults", "caught", "missed", "wrongly blamed", "knock-ons")
 _TITLES = {
     Problem.MISSED: "Missed: no requirement failed",
     Problem.WRONGLY_BLAMED: "Wrongly blamed: others failed instead",
-    Problem.FALSE_ALARM: "False alarms: nothing is broken there",
+    Problem.FALSE_ALARM: "False alarms: what fails is not broken there",
     Problem.NOT_EXERCISED: "Not exercised, without a reason that is written down",
     Problem.KNOCK_ONS: f"More than {FREE_KNOCK_ONS} knock-ons, without a reason that is written down",
     Problem.SUITE_ERROR: "The suite itself failed",
@@ -54,12 +54,12 @@ def meter(screen: Console, planned: int) -> Iterator[Callable[[Case], None]]:
     )
     with Progress(*columns, TimeElapsedColumn(), console=screen, transient=True) as progress:
         task = progress.add_task("", total=planned, more="")
-        wrong = 0
+        wrong: dict[str, bool] = {}
 
         def update(case: Case) -> None:
-            nonlocal wrong
-            wrong += bool(case.problems)
-            progress.update(task, advance=1, more=f", {wrong} with a problem" if wrong else "")
+            wrong[case.target.key] = bool(case.problems)
+            count = sum(wrong.values())
+            progress.update(task, completed=len(wrong), more=f", {count} with a problem" if count else "")
 
         yield update
 
@@ -142,7 +142,7 @@ def _told(problem: Problem, case: Case) -> Iterator[tuple[str, str]]:
             for requirement, message in case.errors:
                 yield "    ", f"{requirement or 'the whole run'}: {excerpt(message, 300)}"
         case _:
-            failures = case.knock_ons if problem is Problem.KNOCK_ONS else case.failures
+            failures = case.knock_ons if case.caught else case.failures
             for f in failures:
                 yield (
                     "    ",
@@ -164,10 +164,12 @@ def _totals(proof: Proof, catalogue: Catalogue) -> Iterator[str]:
         if case.target.kind is Kind.CONFORMING:
             judged = len(catalogue) - len(case.failures) - len(case.open) - len(case.errors)
             yield f"Conforming server: {judged} of {len(catalogue)} requirements passed."
-    liberties = [case for case in sound(proof) if case.target.kind is Kind.LIBERTY]
-    if liberties:
-        alarms = sum(Problem.FALSE_ALARM in case.problems for case in liberties)
-        yield f"Liberties: {len(liberties) - alarms} of {len(liberties)} let through, {alarms} with a false alarm."
+    if free := liberties(proof):
+        alarms = sum(Problem.FALSE_ALARM in case.problems for case in free)
+        yield f"Liberties: {len(free) - alarms} of {len(free)} let through, {alarms} with a false alarm."
+    for case in proof.cases:
+        if case.passing:
+            yield f"Not seen again at a second try of {case.target.id}: {', '.join(case.passing)}."
 
 
 def _paragraph(screen: Console, lead: str, text: str) -> None:
@@ -209,14 +211,13 @@ def _page(proof: Proof, catalogue: Catalogue) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- | --- |"
         for case in faults(proof):
             yield _fault_row(case)
-    liberties = [case for case in proof.cases if case.target.kind is Kind.LIBERTY]
-    if liberties:
+    if liberties(proof):
         yield ""
         yield "## Liberties"
         yield ""
         yield "| liberty | what the server does | legitimate because | failed | not exercised |"
         yield "| --- | --- | --- | --- | --- |"
-        for case in liberties:
+        for case in liberties(proof):
             target = case.target
             failed = ", ".join(f.requirement for f in case.failures) or "nothing"
             left = ", ".join(id_ for id_, _ in case.open)

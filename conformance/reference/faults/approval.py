@@ -225,10 +225,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "approval-stream-created-fraction",
-        "gives `created` of the stream with a fraction",
+        "streams the approval in its only chunk, with a fraction in `created`",
         "approval.envelope",
         "created-nonint",
-        chunks(put("/created", lambda old: old + 0.5), when=approval_stream),
+        _in_chunks(lambda objects: [put("/created", lambda old: old + 0.5)(objects[-1])]),
     ),
     Fault(
         "approval-stream-model-other",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 from conformance.reference.behaviour import Behaviour, Context, Kind
 from conformance.reference.fault import Fault
@@ -53,6 +54,11 @@ def _absent(incoming: Incoming) -> bool:
 
 def _empty(incoming: Incoming) -> bool:
     return _authorization(incoming).lower() == "bearer"
+
+
+def _token_in_query(incoming: Incoming) -> bool:
+    values = [value for _, value in parse_qsl(incoming.query)]
+    return FIRST_TOKEN in values or SECOND_TOKEN in values
 
 
 def _unknown(incoming: Incoming) -> bool:
@@ -178,6 +184,8 @@ FAULTS: tuple[Fault, ...] = (
           "takes a request without Authorization for the caller who came before",
           "auth.missing-header", "made up",
           _lets_in(_lets_in_after_a_friend)),
+    Fault("token-in-query", "takes the token from the query where Authorization is absent", "auth.missing-header",
+          "token-elsewhere", _lets_in(both(chat, _absent, _token_in_query))),
     # empty-bearer
     Fault("empty-bearer-served",
           "serves a request with `Bearer` and nothing after it",

@@ -1,5 +1,212 @@
-"""Faults that break a requirement of the area isolation."""
+"""Faults of area isolation: what requests that are in flight together do to each other.
 
+The reference server answers within a millisecond, so that requests would hardly meet; these servers take some more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from conformance.reference.behaviour import Behaviour, Context, Kind
+from conformance.reference.decision import Decision, Serve
 from conformance.reference.fault import Fault
+from conformance.reference.faults.making import (
+    Object,
+    When,
+    both,
+    chat,
+    crashes,
+    crowded,
+    decides,
+    hangs,
+    has_request_id,
+    metadata,
+    plain_chat,
+    sets,
+    streamed_chat,
+    together,
+    transmits,
+)
+from conformance.reference.incoming import Incoming
+from conformance.reference.transmission import Hang, Piece
 
-FAULTS: tuple[Fault, ...] = ()
+_LATENCY = 0.04
+"""Seconds: enough for requests that are sent together to meet."""
+_TOGETHER = 0.4
+"""Seconds within which two requests with one id are taken to be in flight together."""
+_LONG = 20
+"""Chunks of a stream that lasts long enough for somebody to wait for its end."""
+_LONE = 0.2
+"""Seconds that a long stream has to have the server for itself before it takes it."""
+_LASTS = 2.0
+"""Seconds after which nobody has to wait for it any more."""
+_OTHER_MODEL = "group:00000000-0000-4000-8000-000000000000"
+_EARLIER = "earlier"
+
+
+def _slow(behaviour: Behaviour) -> Behaviour:
+    return together(Behaviour(adjust=lambda settings: replace(settings, latency=_LATENCY)), behaviour)
+
+
+def _of_neighbour(take: Callable[[Serve, Serve], Serve], when: When) -> Behaviour:
+    """While others are in flight, an answer takes something from the one that was decided before it."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or decision.approval or decision.resolution or not when(incoming):
+            return decision
+        earlier = incoming.memory.get(_EARLIER)
+        incoming.memory[_EARLIER] = decision
+        return take(decision, earlier) if isinstance(earlier, Serve) and crowded(incoming) else decision
+
+    return _slow(Behaviour(decide=decide))
+
+
+def _takes_request_id(answer: Serve, other: Serve) -> Serve:
+    return replace(answer, request_id=other.request_id)
+
+
+def _takes_id(answer: Serve, other: Serve) -> Serve:
+    return replace(answer, id=other.id)
+
+
+def _takes_text(answer: Serve, other: Serve) -> Serve:
+    return replace(answer, tokens=other.tokens)
+
+
+def _adds_text(answer: Serve, other: Serve) -> Serve:
+    return replace(answer, tokens=(*answer.tokens, *(f" {token.strip()}" for token in other.tokens)))
+
+
+def _takes_all(answer: Serve, other: Serve) -> Serve:
+    return replace(answer, id=other.id, request_id=other.request_id, tokens=other.tokens)
+
+
+def _mixes_chunks(mix: Callable[[list[Object], list[Object]], list[Object]]) -> Behaviour:
+    """While others are in flight, a stream's chunks are mixed with those of the stream before it."""
+
+    def shape(context: Context, objects: list[Object]) -> list[Object]:
+        if context.kind is not Kind.CHUNK or not chat(context.incoming):
+            return objects
+        earlier = context.memory.get("chunks")
+        context.memory["chunks"] = objects
+        return mix(objects, earlier) if earlier and crowded(context.incoming) else objects
+
+    return Behaviour(shape=shape)
+
+
+def _as_own(own: list[Object], stranger: Object) -> Object:
+    """A chunk of another stream, but for what has requirements of its own."""
+    return {**stranger, "created": own[0]["created"], "model": own[0]["model"]}
+
+
+def _with_a_stranger(own: list[Object], others: list[Object]) -> list[Object]:
+    """The chunk that opens the other stream stands in the midst of the own ones."""
+    return [*own[:2], _as_own(own, others[0]), *own[2:]]
+
+
+def _last_of_other(own: list[Object], others: list[Object]) -> list[Object]:
+    return [*own[:-1], {**_as_own(own, others[-1]), "kitemesh": own[-1]["kitemesh"]}]
+
+
+def _in_turns(own: list[Object], others: list[Object]) -> list[Object]:
+    """Every other chunk has the other stream's id."""
+    return [{**chunk, "id": others[0]["id"]} if number % 2 else chunk for number, chunk in enumerate(own)]
+
+
+def _same_id(incoming: Incoming) -> bool:
+    """Another request with the same id is being served."""
+    if not both(chat, has_request_id)(incoming):
+        return False
+    seen: dict[str, tuple[int, float]] = incoming.memory.setdefault("ids", {})
+    request_id = metadata(incoming)["request_id"]
+    nth, at = seen.setdefault(request_id, (incoming.nth, incoming.at))
+    if nth == incoming.nth:
+        return False
+    if incoming.at - at < _TOGETHER:
+        return True
+    seen[request_id] = (incoming.nth, incoming.at)
+    return False
+
+
+def _merged(incoming: Incoming, answer: Serve) -> Serve:
+    """The first answer for both."""
+    kept: dict[str, Serve] = incoming.memory.setdefault("answers", {})
+    if _same_id(incoming) and answer.request_id in kept:
+        first = kept[answer.request_id]
+        return replace(answer, id=first.id, execution_id=first.execution_id, tokens=first.tokens)
+    kept[answer.request_id] = answer
+    return answer
+
+
+def _notices_lone_stream(context: Context, objects: list[Object]) -> list[Object]:
+    if context.kind is Kind.CHUNK and len(objects) > _LONG and context.incoming.in_flight == 1:
+        context.memory["stream"] = context.incoming.at
+    return objects
+
+
+def _notices_others(incoming: Incoming) -> Incoming:
+    """Asked of every request as it comes: does it meet a long stream that has had the server for itself for a while?
+
+    That is as near as a server gets to noticing a slow reader of a stream that fits into the connection's buffers.
+    """
+    since = incoming.memory.get("stream")
+    if since is not None and incoming.in_flight > 1 and _LONE <= incoming.at - since <= _LASTS:
+        incoming.memory.setdefault("waiting", set()).add(incoming.nth)
+    else:
+        incoming.memory["stream"] = None
+    return incoming
+
+
+def _waiting(incoming: Incoming) -> bool:
+    return incoming.nth in incoming.memory.get("waiting", ())
+
+
+def _while_a_stream_lasts(trouble: Behaviour) -> Behaviour:
+    return together(Behaviour(receive=_notices_others, shape=_notices_lone_stream), trouble)
+
+
+def _waits(context: Context, pieces: list[Piece]) -> list[Piece]:
+    return [Hang(8.0), *pieces]
+
+
+FAULTS: tuple[Fault, ...] = (
+    # answers
+    Fault("neighbour-request-id", "gives an answer the `request_id` of the one before, when several are in flight",
+          "isolation.answers", "crosstalk", _of_neighbour(_takes_request_id, plain_chat)),
+    Fault("neighbour-id", "gives answers in flight together one `id`", "isolation.answers", "crosstalk",
+          _of_neighbour(_takes_id, plain_chat)),
+    Fault("neighbour-model", "names another model when several requests are in flight", "isolation.answers",
+          "model-wrong", _slow(sets("/model", _OTHER_MODEL, when=both(plain_chat, crowded)))),
+    Fault("neighbour-request-id-stream", "gives a stream the `request_id` of another one in flight",
+          "isolation.answers", "crosstalk", _of_neighbour(_takes_request_id, streamed_chat)),
+    # streams
+    Fault("chunks-stranger", "sends a chunk of one stream into another", "isolation.streams", "crosstalk",
+          _mixes_chunks(_with_a_stranger)),
+    Fault("chunks-last", "ends a stream with the last chunk of another", "isolation.streams", "crosstalk",
+          _mixes_chunks(_last_of_other)),
+    Fault("chunks-in-turns", "gives every other chunk the id of another stream", "isolation.streams", "crosstalk",
+          _mixes_chunks(_in_turns)),
+    # content
+    Fault("content-of-neighbour", "answers with the text of another request in flight", "isolation.content",
+          "crosstalk", _of_neighbour(_takes_text, plain_chat)),
+    Fault("content-with-neighbour", "adds the text of another request in flight", "isolation.content", "crosstalk",
+          _of_neighbour(_adds_text, plain_chat)),
+    Fault("content-of-neighbour-stream", "streams the text of another request in flight", "isolation.content",
+          "crosstalk", _of_neighbour(_takes_text, streamed_chat)),
+    # same-request-id
+    Fault("same-request-id-500", "answers 500 to the second of two requests with one `request_id`",
+          "isolation.same-request-id", "client-id-key", crashes(_same_id)),
+    Fault("same-request-id-merged", "gives two requests with one `request_id` the first one's answer",
+          "isolation.same-request-id", "client-id-key", decides(_merged, chat)),
+    Fault("same-request-id-hangs", "never answers to the second of two requests with one `request_id`",
+          "isolation.same-request-id", "client-id-key", hangs(_same_id)),
+    # slow-reader
+    Fault("slow-reader-hangs", "answers nobody while a lone client reads a long stream", "isolation.slow-reader",
+          "loop-blocked", _while_a_stream_lasts(hangs(_waiting))),
+    Fault("slow-reader-500", "answers 500 while a lone client reads a long stream", "isolation.slow-reader",
+          "made up", _while_a_stream_lasts(crashes(_waiting))),
+    Fault("slow-reader-waits", "lets others wait for seconds while a lone client reads a long stream",
+          "isolation.slow-reader", "loop-blocked",
+          _while_a_stream_lasts(transmits(_waits, tuple(Kind), _waiting))),
+)  # fmt: skip

@@ -482,7 +482,7 @@ def drops(when: When) -> Behaviour:
 
 
 def together(*behaviours: Behaviour) -> Behaviour:
-    """One behaviour after the other, in each seam. The leniency is that of the last that is lenient at all."""
+    """One behaviour after the other, in each seam. Values are those of the last that has its own."""
     return reduce(_after, behaviours, CONFORMING)
 
 
@@ -491,7 +491,7 @@ def _after(first: Behaviour, second: Behaviour) -> Behaviour:
     seams: dict[str, Any] = {}
     for seam in fields(Behaviour):
         before, after, plain = (getattr(one, seam.name) for one in (first, second, CONFORMING))
-        if before == plain or seam.name == "leniency":
+        if before == plain or seam.name not in _CHAINED:
             seams[seam.name] = before if after == plain else after
         else:
             seams[seam.name] = before if after == plain else _CHAINED[seam.name](before, after)

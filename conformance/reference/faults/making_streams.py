@@ -253,6 +253,16 @@ def ending(*pieces: Piece | bytes, when: When = text_stream) -> Behaviour:
     return events(lambda outs: [*outs[:-1], *instead], when)
 
 
+def chunk_after_done(delay: float = 0.0, when: When = text_stream, **members: Any) -> Behaviour:
+    """Sends a chunk with an empty delta behind `[DONE]`; `members` stand in the place of its own."""
+
+    def append(outs: list[Out]) -> list[Piece]:
+        envelope = json.loads(outs[0].data.removeprefix(b"data: "))
+        return [*outs, Out(event({**like(envelope), **members}), delay)]
+
+    return events(append, when)
+
+
 def silent_instead_of_done(when: When = text_stream) -> Behaviour:
     """Sends no `[DONE]`, and keeps the connection open."""
     return ending(Hang(HANG), when=when)

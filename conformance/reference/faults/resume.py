@@ -14,11 +14,11 @@ from conformance.reference.faults.making_streams import (
     DONE,
     HANG,
     as_json,
+    chunk_after_done,
     chunks,
     contents,
     drop,
     ending,
-    event,
     every_event,
     first_content,
     further_round,
@@ -51,8 +51,8 @@ _MADE_UP = "made up"
 _OTHER_MODEL = "group:9b2d1c0e-3f4a-4b5c-8d6e-7f8091a2b3c4"
 _FINISH = "/choices/0/finish_reason"
 _CONTENT = "/choices/0/delta/content"
-_ANSWER_TAKES = 0.3  # seconds: two resumes within it are simultaneous, since neither has been answered
-_SIMULTANEOUS = 0.2
+_ANSWER_TAKES = 0.6  # seconds: two resumes within it are simultaneous, since neither has been answered
+_SIMULTANEOUS = 0.5
 _GRACE = 60.0  # seconds
 _BROKEN_BODY = Refusal(422, "invalid_request_error", "invalid_request")
 _FORBIDDEN = Refusal(403, "permission_error", "forbidden")
@@ -564,7 +564,7 @@ FAULTS: tuple[Fault, ...] = (
         "sends an event after `[DONE]`",
         "resume.stream",
         "data-after-done",
-        ending(DONE, event({}), when=resumed_stream),
+        chunk_after_done(when=resumed_stream),
     ),
     Fault(
         "resume-stream-object-wrong",

@@ -1,5 +1,187 @@
-"""Faults that break a requirement of the area robust."""
+"""Faults of area robust: what hostile input does to the server, at once and later."""
 
+from __future__ import annotations
+
+import re
+
+from conformance.reference.behaviour import Behaviour
 from conformance.reference.fault import Fault
+from conformance.reference.faults.making import (
+    When,
+    body_has,
+    both,
+    chat,
+    crashes,
+    drops,
+    hangs,
+    plain_chat,
+    refuses,
+    streamed_chat,
+    together,
+)
+from conformance.reference.incoming import Incoming
 
-FAULTS: tuple[Fault, ...] = ()
+_DEEP = 500
+"""Levels of nesting that a recursive reader does not survive."""
+_LARGE = 512 * 1024
+_HUGE_NUMBER = re.compile(rb"\d{100,}|[:\[,]\s*-?\d[\d.]*[eE]\+?\d{4,}")
+_LITERAL = re.compile(rb"[\[:,]\s*-?(NaN|Infinity)\b")
+_HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
+_BOM = b"\xef\xbb\xbf"
+
+
+# --- what a body holds
+
+
+def _deep(incoming: Incoming) -> bool:
+    return chat(incoming) and max(incoming.body.count(b"["), incoming.body.count(b"{")) > _DEEP and not _turns(incoming)
+
+
+def _turns(incoming: Incoming) -> bool:
+    """Many brackets, of many messages side by side."""
+    return incoming.body.count(b'"role"') > _DEEP // 2
+
+
+def _deep_objects(incoming: Incoming) -> bool:
+    return _deep(incoming) and incoming.body.count(b"{") > _DEEP
+
+
+def _huge_number(incoming: Incoming) -> bool:
+    return chat(incoming) and _HUGE_NUMBER.search(incoming.body) is not None
+
+
+def _literal(incoming: Incoming) -> bool:
+    """NaN or Infinity, elsewhere than as temperature: of that reject.temperature speaks."""
+    return (
+        chat(incoming)
+        and _LITERAL.search(incoming.body) is not None
+        and not re.search(rb'"temperature"\s*:\s*-?(NaN|Infinity)', incoming.body)
+    )
+
+
+def _half_pair(incoming: Incoming) -> bool:
+    return chat(incoming) and _HALF_PAIR.search(incoming.body) is not None
+
+
+def _half_pair_id(incoming: Incoming) -> bool:
+    return _half_pair(incoming) and re.search(rb'"request_id"\s*:\s*"[^"]*\\u[dD]', incoming.body) is not None
+
+
+def _nul(incoming: Incoming) -> bool:
+    return both(chat, body_has(b"\\u0000"))(incoming)
+
+
+def _bom(incoming: Incoming) -> bool:
+    return chat(incoming) and incoming.body.startswith(_BOM)
+
+
+def _name_twice(incoming: Incoming) -> bool:
+    return chat(incoming) and "a name twice" in incoming.reading.fault
+
+
+def _large(incoming: Incoming) -> bool:
+    return chat(incoming) and len(incoming.body) > _LARGE
+
+
+def _hostile(incoming: Incoming) -> bool:
+    return _deep(incoming) or _huge_number(incoming) or _half_pair(incoming) or _large(incoming)
+
+
+# --- life after it
+
+_SINCE = "since"
+_TRIES = 3
+
+
+def _left(incoming: Incoming) -> None:
+    if streamed_chat(incoming):
+        incoming.memory[_SINCE] = set()
+
+
+def _fair(incoming: Incoming) -> bool:
+    """A request for a JSON answer that nothing is wrong with."""
+    return plain_chat(incoming) and len(incoming.body) < _LARGE and not incoming.reading.fault and not incoming.errors
+
+
+def _soon_after_leaving(incoming: Incoming) -> bool:
+    """One of the first fair requests since a client left in the midst of a stream: as many as one is tried again."""
+    since: set[int] | None = incoming.memory.get(_SINCE)
+    if since is None or not _fair(incoming):
+        return False
+    since.add(incoming.nth)
+    return incoming.nth in sorted(since)[:_TRIES]
+
+
+def _poisoned(incoming: Incoming) -> bool:
+    """A fair request after hostile ones: all but the first such, which is still served."""
+    if _hostile(incoming):
+        incoming.memory.setdefault(_SINCE, set())
+    since: set[int] | None = incoming.memory.get(_SINCE)
+    if since is None or not _fair(incoming) or _nul(incoming):
+        return False
+    since.add(incoming.nth)
+    return min(since) != incoming.nth
+
+
+def _after_leaving(trouble: Behaviour) -> Behaviour:
+    """The trouble, on a server that takes a moment to notice that a client has left."""
+    return together(_asked_first(_soon_after_leaving), Behaviour(left=_left, hesitation=0.05), trouble)
+
+
+def _asked_first(when: When) -> Behaviour:
+    """The condition is asked of every request in the order in which they come, since it counts them."""
+
+    def receive(incoming: Incoming) -> Incoming:
+        when(incoming)
+        return incoming
+
+    return Behaviour(receive=receive)
+
+
+FAULTS: tuple[Fault, ...] = (
+    # json-edges
+    Fault("nesting-500", "answers 500 to deep nesting", "robust.json-edges", "nesting-crash", crashes(_deep)),
+    Fault("nesting-hangs", "never answers to objects nested deeply", "robust.json-edges", "nesting-crash",
+          hangs(_deep_objects)),
+    Fault("nesting-drops", "resets the connection at deep nesting", "robust.json-edges", "nesting-crash",
+          drops(_deep)),
+    Fault("surrogate-500", "answers 500 to half of a surrogate pair", "robust.json-edges", "surrogate-500",
+          crashes(_half_pair)),
+    Fault("surrogate-id-500", "answers 500 where the request's id holds half of a pair", "robust.json-edges",
+          "surrogate-500", crashes(_half_pair_id)),
+    Fault("surrogate-hangs", "never answers to half of a surrogate pair", "robust.json-edges", "surrogate-500",
+          hangs(_half_pair)),
+    Fault("nul-drops", "resets the connection at NUL", "robust.json-edges", "nul-byte", drops(_nul)),
+    Fault("nul-500", "answers 500 to NUL", "robust.json-edges", "nul-byte", crashes(_nul)),
+    Fault("bom-500", "answers 500 to a BOM", "robust.json-edges", "bad-json-500", crashes(_bom)),
+    Fault("huge-number-500", "answers 500 to numbers that no float holds", "robust.json-edges", "range-unchecked",
+          crashes(_huge_number)),
+    Fault("huge-number-hangs", "never answers to numbers of hundreds of digits", "robust.json-edges", "made up",
+          hangs(_huge_number)),
+    Fault("nan-500", "answers 500 to NaN in an unknown field", "robust.json-edges", "nan-accepted",
+          crashes(_literal)),
+    Fault("duplicate-keys-500", "answers 500 to a name that is used twice", "robust.json-edges", "duplicate-keys",
+          crashes(_name_twice)),
+    # large-body
+    Fault("large-body-500", "answers 500 to a body of 1 MiB", "robust.large-body", "made up", crashes(_large)),
+    Fault("large-body-hangs", "never answers to a body of 1 MiB", "robust.large-body", "body-unbounded",
+          hangs(_large)),
+    Fault("large-body-drops", "resets the connection at a body of 1 MiB", "robust.large-body", "made up",
+          drops(_large)),
+    # disconnect
+    Fault("disconnect-500", "answers 500 to the first requests after a client left", "robust.disconnect", "made up",
+          _after_leaving(crashes(_soon_after_leaving))),
+    Fault("disconnect-hangs", "waits for the stream that a client left before it serves others",
+          "robust.disconnect", "disconnect-leak", _after_leaving(hangs(_soon_after_leaving))),
+    Fault("disconnect-refuses", "refuses the first requests after a client left", "robust.disconnect",
+          "disconnect-leak", _after_leaving(refuses(_soon_after_leaving))),
+    # recovers
+    Fault("poisoned-500", "answers 500 for good after hostile bodies", "robust.recovers",
+          "made up", together(_asked_first(_poisoned), crashes(_poisoned))),
+    Fault("poisoned-hangs", "answers nobody after hostile bodies", "robust.recovers",
+          "made up", together(_asked_first(_poisoned), hangs(_poisoned))),
+    Fault("poisoned-refuses", "refuses everybody after hostile bodies", "robust.recovers",
+          "made up", together(_asked_first(_poisoned), refuses(_poisoned))),
+)  # fmt: skip

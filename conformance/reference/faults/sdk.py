@@ -19,7 +19,6 @@ from conformance.reference.faults.making_streams import (
     every_event,
     first,
     inserted,
-    last,
     put,
     shaped,
     text_of,
@@ -128,10 +127,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "sdk-stream-bookkeeping",
-        "sends its private `_fields_set` with the last delta",
+        "sends its private `_fields_set` with each piece of text",
         "sdk.openai-stream",
         _MADE_UP,
-        chunks(put(f"/choices/0/delta/{_BOOKKEEPING}", ["role"]), at=last),
+        chunks(put(f"/choices/0/delta/{_BOOKKEEPING}", ["content"]), at=contents),
     ),
     Fault(
         "sdk-stream-huge-number",

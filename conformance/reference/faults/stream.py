@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from conformance.reference.behaviour import Behaviour, Context, Headers
 from conformance.reference.decision import Refuse
@@ -16,6 +17,7 @@ from conformance.reference.faults.making_streams import (
     any_stream,
     approval_stream,
     as_json,
+    chunk_after_done,
     contents,
     ending,
     event,
@@ -24,7 +26,6 @@ from conformance.reference.faults.making_streams import (
     first_content,
     headed,
     inserted,
-    like,
     long,
     refused_stream,
     short,
@@ -41,6 +42,10 @@ _BOM = b"\xef\xbb\xbf"
 _BUFFER = 64 * 1024  # octets; more than any stream of a run holds
 _PINGS = 60
 _MADE_UP = "made up"
+_USAGE_ALONE: dict[str, Any] = {
+    "choices": [],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
 
 
 def _in_text(change: Callable[[str], bytes]) -> Callable[[bytes], bytes]:
@@ -130,26 +135,6 @@ def _held_back(outs: list[Out]) -> list[Piece]:
     return [*pieces, Out(gathered, wait)]
 
 
-def _usage_chunk(octets: bytes) -> bytes:
-    """A chunk without choices, after the stream that `octets` is an event of."""
-    chunk = like(json.loads(octets[6:]))
-    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-    return event({**chunk, "choices": [], "usage": usage})
-
-
-def _usage_after_done(outs: list[Out]) -> list[Piece]:
-    return [*outs, Out(_usage_chunk(outs[0].data))]
-
-
-def _text_after_done(outs: list[Out]) -> list[Piece]:
-    *before, closing, done = outs
-    return [*before, closing, done, Out(before[-1].data)]
-
-
-def _late_after_done(outs: list[Out]) -> list[Piece]:
-    return [*outs, Out(b"data: {}\n\n", 0.1)]
-
-
 def _pinged_after_done(outs: list[Out]) -> list[Piece]:
     return [*outs, *(Out(b": ping\n\n", HANG / _PINGS) for _ in range(_PINGS))]
 
@@ -206,28 +191,28 @@ def _shouted(outs: list[Out]) -> Sequence[Piece]:
 FAULTS: tuple[Fault, ...] = (
     # stream.media-type
     Fault(
-        "media-type-json-for-stream",
+        "stream-media-type-json-for-stream",
         "answers with one JSON object although `stream` is true",
         "stream.media-type",
         "json-for-stream",
         as_json(lambda decision, endpoint: decision.approval is None and endpoint is Endpoint.COMPLETIONS),
     ),
     Fault(
-        "media-type-events-as-json",
+        "stream-media-type-events-as-json",
         "labels the events application/json",
         "stream.media-type",
         "sse-mistyped",
         headed("Content-Type", "application/json"),
     ),
     Fault(
-        "media-type-events-as-text",
+        "stream-media-type-events-as-text",
         "labels the events text/plain",
         "stream.media-type",
         _MADE_UP,
         headed("Content-Type", "text/plain; charset=utf-8"),
     ),
     Fault(
-        "media-type-ndjson-without-metadata",
+        "stream-media-type-ndjson-without-metadata",
         "labels the events application/x-ndjson where the request has no metadata",
         "stream.media-type",
         _MADE_UP,
@@ -235,28 +220,28 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.utf8
     Fault(
-        "utf8-latin-1",
+        "stream-utf8-latin-1",
         "writes text beyond ASCII in ISO 8859-1",
         "stream.utf8",
         _MADE_UP,
         every_event(_in_text(_as_latin_1)),
     ),
     Fault(
-        "utf8-surrogate-halves",
+        "stream-utf8-surrogate-halves",
         "writes each half of a surrogate pair by itself (CESU-8)",
         "stream.utf8",
         _MADE_UP,
         every_event(_in_text(_as_cesu_8)),
     ),
     Fault(
-        "utf8-comment",
+        "stream-utf8-comment",
         "sends a comment with an octet of ISO 8859-1",
         "stream.utf8",
         _MADE_UP,
         inserted(b": d" + _LATIN_1_ALONE + b"but\n\n", 0),
     ),
     Fault(
-        "utf8-last-chunk",
+        "stream-utf8-last-chunk",
         "puts an overlong NUL into the last chunk",
         "stream.utf8",
         _MADE_UP,
@@ -266,35 +251,35 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.framing
     Fault(
-        "framing-done-unterminated",
+        "stream-framing-done-unterminated",
         "sends no blank line after `[DONE]`",
         "stream.framing",
         "done-unterminated",
         ending(b"data: [DONE]\n"),
     ),
     Fault(
-        "framing-done-without-newline",
+        "stream-framing-done-without-newline",
         "ends the body right behind `[DONE]`",
         "stream.framing",
         "done-unterminated",
         ending(b"data: [DONE]"),
     ),
     Fault(
-        "framing-one-newline",
+        "stream-framing-one-newline",
         "separates events by one newline",
         "stream.framing",
         "separator-missing",
         every_event(_one_newline),
     ),
     Fault(
-        "framing-one-newline-before-done",
+        "stream-framing-one-newline-before-done",
         "has one newline between the last chunk and `[DONE]`",
         "stream.framing",
         "separator-missing",
         events(_last_two_in_one),
     ),
     Fault(
-        "framing-one-newline-once",
+        "stream-framing-one-newline-once",
         "has one newline behind the second event",
         "stream.framing",
         "separator-missing",
@@ -302,28 +287,28 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.fields
     Fault(
-        "fields-error-line",
+        "stream-fields-error-line",
         "tells of a mishap in an `error:` line",
         "stream.fields",
         "error-field",
         inserted(b'error: {"message":"a tool was slow"}\n\n', -2),
     ),
     Fault(
-        "fields-bom-per-event",
+        "stream-fields-bom-per-event",
         "puts a BOM before every event",
         "stream.fields",
         "bom-per-event",
         every_event(_first_data, at=lambda position, count: position > 0),
     ),
     Fault(
-        "fields-upper-case",
+        "stream-fields-upper-case",
         "writes `ID:` and `Retry:` lines",
         "stream.fields",
         _MADE_UP,
         every_event(lambda octets: b"ID: 7\nRetry: 100\n" + octets),
     ),
     Fault(
-        "fields-chunk-sizes",
+        "stream-fields-chunk-sizes",
         "leaves the sizes of HTTP chunks in the text of long answers",
         "stream.fields",
         _MADE_UP,
@@ -331,105 +316,111 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.json-data
     Fault(
-        "json-data-comment",
+        "stream-json-data-comment",
         "sends its heartbeat as data: `data: : ping`",
         "stream.json-data",
         "comment-as-data",
         inserted(b"data: : ping\n\n", 1),
     ),
     Fault(
-        "json-data-empty",
+        "stream-json-data-empty",
         "sends empty data as a heartbeat",
         "stream.json-data",
         "data-empty",
         inserted(b"data:\n\n", 1),
     ),
     Fault(
-        "json-data-multiline",
+        "stream-json-data-multiline",
         "writes indented JSON behind a single `data:`",
         "stream.json-data",
         "multiline-json",
         every_event(_indented),
     ),
     Fault(
-        "json-data-raw-text",
+        "stream-json-data-raw-text",
         "sends an exception's text as data",
         "stream.json-data",
         "error-raw-text",
         inserted(b"data: TimeoutError: the tool did not answer\n\n", -2),
     ),
-    Fault("json-data-repr", "writes chunks as Python does", "stream.json-data", _MADE_UP, every_event(_repr)),
-    Fault("json-data-array", "wraps each chunk into an array", "stream.json-data", _MADE_UP, every_event(_in_a_list)),
+    Fault("stream-json-data-repr", "writes chunks as Python does", "stream.json-data", _MADE_UP, every_event(_repr)),
     Fault(
-        "json-data-string-once",
+        "stream-json-data-array",
+        "wraps each chunk into an array",
+        "stream.json-data",
+        _MADE_UP,
+        every_event(_in_a_list),
+    ),
+    Fault(
+        "stream-json-data-string-once",
         "encodes the first chunk with text twice",
         "stream.json-data",
         _MADE_UP,
         every_event(_in_a_string, at=first_content),
     ),
     Fault(
-        "json-data-nan",
+        "stream-json-data-nan",
         "writes NaN for the credits in the last chunk",
         "stream.json-data",
         _MADE_UP,
         every_event(_not_a_number),
     ),
     Fault(
-        "json-data-two-objects",
+        "stream-json-data-two-objects",
         "puts two chunks on one line",
         "stream.json-data",
         _MADE_UP,
         events(_two_objects_in_one_line),
     ),
     Fault(
-        "json-data-null-when-long",
+        "stream-json-data-null-when-long",
         "sends `data: null` in the midst of long answers",
         "stream.json-data",
         "data-empty",
         inserted(b"data: null\n\n", 12, all_of(text_stream, long)),
     ),
     # stream.done
-    Fault("done-absent", "ends the body without `[DONE]`", "stream.done", "done-missing", ending()),
+    Fault("stream-done-absent", "ends the body without `[DONE]`", "stream.done", "done-missing", ending()),
     Fault(
-        "done-absent-open",
+        "stream-done-absent-open",
         "sends no `[DONE]` and keeps the connection open",
         "stream.done",
         "stream-stalls",
         silent_instead_of_done(),
     ),
     Fault(
-        "done-quoted",
+        "stream-done-quoted",
         "writes `[DONE]` as a JSON string",
         "stream.done",
         "done-quoted",
         ending(b'data: "[DONE]"\n\n'),
     ),
-    Fault("done-lower-case", "writes `[done]`", "stream.done", _MADE_UP, events(_shouted)),
+    Fault("stream-done-lower-case", "writes `[done]`", "stream.done", _MADE_UP, events(_shouted)),
     Fault(
-        "done-as-comment",
+        "stream-done-as-comment",
         "writes `[DONE]` as a comment",
         "stream.done",
         _MADE_UP,
         ending(b": [DONE]\n\n"),
     ),
     Fault(
-        "done-absent-when-short",
+        "stream-done-absent-when-short",
         "sends no `[DONE]` after an answer of a few words",
         "stream.done",
         "done-missing",
         ending(when=all_of(text_stream, short)),
     ),
     # stream.done-once
-    Fault("done-twice", "sends `[DONE]` twice", "stream.done-once", "done-twice", ending(DONE, DONE)),
+    Fault("stream-done-twice", "sends `[DONE]` twice", "stream.done-once", "done-twice", ending(DONE, DONE)),
     Fault(
-        "done-twice-late",
+        "stream-done-twice-late",
         "sends `[DONE]` again after a while",
         "stream.done-once",
         "done-twice",
         ending(DONE, Out(DONE, 0.1)),
     ),
     Fault(
-        "done-twice-when-long",
+        "stream-done-twice-when-long",
         "sends `[DONE]` twice after long answers",
         "stream.done-once",
         "done-twice",
@@ -437,43 +428,43 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.done-last
     Fault(
-        "done-then-text",
-        "sends a chunk after `[DONE]`",
+        "stream-done-then-chunk",
+        "sends a chunk with an empty delta after `[DONE]`",
         "stream.done-last",
         "data-after-done",
-        events(_text_after_done),
+        chunk_after_done(),
     ),
     Fault(
-        "done-then-usage",
+        "stream-done-then-usage",
         "sends the usage after `[DONE]`",
         "stream.done-last",
         "data-after-done",
-        events(_usage_after_done),
+        chunk_after_done(**_USAGE_ALONE),
     ),
     Fault(
-        "done-then-empty-object",
-        "sends `{}` a moment after `[DONE]`",
+        "stream-done-then-late-usage",
+        "sends the usage a moment after `[DONE]`",
         "stream.done-last",
         "data-after-done",
-        events(_late_after_done),
+        chunk_after_done(0.1, **_USAGE_ALONE),
     ),
     # stream.done-literal
     Fault(
-        "done-without-space",
+        "stream-done-without-space",
         "writes `data:[DONE]`",
         "stream.done-literal",
         _MADE_UP,
         ending(b"data:[DONE]\n\n"),
     ),
     Fault(
-        "done-without-space-when-long",
+        "stream-done-without-space-when-long",
         "writes `data:[DONE]` after long answers",
         "stream.done-literal",
         _MADE_UP,
         ending(b"data:[DONE]\n\n", when=all_of(text_stream, long)),
     ),
     Fault(
-        "done-without-space-without-metadata",
+        "stream-done-without-space-without-metadata",
         "writes `data:[DONE]` where the request has no metadata",
         "stream.done-literal",
         _MADE_UP,
@@ -481,21 +472,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.closes
     Fault(
-        "closes-never",
+        "stream-closes-never",
         "keeps the body open after `[DONE]`",
         "stream.closes",
         "socket-held-open",
         ending(DONE, Hang(HANG)),
     ),
     Fault(
-        "closes-never-pings",
+        "stream-closes-never-pings",
         "goes on with comments after `[DONE]`",
         "stream.closes",
         "socket-held-open",
         events(_pinged_after_done),
     ),
     Fault(
-        "closes-never-when-long",
+        "stream-closes-never-when-long",
         "keeps the body open after long answers",
         "stream.closes",
         "socket-held-open",
@@ -503,28 +494,28 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.default-event
     Fault(
-        "event-named",
+        "stream-event-named",
         "names every event `chunk`",
         "stream.default-event",
         _MADE_UP,
         every_event(_named(b"chunk")),
     ),
     Fault(
-        "event-done-named",
+        "stream-event-done-named",
         "names the last event `done`",
         "stream.default-event",
         _MADE_UP,
         ending(b"event: done\ndata: [DONE]\n\n"),
     ),
     Fault(
-        "event-keepalive",
+        "stream-event-keepalive",
         "sends a bare `event: keepalive`",
         "stream.default-event",
         "event-no-data",
         inserted(b"event: keepalive\n\n", 1),
     ),
     Fault(
-        "event-named-with-metadata",
+        "stream-event-named-with-metadata",
         "names the events with text `delta` where the request has metadata",
         "stream.default-event",
         _MADE_UP,
@@ -532,21 +523,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.incremental
     Fault(
-        "incremental-not",
+        "stream-incremental-not",
         "sends the whole stream at its end",
         "stream.incremental",
         "proxy-buffered",
         events(_all_at_the_end),
     ),
     Fault(
-        "incremental-role-alone",
+        "stream-incremental-role-alone",
         "sends the role at once and all the text at the end",
         "stream.incremental",
         "proxy-buffered",
         events(_role_then_all_at_the_end),
     ),
     Fault(
-        "incremental-buffer",
+        "stream-incremental-buffer",
         "holds events back until a buffer is full, as a compressor does",
         "stream.incremental",
         "gzip-buffered",
@@ -554,21 +545,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.not-cached
     Fault(
-        "cached-public",
+        "stream-cached-public",
         "calls the stream public and fresh for an hour",
         "stream.not-cached",
         _MADE_UP,
         headed("Cache-Control", "public, max-age=3600"),
     ),
     Fault(
-        "cached-shared",
+        "stream-cached-shared",
         "lets shared caches keep the stream",
         "stream.not-cached",
         _MADE_UP,
         headed("Cache-Control", "max-age=0, s-maxage=60", any_stream),
     ),
     Fault(
-        "cached-private-approval",
+        "stream-cached-private-approval",
         "lets a browser keep the stream of an approval",
         "stream.not-cached",
         _MADE_UP,
@@ -576,35 +567,35 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # stream.refusal-as-json
     Fault(
-        "refusal-200-error-event",
+        "stream-refusal-200-error-event",
         "refuses a broken body by status 200 and an error event",
         "stream.refusal-as-json",
         "stream-badreq-200",
         _refused_in_stream(_anything),
     ),
     Fault(
-        "refusal-200-behind-chunk",
+        "stream-refusal-200-behind-chunk",
         "refuses a broken body after a chunk that opens an answer",
         "stream.refusal-as-json",
         "stream-badreq-200",
         _refused_in_stream(_anything, opening=True),
     ),
     Fault(
-        "refusal-event-stream",
+        "stream-refusal-event-stream",
         "refuses with status 422, as an event stream",
         "stream.refusal-as-json",
         "stream-badreq-200",
         _refused_in_stream(_anything, status=422),
     ),
     Fault(
-        "refusal-json-as-event-stream",
+        "stream-refusal-json-as-event-stream",
         "refuses with status 422 and JSON that is labelled text/event-stream",
         "stream.refusal-as-json",
         "sse-mistyped",
         _refused_in_stream(_anything, status=422, as_event=False),
     ),
     Fault(
-        "refusal-200-messages",
+        "stream-refusal-200-messages",
         "refuses broken messages by status 200 and an error event",
         "stream.refusal-as-json",
         "stream-badreq-200",

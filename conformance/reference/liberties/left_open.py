@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -195,6 +196,29 @@ def _mended(value: Any) -> Any:
     if isinstance(value, str):
         return re.sub("[\ud800-\udfff]", "\ufffd", value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _request_ids_once(incoming: Incoming) -> bool:
+    """True where another body has brought the same `metadata.request_id`."""
+    request_id = incoming.reading.request_id
+    if request_id is None:
+        return False
+    body = hashlib.sha256(incoming.path.encode() + incoming.body).hexdigest()
+    return bool(incoming.memory.setdefault("request ids", {}).setdefault(request_id, body) != body)
+
+
+def _idempotent() -> Behaviour:
+    """The same body with the same `metadata.request_id` gets the first answer again, a decision too."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        request_id = incoming.reading.request_id
+        if request_id is None or (isinstance(decision, Refuse) and decision.status != 409):
+            return decision
+        key = hashlib.sha256(f"{incoming.path} {incoming.token} ".encode() + incoming.body).hexdigest()
+        answers: dict[str, Decision] = incoming.memory.setdefault("answers", {})
+        return answers.setdefault(key, decision)
+
+    return Behaviour(decide=decide)
 
 
 def _takes_nested_bodies() -> Behaviour:
@@ -397,6 +421,20 @@ LIBERTIES: tuple[Liberty, ...] = (
         "Control characters do not come back in answers.",
         "accept.unicode-edges asks that they be accepted, no more",
         _cleans_text(),
+    ),
+    Liberty(
+        "open-request-id-once",
+        "409 where another body has brought the same `request_id`.",
+        "isolation.same-request-id: or answers one of them 4xx; every probe has its own",
+        refusing(
+            _request_ids_once, Refusal(409, "conflict_error", "request_id_used"), "This request_id was used before."
+        ),
+    ),
+    Liberty(
+        "open-request-id-idempotent",
+        "The same body with the same `request_id` gets its first answer again.",
+        "completion.id-unique: each probe has its own prompt and `request_id`, so that no cache answers",
+        _idempotent(),
     ),
     Liberty(
         "open-strict-in-all",

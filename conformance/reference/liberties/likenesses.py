@@ -133,7 +133,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     _like(
         "php",
         "A server in PHP behind nginx.",
-        ("http-1-0", "json-escaped", "integers-as-floats", "refuses-by-422", "error-words-french", "sse-one-packet"),
+        ("json-escaped", "integers-as-floats", "refuses-by-422", "error-words-french", "sse-one-packet", "http-1-0"),
     ),
     _like(
         "python-sse",

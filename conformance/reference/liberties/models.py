@@ -213,6 +213,27 @@ LIBERTIES: tuple[Liberty, ...] = (
         _saying(lambda text, _: f"{text} " + "and so on " * 66),
     ),
     Liberty(
+        "model-grows",
+        "Words each of which begins like the one before.",
+        "chunk.appends: what is new, not all the text so far again",
+        together(_saying(lambda text, _: f"{text} 1 10 100 1000 10000 100000 1000000"), set_to(chunk_tokens=1)),
+    ),
+    Liberty(
+        "model-repeats",
+        "One word over and over.",
+        "chunk.appends: what is new, not all the text so far again",
+        together(_saying(lambda text, _: f"{text} " + "ha " * 12), set_to(chunk_tokens=1)),
+    ),
+    Liberty(
+        "model-writes-much",
+        "Three thousand words to everybody who sets no limit.",
+        _WHIM,
+        together(
+            _saying(lambda text, _: f"{text} " + " ".join(f"w{n}" for n in range(3_000))),
+            set_to(token_interval=0, chunk_tokens=8),
+        ),
+    ),
+    Liberty(
         "model-replacement-characters",
         "U+FFFD in the midst of an answer.",
         "chunk.text-intact: on both sides of a border",

@@ -14,7 +14,7 @@ from conformance.reference.decision import APPROVAL, Approval, Call, Decision, R
 from conformance.reference.fault import Liberty
 from conformance.reference.identifiers import fresh_uuid
 from conformance.reference.incoming import Incoming
-from conformance.reference.intake import UNKNOWN_APPROVAL
+from conformance.reference.intake import RATE_LIMIT, UNKNOWN_APPROVAL, refuse
 from conformance.reference.liberties.making import (
     JSON_ANSWERS,
     Object,
@@ -116,6 +116,32 @@ def _answered_otherwise(**changes: Any) -> Behaviour:
         return replace(decision, **changes)
 
     return Behaviour(decide=decide)
+
+
+def _asks_unexpectedly(incoming: Incoming, decision: Decision) -> Decision:
+    if not isinstance(decision, Serve) or decision.approval is not None or decision.resolution is not None:
+        return decision
+    count = incoming.memory["chats"] = incoming.memory.get("chats", 0) + 1
+    if count % 9:
+        return decision
+    calls = (Call(fresh_uuid(), "look_around", '{"where":"here"}'),)
+    waiting = Approval(fresh_uuid(), decision.execution_id, calls, incoming.token or "", incoming.at + 600)
+    return replace(decision, approval=waiting, tokens=(), finish_reason=APPROVAL)
+
+
+def _three_at_most(incoming: Incoming, decision: Decision) -> Decision:
+    """Approvals that wait, by their ids, in the server's memory."""
+    waiting: dict[str, float] = incoming.memory.setdefault("waiting", {})
+    for id_, expires in list(waiting.items()):
+        record = incoming.store.find(id_)
+        if expires < incoming.at or record is None or record.settlement is not None:
+            del waiting[id_]
+    if not isinstance(decision, Serve) or decision.approval is None:
+        return decision
+    if decision.resolution is None and len(waiting) >= 3:
+        return refuse(incoming, RATE_LIMIT, "Too many approvals wait for you.", ("Retry-After", "1"))
+    waiting[decision.approval.id] = decision.approval.expires
+    return decision
 
 
 def _not_yet_known(when: When) -> Behaviour:
@@ -259,6 +285,24 @@ LIBERTIES: tuple[Liberty, ...] = (
         "resume.expired: where waiting for it is allowed",
         set_to(approval_ttl=86_400.0),
         {"resume.expired": "nobody waits so long"},
+    ),
+    Liberty(
+        "expires-soon",
+        "Approvals wait for a second and a half.",
+        "resume.expired: answers 4xx after `expires_at`, whatever was meant to be shown by the resume",
+        set_to(approval_ttl=1.5),
+    ),
+    Liberty(
+        "approval-unexpected",
+        "Every ninth chat asks for a tool that nobody thought of.",
+        "Facts: a chat may lead to an approval",
+        Behaviour(decide=_asks_unexpectedly),
+    ),
+    Liberty(
+        "approvals-three-at-most",
+        "429 to a chat that asks for tools while three approvals wait.",
+        "Answers that excuse: 429",
+        Behaviour(decide=_three_at_most),
     ),
     Liberty("calls-one", "A single call waits.", _CALLS, _calling(lambda calls: calls[:1])),
     Liberty(

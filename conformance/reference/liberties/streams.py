@@ -241,7 +241,11 @@ def _separators(data: bytes) -> bytes:
 
 
 def _byte_by_byte(_: Context, pieces: list[Piece]) -> list[Piece]:
-    return [Out(bytes([octet]), 0.0002) for octet in data_of(pieces)]
+    data = data_of(pieces)
+    first, rest = data[:300], data[300:]
+    alone = [Out(bytes([octet]), 0.0002) for octet in first]
+    # All of a long stream would take seconds.
+    return [*alone, *(Out(rest[at : at + 23], 0.0002) for at in range(0, len(rest), 23))]
 
 
 def _across_borders(_: Context, pieces: list[Piece]) -> list[Piece]:
@@ -292,6 +296,13 @@ def _text(value: Any) -> Behaviour:
     return on_objects(value, Kind.CHUNK)
 
 
+_FAST = {"stream.incremental": "no answer takes a second"}
+_SHORT = {
+    "stream.incremental": "no answer has enough chunks",
+    "robust.disconnect": "no stream lasts long enough to be left",
+    "isolation.slow-reader": "no stream lasts long enough to be read slowly",
+}
+
 LIBERTIES: tuple[Liberty, ...] = (
     # chunks
     Liberty("stream-role-in-each-delta", "The role in every delta.", _FIRST, _text(_role_in_each)),
@@ -319,7 +330,9 @@ LIBERTIES: tuple[Liberty, ...] = (
         _FIRST,
         on_stream(_finish_with_last_content),
     ),
-    Liberty("stream-in-one-chunk", "Role, whole text and reason in a single chunk.", _FIRST, on_stream(_one_chunk)),
+    Liberty(
+        "stream-in-one-chunk", "Role, whole text and reason in a single chunk.", _FIRST, on_stream(_one_chunk), _SHORT
+    ),
     Liberty(
         "stream-finish-delta-null-content",
         "The last delta is `content: null`.",
@@ -408,6 +421,22 @@ LIBERTIES: tuple[Liberty, ...] = (
         on_stream(_idle_deltas),
     ),
     Liberty(
+        "stream-null-members",
+        "Null and empty members in each delta.",
+        _EXTRA,
+        added(
+            {"tool_calls": None, "function_call": None, "refusal": None, "reasoning_content": None},
+            Kind.CHUNK,
+            at=("choices", "*", "delta"),
+        ),
+    ),
+    Liberty(
+        "stream-tool-calls-empty",
+        "`tool_calls: []` in each delta.",
+        "chunk.finish-reason: no call is there",
+        added({"tool_calls": []}, Kind.CHUNK, at=("choices", "*", "delta")),
+    ),
+    Liberty(
         "stream-null-reason-left-out",
         "`finish_reason` left out until the end.",
         _EXTRA,
@@ -454,9 +483,9 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty(
         "sse-ids-and-retry",
-        "`id:` and `retry:` lines in the events and between them.",
+        "`id:` and `retry:` lines in the events.",
         _FRAMING,
-        _before_each(b"id: 7\n", b"retry: 3000\n\n", b"id\n", b"id: a-\xc3\xa9\nretry: 10\n"),
+        _before_each(b"id: 7\n", b"retry: 3000\n", b"id\n", b"id: a-\xc3\xa9\nretry: 10\n"),
     ),
     Liberty(
         "sse-event-message",
@@ -491,7 +520,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty(
         "sse-byte-by-byte",
-        "One octet at a time.",
+        "One octet at a time, later on 23.",
         _W,
         together(set_to(token_interval=0), on_bytes(_byte_by_byte, *STREAMS)),
     ),
@@ -506,14 +535,14 @@ LIBERTIES: tuple[Liberty, ...] = (
         "A model so fast that all events come in one packet.",
         "stream.incremental: of a long answer, a second or more in all",
         together(set_to(token_interval=0), on_bytes(_one_packet, *STREAMS)),
-        {"stream.incremental": "no answer takes a second"},
+        _FAST,
     ),
     Liberty(
         "sse-content-length",
         "A fast model's stream with Content-Length.",
         "RFC 9112, section 6.2",
         together(set_to(token_interval=0), _with_length()),
-        {"stream.incremental": "no answer takes a second"},
+        _FAST,
     ),
     Liberty(
         "sse-heartbeats", "Comments for a second before the first chunk.", _FRAMING, on_bytes(_heartbeats, Kind.CHUNK)

@@ -152,6 +152,12 @@ LIBERTIES: tuple[Liberty, ...] = (
         with_headers({"Cache-Control": "private, no-cache, max-age=0, must-revalidate, no-transform"}),
     ),
     Liberty(
+        "cache-control-twice",
+        "Two Cache-Control fields.",
+        "RFC 9110, section 5.3: fields of one name are one list",
+        on_headers(lambda _, headers: [*headers, ("Cache-Control", "no-cache"), ("cache-control", "private")]),
+    ),
+    Liberty(
         "json-chunked",
         "JSON answers and errors in the chunked coding, without Content-Length.",
         _HTTP,

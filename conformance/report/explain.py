@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from conformance import examples
-from conformance.contract.catalogue import CAPABILITIES, SOURCES, Requirement, load
+from conformance.contract.catalogue import CAPABILITIES, SOURCES, Requirement
 from conformance.examples import Example
-from conformance.reference.fault import Fault
-from conformance.reference.faults import FAULTS
 from conformance.report.excerpt import excerpt
 from conformance.wire.exchange import Ending, Exchange, Headers, Response, Transcript
 
@@ -22,34 +19,18 @@ _SHOWN_CHARACTERS = 1200
 """Characters of one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What there is to say of a requirement."""
+def text(requirement: Requirement, proved_by: Sequence[tuple[str, str]], example: Example) -> str:
+    """The explanation as lines for a terminal: 80 columns, but for what travelled, which is not broken.
 
-    requirement: Requirement
-    faults: tuple[Fault, ...]
-    """Those of the reference server that break it."""
-    example: Example
-
-
-def explain(requirement_id: str) -> Explanation:
-    """Gather it.
-
-    Raises:
-        UnknownRequirement: there is no such requirement.
+    Args:
+        requirement: what to explain.
+        proved_by: id and summary of each fault of the reference server that breaks it.
+        example: exchanges that hold and that break it.
     """
-    requirement = load()[requirement_id]
-    faults = tuple(fault for fault in FAULTS if fault.requirement == requirement.id)
-    return Explanation(requirement, faults, examples.read(requirement.id))
+    return "\n".join([*_said(requirement), *_proved(proved_by), *_example(requirement.id, example)]) + "\n"
 
 
-def text(explanation: Explanation) -> str:
-    """The explanation as lines for a terminal: 80 columns, but for what travelled, which is not broken."""
-    return "\n".join(_page(explanation)) + "\n"
-
-
-def _page(explanation: Explanation) -> Iterator[str]:
-    requirement = explanation.requirement
+def _said(requirement: Requirement) -> Iterator[str]:
     yield f"{requirement.id} ({requirement.level})"
     yield from _wrapped(requirement.statement, "  ")
     yield ""
@@ -61,17 +42,18 @@ def _page(explanation: Explanation) -> Iterator[str]:
         yield from _labelled("needs", f"{CAPABILITIES[requirement.capability]}, else it is not judged")
     if requirement.whim:
         yield from _labelled("whim", "A model's whim can break it: it fails where two of up to three tries show it.")
+
+
+def _proved(proved_by: Sequence[tuple[str, str]]) -> Iterator[str]:
     yield ""
     yield "Faults of the reference server that prove its check (serve --fault ID)"
-    for fault in explanation.faults:
-        yield from _wrapped(f"{fault.id}: {fault.summary}", "  ", "      ")
-    if not explanation.faults:
+    for fault, summary in proved_by:
+        yield from _wrapped(f"{fault}: {summary}", "  ", "      ")
+    if not proved_by:
         yield "  none"
-    yield from _example(explanation)
 
 
-def _example(explanation: Explanation) -> Iterator[str]:
-    requirement, example = explanation.requirement.id, explanation.example
+def _example(requirement: str, example: Example) -> Iterator[str]:
     if example.holds is None or example.breaks is None:
         why = examples.TOO_LARGE.get(requirement, "none was recorded")
         yield ""

@@ -1,0 +1,387 @@
+"""Rows on approvals and what becomes of them: areas approval and resume."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from checks.asking import OPEN
+from checks.case import Breaks, Holds, breaks, holds
+from checks.exchanges import (
+    MISSING,
+    MODEL,
+    NOW,
+    OTHER_MODEL,
+    RESUME,
+    Exchange,
+    answer,
+    approval,
+    call,
+    chat,
+    chat_stream,
+    chunk,
+    completion,
+    decision,
+    denied,
+    error_object,
+    events_of,
+    exchange,
+    further,
+    identifier,
+    limited,
+    paused,
+    paused_stream,
+    put,
+    refused,
+    resumed,
+    resumed_stream,
+    sent,
+    with_events,
+    with_header,
+    with_response,
+    with_status,
+    without,
+)
+from conformance.verdict import State
+from conformance.wire.exchange import Credential, Ending
+
+P, S = paused("a"), paused_stream("a")
+EVENTS = events_of(S)
+CALLING = 1
+"""The chunk that asks for the approval."""
+TOLD = EVENTS[CALLING]["kitemesh"]
+CALLS = "/choices/0/message/tool_calls"
+DELTA = "/choices/0/delta/tool_calls"
+FUNCTION = {"name": "create_ticket", "arguments": "{}"}
+
+
+def _events(*events: Any) -> Exchange:
+    return with_events(S, events)
+
+
+def _in_both(pointer: str, value: Any) -> tuple[Exchange, Exchange]:
+    """The change in the JSON answer's call, and in the streamed one's: each alone breaks the requirement."""
+    return put(P, f"{CALLS}/0{pointer}", value), put(S, f"{DELTA}/0{pointer}", value, CALLING)
+
+
+def _arguments(text: str, streamed: bool = False) -> tuple[Exchange, Exchange]:
+    """The same probe, tried twice."""
+    made = [paused_stream(n) if streamed else paused(n) for n in ("a1", "a2")]
+    place = f"{DELTA if streamed else CALLS}/0/function/arguments"
+    one, two = (put(m, place, text, CALLING if streamed else None) for m in made)
+    return replace(one, note=replace(one.note, probe="a", round=1)), replace(
+        two, note=replace(two.note, probe="a", round=2)
+    )
+
+
+def _fragments() -> list[Any]:
+    """The approval in pieces that a client joins by `index`."""
+    first = {**call("a"), "index": 0, "function": {"name": "create_ticket", "arguments": ""}}
+    second = {**call("a", 1), "index": 1, "function": {"name": "notify", "arguments": "{"}}
+    return [
+        EVENTS[0], chunk("a", {"tool_calls": [first]}), chunk("a", {"tool_calls": [second]}),
+        chunk("a", {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}),
+        chunk("a", {"tool_calls": [{"index": 1, "function": {"arguments": "}"}}]}),
+        chunk("a", {}, "tool_calls", kitemesh=TOLD), "[DONE]",
+    ]  # fmt: skip
+
+
+ID_RULES = (("approval.id", "approval_id"), ("approval.execution-id", "execution_id"))
+STREAM_SINGLE = "approval.stream-single"
+
+APPROVAL: tuple[Breaks | Holds, ...] = (
+    *(breaks("approval.envelope", f"no {member}", without(P, f"/{member}"))
+      for member in ("id", "object", "created", "model")),
+    *(breaks("approval.envelope", f"no {member} in the chunk", without(S, f"/{member}", CALLING))
+      for member in ("id", "object", "created", "model")),
+    breaks("approval.envelope", "created in milliseconds", put(P, "/created", NOW * 1000)),
+    breaks("approval.envelope", "created in milliseconds, streamed", put(S, "/created", NOW * 1000, CALLING),
+           also="chunk.created-stable"),
+    breaks("approval.envelope", "another model", put(P, "/model", OTHER_MODEL)),
+    breaks("approval.envelope", "another model, streamed", put(S, "/model", OTHER_MODEL, CALLING)),
+    breaks("approval.envelope", "another object", put(P, "/object", "approval")),
+    breaks("approval.envelope", "the completion's object, streamed", put(S, "/object", "chat.completion", CALLING)),
+    breaks("approval.envelope", "an index from 1", put(P, "/choices/0/index", 1)),
+    breaks("approval.envelope", "another role", put(P, "/choices/0/message/role", "tool")),
+    breaks("approval.envelope", "no role", without(P, "/choices/0/message/role")),
+    holds("approval.envelope", "no usage", P),
+    holds("approval.envelope", "usage", put(P, "/usage", completion("a", "x")["usage"])),
+    holds("approval.envelope", "unknown members", put(put(P, "/x", 1), f"{CALLS}/0/function/strict", True)),
+    *(breaks("approval.finish-reason", f"{reason}", put(P, "/choices/0/finish_reason", reason))
+      for reason in ("stop", "length", None, "", "tool_use")),
+    breaks("approval.finish-reason", "absent", without(P, "/choices/0/finish_reason")),
+    breaks("approval.finish-reason", "stop, streamed", put(S, "/choices/0/finish_reason", "stop", CALLING)),
+    holds("approval.finish-reason", "tool_calls", P, S),
+    breaks("approval.content-null", "text", put(P, "/choices/0/message/content", "Shall I?")),
+    breaks("approval.content-null", "empty", put(P, "/choices/0/message/content", "")),
+    holds("approval.content-null", "absent", without(P, "/choices/0/message/content")),
+    *(breaks("approval.tool-call-id", f"{value!r}, {'streamed' if number else 'JSON'}", made)
+      for value in ("call_1", "", 5, None) for number, made in enumerate(_in_both("/id", value))),
+    breaks("approval.tool-call-id", "absent", without(P, f"{CALLS}/0/id")),
+    breaks("approval.tool-call-id", "shared by two", put(paused("a", 2), f"{CALLS}/1/id", identifier("a", "call", "0"))),
+    breaks("approval.tool-call-id", "shared, in another case", put(
+        paused("a", 2), f"{CALLS}/1/id", identifier("a", "call", "0").upper())),
+    breaks("approval.tool-call-id", "of another approval", P, put(
+        paused("b"), f"{CALLS}/0/id", identifier("a", "call", "0"))),
+    holds("approval.tool-call-id", "capitals", put(P, f"{CALLS}/0/id", identifier("x").upper())),
+    holds("approval.tool-call-id", "two calls", paused("a", 2), paused_stream("b", 2)),
+    *(breaks("approval.tool-call-shape", f"{what}, {'streamed' if number else 'JSON'}", made)
+      for what, pointer, value in (
+          ("another type", "/type", "tool"), ("a null type", "/type", None), ("an empty name", "/function/name", ""),
+          ("a name of blanks", "/function/name", " "), ("a null name", "/function/name", None),
+          ("a name that is a number", "/function/name", 5),
+      ) for number, made in enumerate(_in_both(pointer, value))),
+    breaks("approval.tool-call-shape", "no type", without(P, f"{CALLS}/0/type")),
+    breaks("approval.tool-call-shape", "no name", without(P, f"{CALLS}/0/function/name")),
+    *(breaks("approval.tool-call-shape", f"tool_calls {value!r}", put(P, CALLS, value)) for value in ("abc", {"a": 1})),
+    breaks("approval.tool-call-shape", "calls that are no objects", put(P, CALLS, [5])),
+    breaks("approval.tool-call-shape", "one of two that is no object", put(P, f"{CALLS}/1", 5)),
+    breaks("approval.tool-call-shape", "one of two that is no object, streamed", put(S, f"{DELTA}/1", 5, CALLING)),
+    holds("approval.tool-call-shape", "more members", put(P, f"{CALLS}/0/server", "x")),
+    *(breaks("approval.arguments", f"{what}, {'streamed' if number else 'JSON'}", made)
+      for what, value in (("an object", {}), ("null", None), ("a number", 5))
+      for number, made in enumerate(_in_both("/function/arguments", value))),
+    breaks("approval.arguments", "absent", without(P, f"{CALLS}/0/function/arguments")),
+    *(breaks("approval.arguments", f"{text!r}, twice", *_arguments(text))
+      for text in ("", "{", "[]", '"x"', "{'a': 1}", "null")),
+    breaks("approval.arguments", "cut, twice, streamed", *_arguments('{"a":', streamed=True)),
+    *(holds("approval.arguments", f"{text!r}", *_arguments(text)) for text in ("{}", ' {"a": [1]}\n', '{"é": "日"}')),
+    holds("approval.arguments", "a whim of one try", _arguments("{")[0], _arguments("{}")[1]),
+    *(row for requirement, member in ID_RULES for row in (
+        breaks(requirement, "no UUID", put(P, f"/kitemesh/{member}", "x")),
+        breaks(requirement, "a number", put(P, f"/kitemesh/{member}", 5)),
+        breaks(requirement, "null", put(P, f"/kitemesh/{member}", None)),
+        breaks(requirement, "absent", without(P, f"/kitemesh/{member}")),
+        breaks(requirement, "no UUID, streamed", put(S, f"/kitemesh/{member}", "x", CALLING)),
+        breaks(requirement, "bare hex", put(P, f"/kitemesh/{member}", identifier("x").replace("-", ""))),
+        holds(requirement, "capitals", put(P, f"/kitemesh/{member}", identifier("x").upper())),
+    )),
+    breaks("approval.execution-id", "absent, streamed", without(S, "/kitemesh/execution_id", CALLING)),
+    *(breaks("approval.expires-at", f"{value!r}", put(P, "/kitemesh/expires_at", value)) for value in (
+        "2027-01-15", "2027-01-15T08:00:00", "2027-01-15 08:00:00Z", 1_800_000_000, None, "", "never",
+        "2027-02-30T08:00:00Z", "2026-06-08T16:20:00.000Z",
+    )),
+    breaks("approval.expires-at", "absent", without(P, "/kitemesh/expires_at")),
+    breaks("approval.expires-at", "absent, streamed", without(S, "/kitemesh/expires_at", CALLING)),
+    breaks("approval.expires-at", "a time zone taken for UTC", put(P, "/kitemesh/expires_at", "2026-09-21T18:00:00+04:00")),
+    breaks("approval.expires-at", "passed, by the server's own clock", put(
+        with_header(P, "Date", "Fri, 22 Jan 2027 18:27:29 GMT"), "/created", 1_800_642_449)),
+    *(holds("approval.expires-at", f"{value!r}", put(P, "/kitemesh/expires_at", value)) for value in (
+        "2027-01-15T08:00:00Z", "2027-01-15T08:00:00.123456789Z", "2027-01-15t08:00:00z",
+        "2027-01-15T08:00:00+05:30", "2027-01-15T08:00:00-00:00", "2026-12-31T23:59:60Z",
+    )),
+    holds("approval.expires-at", "soon, by a server whose clock is behind", put(put(
+        with_header(P, "Date", "Sun, 20 Sep 2026 14:00:00 GMT"), "/created", 1_789_912_800),
+        "/kitemesh/expires_at", "2026-09-20T14:10:00Z")),
+    breaks("approval.stream", "no [DONE]", _events(*EVENTS[:-1]), chat_stream("well"), also="stream.done"),
+    breaks("approval.stream", "no call", without(S, DELTA, CALLING)),
+    breaks("approval.stream", "no kitemesh", without(S, "/kitemesh", CALLING)),
+    breaks("approval.stream", "no approval_id", without(S, "/kitemesh/approval_id", CALLING)),
+    breaks("approval.stream", "two calls under one index", put(paused_stream("a", 2), f"{DELTA}/1/index", 0, CALLING)),
+    holds("approval.stream", "calls without an index", without(S, f"{DELTA}/0/index", CALLING)),
+    holds("approval.stream", "two calls without an index", without(
+        without(paused_stream("a", 2), f"{DELTA}/0/index", CALLING), f"{DELTA}/1/index", CALLING)),
+    holds("approval.stream", "the documented chunk alone", _events(*EVENTS[1:])),
+    breaks(STREAM_SINGLE, "in fragments", _events(*_fragments())),
+    breaks(STREAM_SINGLE, "kitemesh after", _events(
+        EVENTS[0], {k: v for k, v in EVENTS[CALLING].items() if k != "kitemesh"}, chunk("a", {}, kitemesh=TOLD), "[DONE]")),
+    breaks(STREAM_SINGLE, "kitemesh on a chunk without choices", _events(
+        EVENTS[0], {k: v for k, v in EVENTS[CALLING].items() if k != "kitemesh"},
+        {**chunk("a", {}, kitemesh=TOLD), "choices": []}, "[DONE]")),
+    holds(STREAM_SINGLE, "one chunk", S),
+    holds(STREAM_SINGLE, "one chunk, and usage behind it", _events(
+        *EVENTS[:2], {**chunk("a", {}), "choices": []}, "[DONE]")),
+    breaks("approval.stream-request-id", "another", put(S, "/kitemesh/request_id", "x", CALLING)),
+    breaks("approval.stream-request-id", "absent", without(S, "/kitemesh/request_id", CALLING)),
+    holds("approval.stream-request-id", "the request's", S),
+    breaks("approval.only-when-waiting", "in JSON", put(chat("b"), "/kitemesh/approval_id", identifier("x"))),
+    breaks("approval.only-when-waiting", "in a stream", put(
+        chat_stream("b"), "/kitemesh/approval_id", identifier("x"), -2)),
+    holds("approval.only-when-waiting", "null", put(chat("b"), "/kitemesh/approval_id", None)),
+)  # fmt: skip
+
+
+# --- resume ----------------------------------------------------------------------------------------------------------
+
+R = {"endpoint": RESUME}
+
+
+def _asks(name: str = "r", of: str = "a", **fields: Any) -> Any:
+    return decision(name, of, **fields)
+
+
+def _no(body: Any = None, status: int = 422, name: str = "r", **more: Any) -> Exchange:
+    return refused(name, _asks(name) if body is None else body, status, **{**R, **more})
+
+
+def _yes(body: Any = None, name: str = "r", **more: Any) -> Exchange:
+    return resumed(name, "a", body=_asks(name) if body is None else body, **more)
+
+
+def _again(name: str = "r2", **more: Any) -> Exchange:
+    """The same decision for a second time."""
+    return resumed(name, "a", body=_asks("r"), **more)
+
+
+def _named(made: Exchange, asked: str) -> Exchange:
+    """With the `request_id` that the request asks for."""
+    return put(made, "/kitemesh/request_id", f"req-{asked}")
+
+
+def _alike(name: str = "r2", **more: Any) -> Exchange:
+    return _named(_again(name, **more), "r")
+
+
+IDS = "approved_tool_execution_ids"
+FOREIGN = [{"tool_execution_id": identifier("b", "call", "0")}]
+CONFLICT = {IDS: [identifier("a", "call", "0")]}
+EXPIRED = put(P, "/kitemesh/expires_at", "2026-09-21T14:13:30Z")
+"""Ten seconds after NOW."""
+BAD_DECISIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("approved ids that are no UUID", {IDS: ["x"]}),
+    ("approved ids that are numbers", {IDS: [5]}),
+    ("approved ids in a text", {IDS: identifier("a", "call", "0")}),
+    ("a denial that is a text", {"denied_tools": [identifier("a", "call", "0")]}),
+    ("a denial without its id", {"denied_tools": [{"reason": "no"}]}),
+    ("a denial of no UUID", {"denied_tools": [{"tool_execution_id": "x"}]}),
+    ("a reason that is a number", {"denied_tools": [{"tool_execution_id": identifier("a", "call", "0"), "reason": 5}]}),
+    ("denials in an object", {"denied_tools": {}}),
+)
+BAD_IDS: tuple[tuple[str, Any], ...] = (
+    ("missing", MISSING), ("null", None), ("a number", 5), ("no UUID", "x"), ("empty", ""),
+    ("cut", identifier("a", "approval")[:-1]),
+)  # fmt: skip
+BAD_FIELDS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("no model", {"model": MISSING}), ("no messages", {"messages": MISSING}), ("no group", {"model": "gpt-4"}),
+    ("stream a text", {"stream": "true"}), ("temperature 2.1", {"temperature": 2.1}),
+    ("max_tokens 0", {"max_tokens": 0}), ("an unknown mode", {"metadata": {"mode": "turbo"}}),
+    ("no user message", {"messages": [{"role": "system", "content": "x"}]}),
+)  # fmt: skip
+NEVER = {"approval_id": identifier("never")}
+
+
+def _invalid(what: str, fields: dict[str, Any], requirement: str) -> tuple[Breaks | Holds, ...]:
+    body = _asks(**fields)
+    return (
+        breaks(requirement, f"{what}: 200", P, resumed("last", "a"), _yes(body, at=1.0)),
+        holds(requirement, f"{what}: 422", P, _no(body), resumed("last", "a")),
+        holds(requirement, f"{what}: 400", P, _no(body, 400), resumed("last", "a")),
+    )
+
+
+def _race(*answers: Exchange) -> tuple[Exchange, ...]:
+    """At the same moment."""
+    return tuple(replace(made, started=10.0 + number / 1000) for number, made in enumerate(answers))
+
+
+def _streamed_like(made: Exchange) -> Exchange:
+    """With the id of the first resume, as a server that repeats its first answer sends it."""
+    events = [event if event == "[DONE]" else {**event, "id": SAME_ID} for event in events_of(made)]
+    return with_events(made, events)
+
+
+STREAMED_AGAIN = resumed_stream("r2", "a")
+SAME_ID = "chatcmpl_" + identifier("r")
+UNKNOWN = decision("r", "never")
+
+RESUME_ROWS: tuple[Breaks | Holds, ...] = (
+    *(breaks("resume.approve", f"{status}", P, with_status(_no(_asks(approve=True)), status))
+      for status in (400, 404, 409, 422)),
+    breaks("resume.approve", "403", P, _no(_asks(approve=True), 403)),
+    breaks("resume.approve", "as a stream, where no other is there", S, _no(_asks(approve=True, stream=True))),
+    breaks("resume.approve", "of two calls", paused("a", 2), _no(_asks(approve=True, calls=2))),
+    breaks("resume.approve", "no answer", P, replace(_no(_asks(approve=True)), response=None, ending=Ending.TIMED_OUT_IDLE)),
+    holds("resume.approve", "taken", P, resumed("r", "a", approve=True)),
+    holds("resume.approve", "ids in capitals", P, resumed(
+        "r", "a", body={**_asks(), "approval_id": identifier("a", "approval").upper()} | CONFLICT | {"denied_tools": []})),
+    holds("resume.approve", "429", P, limited("r", _asks(approve=True), **R), state=OPEN),
+    holds("resume.approve", "calls left undecided", P, _no(_asks(denied_tools=[])), state=OPEN),
+    holds("resume.approve", "expired", EXPIRED, _no(_asks(approve=True), 409, at=60.0), state=OPEN),
+    breaks("resume.deny", "422", P, _no()),
+    breaks("resume.deny", "with a reason", P, _no(_asks(denied_tools=[
+        {"tool_execution_id": identifier("a", "call", "0"), "reason": "no"}]))),
+    holds("resume.deny", "taken", P, _yes()),
+    holds("resume.deny", "one denied, one approved", paused("a", 2), resumed(
+        "r", "a", **{IDS: [identifier("a", "call", "1")]}), state=OPEN),
+    holds("resume.deny", "a null reason", P, _no(_asks(denied_tools=[
+        {"tool_execution_id": identifier("a", "call", "0"), "reason": None}])), state=OPEN),
+    breaks("resume.stream", "refused", P, _no(_asks(stream=True)), resumed("r2", "a", at=30.0)),
+    breaks("resume.stream", "JSON instead", P, resumed("r", "a", stream=True), chat_stream("well"),
+           also="stream.media-type"),
+    breaks("resume.stream", "no [DONE] there alone", P, with_events(
+        resumed_stream("r", "a"), events_of(resumed_stream("r", "a"))[:-1]), chat_stream("well"), also="stream.done"),
+    breaks("resume.stream", "no created there alone", P, without(resumed_stream("r", "a"), "/created", 1),
+           chat_stream("well"), also="chunk.schema"),
+    holds("resume.stream", "taken", P, resumed_stream("r", "a")),
+    breaks("resume.execution-continues", "another", P, put(_yes(), "/kitemesh/execution_id", identifier("x"))),
+    breaks("resume.execution-continues", "another, streamed", P, put(
+        resumed_stream("r", "a"), "/kitemesh/execution_id", identifier("x"), -2)),
+    breaks("resume.execution-continues", "another, in a further round", P, put(
+        further("r", "a"), "/kitemesh/execution_id", identifier("x"))),
+    holds("resume.execution-continues", "the same", P, _yes()),
+    holds("resume.execution-continues", "in another case", P, put(
+        _yes(), "/kitemesh/execution_id", identifier("a", "execution").upper())),
+    holds("resume.execution-continues", "a stream that tells none", P, without(
+        resumed_stream("r", "a"), "/kitemesh", -2), state=OPEN),
+    *(row for what, value in BAD_IDS for row in _invalid(what, {"approval_id": value}, "resume.approval-id")),
+    *(row for what, fields in BAD_DECISIONS for row in _invalid(what, fields, "resume.decision-shape")),
+    *(row for what, fields in BAD_FIELDS for row in _invalid(what, fields, "resume.request-fields")),
+    holds("resume.approval-id", "404", P, _no(_asks(approval_id="x"), 404), resumed("last", "a")),
+    breaks("resume.request-fields", "404", P, _no(_asks(temperature=3), 404), resumed("last", "a")),
+    breaks("resume.approval-unknown", "taken", chat("well"), exchange("r", UNKNOWN, answer({
+        **completion("r", "x")}), **R)),
+    breaks("resume.approval-unknown", "no answer", chat("well"), exchange(
+        "r", UNKNOWN, None, ending=Ending.TIMED_OUT_FIRST_BYTE, **R)),
+    *(holds("resume.approval-unknown", f"{status}", chat("well"), _no(UNKNOWN, status))
+      for status in (400, 403, 404, 409, 410, 422)),
+    breaks("resume.foreign-call", "denied", P, paused("b"), _yes(_asks(denied_tools=FOREIGN))),
+    breaks("resume.foreign-call", "approved", P, paused("b"), _yes(_asks(
+        denied_tools=MISSING, **{IDS: [identifier("b", "call", "0")]}))),
+    breaks("resume.foreign-call", "beside one of its own", P, paused("b"), _yes(_asks(
+        denied_tools=[*FOREIGN, {"tool_execution_id": identifier("a", "call", "0")}]))),
+    *(holds("resume.foreign-call", f"{status}", P, paused("b"), _no(_asks(denied_tools=FOREIGN), status))
+      for status in (400, 404, 409, 422)),
+    breaks("resume.conflict", "taken", P, _yes(_asks(**CONFLICT))),
+    *(holds("resume.conflict", f"{status}", P, _no(_asks(**CONFLICT), status)) for status in (400, 409, 422)),
+    breaks("resume.further-round", "the old approval_id", P, put(
+        further("r", "a"), "/kitemesh/approval_id", identifier("a", "approval"))),
+    breaks("resume.further-round", "no approval_id", P, without(further("r", "a"), "/kitemesh/approval_id")),
+    breaks("resume.further-round", "no expires_at", P, without(further("r", "a"), "/kitemesh/expires_at")),
+    breaks("resume.further-round", "stop", P, put(further("r", "a"), "/choices/0/finish_reason", "stop")),
+    breaks("resume.further-round", "a call without a UUID", P, put(further("r", "a"), f"{CALLS}/0/id", "x")),
+    breaks("resume.further-round", "created in milliseconds", P, put(further("r", "a"), "/created", NOW * 1000)),
+    holds("resume.further-round", "a new one", P, further("r", "a")),
+    holds("resume.further-round", "no usage", P, further("r", "a")),
+    breaks("resume.refusal-keeps", "404 after a refused one", P, _no(_asks("x", denied_tools=FOREIGN), 422, "x"),
+           paused("b"), _no(None, 404)),
+    holds("resume.refusal-keeps", "200 after a refused one", P, _no(_asks("x", denied_tools=FOREIGN), 422, "x"), _yes()),
+    breaks("resume.race", "both are served", P, *_race(_yes(), _alike())),
+    breaks("resume.race", "neither is", P, *_race(_no(None, 409), _no(_asks("r"), 409, "r2"))),
+    holds("resume.race", "the other 409", P, *_race(_yes(), _no(_asks("r"), 409, "r2"))),
+    holds("resume.race", "the earlier 409", P, *_race(_no(_asks("r"), 409, "r2"), _yes())),
+    holds("resume.race", "the same answer", P, *_race(_yes(), put(_alike(), "/id", SAME_ID))),
+    breaks("resume.expired", "taken a minute late", EXPIRED, _yes(at=60.0)),
+    *(holds("resume.expired", f"{status}", EXPIRED, _no(None, status, at=60.0)) for status in (404, 409, 410, 422)),
+    holds("resume.expired", "in time", EXPIRED, _yes(at=3.0), state=OPEN),
+    holds("resume.expired", "in time, by the server's own clock", with_header(
+        put(put(P, "/created", 1_789_990_000), "/kitemesh/expires_at", "2026-09-21T11:27:00Z"),
+        "Date", "Mon, 21 Sep 2026 11:26:40 GMT"), put(with_header(
+            _yes(at=10.0), "Date", "Mon, 21 Sep 2026 11:26:50 GMT"), "/created", 1_789_990_010), state=OPEN),
+    breaks("resume.other-caller", "taken", P, _yes(credential=Credential.SECOND)),
+    *(holds("resume.other-caller", f"{status}", P, _no(None, status, credential=Credential.SECOND))
+      for status in (403, 404, 422)),
+    breaks("resume.replay", "served anew", P, _yes(), _alike()),
+    breaks("resume.replay", "served anew, streamed", P, resumed_stream("r", "a"), STREAMED_AGAIN),
+    *(holds("resume.replay", f"{status}", P, _yes(), _no(_asks("r"), status, "r2")) for status in (404, 409, 410)),
+    holds("resume.replay", "the first answer again", P, _yes(), put(_alike(), "/id", SAME_ID)),
+    holds("resume.replay", "the first answer again, as a stream", P, resumed_stream("r", "a"), _streamed_like(STREAMED_AGAIN)),
+    breaks("resume.auth", "no header: taken", P, exchange(
+        "r", _asks(), _yes().response, credential=Credential.NONE, **R)),
+    *(breaks("resume.auth", f"{credential}: 404", P, with_status(
+        denied("r", credential, _asks(), **R), 404)) for credential in (
+            Credential.NONE, Credential.EMPTY, Credential.NEVER_ISSUED)),
+    *(holds("resume.auth", f"{credential}: 401", P, denied("r", credential, _asks(), **R)) for credential in (
+        Credential.NONE, Credential.EMPTY, Credential.NEVER_ISSUED)),
+)  # fmt: skip
+
+ROWS: tuple[Breaks | Holds, ...] = (*APPROVAL, *RESUME_ROWS)

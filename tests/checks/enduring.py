@@ -1,0 +1,178 @@
+"""Rows on hostile input and on many requests at once: areas robust and isolation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from checks.asking import OPEN, WELL, WELL_STREAM
+from checks.case import Breaks, Holds, breaks, holds
+from checks.exchanges import (
+    LONG_TASK,
+    OTHER_MODEL,
+    Exchange,
+    answer,
+    chat,
+    chat_stream,
+    completion,
+    error_object,
+    events_of,
+    exchange,
+    limited,
+    octets,
+    put,
+    refused,
+    sent,
+    unanswered,
+    with_events,
+    with_status,
+    word,
+)
+from conformance.probes.hostile import edges
+from conformance.wire.exchange import Ending
+
+HOSTILE = edges(octets(sent("a")))
+AFTER = chat("after", at=90.0)
+
+
+def _tries(*made: Exchange) -> list[Exchange]:
+    """One probe, tried so often, a second apart."""
+    return [
+        replace(one, name=f"a~{n}", started=10.0 + n, note=replace(one.note, probe="a", attempt=n))
+        for n, one in enumerate(made, 1)
+    ]
+
+
+def _edge(name: str, status: int, **more: Any) -> Exchange:
+    return put(refused("a", HOSTILE[name], status, area="robust", **more), "/error/request_id", "req_1")
+
+
+def _silent(name: str, ending: Ending) -> Exchange:
+    return unanswered("a", ending, HOSTILE[name], area="robust")
+
+
+LARGE = octets(sent("a", request_id=False))[:-1] + b" " * 1_048_576 + b"}"
+
+
+def _large(made: Exchange) -> Exchange:
+    return replace(made, request=replace(made.request, body=LARGE), note=replace(made.note, area="robust"))
+
+
+LEAVING = {"flow": "leaving", "left_after": 3, "ending": Ending.LEFT}
+
+
+def _left() -> Exchange:
+    return chat_stream("gone", prompt=LONG_TASK, **LEAVING)
+
+
+ROBUST: tuple[Breaks | Holds, ...] = (
+    *(breaks("robust.json-edges", f"{name}: 500", WELL, *_tries(_edge(name, 500), _edge(name, 500)), AFTER)
+      for name in HOSTILE if name != "no-utf-8"),
+    *(breaks("robust.json-edges", f"{name}: no answer", WELL, _silent(name, Ending.TIMED_OUT_FIRST_BYTE), AFTER)
+      for name in ("nesting-array", "nan", "nul")),
+    *(breaks("robust.json-edges", f"{name}: dropped again and again", WELL,
+             *_tries(*[_silent(name, Ending.RESET)] * 3), AFTER) for name in ("lone-surrogate", "bom")),
+    *(holds("robust.json-edges", f"{name}: 400", WELL, _edge(name, 400)) for name in HOSTILE),
+    *(holds("robust.json-edges", f"{name}: 200", WELL, exchange("a", HOSTILE[name], answer(completion("a", "x")),
+                                                                area="robust"))
+      for name in ("lone-surrogate", "nul", "bom", "duplicate-keys")),
+    holds("robust.json-edges", "413", WELL, _edge("nesting-object", 413)),
+    holds("robust.json-edges", "dropped, and nothing else was served", _silent("bom", Ending.RESET), state=OPEN),
+    breaks("robust.large-body", "500", WELL, *_tries(*[_large(refused("a", b"", 500))] * 3), AFTER),
+    breaks("robust.large-body", "502", WELL, *_tries(*[_large(refused("a", b"", 502))] * 3), AFTER),
+    breaks("robust.large-body", "no answer", WELL, _large(unanswered("a", Ending.TIMED_OUT_FIRST_BYTE)), AFTER),
+    breaks("robust.large-body", "reset again and again", WELL, *_tries(*[_large(unanswered("a"))] * 3), AFTER),
+    *(holds("robust.large-body", f"{status}", WELL, _large(refused("a", b"", status))) for status in (400, 413, 422)),
+    holds("robust.large-body", "200", _large(chat("a", request_id=False))),
+    holds("robust.large-body", "429", WELL, _large(limited("a"))),
+    breaks("robust.disconnect", "no answer afterwards", WELL, _left(), unanswered(
+        "b", Ending.TIMED_OUT_FIRST_BYTE, sent("b", request_id=False, temperature=0.5), flow="leaving", at=60.0),
+        also="accept.optional-fields"),
+    breaks("robust.disconnect", "refused connections afterwards", WELL, _left(), unanswered(
+        "b", Ending.REFUSED, sent("b", request_id=False), flow="leaving", at=60.0)),
+    breaks("robust.disconnect", "422 afterwards", WELL, _left(), refused("b", sent("b"), flow="leaving"),
+           also="accept.metadata"),
+    holds("robust.disconnect", "served afterwards", _left(), chat("b", flow="leaving")),
+    holds("robust.disconnect", "429 afterwards", WELL, _left(), limited("b", flow="leaving"), state=OPEN),
+    breaks("robust.recovers", "500", WELL, refused("a", sent("a"), 500, phase="recover")),
+    breaks("robust.recovers", "refused connections", WELL, unanswered("a", Ending.REFUSED, phase="recover")),
+    holds("robust.recovers", "200", chat("a", phase="recover")),
+    holds("robust.recovers", "429", WELL, limited("a", phase="recover"), state=OPEN),
+)  # fmt: skip
+
+
+# --- isolation -------------------------------------------------------------------------------------------------------
+
+
+def _together(*made: Exchange) -> list[Exchange]:
+    """In flight at the same time."""
+    return [replace(one, started=10.0 + number / 100) for number, one in enumerate(made)]
+
+
+def _swapped(pointer: str, value: Any) -> list[Exchange]:
+    return _together(chat("a"), put(chat("b"), pointer, value), chat("c"))
+
+
+def _mixed() -> list[Exchange]:
+    """Two streams, of which one got a chunk of the other."""
+    one, two = chat_stream("a"), chat_stream("b")
+    events = events_of(one)
+    return _together(with_events(one, [*events[:2], events_of(two)[1], *events[2:]]), two)
+
+
+def _same_id(name: str) -> dict[str, Any]:
+    return sent(name, metadata={"request_id": "req-both"})
+
+
+def _both(name: str) -> Exchange:
+    return put(chat(name, body=_same_id(name)), "/kitemesh/request_id", "req-both")
+
+
+SLOW = replace(
+    chat_stream("slow", [f"{n}\n" for n in range(30)], prompt=LONG_TASK, flow="slow", took=8.0, slow=True), started=20.0
+)
+
+
+def _beside(took: float, made: Exchange | None = None) -> Exchange:
+    """A request that was sent while another was read slowly."""
+    other = made or chat("a", flow="slow")
+    return replace(other, started=21.0, finished=took)
+
+
+ISOLATION: tuple[Breaks | Holds, ...] = (
+    breaks("isolation.answers", "another's request_id", *_swapped("/kitemesh/request_id", "req-a")),
+    breaks("isolation.answers", "one id for two", *_swapped("/id", completion("a", "")["id"])),
+    breaks("isolation.answers", "one id for all answers, in sequence too", chat("x"), *(
+        put(one, "/id", completion("x", "")["id"]) for one in (chat("y", at=2.0), *_together(chat("a"), chat("b")))),
+        also="completion.id-unique",
+        wrong="D6: a MUST is absorbed by a SHOULD, and the target called conformant"),
+    breaks("isolation.answers", "a stream's request_id in JSON", *_together(
+        chat_stream("b"), put(chat("a"), "/kitemesh/request_id", "req-b"))),
+    holds("isolation.answers", "each its own", *_together(chat("a"), chat("b"), chat_stream("c"))),
+    breaks("isolation.streams", "a chunk of another", *_mixed()),
+    holds("isolation.streams", "none", *_together(chat_stream("a"), chat_stream("b"))),
+    holds("isolation.streams", "another id that is no other stream's", WELL_STREAM, *_together(
+        chat_stream("a"), chat_stream("b"))),
+    breaks("isolation.content", "another's word", *_together(chat("a"), chat("b", word("a")))),
+    breaks("isolation.content", "another's word, later", chat("a"), chat("b", f"{word('a')} {word('b')}")),
+    breaks("isolation.content", "another's word in a stream", chat("a"), chat_stream("b", ["well ", word("a")])),
+    holds("isolation.content", "a word that the request holds itself", chat("a"), chat(
+        "b", word("a"), prompt=f"Reply with just this word: {word('b')}, not {word('a')}")),
+    holds("isolation.content", "each its own", chat("a"), chat("b")),
+    breaks("isolation.same-request-id", "500 to one", *_together(_both("a"), with_status(
+        refused("b", _same_id("b")), 500))),
+    breaks("isolation.same-request-id", "one answer for both", *_together(_both("a"), put(
+        put(_both("b"), "/id", completion("a", "")["id"]), "/kitemesh/execution_id",
+        completion("a", "")["kitemesh"]["execution_id"]))),
+    holds("isolation.same-request-id", "both served", *_together(_both("a"), _both("b"))),
+    holds("isolation.same-request-id", "409 to one", *_together(_both("a"), put(
+        refused("b", _same_id("b"), 409), "/error/request_id", "req-both"))),
+    breaks("isolation.slow-reader", "held up until it is done", WELL, SLOW, _beside(7.0)),
+    breaks("isolation.slow-reader", "not served", WELL, SLOW, _beside(2.0, refused(
+        "a", sent("a", request_id=False), 409, flow="slow")), also="accept.minimal"),
+    holds("isolation.slow-reader", "served at once", WELL, SLOW, _beside(0.3)),
+    holds("isolation.slow-reader", "a slow model", SLOW, _beside(2.5), replace(chat("b"), finished=2.5)),
+)  # fmt: skip
+
+ROWS: tuple[Breaks | Holds, ...] = (*ROBUST, *ISOLATION)
+__all__ = ["OTHER_MODEL", "ROWS", "error_object"]

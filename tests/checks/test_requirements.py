@@ -1,0 +1,54 @@
+"""Every requirement: exchanges that break just it, and legitimate ones that come near to that and break nothing.
+
+Source of each row: the requirement's line in the contract, "Left open by the documentation", "Answers that excuse",
+and the legitimate variations of servers in the field.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks import answering, asking, deciding, enduring, streaming
+from checks.case import Breaks, Holds
+from checks.exchanges import errors, failed, judged, notable
+from conformance.contract.catalogue import load
+from conformance.verdict import State
+
+ROWS = (*asking.ROWS, *answering.ROWS, *streaming.ROWS, *deciding.ROWS, *enduring.ROWS)
+BREACHES = [row for row in ROWS if isinstance(row, Breaks)]
+NEAR_MISSES = [row for row in ROWS if isinstance(row, Holds)]
+
+
+def _parameters(rows: list[Any]) -> list[Any]:
+    return [
+        pytest.param(
+            row,
+            id=f"{row.requirement}-{row.what}",
+            marks=[pytest.mark.xfail(strict=True, reason=row.wrong)] if row.wrong else [],
+        )
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("row", _parameters(BREACHES))
+def test_breach_is_blamed_on_its_requirement(row: Breaks) -> None:
+    verdict = judged(*row.exchanges, options=row.options)
+    assert not errors(verdict)
+    assert failed(verdict) == {row.requirement, *row.also}, notable(verdict)
+
+
+@pytest.mark.parametrize("row", _parameters(NEAR_MISSES))
+def test_near_miss_breaks_nothing(row: Holds) -> None:
+    verdict = judged(*row.exchanges, options=row.options)
+    assert not errors(verdict)
+    assert not failed(verdict), notable(verdict)
+    outcome = verdict[row.requirement]
+    assert outcome.state is row.state, outcome.reason
+
+
+def test_every_requirement_has_a_breach_and_a_near_miss() -> None:
+    known = {requirement.id for requirement in load()}
+    assert {row.requirement for row in BREACHES} == known
+    assert {row.requirement for row in NEAR_MISSES if row.state is State.PASSED} == known
