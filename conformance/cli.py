@@ -346,7 +346,7 @@ def serve(port: int, fault: str | None, liberty: str | None) -> int:
 @click.option("--only", multiple=True, metavar="ID,…", help="These faults, liberties, requirements or areas only.")
 @click.option("--output", metavar="DIR", help="Write prove.json and prove.md here.")
 @click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Draw these random choices [1].")
-@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers that are judged at a time [24].")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers that are judged at a time [16].")
 @click.option("--write-examples", metavar="DIR", help="Write what explain shows here, where it is not there yet.")
 @_debug
 def prove(

@@ -58,7 +58,7 @@ RATE_LIMIT_EVERY = 97
 """Every so manieth request to the conforming server is answered 429, so that error.rate-limit is exercised."""
 
 SEED = 1
-JOBS = 24
+JOBS = 16
 """Targets that are recorded at once, in all."""
 AGAIN, AGAIN_JOBS = 24, 4
 """Targets with a problem that are tried once more at the most, and how many of them at once."""
@@ -339,7 +339,7 @@ def options(url: str, target: Target) -> Options:
         token=FIRST_TOKEN,
         second_token=SECOND_TOKEN,
         approval_prompt=DEFAULT_APPROVAL_PROMPT,
-        wait_expiry=APPROVAL_TTL + 2,
+        wait_expiry=APPROVAL_TTL + 5,
     )
 
 

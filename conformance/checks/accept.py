@@ -12,9 +12,10 @@ from conformance.checks.auth import SERVER_ERROR, told
 from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import objects
+from conformance.checks.member import integer, objects
 from conformance.checks.select import Selected, with_own_token
 from conformance.contract.classify import Due
+from conformance.contract.excuses import names_the_model
 
 GENERATED = "generated"
 
@@ -29,6 +30,8 @@ def accepted(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]
         yield reading.unjudged(f"status {status}", by=by)
     elif status is not None and status >= 500:
         yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
+    elif _asks_for_much(reading) and status in (400, 413, 422) and (words := names_the_model(reading.object)):
+        yield reading.unjudged(f"status {status}, whose error names {words!r}: the model's own limit", excused=True)
     elif status in (401, 403, 404) and not reading.evidence.admitted:
         yield reading.unjudged(f"status {status}: the token, the model or the address may be wrong")
     else:
@@ -37,6 +40,18 @@ def accepted(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]
         message = f"a valid request is not served ({reading.asked.reason or 'valid'})"
         observed = type(seen)(f"{seen}: {why[:160]!r}") if isinstance(why, str) else seen
         yield reading.finding(requirement, message, "status 200", observed, "status")
+
+
+MUCH = 1_024
+"""Tokens above which a model's own limit may be met."""
+
+
+def _asks_for_much(reading: Reading) -> bool:
+    """True where a limit of the model itself may be met: many tokens, a temperature, a long conversation."""
+    body = reading.asked.body
+    tokens = [integer(body.get(member)) or 0 for member in ("max_tokens", "max_completion_tokens")]
+    long = len(body.get("messages") or ()) > 50 or len(reading.exchange.request.body or b"") > 8_192
+    return max(tokens) > MUCH or 1 in tokens or "temperature" in body or long
 
 
 def valid(evidence: Evidence) -> Selected:

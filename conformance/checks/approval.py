@@ -13,7 +13,7 @@ from typing import Any
 from conformance.checks import envelope
 from conformance.checks.check import broken_elsewhere, each, over_all
 from conformance.checks.chunk import carries_approval, chunk_faults, id_changes
-from conformance.checks.completion import choice_faults
+from conformance.checks.completion import choice_types, choice_values
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.json_text import read_json
@@ -82,7 +82,9 @@ def _json_envelope(reading: Reading, requirement: str) -> Iterator[Finding]:
         yield _told(reading, requirement, wrong, yields_to=("completion.created",))
     for wrong in envelope.model(reading, body):
         yield _told(reading, requirement, wrong, yields_to=("completion.model-echo",))
-    for wrong in choice_faults(body):
+    for wrong in choice_types(body):
+        yield _told(reading, requirement, wrong, yields_to=("completion.schema",))
+    for wrong in choice_values(body):
         yield _told(reading, requirement, wrong, yields_to=("completion.choices",))
 
 

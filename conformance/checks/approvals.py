@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.member import moment, uuid
 from conformance.contract.classify import Due
+from conformance.wire.exchange import NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,17 @@ def spent_by(given_: Given, before: Reading) -> Reading | None:
         if reading is before or reading.exchange.started > before.exchange.started:
             continue
         if reading.taken and approval_of(reading) == given_.id:
+            return reading
+    return None
+
+
+def lost_before(given_: Given, before: Reading) -> Reading | None:
+    """An earlier resume (or attempt) on this approval whose answer was lost: it may have been carried out."""
+    for reading in resumes(before.evidence):
+        if reading is before or reading.exchange.started > before.exchange.started or approval_of(reading) != given_.id:
+            continue
+        gone = reading.exchange.ending in NO_ANSWER or (reading.status is not None and reading.status >= 500)
+        if gone and reading.due in (Due.ACCEPT, Due.OPEN):
             return reading
     return None
 

@@ -87,7 +87,6 @@ ABSORBED_BY: Mapping[str, tuple[str, ...]] = {
     "resume.further-round": (*APPROVAL, "kitemesh.present"),
     "stream.refusal-as-json": REJECT,
     "robust.recovers": ACCEPT,
-    "isolation.answers": ("completion.model-echo", "completion.id-unique", "chunk.id-stable", "chunk.model-echo"),
     "sdk.openai-completion": (*COMPLETION, "http.json", "http.complete", "completion.usage", *APPROVAL),
     "sdk.openai-stream": (
         *STREAM,

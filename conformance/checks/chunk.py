@@ -64,20 +64,17 @@ def _is_judged_elsewhere(steps: list[str]) -> bool:
 
 
 def _first(
-    reading: Reading, requirement: str, faults: Callable[[Chunk], Iterator[envelope.Wrong]]
+    reading: Reading,
+    requirement: str,
+    faults: Callable[[Chunk], Iterator[envelope.Wrong]],
+    yields_to: tuple[str, ...] = (),
 ) -> Iterator[Finding]:
     """The first fault of a stream: the following chunks would only repeat it."""
     for chunk in judged_chunks(reading):
         for message, expected, observed, pointer in faults(chunk):
-            event = chunk.event
-            yield reading.finding(
-                requirement,
-                message,
-                expected,
-                observed,
-                f"{chunk.place}, {pointer}",
-                span=(event.offset, event.end - event.offset),
-            )
+            span = (chunk.event.offset, chunk.event.end - chunk.event.offset)
+            place = f"{chunk.place}, {pointer}"
+            yield reading.finding(requirement, message, expected, observed, place, span=span, yields_to=yields_to)
             return
 
 
@@ -100,7 +97,8 @@ def model_echo(reading: Reading, requirement: str = "chunk.model-echo") -> Itera
     """The request's `model`, repeated."""
     if not any(isinstance(chunk.value.get("model"), str) for chunk in judged_chunks(reading)):
         yield reading.unjudged("no chunk has `model`", by="chunk.schema")
-    yield from _first(reading, requirement, lambda chunk: envelope.model(reading, chunk.value))
+    general = ("isolation.answers",)
+    yield from _first(reading, requirement, lambda chunk: envelope.model(reading, chunk.value), general)
 
 
 @over_all("chunk.id-stable")

@@ -80,6 +80,8 @@ def schema(reading: Reading) -> Iterator[Finding]:
         yield _of("completion.schema", reading, wrong)
     if "created" not in reading.object:
         yield reading.finding("completion.schema", "`created` is absent", "the member `created`", ABSENT, "/created")
+    for wrong in choice_types(reading.object):
+        yield _of("completion.schema", reading, wrong)
     usage = get(reading.object, "usage")
     for member in ("prompt_tokens", "completion_tokens", "total_tokens"):
         if isinstance(usage, dict) and member not in usage:
@@ -108,40 +110,55 @@ def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
     if not isinstance(get(reading.object, "model"), str):
         yield reading.unjudged("`model` is no string", by="completion.schema")
     for wrong in envelope.model(reading, reading.object):
-        yield _of("completion.model-echo", reading, wrong)
+        yield _of("completion.model-echo", reading, wrong, ("isolation.answers",))
 
 
-def choice_faults(body: object) -> Iterator[envelope.Wrong]:
-    """What is wrong with `choices`, their `index` and their `message.role` in a JSON answer."""
+def choice_types(body: object) -> Iterator[envelope.Wrong]:
+    """What is absent or of another type in `choices`: the schema's part of them."""
     choices = get(body, "choices")
-    if not isinstance(choices, list) or not choices:
-        yield envelope.Wrong("there is no choice", "an array of one choice or more", choices, "/choices")
+    if not isinstance(choices, list):
+        yield envelope.Wrong("`choices` is no array", "an array of one choice or more", choices, "/choices")
         return
     for number, choice in enumerate(choices):
         where = f"/choices/{number}"
         if not isinstance(choice, dict):
             yield envelope.Wrong("a choice is no object", "an object", choice, where)
             continue
-        if integer(choice.get("index")) != number:
-            yield envelope.Wrong(
-                "the choices are not counted from 0", f"{number}", get(choice, "index"), f"{where}/index"
-            )
-        if not isinstance(choice.get("message"), dict):
-            yield envelope.Wrong("a choice has no message", "an object", get(choice, "message"), f"{where}/message")
-        elif get(choice, "message", "role") != "assistant":
-            yield envelope.Wrong(
-                "the message's role is not `assistant`",
-                '"assistant"',
-                get(choice, "message", "role"),
-                f"{where}/message/role",
-            )
+        if integer(choice.get("index")) is None:
+            yield envelope.Wrong("`index` is no integer", "an integer", get(choice, "index"), f"{where}/index")
+        message = get(choice, "message")
+        if not isinstance(message, dict):
+            yield envelope.Wrong("a choice has no message", "an object", message, f"{where}/message")
+        elif not isinstance(message.get("role"), str):
+            yield envelope.Wrong("`role` is no string", '"assistant"', get(message, "role"), f"{where}/message/role")
+
+
+def choice_values(body: object) -> Iterator[envelope.Wrong]:
+    """What is wrong with the number of choices, their `index` and their `message.role`, where the types are right."""
+    choices = get(body, "choices")
+    if choices == []:
+        yield envelope.Wrong("there is no choice", "one choice or more", choices, "/choices")
+    for number, choice in objects(choices):
+        index, role = integer(choice.get("index")), get(choice, "message", "role")
+        if index is not None and index != number:
+            expected = f"{number}"
+            yield envelope.Wrong("the choices are not counted from 0", expected, index, f"/choices/{number}/index")
+        if isinstance(role, str) and role != "assistant":
+            where = f"/choices/{number}/message/role"
+            yield envelope.Wrong("the message's role is not `assistant`", '"assistant"', role, where)
 
 
 @each("completion.choices", standard)
-def choices(reading: Reading) -> Iterator[Finding]:
+def choices(reading: Reading) -> Iterator[Finding | Unjudged]:
     """At least one choice, counted from 0, of the role `assistant`."""
-    for wrong in choice_faults(reading.object):
+    if not isinstance(get(reading.object, "choices"), list):
+        yield reading.unjudged("`choices` is no array", by="completion.schema")
+    for wrong in choice_values(reading.object):
         yield _of("completion.choices", reading, wrong)
+
+
+def _without_choice(reading: Reading) -> str:
+    return "completion.choices" if get(reading.object, "choices") == [] else "completion.schema"
 
 
 def _without_call(evidence: Evidence) -> Selected:
@@ -160,7 +177,7 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
     """A known `finish_reason`; `tool_calls` exactly when tool calls are there."""
     found = list(objects(get(reading.object, "choices")))
     if not found:
-        yield reading.unjudged("there is no choice", by="completion.choices")
+        yield reading.unjudged("there is no choice", by=_without_choice(reading))
     for number, choice in found:
         reason = get(choice, "finish_reason")
         place = f"/choices/{number}/finish_reason"
@@ -187,7 +204,7 @@ def content(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Text `content` with `finish_reason` `stop`."""
     found = [(n, c) for n, c in objects(get(reading.object, "choices")) if isinstance(get(c, "message"), dict)]
     if not found:
-        yield reading.unjudged("there is no message", by="completion.choices")
+        yield reading.unjudged("there is no message", by=_without_choice(reading))
     for number, choice in found:
         text = optional(choice, "message", "content")
         place = f"/choices/{number}/message/content"
@@ -267,10 +284,14 @@ def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tupl
     for reading in readings:
         value = value_of[reading.name]
         chain = chain_of(reading)
-        # Two that were under way at the same time are a matter of isolation.answers.
-        if earlier := next((r for r in first[value] if chain_of(r) != chain and not r.overlaps(reading)), None):
+        if earlier := next((r for r in first[value] if chain_of(r) != chain), None):
             yield earlier, reading
         first[value].append(reading)
+
+
+def alone(reading: Reading) -> bool:
+    """True where nothing else was under way at the same time."""
+    return not any(o is not reading and o.asked.endpoint and o.overlaps(reading) for o in reading.evidence.all)
 
 
 @over_all("completion.id-unique")
@@ -288,13 +309,17 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
     if len(readings) < 2:
         return
     yield from (Judged(reading.name) for reading in readings)
-    for earlier, later in repeated(readings, {r.name: r.answer_id or "" for r in readings}):
+    pairs = list(repeated(readings, {r.name: r.answer_id or "" for r in readings}))
+    # Repeated also where nothing else is under way: a general fault, and not one of concurrency alone.
+    general = any(alone(later) for _, later in pairs)
+    for earlier, later in pairs:
         yield later.finding(
             "completion.id-unique",
             f"the `id` of {earlier.name} comes again",
             "an `id` that no other answer bears",
             later.answer_id,
             "/id",
+            yields_to=() if general else ("isolation.answers",),
         )
 
 

@@ -167,7 +167,7 @@ def no_server_error(evidence: Evidence) -> Iterator[Item]:
             continue
         if last.asked.edge or last.note.area == "robust":
             yield last.unjudged("hostile input", by="robust.json-edges")
-        elif last.note.group and last.note.probe.startswith("isolation-same"):
+        elif any(_shares_id(r) for r in tries):
             yield last.unjudged("two requests with one request_id", by="isolation.same-request-id")
         elif not all(r.status is not None and r.status >= 500 for r in tries) or (evidence.own and len(tries) < 2):
             yield last.unjudged(f"status {last.status}, but not again and again", excused=True)
@@ -185,6 +185,14 @@ def no_server_error(evidence: Evidence) -> Iterator[Item]:
                 told(last),
                 "status",
             )
+
+
+def _shares_id(reading: Reading) -> bool:
+    """True where another request with the same `request_id` was under way at the same time."""
+    asked = reading.asked.request_id
+    return asked is not None and any(
+        o is not reading and o.asked.request_id == asked and o.overlaps(reading) for o in reading.evidence.all
+    )
 
 
 _EXPECTED = {Due.ACCEPT: "status 200", Due.REFUSE: "a 4xx error", Due.AUTHENTICATE: "status 401"}
@@ -229,10 +237,12 @@ _INTERNALS = re.compile(
     | (site-packages|dist-packages|node_modules)/
     | \b[A-Za-z]:\\\\?[\w.\\ -]{1,120}\.(py|cs|dll|js|exe)\b
     | \b[\w./-]{1,120}\.(py|go|rs|rb|java|php|cs)(:|",?\ line\ |,\ line\ )\d+
-    | \bSELECT\b.{1,200}\bFROM\b.{1,200}\b(WHERE|LIMIT|ORDER|JOIN)\b
-    | \bINSERT\ INTO\b.{1,200}\bVALUES\b
-    | \bUPDATE\b\ \S{1,60}\ \bSET\b.{1,200}\bWHERE\b
-    | \bDELETE\ FROM\b\ \S{1,60}
+    | (?-i: \bSELECT\b .{1,200}? \bFROM\b .{1,200}? \b(WHERE|LIMIT|ORDER\ BY|JOIN)\b )
+    | (?-i: \bINSERT\ INTO\b .{1,200}? \bVALUES\b )
+    | (?-i: \bUPDATE\b\ \S{1,60}\ \bSET\b .{1,200}? \bWHERE\b )
+    | (?-i: \bDELETE\ FROM\b\ \S{1,60}\ \bWHERE\b )
+    | \bselect\ [\w.*",\ ]{1,120}\ from\ [\w."]{1,60}\ (where|limit|order\ by|join)\ [\w."]{1,60}
+      \ ?(=|<|>|in\b|is\b|like\b|\$|\?|%s|:)
     | \b(psycopg2?|sqlalchemy|asyncpg|pymysql|sqlite3|pymongo|org\.hibernate|java\.lang|java\.sql|com\.mysql)\b
       [\w.]*(Error|Exception)
     """,

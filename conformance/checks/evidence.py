@@ -183,7 +183,7 @@ class Reading:
 
     @property
     def known(self) -> bool:
-        """False where a foreign transcript left the answer's body out, or it is coded in a way that is not read here."""
+        """False where a foreign transcript left the body out, or it is coded in a way that is not read here."""
         if self.response is None or not self.response.body_known:
             return False
         coding = (self.response.header("content-encoding") or "identity").strip().lower()
@@ -254,9 +254,9 @@ class Reading:
 
     @cached_property
     def events(self) -> tuple[sse.Event, ...]:
-        """All events, an unterminated last one too (stream.framing speaks of that)."""
+        """All events, also an unterminated one where the body ended by itself (stream.framing speaks of that)."""
         pending = self.stream.pending
-        extra = (pending,) if pending is not None and pending.raw_data else ()
+        extra = (pending,) if pending is not None and pending.raw_data and self.whole else ()
         return (*self.stream.events, *extra)
 
     @cached_property
@@ -320,12 +320,12 @@ class Reading:
 
     @cached_property
     def mixed_with(self) -> Reading | None:
-        """The stream that was under way at the same time and of which a chunk came in this one, if any."""
+        """The other stream of which a chunk came in this one, if any."""
         for chunk in self.chunks:
             id_ = chunk.value.get("id")
             if isinstance(id_, str) and id_ != self.answer_id:
                 for owner in self.evidence.streams_by_id.get(id_, ()):
-                    if owner is not self and owner.overlaps(self):
+                    if owner is not self and owner.answer_id != self.answer_id:
                         return owner
         return None
 

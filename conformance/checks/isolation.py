@@ -7,17 +7,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from conformance.checks.auth import told
-from conformance.checks.check import over_all
+from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import get, show
-from conformance.checks.select import answers, readable_streams
+from conformance.checks.select import Selected, answers, readable_streams
 from conformance.contract.classify import Due
 from conformance.wire.exchange import Ending
 
 WORDS = re.compile(r"(?:Reply with just (?:this word|these words):|\(Reference:) ([a-z]{8,16})\b")
-SLOW_SECONDS = 3.0
-"""A request that waited so much longer than usual, until the slow reader was done, was held up by it."""
+SLOW_SECONDS = 1.5
+"""A slow reader that was done before tells nothing."""
 
 
 def _together(readings: list[Reading]) -> list[Reading]:
@@ -40,37 +40,47 @@ def own_answers(evidence: Evidence) -> Iterator[Item]:
         elif item.exchange in evidence.by_name and evidence.by_name[item.exchange or ""].note.group:
             yield item
     concurrent = _together(readings)
-    owners: dict[str, list[Reading]] = defaultdict(list)
     ids: dict[str, list[Reading]] = defaultdict(list)
     for reading in concurrent:
-        if reading.asked.request_id:
-            owners[reading.asked.request_id].append(reading)
-    for reading in concurrent:
         yield Judged(reading.name)
-        yield from _bears_anothers(reading, owners)
+        yield from _bears_anothers(reading)
         if reading.answer_id is None or reading.waits or reading.asked.resume:
             continue
         for earlier in ids[reading.answer_id]:
-            if earlier.overlaps(reading) and earlier.exchange.request.body != reading.exchange.request.body:
+            if _beside(earlier, reading) and not _same_id_sent(earlier, reading):
                 message = f"the answer bears the `id` of {earlier.name}, which was under way at the same time"
                 yield reading.finding("isolation.answers", message, "an `id` of its own", reading.answer_id, "/id")
                 break
         ids[reading.answer_id].append(reading)
 
 
-def _bears_anothers(reading: Reading, owners: dict[str, list[Reading]]) -> Iterator[Finding]:
-    """The `request_id` of another request, or another model."""
-    value, asked = reading.kitemesh.get("request_id"), reading.asked.request_id
-    others = [o for o in owners.get(value, ()) if o.overlaps(reading)] if isinstance(value, str) else []
-    if value != asked and others:
-        expected = f'"{asked}"' if asked else "a `request_id` of its own"
-        message = f"the answer bears the `request_id` of {others[0].name}, which was under way at the same time"
-        yield reading.finding("isolation.answers", message, expected, value, "/kitemesh/request_id")
-    model = reading.chunks[0].value.get("model") if reading.asked.stream else get(reading.object, "model")
+def _beside(one: Reading, other: Reading) -> bool:
+    """True for two different requests that were sent together, or were under way at the same time."""
+    together = one.overlaps(other) or (one.note.group is not None and one.note.group == other.note.group)
+    return together and one.exchange.request.body != other.exchange.request.body
+
+
+def _same_id_sent(one: Reading, other: Reading) -> bool:
+    """True where both bear one `request_id`: isolation.same-request-id speaks of those."""
+    return one.asked.request_id is not None and one.asked.request_id == other.asked.request_id
+
+
+def _bears_anothers(reading: Reading) -> Iterator[Finding]:
+    """The `request_id` of another request, or the model that another one asked for."""
+    asked = reading.asked.request_id
+    beside = [o for o in reading.evidence.all if o is not reading and o.asked.endpoint and o.overlaps(reading)]
+    value = reading.kitemesh.get("request_id")
+    if isinstance(value, str) and value and value != asked:
+        if owner := next((o for o in beside if o.asked.request_id == value), None):
+            message = f"the answer bears the `request_id` of {owner.name}, which was under way at the same time"
+            expected = f'"{asked}"' if asked else "a `request_id` of its own"
+            yield reading.finding("isolation.answers", message, expected, value, "/kitemesh/request_id")
+    bodies = [c.value for c in reading.chunks if not c.without_choices] if reading.asked.stream else [reading.object]
+    model = get(bodies[0], "model") if bodies else None
     if isinstance(model, str) and reading.asked.model is not None and model != reading.asked.model:
-        yield reading.finding(
-            "isolation.answers", "the answer names another model", f'"{reading.asked.model}"', model, "/model"
-        )
+        if owner := next((o for o in beside if o.asked.model == model), None):
+            message = f"the answer names the model that {owner.name} asked for at the same time"
+            yield reading.finding("isolation.answers", message, f'"{reading.asked.model}"', model, "/model")
 
 
 @over_all("isolation.streams")
@@ -113,10 +123,8 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
         else:
             readings.append(item)
     words: dict[str, Reading] = {}
-    count: dict[str, int] = defaultdict(int)
     for reading in evidence.all:
-        if reading.due in (Due.ACCEPT, Due.OPEN, Due.REFUSE) and (word := asked_word(reading)):
-            count[word] += 1
+        if word := asked_word(reading):
             words.setdefault(word, reading)
     if len(readings) < 2 or not words:
         return
@@ -126,7 +134,7 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
         yield Judged(reading.name)
         for match in pattern.finditer(reading.said):
             word = match.group(0).lower()
-            if word not in sent and word in words:
+            if word not in sent and word in words and not _same_id_sent(words[word], reading):
                 yield reading.finding(
                     "isolation.content",
                     f"the answer holds the word that {words[word].name} asked for",
@@ -137,91 +145,116 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
                 break
 
 
-@over_all("isolation.same-request-id")
-def same_request_id(evidence: Evidence) -> Iterator[Item]:
-    """Two concurrent requests with one `request_id` are both served, or one of them gets a 4xx."""
+def _sharing(evidence: Evidence) -> Selected:
+    """First attempts of requests that bore the `request_id` of another one at the same time; the later of each pair."""
     shared: dict[str, list[Reading]] = defaultdict(list)
-    for reading in evidence.last:
+    for reading in evidence.all:
         if reading.due is Due.ACCEPT and not reading.asked.resume and reading.asked.request_id and not reading.left:
-            shared[reading.asked.request_id].append(reading)
+            if reading.note.attempt == 1:
+                shared[reading.asked.request_id].append(reading)
     for readings in shared.values():
-        together = _together(readings)
-        if len(together) < 2:
-            continue
-        if any(r.excuse is not None and (r.status or 0) < 500 for r in together):
-            yield together[0].unjudged("an answer excuses itself", excused=True)
-            continue
-        yield from (Judged(r.name) for r in together)
-        bad = [r for r in together if not (r.accepted or (r.status is not None and 400 <= r.status < 500))]
-        if bad:
-            yield bad[0].finding(
-                "isolation.same-request-id",
-                "two requests with one `request_id` collide",
-                "both served, or one answered 4xx",
-                told(bad[0]),
-                "status",
-            )
-        elif not any(r.accepted for r in together):
-            yield together[0].finding(
-                "isolation.same-request-id",
-                "neither of two requests with one `request_id` is served",
-                "both served, or one answered 4xx",
-                Words(" and ".join(told(r) for r in together)),
-                "status",
-            )
-        else:
-            yield from _merged(together)
+        for number, reading in enumerate(readings):
+            if any(_twins(other, reading) for other in readings[:number]):
+                yield reading
 
 
-def _merged(together: list[Reading]) -> Iterator[Finding]:
-    """One answer for two requests that asked for different things."""
-    served = [r for r in together if r.accepted and r.answer_id is not None]
-    for number, reading in enumerate(served):
-        for other in served[:number]:
-            differ = reading.exchange.request.body != other.exchange.request.body
-            if differ and reading.answer_id == other.answer_id:
-                yield reading.finding(
-                    "isolation.same-request-id",
-                    "two requests with one `request_id` get one answer",
-                    "an answer for each, or a 4xx",
-                    reading.answer_id,
-                    "/id",
-                    yields_to=("completion.id-unique", "isolation.answers"),
-                )
+def _twins(one: Reading, other: Reading) -> bool:
+    return (
+        _same_id_sent(one, other) and one.overlaps(other) and one.exchange.request.body != other.exchange.request.body
+    )
 
 
-@over_all("isolation.slow-reader")
-def slow_reader(evidence: Evidence) -> Iterator[Item]:
-    """Others are served while one client reads slowly."""
+@each("isolation.same-request-id", _sharing, whim=True)
+def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """Two concurrent requests with one `request_id` are both served, or one of them gets a 4xx.
+
+    A server error may be an accident, so the pair is sent again before it is told.
+    """
+    partners = [o for o in reading.evidence.all if o is not reading and _twins(o, reading) and o.note.attempt == 1]
+    pair = (reading, *partners)
+    if any(
+        r.status in (408, 429, 502, 503, 504, 529) or r.exchange.ending in (Ending.RESET, Ending.REFUSED) for r in pair
+    ):
+        yield reading.unjudged("an answer excuses itself", excused=True)
+        return
+    bad = [r for r in pair if not (r.accepted or (r.status is not None and 400 <= r.status < 500))]
+    if bad:
+        yield reading.finding(
+            "isolation.same-request-id",
+            "two requests with one `request_id` collide",
+            "both served, or one answered 4xx",
+            told(bad[0]),
+            "status",
+            yields_to=("accept.minimal",),
+        )
+    elif not any(r.accepted for r in pair):
+        seen = Words(" and ".join(told(r) for r in pair))
+        yield reading.finding(
+            "isolation.same-request-id",
+            "none of the requests with one `request_id` is served",
+            "both served, or one answered 4xx",
+            seen,
+            "status",
+        )
+    elif same := [
+        o for o in partners if o.accepted and reading.accepted and o.answer_id == reading.answer_id is not None
+    ]:
+        yield reading.finding(
+            "isolation.same-request-id",
+            f"{same[0].name}, with the same `request_id`, gets the same answer",
+            "an answer for each, or a 4xx",
+            reading.answer_id,
+            "/id",
+            yields_to=("completion.id-unique",),
+        )
+    elif word := _word_of_a_partner(reading, partners):
+        yield reading.finding(
+            "isolation.same-request-id",
+            "the answer holds the word of the other request with the same `request_id`",
+            "an answer for each, or a 4xx",
+            Words(f"{word!r} in {reading.said[:100]!r}"),
+            "content",
+        )
+
+
+def _word_of_a_partner(reading: Reading, partners: list[Reading]) -> str | None:
+    sent = reading.asked.prompt.lower()
+    words = [word for o in partners if (word := asked_word(o)) and word not in sent]
+    return next((word for word in words if word in reading.said.lower()), None)
+
+
+def _beside_a_slow_one(evidence: Evidence) -> Selected:
+    """First attempts of requests that were sent while another client read a stream slowly."""
     for slow in evidence.last:
         if not slow.note.slow or not slow.taken:
             continue
-        beside = [
-            r
-            for r in evidence.last
-            if r.note.flow == slow.note.flow
-            and r.note.round == slow.note.round
-            and r is not slow
-            and r.due is Due.ACCEPT
-        ]
-        for reading in beside:
-            if reading.excuse is not None:
-                yield reading.unjudged(reading.excuse, excused=True)
+        for reading in evidence.all:
+            kin = (reading.note.flow, reading.note.round) == (slow.note.flow, slow.note.round)
+            if not kin or reading is slow or reading.due is not Due.ACCEPT or reading.note.attempt > 1:
                 continue
-            if reading.exchange.started >= slow.ended or slow.exchange.finished < SLOW_SECONDS / 2:
+            if reading.exchange.started >= slow.ended or slow.exchange.finished < SLOW_SECONDS:
                 yield reading.unjudged("the slow reader was done before")
-                continue
-            yield Judged(reading.name)
-            waited = reading.exchange.finished
-            overlap = slow.ended - reading.exchange.started
-            # Held up by the slow reader: the answer came only when that was over, and took far longer than usual.
-            held = reading.ended >= slow.ended - 0.25 and waited > max(0.75 * overlap, 4 * evidence.usual_seconds, 1.0)
-            if not reading.accepted or held:
-                yield reading.finding(
-                    "isolation.slow-reader",
-                    "a request waits until a slow reader is done",
-                    f"an answer in about {evidence.usual_seconds:.1f} s, as usual",
-                    Words(f"{told(reading)} after {waited:.1f} s, with the slow reader's end"),
-                    "time",
-                    yields_to=("accept.minimal",),
-                )
+            else:
+                yield reading
+
+
+@each("isolation.slow-reader", _beside_a_slow_one, whim=True)
+def slow_reader(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """Others are served while one client reads slowly. What may be an accident is tried again before it is told."""
+    if reading.status in (402, 408, 429, 502, 503, 504, 529):
+        yield reading.unjudged(f"status {reading.status}", excused=True)
+        return
+    usual = reading.evidence.usual_seconds
+    slow = next(r for r in reading.evidence.last if r.note.slow and r.note.round == reading.note.round)
+    waited, overlap = reading.exchange.finished, slow.ended - reading.exchange.started
+    # Held up by the slow reader: the answer came only when that was over, and took far longer than usual.
+    held = reading.ended >= slow.ended - 0.25 and waited > max(0.75 * overlap, 4 * usual, SLOW_SECONDS / 2)
+    if not reading.accepted or held:
+        yield reading.finding(
+            "isolation.slow-reader",
+            "a request is not served until a slow reader is done",
+            f"an answer in about {usual:.1f} s, as usual",
+            Words(f"{told(reading)} after {waited:.1f} s"),
+            "time",
+            yields_to=("accept.minimal",),
+        )

@@ -152,7 +152,12 @@ def stream(reading: Reading) -> Iterator[Finding]:
                 return
             if member == "request_id" and asked and value != asked:
                 yield reading.finding(
-                    "kitemesh.stream", "`request_id` is not the request's", f'"{asked}"', value, place
+                    "kitemesh.stream",
+                    "`request_id` is not the request's",
+                    f'"{asked}"',
+                    value,
+                    place,
+                    yields_to=("isolation.answers",),
                 )
                 return
     for member in ("execution_id", *(["request_id"] if asked else [])):

@@ -13,7 +13,16 @@ from itertools import combinations
 from conformance.checks import approval as approval_rules
 from conformance.checks import chunk as chunk_rules
 from conformance.checks import stream as stream_rules
-from conformance.checks.approvals import Given, approval_of, expired, given, refused_before, resumes, spent_by
+from conformance.checks.approvals import (
+    Given,
+    approval_of,
+    expired,
+    given,
+    lost_before,
+    refused_before,
+    resumes,
+    spent_by,
+)
 from conformance.checks.auth import SERVER_ERROR, denied, told
 from conformance.checks.check import broken_elsewhere, each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
@@ -89,6 +98,8 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
         spender = spent_by(approval, reading)
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
+        elif _refuses(reading) and (lost := lost_before(approval, reading)) is not None:
+            yield reading.unjudged(f"{lost.name} may have been carried out, its answer is lost", excused=True)
         elif spender is not None:
             by = (
                 spender.asked.requirement
@@ -290,8 +301,8 @@ def approval_unknown(evidence: Evidence) -> Iterator[Item]:
     for reading, approval in _valid(evidence):
         if approval is not None or not evidence.own or not with_own_token(reading) or approval_of(reading) is None:
             continue
-        if reading.excuse is not None:
-            yield reading.unjudged(reading.excuse, excused=True)
+        if (excuse := reading.excuses_refusal) is not None:
+            yield reading.unjudged(excuse, excused=True)
         elif reading.status is not None and reading.status >= 500:
             yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
         elif reading.status in (401, 403) and not evidence.admitted:
@@ -317,8 +328,8 @@ def _four_hundred(requirement: str, evidence: Evidence, wanted: Callable[[Readin
     for reading, approval in _valid(evidence):
         if approval is None or not (why := wanted(reading, approval)):
             continue
-        if reading.excuse is not None:
-            yield reading.unjudged(reading.excuse, excused=True)
+        if (excuse := reading.excuses_refusal) is not None:
+            yield reading.unjudged(excuse, excused=True)
         elif reading.status is not None and reading.status >= 500:
             yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
         else:
@@ -387,8 +398,8 @@ def replay(evidence: Evidence) -> Iterator[Item]:
             continue
         if _unfair(first, approval):
             continue
-        if reading.excuse is not None:
-            yield reading.unjudged(reading.excuse, excused=True)
+        if (excuse := reading.excuses_refusal) is not None:
+            yield reading.unjudged(excuse, excused=True)
         elif reading.status is not None and reading.status >= 500:
             yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
         elif first.taken and reading.taken and (first.answer_id is None or reading.answer_id is None):
@@ -434,7 +445,7 @@ def race(evidence: Evidence) -> Iterator[Item]:
     for one, two in pairs:
         approval = approvals[approval_of(one) or ""]
         earlier, later = sorted((one, two), key=lambda r: r.exchange.started)
-        excuse = one.excuse or two.excuse
+        excuse = one.excuses_refusal or two.excuses_refusal
         if excuse is not None:
             yield later.unjudged(excuse, excused=True)
         elif one.taken and two.taken and (one.answer_id is None or two.answer_id is None):
@@ -443,6 +454,8 @@ def race(evidence: Evidence) -> Iterator[Item]:
             yield later.unjudged("a server error", by=SERVER_ERROR)
         elif expired(approval, earlier, -EXPIRY_SLACK) or spent_by(approval, earlier) is not None:
             yield later.unjudged("the approval waited no longer")
+        elif any(lost_before(approval, r) is not None for r in (one, two)):
+            yield later.unjudged("an answer was lost", excused=True)
         elif one.taken and two.taken:
             yield Judged(later.name)
             if not _same_answer(one, two):
@@ -472,6 +485,8 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
     for reading, approval in _fair(evidence):
         before = refused_before(approval, reading)
         if not before or spent_by(approval, reading) is not None:
+            continue
+        if _refuses(reading) and lost_before(approval, reading) is not None:
             continue
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)

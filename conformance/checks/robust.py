@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from conformance.checks.accept import accepted
 from conformance.checks.auth import told
-from conformance.checks.check import each, over_all
+from conformance.checks.check import each
 from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
+from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.select import Selected
 from conformance.contract.classify import Due
-from conformance.wire.exchange import NO_ANSWER, TIMED_OUT, Ending
+from conformance.wire.exchange import TIMED_OUT, Ending
 
 LARGE = 1_000_000
 """Octets of a request's body that count as large."""
@@ -77,37 +77,40 @@ def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
     )
 
 
-@over_all("robust.disconnect")
-def disconnect(evidence: Evidence) -> Iterator[Item]:
-    """The server keeps serving after a client leaves mid-stream."""
+def _after_a_departure(evidence: Evidence) -> Selected:
+    """First attempts of the requests that were sent just after a client had left in the midst of a stream."""
     for gone in evidence.all:
         if gone.note.left_after is None or gone.exchange.ending is not Ending.LEFT or not gone.taken:
             continue
+        kin = (gone.note.flow, gone.note.round)
         after = [
             r
-            for r in evidence.last
-            if r.note.flow == gone.note.flow
-            and r.note.round == gone.note.round
+            for r in evidence.all
+            if (r.note.flow, r.note.round) == kin
             and r is not gone
+            and r.note.attempt == 1
             and r.exchange.started >= gone.ended
             and r.due is Due.ACCEPT
         ]
+        yield from after[:1]
         if not after:
             yield gone.unjudged("nothing was asked after the client had left")
-        for reading in after[:1]:
-            if reading.excuse is not None and reading.exchange.ending not in NO_ANSWER:
-                yield reading.unjudged(reading.excuse, excused=True)
-                continue
-            yield Judged(reading.name)
-            if not reading.accepted:
-                yield reading.finding(
-                    "robust.disconnect",
-                    "a request after a client left mid-stream is not served",
-                    "status 200",
-                    told(reading),
-                    "status",
-                    yields_to=("accept.minimal",),
-                )
+
+
+@each("robust.disconnect", _after_a_departure, whim=True)
+def disconnect(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """The server keeps serving after a client leaves mid-stream. What may be an accident is tried again."""
+    if reading.status in (402, 408, 429, 502, 503, 504, 529):
+        yield reading.unjudged(f"status {reading.status}", excused=True)
+    elif not reading.accepted:
+        yield reading.finding(
+            "robust.disconnect",
+            "a request after a client left mid-stream is not served",
+            "status 200",
+            told(reading),
+            "status",
+            yields_to=("accept.minimal",),
+        )
 
 
 def _afterwards(evidence: Evidence) -> Selected:

@@ -476,8 +476,8 @@ def _open_in_messages(messages: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def natural_order(roles: list[str]) -> bool:
-    """True for system messages first (or none), then user and assistant by turns, from a user to a user."""
-    turns = roles[next((i for i, role in enumerate(roles) if role != "system"), len(roles)) :]
+    """True for one system message first (or none), then user and assistant by turns, from a user to a user."""
+    turns = roles[1:] if roles[:1] == ["system"] else roles
     return len(turns) % 2 == 1 and all(role == ("user", "assistant")[i % 2] for i, role in enumerate(turns))
 
 

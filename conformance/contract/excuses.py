@@ -29,6 +29,11 @@ _WORDS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+_MODEL = re.compile(
+    r"\bmod(el|èle|ele)s?\b | \b(for|of|by|with|de|du|pour)\s+[a-z][\w./]*-[\w.-]*\d | \bcontext|\bcontexte | \bquota",
+    re.IGNORECASE | re.VERBOSE,
+)
+
 _TEXT_LIMIT = 4_000
 
 
@@ -37,6 +42,20 @@ def error_object(body: Any) -> dict[str, Any] | None:
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         error: dict[str, Any] = body["error"]
         return error
+    return None
+
+
+def names_the_model(body: Any) -> str | None:
+    """The words of an error that name the model, its context or a quota; None where it does not.
+
+    A refusal of a documented limit is excused by them (contract, "Left open …"); other refusals are not, for `model` is
+    the name of a field too.
+    """
+    error = error_object(body)
+    for member in ("code", "message"):
+        told = error.get(member) if error else None
+        if isinstance(told, str) and (found := _MODEL.search(told[:_TEXT_LIMIT])):
+            return found.group(0)
     return None
 
 

@@ -31,8 +31,8 @@ from conformance.probes.rules import BY_ID, RESUME_RULES, RULES, Rule
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 SHARED_RULES = (
-    "model-missing", "model-pattern", "messages-missing", "messages-empty", "no-user", "role-enum", "stream-type",
-    "max-tokens-maximum", "temperature-maximum", "mode-enum",
+    "model-pattern", "messages-empty", "role-enum", "stream-type", "max-tokens-maximum", "temperature-maximum",
+    "mode-enum",
 )  # fmt: skip
 MOST_ROUNDS = 4
 EXPIRY_MARGIN = 2.0
@@ -54,7 +54,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 3, 3, COVERS)
     yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, 8, 4, COVERS)
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)
-    yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 6, 2, COVERS)
+    yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
     if plan.wait_expiry > 0:
         yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 2, 1, COVERS, waits=True)
 
@@ -190,7 +190,7 @@ def _race(plan: Plan, round_: int) -> Steps:
     if (approval := answer.approval) is None:
         return
     body = encode(compose.resume("resume-race", paused, approval, **deny(approval)))
-    answers: Sequence[Answer] = yield [Send(f"resume-race-{side}", body, RESUME, served=True) for side in "abcd"]
+    answers: Sequence[Answer] = yield [Send(f"resume-race-{side}", body, RESUME, served=True) for side in "abc"]
     settled: set[str] = set()
     for answer in answers:
         if answer.approval is not None and answer.approval.approval_id not in settled:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from conformance.probes.accept import LONG_TASK
@@ -10,7 +10,7 @@ from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, encode
 from conformance.probes.plan import Plan
 
 COVERS = frozenset({"completion", "kitemesh", "chunk", "stream", "http"})
-MOST = 8
+MOST = 6
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
@@ -22,10 +22,8 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield Flow("isolation-stream", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "stream", count), False,
                count, count, COVERS)  # fmt: skip
     yield Flow("isolation-same-request-id", "isolation", Phase.CONCURRENT, lambda r: _same_request_id(plan, r), False,
-               2, 2, COVERS)  # fmt: skip
-    yield Flow(
-        "isolation-slow-reader", "isolation", Phase.CALM, lambda r: _slow_reader(plan, r), False, 2, 2, waits=True
-    )
+               3, 3, COVERS)  # fmt: skip
+    yield Flow("isolation-slow-reader", "isolation", Phase.CONCURRENT, lambda r: _slow_reader(plan, r), False, 2, 2)
     if plan.quick:
         yield Flow("isolation-quick", "isolation", Phase.CONCURRENT, lambda r: _quick(plan, r, few), True,
                    2 * few, 2 * few, COVERS)  # fmt: skip
@@ -53,15 +51,19 @@ def _quick(plan: Plan, round_: int, count: int) -> Steps:
 
 
 def _same_request_id(plan: Plan, round_: int) -> Steps:
-    """Two requests at once that bear one `request_id` and differ in all else."""
+    """Requests at once that bear one `request_id` and differ in all else; the stream outlasts the others."""
     compose = Compose(plan, round_)
-    shared = plan.request_id("isolation-same-request-id", round_)
-    sends: Sequence[Send] = [
-        Send(name, encode({**compose.body(name, prompt=_prompt(compose, name)), "metadata": {"request_id": shared}}),
-             served=True)
-        for name in ("isolation-same-request-id-a", "isolation-same-request-id-b")
+    shared = {"request_id": plan.request_id("isolation-same-request-id", round_)}
+    stream, one, two = (f"isolation-same-request-id-{side}" for side in ("stream", "a", "b"))
+    long = f"{LONG_TASK} (Reference: {compose.word(stream)}.)"
+    yield [
+        Send(stream, encode({**compose.body(stream, prompt=long, stream=True), "metadata": shared}), served=True),
+        *(
+            Send(name, encode({**compose.body(name, prompt=_prompt(compose, name)), "metadata": shared}),
+                 served=True, delay=0.1)
+            for name in (one, two)
+        ),
     ]  # fmt: skip
-    yield sends
 
 
 def _slow_reader(plan: Plan, round_: int) -> Steps:

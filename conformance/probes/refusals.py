@@ -33,7 +33,7 @@ QUICK_RULES = frozenset(
     {"model-missing", "model-pattern", "messages-missing", "messages-empty", "no-user", "role-enum", "stream-type",
      "max-tokens-maximum", "max-completion-tokens-maximum", "temperature-maximum", "mode-enum"}
 )  # fmt: skip
-STREAM_RULES = ("model-pattern", "messages-missing", "messages-empty", "role-enum", "temperature-maximum", "mode-enum")
+STREAM_RULES = ("messages-empty", "role-enum", "temperature-maximum")
 RAW_FIXED = ("empty", "cut", "array", "string", "null", "trailing-text", "trailing-comma", "text")
 
 

@@ -58,22 +58,26 @@ def prompts(plan: Plan) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def options(draw: st.DrawFn, plan: Plan, *, stream: bool | None = None) -> dict[str, Any]:
-    """Any documented options, each there or not."""
+def options(draw: st.DrawFn, plan: Plan, *, stream: bool | None = None, full: bool = False) -> dict[str, Any]:
+    """Any documented options, each there more often than not; `full`: all of them, `stream` aside.
+
+    Token limits are mostly such that no model's own limit is met.
+    """
+    given = st.just(True) if full else st.sampled_from((True, True, False))
+    tokens = st.one_of(st.integers(64, 1_024), st.integers(64, 4_096), st.integers(64, 200_000))
     made: dict[str, Any] = {}
     if stream or (stream is None and draw(st.booleans())):
         made["stream"] = stream or draw(st.booleans())
-    if draw(st.booleans()):
-        made["max_tokens"] = draw(st.integers(64, 200_000))
-    if draw(st.booleans()):
-        made["max_completion_tokens"] = draw(st.integers(64, 200_000))
-    if draw(st.booleans()):
+    for member in ("max_tokens", "max_completion_tokens"):
+        if draw(given):
+            made[member] = draw(tokens)
+    if draw(given):
         made["temperature"] = draw(st.one_of(st.integers(0, 2), st.integers(0, 200).map(lambda n: n / 100)))
-    if draw(st.booleans()):
+    if draw(given):
         metadata: dict[str, Any] = {}
-        if draw(st.booleans()):
+        if draw(given):
             metadata["request_id"] = draw(st.text(_ID, min_size=1, max_size=LONG_REQUEST_ID // 2))
-        if bool(plan.modes) and draw(st.booleans()):
+        if bool(plan.modes) and draw(given):
             metadata["mode"] = draw(st.sampled_from(list(plan.modes)))
         made["metadata"] = metadata
     return made
@@ -81,11 +85,15 @@ def options(draw: st.DrawFn, plan: Plan, *, stream: bool | None = None) -> dict[
 
 @st.composite
 def natural_bodies(draw: st.DrawFn, plan: Plan) -> Body:
-    """A natural conversation: non-blank text, roles by turns, a user message last, with any documented options."""
+    """A natural conversation: non-blank text, roles by turns, a user message last, with any documented options.
+
+    Traits are there more often than not, so that one that a server stumbles over only together with others is met.
+    """
+    often = st.sampled_from((True, True, False))
     messages: list[Any] = []
-    if draw(st.booleans()):
-        messages.append({"role": "system", "content": draw(words)})
-    for _ in range(draw(st.integers(0, 3))):
+    if draw(often):
+        messages.append({"role": "system", "content": draw(st.one_of(foreign_words, words))})
+    for _ in range(draw(st.sampled_from((0, 1, 2, 3, 4)))):
         messages.append({"role": "user", "content": _content(draw(words), draw(st.integers(0, 2)))})
         messages.append({"role": "assistant", "content": draw(words)})
     messages.append({"role": "user", "content": _content(draw(prompts(plan)), draw(st.integers(0, 2)))})
@@ -110,7 +118,7 @@ _unusual_words = st.one_of(
 def unusual_bodies(draw: st.DrawFn, plan: Plan) -> Body:
     """Valid bodies that are no everyday conversation: odd text, many parts, null answers, small limits, odd options."""
     messages: list[Any] = []
-    for _ in range(draw(st.integers(0, 2))):
+    if draw(st.booleans()):
         messages.append({"role": "system", "content": draw(_unusual_words)})
     for _ in range(draw(st.integers(0, 12))):
         texts = draw(st.lists(_unusual_words, min_size=1, max_size=4))
@@ -129,17 +137,18 @@ def unusual_bodies(draw: st.DrawFn, plan: Plan) -> Body:
 
 
 @st.composite
-def rich_bodies(draw: st.DrawFn, plan: Plan) -> Body:
-    """A valid body with the traits that a fixed probe has not: a stream, three messages, text that is not ASCII."""
-    first = draw(foreign_words)
+def rich_bodies(draw: st.DrawFn, plan: Plan, *, stream: bool) -> Body:
+    """A valid body with the traits that a fixed probe has not: three messages, text that is not ASCII, and a stream.
+
+    Without a stream it has every option instead.
+    """
     forms = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
-    opening = draw(st.sampled_from(("system", "user")))
-    if opening == "user":
-        before = [{"role": "user", "content": _content(first, forms[0])}, {"role": "assistant", "content": draw(words)}]
-    else:
-        before = [{"role": "system", "content": first}, {"role": "system", "content": draw(words)}]
-    messages = [*before, {"role": "user", "content": _content(draw(prompts(plan)), forms[1])}]
-    return {"model": plan.model, "messages": messages, **draw(options(plan, stream=True))}
+    messages = [
+        {"role": "user", "content": _content(draw(foreign_words), forms[0])},
+        {"role": "assistant", "content": draw(words)},
+        {"role": "user", "content": _content(draw(prompts(plan)), forms[1])},
+    ]
+    return {"model": plan.model, "messages": messages, **draw(options(plan, stream=stream, full=not stream))}
 
 
 _OTHER = {
@@ -180,14 +189,20 @@ def breaches(draw: st.DrawFn, rule: Rule, bodies: st.SearchStrategy[Body]) -> Bo
     return rule.apply(body, draw(bad_values(rule)), spot)
 
 
+PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "messages-empty"})
+"""Rules that leave nothing of a body's traits to matter: a stream aside, the fixed probes say it all."""
+
+
 @st.composite
-def rounds_of_breaches(draw: st.DrawFn, plan: Plan, bases: int) -> tuple[list[Body], list[tuple[Rule, int, Body]]]:
-    """So many rich valid bodies, and for each rule one of them with its breach: (rule, which body, broken body)."""
-    valid = [draw(rich_bodies(plan)) for _ in range(bases)]
+def rounds_of_breaches(draw: st.DrawFn, plan: Plan) -> tuple[list[Body], list[tuple[Rule, int, Body]]]:
+    """Rich valid bodies, and for each rule a stream's and another one's breach: (rule, which body, broken body)."""
+    valid = [draw(rich_bodies(plan, stream=stream)) for stream in (True, True, False)]
     broken = []
     for rule in RULES:
-        which = draw(st.integers(0, bases - 1))
+        which = draw(st.integers(0, 1))
         broken.append((rule, which, draw(breaches(rule, st.just(valid[which])))))
+        if rule.id not in PLAIN_ONLY:
+            broken.append((rule, 2, draw(breaches(rule, st.just(valid[2])))))
     return valid, broken
 
 

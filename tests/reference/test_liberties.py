@@ -16,6 +16,7 @@ from conformance.contract.catalogue import Level
 from conformance.reference.app import create_many
 from conformance.reference.behaviour import CONFORMING, Behaviour, Leniency, Replay
 from conformance.reference.fault import Liberty
+from conformance.reference.incoming import Reading
 from conformance.reference.liberties import LIBERTIES, WARNED, assembled, by_id
 from conformance.reference.liberties.making import at_path, every, together
 from conformance.reference.serving import in_thread
@@ -28,7 +29,7 @@ DONE = "[DONE]"
 
 
 def body(prompt: str = "Reply with just this word: zephyr", **members: Any) -> dict[str, Any]:
-    metadata = {"request_id": "req_1"}
+    metadata = {"request_id": f"req_{prompt[:4]}_{len(members)}"}
     return {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": prompt}], "metadata": metadata, **members}
 
 
@@ -148,10 +149,14 @@ class _Request:
         self.path = "/v1/chat/completions"
         self.body = body
         self.memory = memory
+        self.reading = Reading(fault="no JSON")
 
 
-def test_every_nth_request_is_picked_so_many_times():
+def test_one_request_in_so_many_is_picked_so_many_times():
     when = every(3, 2)
     memory: dict[str, Any] = {}
-    picked = [[when(_Request(b"%d" % number, memory)) for _ in range(3)] for number in range(4)]  # type: ignore[arg-type]
-    assert picked == [[False] * 3, [False] * 3, [True, True, False], [False] * 3]
+    tries = [[when(_Request(b"%d" % number, memory)) for _ in range(3)] for number in range(300)]  # type: ignore[arg-type]
+    assert {tuple(tried) for tried in tries} == {(False, False, False), (True, True, False)}
+    assert 60 < sum(tried[0] for tried in tries) < 140
+    again = [when(_Request(b"%d" % number, {})) for number in range(300)]  # type: ignore[arg-type]
+    assert again == [tried[0] for tried in tries]

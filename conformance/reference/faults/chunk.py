@@ -73,7 +73,7 @@ def _so_far(since: int = 0) -> Texts:
     ]
 
 
-def _so_far_of_line_starts(texts: list[str]) -> list[str]:
+def _so_far_but_the_first(texts: list[str]) -> list[str]:
     """All the text but the first piece, again and again."""
     return [*texts[:1], *("".join(texts[1 : number + 1]) for number in range(1, len(texts)))]
 
@@ -457,7 +457,7 @@ FAULTS: tuple[Fault, ...] = (
         "sends all of a long text so far, but for its first piece",
         "chunk.appends",
         "content-cumulative",
-        _texts(_so_far_of_line_starts, all_of(text_stream, long)),
+        _texts(_so_far_but_the_first, all_of(text_stream, long)),
     ),
     # chunk.finish-once
     Fault(

@@ -213,7 +213,7 @@ def _list_repaired(
     return _repaired(repair)
 
 
-def _not_a_list(value: Any) -> list[Any]:
+def _as_empty(value: Any) -> list[Any]:
     return []
 
 
@@ -726,7 +726,7 @@ FAULTS: tuple[Fault, ...] = (
         "takes another type of `approved_tool_execution_ids` for an empty list",
         "resume.decision-shape",
         "type-coerced",
-        _list_repaired("approved_tool_execution_ids", _whatever, _not_a_list),
+        _list_repaired("approved_tool_execution_ids", _whatever, _as_empty),
     ),
     Fault(
         "decision-approved-no-text",
@@ -747,7 +747,7 @@ FAULTS: tuple[Fault, ...] = (
         "takes another type of `denied_tools` for an empty list",
         "resume.decision-shape",
         "type-coerced",
-        _list_repaired("denied_tools", _whatever, _not_a_list),
+        _list_repaired("denied_tools", _whatever, _as_empty),
     ),
     Fault(
         "decision-denied-no-object",

@@ -139,7 +139,7 @@ def _pinged_after_done(outs: list[Out]) -> list[Piece]:
     return [*outs, *(Out(b": ping\n\n", HANG / _PINGS) for _ in range(_PINGS))]
 
 
-def _first_data(octets: bytes) -> bytes:
+def _with_bom(octets: bytes) -> bytes:
     """BOMs in the midst of the stream, each on a line of its own that nobody needs."""
     return _BOM + b"id: 1\n" + octets
 
@@ -184,7 +184,7 @@ def _anything(context: Context) -> bool:
     return True
 
 
-def _shouted(outs: list[Out]) -> Sequence[Piece]:
+def _in_lower_case(outs: list[Out]) -> Sequence[Piece]:
     return [*outs[:-1], Out(b"data: [done]\n\n")]
 
 
@@ -298,7 +298,7 @@ FAULTS: tuple[Fault, ...] = (
         "puts a BOM before every event",
         "stream.fields",
         "bom-per-event",
-        every_event(_first_data, at=lambda position, count: position > 0),
+        every_event(_with_bom, at=lambda position, count: position > 0),
     ),
     Fault(
         "stream-fields-upper-case",
@@ -395,7 +395,7 @@ FAULTS: tuple[Fault, ...] = (
         "done-quoted",
         ending(b'data: "[DONE]"\n\n'),
     ),
-    Fault("stream-done-lower-case", "writes `[done]`", "stream.done", _MADE_UP, events(_shouted)),
+    Fault("stream-done-lower-case", "writes `[done]`", "stream.done", _MADE_UP, events(_in_lower_case)),
     Fault(
         "stream-done-as-comment",
         "writes `[DONE]` as a comment",

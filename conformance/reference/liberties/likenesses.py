@@ -8,7 +8,14 @@ from collections.abc import Callable
 from conformance.reference.behaviour import Behaviour, Kind, Leniency, Replay
 from conformance.reference.fault import Liberty
 from conformance.reference.liberties import excuses, left_open, models, objects, refusals, resumes, streams, transport
-from conformance.reference.liberties.making import JSON_ANSWERS, on_json, together, with_headers, without_headers
+from conformance.reference.liberties.making import (
+    JSON_ANSWERS,
+    on_json,
+    set_to,
+    together,
+    with_headers,
+    without_headers,
+)
 
 _ALL = {
     liberty.id: liberty
@@ -151,6 +158,7 @@ LIBERTIES: tuple[Liberty, ...] = (
         "busy",
         "A crowded server that sheds load.",
         ("excuse-429-crowded", "excuse-503-twice", "model-uneven", "model-stutters"),
+        set_to(approval_ttl=60.0),
     ),
     _like(
         "strict",

@@ -141,6 +141,8 @@ def _stutters(_: Context, pieces: list[Piece]) -> list[Piece]:
 
 _UNHEEDING = {"completion.uses-prompt": "this model does not repeat the word that it is asked for"}
 
+_TERSE = {**_UNHEEDING, "stream.incremental": "no answer is long enough", "isolation.slow-reader": "nor slow enough"}
+
 LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
         "model-chatty",
@@ -166,33 +168,21 @@ LIBERTIES: tuple[Liberty, ...] = (
         "The same words to everybody.",
         _CANNED,
         _saying(lambda *_: "I am a test model and have nothing to say."),
-        {
-            **_UNHEEDING,
-            "isolation.content": "no answer holds the word that was asked for",
-            "stream.incremental": "no answer is long enough",
-        },
+        _TERSE,
     ),
     Liberty(
         "model-refuses",
         "“I can't help with that.” to everything, in one word.",
         _CANNED,
         _saying(lambda *_: "No."),
-        {
-            **_UNHEEDING,
-            "isolation.content": "no answer holds the word that was asked for",
-            "stream.incremental": "no answer is long enough",
-        },
+        _TERSE,
     ),
     Liberty(
         "model-emoji",
         "Answers of emoji alone.",
         _CANNED,
         _saying(lambda *_: "👩‍👩‍👧 🏳️‍🌈 👍🏽"),
-        {
-            **_UNHEEDING,
-            "isolation.content": "no answer holds the word that was asked for",
-            "stream.incremental": "no answer is long enough",
-        },
+        _TERSE,
     ),
     Liberty(
         "model-echoes",

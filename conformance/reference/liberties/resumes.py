@@ -340,7 +340,7 @@ LIBERTIES: tuple[Liberty, ...] = (
         "calls-odd-names",
         "Names with dots, slashes and letters beyond ASCII.",
         _CALLS,
-        _each_call(lambda c: replace(c, name=f"mcp/serveur.{c.name}é")),
+        _each_call(lambda c: c if c.name == _TICKET else replace(c, name=f"mcp/serveur.{c.name}é")),
     ),
     Liberty(
         "calls-extra-members",

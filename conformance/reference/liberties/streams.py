@@ -280,7 +280,7 @@ def _thinks_then_bursts(context: Context, pieces: list[Piece]) -> list[Piece]:
     made: list[Piece] = []
     for number, piece in enumerate(pieces):
         assert isinstance(piece, Out)  # a stream is planned as such
-        made.append(Out(piece.data, 1.3 if number == 1 else 0.002))
+        made.append(Out(piece.data, 1.3 if number == 1 else 0.006))
     return made
 
 

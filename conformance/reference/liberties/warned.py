@@ -16,7 +16,6 @@ from conformance.reference.liberties.making import (
     at_path,
     chunk,
     every,
-    limit_is,
     on_bytes,
     on_objects,
     on_stream,
@@ -153,13 +152,6 @@ WARNED: tuple[Fault, ...] = (
         "error.schema-elsewhere",
         "error-html",
         _page(every(5, 1), 502, "Bad gateway"),
-    ),
-    Fault(
-        "proxy-page-504-one-kind",
-        "A proxy answers one kind of request by a page (504), always.",
-        "error.schema-elsewhere",
-        "error-html",
-        _page(limit_is(200_000), 504, "Gateway time-out"),
     ),
     Fault(
         "proxy-page-500-once",

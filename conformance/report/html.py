@@ -1,0 +1,419 @@
+"""report.html: the verdict as one page for a person who has three minutes.
+
+One file that needs nothing beside it: no script, no font, no image from elsewhere, and a policy that would forbid them.
+Whatever is printed goes through `_inert` and through Jinja's escaping, the target's text and the suite's own alike, so
+that no template has to remember it. What is shown is bounded; should a page become too large nevertheless, it is made
+again with less of everything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from conformance import __version__
+from conformance.checks.evidence import Evidence, Reading
+from conformance.checks.finding import Finding
+from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
+from conformance.report import latency, octets, tally, timeline
+from conformance.report.account import Account, target_model, target_url
+from conformance.report.curl import curl
+from conformance.report.excerpt import excerpt
+from conformance.report.octets import Part
+from conformance.report.offence import Offence, offence
+from conformance.verdict import Conclusion, Outcome, State
+from conformance.wire.exchange import Ending, Exchange, Headers, Response
+
+LARGEST = 2_000_000
+"""Octets that a page may have."""
+
+_SAFE_FIELDS = frozenset(
+    {"host", "user-agent", "accept", "accept-encoding", "accept-language", "connection", "content-length"}
+    | {"content-type", "transfer-encoding", "date"}
+)
+"""Request fields whose values the suite or its client chose. Another one came from `--header` and may hold a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is shown."""
+
+    findings: int
+    """Of one requirement."""
+    in_all: int
+    """Findings of all requirements together, though of each at least one."""
+    text: int
+    """Characters of a message, of what was expected and of what was observed."""
+    beside: int
+    """Octets on each side of the offending ones."""
+    marked: int
+    """Offending octets."""
+    bodies: int
+    """Octets of all bodies of the whole exchanges together."""
+    body: int
+    """Octets of one such body."""
+    command: int
+    """Characters of a `curl` line."""
+    streams: int
+
+
+BOUNDS = (
+    Bounds(5, 100, 400, 160, 600, 300_000, 6_000, 4_000, timeline.SHOWN),
+    Bounds(2, 40, 200, 80, 200, 60_000, 1_000, 1_000, 6),
+    Bounds(1, 0, 80, 20, 40, 0, 0, 0, 3),
+)
+"""From ample to scant: the first that gives a page within `LARGEST` is taken."""
+
+
+class Sign(NamedTuple):
+    """How an outcome is shown: a word and a shape, so that nobody has to tell colours apart."""
+
+    key: str
+    """Its class in the style sheet, and its column in `tally.Row`."""
+    word: str
+    symbol: str
+
+
+PASSED = Sign("passed", "passed", "✓")
+FAILED = Sign("failed", "failed", "✕")
+WARNED = Sign("warned", "warning", "!")
+BLOCKED = Sign("blocked", "blocked", "⊘")
+OPEN = Sign("open", "not exercised", "?")
+LEFT_OUT = Sign("left_out", "left out", "–")
+ERROR = Sign("errors", "suite error", "⚠")
+SIGNS = (FAILED, WARNED, ERROR, BLOCKED, OPEN, LEFT_OUT, PASSED)
+"""What asks for attention first."""
+
+_MEANING = {
+    PASSED: "judged, and no breach was seen",
+    FAILED: "a MUST was broken",
+    WARNED: "a SHOULD was broken",
+    BLOCKED: "another failure made it unjudgeable",
+    OPEN: "nothing that came back could show it",
+    LEFT_OUT: "an option left it out, or the target lacks the capability",
+    ERROR: "the suite itself went wrong",
+}
+_BY_STATE = {
+    State.PASSED: PASSED,
+    State.BLOCKED: BLOCKED,
+    State.NOT_EXERCISED: OPEN,
+    State.NOT_SELECTED: LEFT_OUT,
+    State.NOT_APPLICABLE: LEFT_OUT,
+    State.ERROR: ERROR,
+}
+_CONCLUSIONS = {
+    Conclusion.CONFORMANT: PASSED,
+    Conclusion.NONCONFORMANT: FAILED,
+    Conclusion.INCONCLUSIVE: OPEN,
+    Conclusion.ERROR: ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One exchange, all of it as far as the bounds go."""
+
+    request_line: str
+    request_fields: Headers
+    request_body: tuple[Part, ...]
+    request_note: str
+    status_line: str
+    fields: Headers
+    body: tuple[Part, ...]
+    note: str
+    """How it ended, and when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One finding, ready to be printed."""
+
+    message: str
+    intermittent: bool
+    expected: str
+    observed: str
+    place: str
+    exchange: str
+    lines: tuple[tuple[Part, ...], ...]
+    """Of the answer's head, what bears on the finding."""
+    excerpt: tuple[Part, ...]
+    """Of its body."""
+    command: str
+    whole: Whole | None
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A broken requirement."""
+
+    outcome: Outcome
+    sign: Sign
+    shown: tuple[Shown, ...]
+    left: int
+    """Findings that are not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A row of the matrix, and the rows of the table below it."""
+
+    row: tally.Row
+    title: str
+    outcomes: tuple[tuple[Outcome, Sign], ...]
+    broken: str
+    """The area's first broken requirement, if any."""
+
+    @property
+    def strip(self) -> list[Sign]:
+        """A sign for each requirement, what asks for attention first."""
+        return sorted((sign for _, sign in self.outcomes), key=SIGNS.index)
+
+
+def page(account: Account, files: Mapping[str, str] | None = None) -> str:
+    """The whole page.
+
+    Args:
+        account: the run.
+        files: what lies beside the page: relative URL to what it holds.
+    """
+    evidence = Evidence(account.transcript)
+    text = ""
+    for bounds in BOUNDS:
+        text = _render(account, evidence, bounds, files or {})
+        if len(text.encode()) <= LARGEST:
+            break
+    return text
+
+
+def sign_of(outcome: Outcome) -> Sign:
+    """How an outcome is shown."""
+    if outcome.state is State.FAILED:
+        return FAILED if outcome.requirement.level is Level.MUST else WARNED
+    return _BY_STATE[outcome.state]
+
+
+def _render(account: Account, evidence: Evidence, bounds: Bounds, files: Mapping[str, str]) -> str:
+    verdict = account.verdict
+    areas, total = _areas(account), tally.total(verdict)
+    failed = tally.broken(verdict)
+    readings = timeline.streams(evidence)
+    return _ENVIRONMENT.get_template("report.html.j2").render(
+        account=account,
+        verdict=verdict,
+        target=target_url(account),
+        model=target_model(account),
+        sign=_CONCLUSIONS[verdict.conclusion],
+        total=total,
+        areas=areas,
+        columns=[s for s in (PASSED, *SIGNS[:-1]) if s in (PASSED, FAILED, WARNED) or getattr(total, s.key)],
+        meaning=_MEANING,
+        unjudged=[(_BY_STATE[state], state, why, of) for (state, why), of in tally.unjudged(verdict).items()],
+        errors=tally.errors(verdict),
+        broken=_broken(failed, evidence, bounds, set(account.options.recorded().get("headers", ()))),
+        sources=SOURCES,
+        streams=len(readings),
+        timelines=timeline.timelines(readings, (f for o in failed for f in o.findings), bounds.streams),
+        distributions=latency.distributions(evidence),
+        facts=_facts(account),
+        files=files,
+        version=__version__,
+    )
+
+
+def _areas(account: Account) -> list[Area]:
+    titles = load().areas
+    by_area: dict[str, list[Outcome]] = {}
+    for outcome in account.verdict.outcomes:
+        by_area.setdefault(outcome.requirement.area, []).append(outcome)
+    found = []
+    for row in tally.rows(account.verdict):
+        outcomes = by_area[row.area]
+        broken = [outcome.requirement.id for outcome in outcomes if outcome.state is State.FAILED]
+        signs = tuple((outcome, sign_of(outcome)) for outcome in outcomes)
+        found.append(Area(row, titles.get(row.area, ""), signs, broken[0] if broken else ""))
+    return found
+
+
+def _facts(account: Account) -> list[tuple[str, str]]:
+    excused, judged = account.excused
+    options = account.options.recorded()
+    told = [f"{key.replace('_', ' ')}: {_said(value)}" for key, value in options.items() if key not in _TOLD_APART]
+    return [
+        ("Target", target_url(account) or "unknown"),
+        ("Model", target_model(account) or "unknown"),
+        ("Verdict", f"{account.verdict.conclusion}, exit code {int(account.exit_code())}"),
+        ("Scope", account.verdict.scope),
+        ("Depth", str(account.options.depth)),
+        ("Seed", str(account.seed)),
+        ("Requests", f"{len(account.transcript):,}"),
+        ("Excused", f"{excused:,} of {judged:,}"),
+        ("Credits charged", f"{account.credits:g}"),
+        ("Started", _moment(account.started)),
+        ("Ended", f"{_moment(account.ended)}, after {timeline.duration(max(0.0, account.ended - account.started))}"),
+        ("Suite", f"kitemesh-conformance {__version__}"),
+        ("Recorded by", account.transcript.creator or "unknown"),
+        ("Contract", f"version {load().version}, SHA-256 {contract_hash()}"),
+        ("Options", "; ".join(told)),
+    ]
+
+
+_TOLD_APART = frozenset({"url", "model", "depth", "seed"})
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "not given" if value is None else "yes" if value else "no"
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):  # a foreign transcript may claim any time
+        return "unknown"
+
+
+# --- findings
+
+
+def _broken(failed: Sequence[Outcome], evidence: Evidence, bounds: Bounds, secret: set[str]) -> list[Broken]:
+    each = max(1, min(bounds.findings, bounds.in_all // max(len(failed), 1)))
+    body = min(bounds.body, bounds.bodies // max(2 * each * len(failed), 1))
+    broken = []
+    for outcome in failed:
+        ordered = sorted(outcome.findings, key=lambda finding: finding.intermittent)
+        shown = tuple(_shown(f, evidence.by_name.get(f.exchange), bounds, body, secret) for f in ordered[:each])
+        broken.append(Broken(outcome, sign_of(outcome), shown, len(ordered) - len(shown)))
+    return broken
+
+
+def _shown(finding: Finding, reading: Reading | None, bounds: Bounds, body: int, secret: set[str]) -> Shown:
+    where = offence(finding, reading) if reading else Offence()
+    command = curl(reading.exchange) if reading else ""
+    return Shown(
+        message=excerpt(finding.message, bounds.text),
+        intermittent=finding.intermittent,
+        expected=excerpt(finding.expected, bounds.text),
+        observed=excerpt(finding.observed, bounds.text),
+        place=excerpt(finding.place, bounds.text),
+        exchange=excerpt(finding.exchange, 120),
+        lines=_head(reading, where) if reading else (),
+        excerpt=_excerpt(reading, where, bounds) if reading else (),
+        command=command if len(command) <= bounds.command else "",
+        whole=_whole(reading, where, body, secret) if reading and body else None,
+    )
+
+
+def _head(reading: Reading, where: Offence) -> tuple[tuple[Part, ...], ...]:
+    """The status line, and the header field where one is the point."""
+    response = reading.response
+    if response is None:
+        return ((Part("lack", f"no answer: {_ending(reading.exchange)}"),),)
+    lines: list[tuple[Part, ...]] = [(Part("mark" if where.status else "text", _status_line(response)),)]
+    if where.field:
+        fields = [(k, v) for k, v in response.headers if k.lower() == where.field.lower()]
+        lines += [(Part("mark", excerpt(f"{name}: {value}")),) for name, value in fields[:3]]
+        if not fields:
+            lines.append((Part("lack", f"no {excerpt(where.field, 80)} field here"),))
+    return tuple(lines)
+
+
+def _excerpt(reading: Reading, where: Offence, bounds: Bounds) -> tuple[Part, ...]:
+    """The offending octets and what is around them; of other answers the beginning."""
+    if not reading.body:
+        return (Part("left", "an empty body"),) if reading.response and reading.known else ()
+    if where.span is None:
+        return octets.whole(reading.body, 2 * bounds.beside)
+    return octets.around(reading.body, where.span, where.missing, bounds.beside, bounds.marked)
+
+
+def _whole(reading: Reading, where: Offence, most: int, secret: set[str]) -> Whole:
+    request, response = reading.exchange.request, reading.response
+    sent = request.body
+    return Whole(
+        request_line=f"{excerpt(request.method, 40)} {excerpt(request.url, 1000)}",
+        request_fields=tuple(_field_sent(name, value, secret) for name, value in request.headers),
+        request_body=octets.whole(sent, most) if sent else (),
+        request_note="" if sent else "not recorded" if sent is None else "empty",
+        status_line=_status_line(response) if response else "",
+        fields=tuple((excerpt(k, 120), excerpt(v, 1000)) for k, v in response.headers) if response else (),
+        body=octets.whole(reading.body, most, where.span, where.missing) if response else (),
+        note=_ending(reading.exchange),
+    )
+
+
+def _field_sent(name: str, value: str, secret: set[str]) -> tuple[str, str]:
+    """A request's field as it is shown: a credential only ever as asterisks, a user's own field by name."""
+    key = name.lower()
+    if key == "authorization":
+        scheme, blank, rest = value.partition(" ")
+        return excerpt(name, 120), excerpt(f"{scheme}{blank}{'*' * len(rest)}" if blank else "*" * len(value), 200)
+    if key not in _SAFE_FIELDS or name in secret:
+        return excerpt(name, 120), "(not shown: it may hold a secret)"
+    return excerpt(name, 120), excerpt(value, 1000)
+
+
+def _status_line(response: Response) -> str:
+    return excerpt(f"{response.http_version} {response.status} {response.reason}".rstrip(), 200)
+
+
+_ENDINGS = {
+    Ending.COMPLETE: "The body ended as its framing says.",
+    Ending.CUT: "The connection was closed before the end that the framing announced.",
+    Ending.RESET: "The connection was reset.",
+    Ending.REFUSED: "No connection could be made.",
+    Ending.TLS: "The TLS handshake failed.",
+    Ending.GARBAGE: "What came back is no HTTP.",
+    Ending.TIMED_OUT_CONNECTING: "No connection within the time allowed.",
+    Ending.TIMED_OUT_FIRST_BYTE: "No first byte within the time allowed.",
+    Ending.TIMED_OUT_IDLE: "No further byte within the time allowed.",
+    Ending.TIMED_OUT_TOTAL: "No end within the time allowed.",
+    Ending.TOO_LARGE: "The suite stopped reading at its limit of size.",
+    Ending.LEFT: "The suite left on purpose.",
+    Ending.UNSTATED: "The transcript does not tell how it ended.",
+}
+
+
+def _ending(exchange: Exchange) -> str:
+    said = f" ({excerpt(exchange.error, 200)})" if exchange.error else ""
+    took = f" It took {timeline.duration(exchange.finished)}." if exchange.finished > 0 else ""
+    return f"{_ENDINGS[exchange.ending]}{said}{took}"
+
+
+# --- printing
+
+
+def _inert(value: object) -> object:
+    """Whatever a template prints, so that nothing can be hidden or moved; markup that was made here stays."""
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        return "?"
+    return octets.lines(value) if isinstance(value, str) else value
+
+
+def _prose(text: str) -> Markup:
+    """The suite's own words, with what stands between backticks as code."""
+    spans = octets.lines(text).split("`")
+    if len(spans) % 2 == 0:  # one of them is no delimiter
+        return Markup("{}").format("`".join(spans))
+    return Markup("").join(Markup("<code>{}</code>").format(s) if n % 2 else s for n, s in enumerate(spans))
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("conformance.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_inert,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters["prose"] = _prose
+_ENVIRONMENT.filters["duration"] = timeline.duration
+_ENVIRONMENT.filters["excerpt"] = excerpt
