@@ -22,6 +22,8 @@ class Given:
     """Ids of the tool calls, lower case, where they are UUIDs."""
     expires: float | None
     """Seconds of the server's clock; None: not told."""
+    spelled: frozenset[str]
+    """The ids of the approval and its calls as the server spelled them: whether it takes them otherwise is open."""
 
 
 def given(evidence: Evidence) -> dict[str, Given]:
@@ -33,7 +35,9 @@ def given(evidence: Evidence) -> dict[str, Given]:
         approval = uuid(reading.kitemesh.get("approval_id"))
         if approval is not None and approval not in found:
             calls = tuple(call for c in reading.calls if (call := uuid(c.get("id"))))
-            found[approval] = Given(approval, reading, calls, moment(reading.kitemesh.get("expires_at")))
+            ids = (reading.kitemesh.get("approval_id"), *(call.get("id") for call in reading.calls))
+            spelled = frozenset(id_ for id_ in ids if isinstance(id_, str))
+            found[approval] = Given(approval, reading, calls, moment(reading.kitemesh.get("expires_at")), spelled)
     return found
 
 

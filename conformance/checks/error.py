@@ -167,7 +167,7 @@ def no_server_error(evidence: Evidence) -> Iterator[Item]:
             continue
         if last.asked.edge or last.note.area == "robust":
             yield last.unjudged("hostile input", by="robust.json-edges")
-        elif any(_shares_id(r) for r in tries):
+        elif any(r.shares_request_id(o) for r in tries for o in evidence.all):
             yield last.unjudged("two requests with one request_id", by="isolation.same-request-id")
         elif not all(r.status is not None and r.status >= 500 for r in tries) or (evidence.own and len(tries) < 2):
             yield last.unjudged(f"status {last.status}, but not again and again", excused=True)
@@ -185,14 +185,6 @@ def no_server_error(evidence: Evidence) -> Iterator[Item]:
                 told(last),
                 "status",
             )
-
-
-def _shares_id(reading: Reading) -> bool:
-    """True where another request with the same `request_id` was under way at the same time."""
-    asked = reading.asked.request_id
-    return asked is not None and any(
-        o is not reading and o.asked.request_id == asked and o.overlaps(reading) for o in reading.evidence.all
-    )
 
 
 _EXPECTED = {Due.ACCEPT: "status 200", Due.REFUSE: "a 4xx error", Due.AUTHENTICATE: "status 401"}

@@ -333,6 +333,17 @@ class Reading:
         """True where both were under way at the same time."""
         return other.exchange.started < self.ended and self.exchange.started < other.ended
 
+    def beside(self, other: Reading) -> bool:
+        """True for another request that was sent together with this one, or was under way at the same time."""
+        group = self.note.group
+        together = self.overlaps(other) or (group is not None and group == other.note.group)
+        return together and self.exchange.request.body != other.exchange.request.body
+
+    def shares_request_id(self, other: Reading) -> bool:
+        """True for one beside it that bore the same `request_id`."""
+        asked = self.asked.request_id
+        return self is not other and asked is not None and asked == other.asked.request_id and self.beside(other)
+
     @cached_property
     def kitemesh(self) -> dict[str, Any]:
         """The answer's `kitemesh` members; of a stream all chunks' together. Empty where there is none."""
@@ -499,7 +510,9 @@ class Evidence:
     @cached_property
     def usual_seconds(self) -> float:
         """The median time of an accepted JSON answer; 0 where there is none."""
-        times = [r.exchange.finished for r in self.last if r.accepted and not r.asked.stream and not r.note.slow]
+        slow = {r.note.flow for r in self.all if r.note.slow}
+        answered = [r for r in self.last if r.accepted and not r.asked.stream and r.note.flow not in slow]
+        times = [r.exchange.finished for r in answered]
         return statistics.median(times) if times else 0.0
 
 

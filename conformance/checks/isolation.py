@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from conformance.checks.auth import told
 from conformance.checks.check import each, over_all
+from conformance.checks.completion import alone
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import get, show
+from conformance.checks.member import show, text
 from conformance.checks.select import Selected, answers, readable_streams
 from conformance.contract.classify import Due
 from conformance.wire.exchange import Ending
@@ -47,17 +48,11 @@ def own_answers(evidence: Evidence) -> Iterator[Item]:
         if reading.answer_id is None or reading.waits or reading.asked.resume:
             continue
         for earlier in ids[reading.answer_id]:
-            if _beside(earlier, reading) and not _same_id_sent(earlier, reading):
+            if reading.beside(earlier) and not _same_id_sent(earlier, reading):
                 message = f"the answer bears the `id` of {earlier.name}, which was under way at the same time"
                 yield reading.finding("isolation.answers", message, "an `id` of its own", reading.answer_id, "/id")
                 break
         ids[reading.answer_id].append(reading)
-
-
-def _beside(one: Reading, other: Reading) -> bool:
-    """True for two different requests that were sent together, or were under way at the same time."""
-    together = one.overlaps(other) or (one.note.group is not None and one.note.group == other.note.group)
-    return together and one.exchange.request.body != other.exchange.request.body
 
 
 def _same_id_sent(one: Reading, other: Reading) -> bool:
@@ -66,21 +61,50 @@ def _same_id_sent(one: Reading, other: Reading) -> bool:
 
 
 def _bears_anothers(reading: Reading) -> Iterator[Finding]:
-    """The `request_id` of another request, or the model that another one asked for."""
-    asked = reading.asked.request_id
+    """A `request_id` or model that is not the request's own: another one's, or right once nothing else runs."""
     beside = [o for o in reading.evidence.all if o is not reading and o.asked.endpoint and o.overlaps(reading)]
+    for member, place, value_of, asked_of in _OWN_MEMBERS:
+        value, asked = value_of(reading), asked_of(reading)
+        if value == asked or (value is None and asked is None) or (asked is None and member == "model"):
+            continue
+        owner = next((o for o in beside if value and asked_of(o) == value), None)
+        if owner is not None:
+            message = f"the answer bears the `{member}` of {owner.name}, which was under way at the same time"
+        elif asked is not None and _right_alone(reading, value_of, asked_of):
+            message = f"the answer bears another `{member}` where others are under way, and the right one alone"
+        else:
+            continue
+        expected = f'"{asked}"' if asked else f"a `{member}` of its own"
+        yield reading.finding("isolation.answers", message, expected, value, place)
+
+
+def _told_request_id(reading: Reading) -> str | None:
     value = reading.kitemesh.get("request_id")
-    if isinstance(value, str) and value and value != asked:
-        if owner := next((o for o in beside if o.asked.request_id == value), None):
-            message = f"the answer bears the `request_id` of {owner.name}, which was under way at the same time"
-            expected = f'"{asked}"' if asked else "a `request_id` of its own"
-            yield reading.finding("isolation.answers", message, expected, value, "/kitemesh/request_id")
+    return value if isinstance(value, str) else None
+
+
+def _told_model(reading: Reading) -> str | None:
     bodies = [c.value for c in reading.chunks if not c.without_choices] if reading.asked.stream else [reading.object]
-    model = get(bodies[0], "model") if bodies else None
-    if isinstance(model, str) and reading.asked.model is not None and model != reading.asked.model:
-        if owner := next((o for o in beside if o.asked.model == model), None):
-            message = f"the answer names the model that {owner.name} asked for at the same time"
-            yield reading.finding("isolation.answers", message, f'"{reading.asked.model}"', model, "/model")
+    return text(bodies[0], "model") if bodies else None
+
+
+Told = Callable[[Reading], str | None]
+
+
+_OWN_MEMBERS: tuple[tuple[str, str, Told, Told], ...] = (
+    ("request_id", "/kitemesh/request_id", _told_request_id, lambda reading: reading.asked.request_id),
+    ("model", "/model", _told_model, lambda reading: reading.asked.model),
+)
+"""(member, its place, what the answer says, what the request said)."""
+
+
+def _right_alone(reading: Reading, value_of: Told, asked_of: Told) -> bool:
+    """True where the same probe was sent once more with nothing else under way, and its answer was right."""
+    return any(
+        r.note.round > reading.note.round and r.accepted and alone(r) and value_of(r) == asked_of(r)
+        for r in reading.evidence.last
+        if r.note.probe and r.note.probe == reading.note.probe
+    )
 
 
 @over_all("isolation.streams")
@@ -154,14 +178,8 @@ def _sharing(evidence: Evidence) -> Selected:
                 shared[reading.asked.request_id].append(reading)
     for readings in shared.values():
         for number, reading in enumerate(readings):
-            if any(_twins(other, reading) for other in readings[:number]):
+            if any(reading.shares_request_id(other) for other in readings[:number]):
                 yield reading
-
-
-def _twins(one: Reading, other: Reading) -> bool:
-    return (
-        _same_id_sent(one, other) and one.overlaps(other) and one.exchange.request.body != other.exchange.request.body
-    )
 
 
 @each("isolation.same-request-id", _sharing, whim=True)
@@ -170,7 +188,9 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
 
     A server error may be an accident, so the pair is sent again before it is told.
     """
-    partners = [o for o in reading.evidence.all if o is not reading and _twins(o, reading) and o.note.attempt == 1]
+    partners = [
+        o for o in reading.evidence.all if o is not reading and reading.shares_request_id(o) and o.note.attempt == 1
+    ]
     pair = (reading, *partners)
     if any(
         r.status in (408, 429, 502, 503, 504, 529) or r.exchange.ending in (Ending.RESET, Ending.REFUSED) for r in pair

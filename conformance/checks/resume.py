@@ -57,6 +57,14 @@ def _decision(reading: Reading) -> tuple[set[str], set[str]]:
     return approved, denied_
 
 
+def _as_spelled(reading: Reading, approval: Given) -> bool:
+    """True where the resume names the approval and its calls in the letters in which the server gave them."""
+    body = reading.asked.body
+    named = [body.get("approval_id"), *(body.get("approved_tool_execution_ids") or [])]
+    named += [item.get("tool_execution_id") for item in body.get("denied_tools") or [] if isinstance(item, dict)]
+    return set(named) <= approval.spelled
+
+
 def _valid(evidence: Evidence) -> Iterator[tuple[Reading, Given | None]]:
     """Resumes whose body holds by the schema, last attempts, with the approval where it is known."""
     approvals = given(evidence)
@@ -85,7 +93,7 @@ def _fair(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
         if approval is None or not with_own_token(reading) or reading.due is not Due.ACCEPT:
             continue
         approved, denied_ = _decision(reading)
-        if approved & denied_ or not (approved | denied_) <= set(approval.calls) or _raced(reading):
+        if approved & denied_ or not _as_spelled(reading, approval) or _raced(reading):
             continue
         yield reading, approval
 

@@ -18,9 +18,10 @@ _WORDS = re.compile(
       rate[\s_-]?limit | too[\s_]many[\s_]requests | overloaded | at[\s_]capacity
     | quota
     | \bcredits?\b | credit_ | _credit | insufficient[\s_](balance|funds) | billing
-    | content[\s_-]?(filter|policy|moderation) | moderation | safety[\s_]system | flagged
+    | content[\s_-]?(filter|policy|moderation) | moderation | safety[\s_]system | flagged[ ](by|for)
     | context[\s_-]?(length|window|size|limit) | maximum[\s_]context
-    | \bmodels?('s)?\b [^.;]{0,60} \b(limit|maximum|max|supports?|at[ ]most|up[ ]to|only|outputs?|exceed\w*|allows?) \b
+    | (?<!field\ ) (?<![`'"]) \bmodels?('s)?\b (?![`'"]|\ field) [^.;]{0,60}
+      \b(limit|maximum|max|at[ ]most|up[ ]to|outputs?|exceed\w*|context) \b
     | \b(limit|maximum|max|supported|exceed\w*|allowed) \b [^.;]{0,40} \b(of|for|by|with|on) [ ]
       (the|this|your|selected|chosen|a)?
       [ ]? ([\w-]+[ ]){0,3} models?\b
@@ -30,7 +31,7 @@ _WORDS = re.compile(
 )
 
 _MODEL = re.compile(
-    r"\bmod(el|èle|ele)s?\b | \b(for|of|by|with|de|du|pour)\s+[a-z][\w./]*-[\w.-]*\d | \bcontext|\bcontexte | \bquota",
+    r"(?<!field\ )(?<![`'\"])\bmod(el|èle|ele)s?\b(?![`'\"]|\ field) | \b(for|of|by|with|de|du|pour)\s+[a-z][\w./]*-[\w.-]*\d | \bcontext|\bcontexte | \bquota",
     re.IGNORECASE | re.VERBOSE,
 )
 

@@ -406,6 +406,11 @@ def _prose(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(s) if n % 2 else s for n, s in enumerate(spans))
 
 
+def _scale(seconds: float) -> str:
+    """A time on a scale: `20 ms`, `2 s`."""
+    return f"{seconds * 1000:g} ms" if seconds < 0.999 else f"{seconds:g} s"
+
+
 _ENVIRONMENT = Environment(
     loader=PackageLoader("conformance.report"),
     autoescape=True,
@@ -417,3 +422,5 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters["prose"] = _prose
 _ENVIRONMENT.filters["duration"] = timeline.duration
 _ENVIRONMENT.filters["excerpt"] = excerpt
+_ENVIRONMENT.filters["scale"] = _scale
+_ENVIRONMENT.filters["sign"] = sign_of

@@ -7,6 +7,7 @@ draws it as SVG in per cent, so that shapes and text keep their size on every sc
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -93,7 +94,7 @@ def streams(evidence: Evidence) -> list[Reading]:
 
 
 def timelines(readings: Sequence[Reading], findings: Iterable[Finding], most: int = SHOWN) -> list[Timeline]:
-    """The streams worth drawing: one for each broken requirement first, then others with findings, then the longest.
+    """The streams worth drawing: one for each broken requirement first, then others with findings, then of each area.
 
     Args:
         readings: what `streams` gave.
@@ -107,9 +108,18 @@ def timelines(readings: Sequence[Reading], findings: Iterable[Finding], most: in
         if finding.exchange in by_name:
             found.setdefault(finding.exchange, []).append(finding)
             leading.setdefault(finding.requirement, finding.exchange)
-    quiet = sorted((r for r in readings if r.name not in found), key=lambda r: (-len(r.events), r.name))
-    names = dict.fromkeys([*leading.values(), *found, *(r.name for r in quiet)])
+    names = dict.fromkeys([*leading.values(), *found, *_varied(r for r in readings if r.name not in found)])
     return [_timeline(by_name[name], found.get(name, ())) for name in [*names][:most]]
+
+
+def _varied(readings: Iterable[Reading]) -> list[str]:
+    """Names of streams: the longest of each area first, then the second of each, and so on."""
+    ranks: Counter[str] = Counter()
+    ranked = []
+    for reading in sorted(readings, key=lambda r: (-len(r.events), r.name)):
+        ranked.append((ranks[reading.note.area], -len(reading.events), reading.name))
+        ranks[reading.note.area] += 1
+    return [name for _, _, name in sorted(ranked)]
 
 
 def _timeline(reading: Reading, findings: Sequence[Finding]) -> Timeline:
@@ -190,6 +200,6 @@ def duration(seconds: float) -> str:
     """A time for people: `12 ms`, `1.4 s`."""
     if not math.isfinite(seconds):
         return "?"
-    if seconds < 0.0995:
-        return f"{seconds * 1000:.1f} ms" if seconds < 0.00995 else f"{seconds * 1000:.0f} ms"
-    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.{1 if seconds < 0.00995 else 0}f} ms"
+    return f"{seconds:.{2 if seconds < 9.995 else 1}f} s"

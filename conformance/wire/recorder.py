@@ -17,8 +17,9 @@ from conformance.wire.exchange import TIMED_OUT, Credential, Ending, Exchange, H
 
 ATTEMPTS = 3
 """Times that a request is sent at the most while its answers excuse themselves (contract, "Answers that excuse")."""
-HUNG = 4
-"""Requests in a row that ran into a time limit, after which the target is taken to hang on everything."""
+HUNG = 12
+"""Requests in a row that ran into a time limit, after which the target is taken to hang on everything: more than are
+under way at once, for one that blocks may hold up all of those."""
 AFTER_DONE = (b"[DONE]", 4.0)
 """Behind these octets a stream ought to end; the suite waits so many seconds for it."""
 
@@ -107,8 +108,9 @@ class Recorder:
                     await asyncio.gather(*waiting)
                 waiting += [asyncio.create_task(self.together([flow])) for flow in chosen if flow.waits]
                 prompt = [flow for flow in chosen if not flow.waits]
-                if phase in (Phase.OPENING, Phase.CONCURRENT):
-                    # A concurrent flow sends many at once by itself; beside another one its requests would queue.
+                if phase in (Phase.OPENING, Phase.CONCURRENT, Phase.RECOVER):
+                    # A concurrent flow sends many at once by itself; beside another one its requests would queue. The
+                    # first and the last requests have nothing beside them, which tells general faults from crosstalk.
                     for flow in prompt:
                         await self.together([flow])
                 else:

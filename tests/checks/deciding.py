@@ -294,6 +294,9 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     holds("resume.approve", "taken", P, resumed("r", "a", approve=True)),
     holds("resume.approve", "ids in capitals", P, resumed(
         "r", "a", body={**_asks(), "approval_id": identifier("a", "approval").upper()} | CONFLICT | {"denied_tools": []})),
+    holds("resume.approve", "ids in another case than they were given, refused", P, _no(
+        _asks(approve=True, approval_id=identifier("a", "approval").upper())), state=OPEN,
+        wrong="D15: letter case is left open, so only the spelling that was given must be taken"),
     holds("resume.approve", "429", P, limited("r", _asks(approve=True), **R), state=OPEN),
     holds("resume.approve", "calls left undecided", P, _no(_asks(denied_tools=[])), state=OPEN),
     holds("resume.approve", "expired", EXPIRED, _no(_asks(approve=True), 409, at=60.0), state=OPEN),

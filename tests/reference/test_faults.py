@@ -209,6 +209,8 @@ OTHERS: dict[str, list[Group]] = {
 WITH_APPROVAL = ("error", "http", "completion", "kitemesh")
 SILENCE = 3.0
 """Seconds after which an answer is taken to be missing: the longest of a conforming server takes some tenths of one."""
+LATE = 1.5
+"""Seconds after which an answer is called late."""
 _ID = re.compile(rb"(chatcmpl_|req_)?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _DATE = re.compile(rb'\r\ndate: [^\r]*|(?<="expires_at":")[^"]*')
 _CREATED = re.compile(rb'(?<="created":)\d{10}(?![\d.])')
@@ -246,12 +248,18 @@ async def approval(base: str) -> AsyncIterator[bytes]:
         yield await answer(base, Ask(with_members(approval_id=id_), path="/v1/chat/resume"))
 
 
+async def timed(base: str, ask: Ask) -> bytes:
+    begins = time.monotonic()
+    octets = await answer(base, ask)
+    return b"late " * (time.monotonic() - begins > LATE + ask.wait) + octets
+
+
 async def raw_answers(base: str, area: str) -> AsyncIterator[bytes]:
     if area in WITH_APPROVAL:
         async for octets in approval(base):
             yield octets
     for group in OTHERS[area]:
-        for octets in await asyncio.gather(*(answer(base, ask) for ask in group)):
+        for octets in await asyncio.gather(*(timed(base, ask) for ask in group)):
             yield octets
 
 

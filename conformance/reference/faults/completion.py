@@ -42,6 +42,8 @@ from conformance.reference.transmission import Out, Piece
 
 _COMPLETION = (Kind.COMPLETION,)
 _HOUR = 3600
+_MOST = 200_000
+"""Tokens: what the request schema allows."""
 _OTHER_MODEL = "group:00000000-0000-4000-8000-000000000000"
 _WRAPS = 16
 """Ids come again after so many answers: more than are in flight together."""
@@ -111,7 +113,7 @@ def _heeds(limit: Callable[[Object], int | None], when: When) -> Behaviour:
     def change(document: Object) -> Object:
         rest = {k: v for k, v in document.items() if k not in ("max_tokens", "max_completion_tokens")}
         limited = limit(document)
-        return rest if limited is None else {**rest, "max_tokens": limited}
+        return rest if limited is None else {**rest, "max_tokens": min(limited, _MOST)}
 
     return reads_document(change, both(plain_chat, lambda incoming: not incoming.errors, when))
 

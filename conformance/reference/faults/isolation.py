@@ -12,8 +12,10 @@ from conformance.reference.behaviour import Behaviour, Context, Kind
 from conformance.reference.decision import Decision, Serve
 from conformance.reference.fault import Fault
 from conformance.reference.faults.making import (
+    TEXT_STREAM,
     Object,
     When,
+    always,
     both,
     chat,
     crashes,
@@ -37,10 +39,8 @@ _TOGETHER = 0.4
 """Seconds within which two requests with one id are taken to be in flight together."""
 _LONG = 20
 """Chunks of a stream that lasts long enough for somebody to wait for its end."""
-_LONE = 0.2
-"""Seconds that a long stream has to have the server for itself before it takes it."""
-_LASTS = 2.0
-"""Seconds after which nobody has to wait for it any more."""
+_READING = 2.0
+"""Seconds for which a reader is taken to be busy with a long stream after its last chunk."""
 _OTHER_MODEL = "group:00000000-0000-4000-8000-000000000000"
 _EARLIER = "earlier"
 
@@ -115,59 +115,51 @@ def _in_turns(own: list[Object], others: list[Object]) -> list[Object]:
 
 
 def _same_id(incoming: Incoming) -> bool:
-    """Another request with the same id is being served."""
-    if not both(chat, has_request_id)(incoming):
+    """Another request with the same id came just before, and the two are not the same request again."""
+    if not both(chat, has_request_id)(incoming) or incoming.errors:
         return False
-    seen: dict[str, tuple[int, float]] = incoming.memory.setdefault("ids", {})
-    request_id = metadata(incoming)["request_id"]
-    nth, at = seen.setdefault(request_id, (incoming.nth, incoming.at))
-    if nth == incoming.nth:
-        return False
-    if incoming.at - at < _TOGETHER:
-        return True
-    seen[request_id] = (incoming.nth, incoming.at)
-    return False
+    first: dict[str, tuple[bytes, float]] = incoming.memory.setdefault("ids", {})
+    late: set[bytes] = incoming.memory.setdefault("late", set())
+    body, at = first.setdefault(metadata(incoming)["request_id"], (incoming.body, incoming.at))
+    if body != incoming.body and incoming.at - at < _TOGETHER:
+        late.add(incoming.body)
+    return incoming.body in late
 
 
 def _merged(incoming: Incoming, answer: Serve) -> Serve:
-    """The first answer for both."""
+    """The first answer's text for both."""
     kept: dict[str, Serve] = incoming.memory.setdefault("answers", {})
-    if _same_id(incoming) and answer.request_id in kept:
-        first = kept[answer.request_id]
-        return replace(answer, id=first.id, execution_id=first.execution_id, tokens=first.tokens)
+    if _same_id(incoming):
+        return replace(answer, tokens=kept[answer.request_id].tokens) if answer.request_id in kept else answer
     kept[answer.request_id] = answer
     return answer
 
 
-def _notices_lone_stream(context: Context, objects: list[Object]) -> list[Object]:
-    if context.kind is Kind.CHUNK and len(objects) > _LONG and context.incoming.in_flight == 1:
-        context.memory["stream"] = context.incoming.at
-    return objects
-
-
-def _notices_others(incoming: Incoming) -> Incoming:
-    """Asked of every request as it comes: does it meet a long stream that has had the server for itself for a while?
-
-    That is as near as a server gets to noticing a slow reader of a stream that fits into the connection's buffers.
-    """
-    since = incoming.memory.get("stream")
-    if since is not None and incoming.in_flight > 1 and _LONE <= incoming.at - since <= _LASTS:
-        incoming.memory.setdefault("waiting", set()).add(incoming.nth)
-    else:
-        incoming.memory["stream"] = None
-    return incoming
-
-
-def _waiting(incoming: Incoming) -> bool:
-    return incoming.nth in incoming.memory.get("waiting", ())
-
-
-def _while_a_stream_lasts(trouble: Behaviour) -> Behaviour:
-    return together(Behaviour(receive=_notices_others, shape=_notices_lone_stream), trouble)
+def _notices_long_stream(context: Context, pieces: list[Piece]) -> list[Piece]:
+    """Keeps when the latest long stream will have been read, by a reader who takes his time."""
+    if len(pieces) > _LONG:
+        lasts = sum(piece.delay for piece in pieces)
+        context.memory.update(begins=context.incoming.at, ends=context.incoming.at + lasts, read=lasts + _READING)
+    return pieces
 
 
 def _waits(context: Context, pieces: list[Piece]) -> list[Piece]:
-    return [Hang(8.0), *pieces]
+    """Whoever comes while a long stream is being sent waits until its reader is done."""
+    begins, ends, read = (context.memory.get(name, 0.0) for name in ("begins", "ends", "read"))
+    if begins < context.incoming.at < ends:
+        return [Hang(begins + read - context.incoming.at), *pieces]
+    return pieces
+
+
+def _blocked(when: When) -> Behaviour:
+    """A server that does nothing else while it sends a long stream.
+
+    How fast a client reads is nothing that a server gets to know of a stream that fits into the connection's buffers,
+    so this one takes every reader for a slow one.
+    """
+    return together(
+        transmits(_waits, tuple(Kind), both(chat, when)), transmits(_notices_long_stream, TEXT_STREAM, streamed_chat)
+    )
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -202,11 +194,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault("same-request-id-hangs", "never answers to the second of two requests with one `request_id`",
           "isolation.same-request-id", "client-id-key", hangs(_same_id)),
     # slow-reader
-    Fault("slow-reader-hangs", "answers nobody while a lone client reads a long stream", "isolation.slow-reader",
-          "loop-blocked", _while_a_stream_lasts(hangs(_waiting))),
-    Fault("slow-reader-500", "answers 500 while a lone client reads a long stream", "isolation.slow-reader",
-          "made up", _while_a_stream_lasts(crashes(_waiting))),
-    Fault("slow-reader-waits", "lets others wait for seconds while a lone client reads a long stream",
-          "isolation.slow-reader", "loop-blocked",
-          _while_a_stream_lasts(transmits(_waits, tuple(Kind), _waiting))),
+    Fault("loop-blocked", "serves nobody while a client reads a long stream", "isolation.slow-reader", "loop-blocked",
+          _blocked(always)),
+    Fault("loop-blocked-json", "serves no JSON answer while a client reads a long stream", "isolation.slow-reader",
+          "loop-blocked", _blocked(plain_chat)),
+    Fault("loop-blocked-named", "holds answers to requests with an id back while a client reads a long stream",
+          "isolation.slow-reader", "made up", _blocked(both(plain_chat, has_request_id))),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.fault import Fault
@@ -24,7 +25,7 @@ from conformance.reference.incoming import Incoming
 _DEEP = 500
 """Levels of nesting that a recursive reader does not survive."""
 _LARGE = 512 * 1024
-_HUGE_NUMBER = re.compile(rb"\d{100,}|[:\[,]\s*-?\d[\d.]*[eE]\+?\d{4,}")
+_HUGE_NUMBER = re.compile(rb'\d{100,}|(?:"\s*:|[\[,])\s*-?\d[\d.]*[eE]\+?\d{4,}')
 _LITERAL = re.compile(rb"[\[:,]\s*-?(NaN|Infinity)\b")
 _HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
@@ -93,6 +94,7 @@ def _hostile(incoming: Incoming) -> bool:
 
 _SINCE = "since"
 _TRIES = 3
+"""Times that a request is sent where it is answered 500."""
 
 
 def _left(incoming: Incoming) -> None:
@@ -105,13 +107,17 @@ def _fair(incoming: Incoming) -> bool:
     return plain_chat(incoming) and len(incoming.body) < _LARGE and not incoming.reading.fault and not incoming.errors
 
 
-def _soon_after_leaving(incoming: Incoming) -> bool:
-    """One of the first fair requests since a client left in the midst of a stream: as many as one is tried again."""
-    since: set[int] | None = incoming.memory.get(_SINCE)
-    if since is None or not _fair(incoming):
-        return False
-    since.add(incoming.nth)
-    return incoming.nth in sorted(since)[:_TRIES]
+def _soon_after_leaving(tries: int) -> When:
+    """One of the first fair requests, at most `tries`, since a client left in the midst of a stream."""
+
+    def holds(incoming: Incoming) -> bool:
+        since: set[int] | None = incoming.memory.get(_SINCE)
+        if since is None or not _fair(incoming):
+            return False
+        since.add(incoming.nth)
+        return incoming.nth in sorted(since)[:tries]
+
+    return holds
 
 
 def _poisoned(incoming: Incoming) -> bool:
@@ -125,9 +131,10 @@ def _poisoned(incoming: Incoming) -> bool:
     return min(since) != incoming.nth
 
 
-def _after_leaving(trouble: Behaviour) -> Behaviour:
+def _after_leaving(trouble: Callable[[When], Behaviour], tries: int = 1) -> Behaviour:
     """The trouble, on a server that takes a moment to notice that a client has left."""
-    return together(_asked_first(_soon_after_leaving), Behaviour(left=_left, hesitation=0.05), trouble)
+    when = _soon_after_leaving(tries)
+    return together(_asked_first(when), Behaviour(left=_left, hesitation=0.05), trouble(when))
 
 
 def _asked_first(when: When) -> Behaviour:
@@ -172,11 +179,11 @@ FAULTS: tuple[Fault, ...] = (
           drops(_large)),
     # disconnect
     Fault("disconnect-500", "answers 500 to the first requests after a client left", "robust.disconnect", "made up",
-          _after_leaving(crashes(_soon_after_leaving))),
-    Fault("disconnect-hangs", "waits for the stream that a client left before it serves others",
-          "robust.disconnect", "disconnect-leak", _after_leaving(hangs(_soon_after_leaving))),
-    Fault("disconnect-refuses", "refuses the first requests after a client left", "robust.disconnect",
-          "disconnect-leak", _after_leaving(refuses(_soon_after_leaving))),
+          _after_leaving(crashes, _TRIES)),
+    Fault("disconnect-hangs", "waits for the stream that a client left before it serves another",
+          "robust.disconnect", "disconnect-leak", _after_leaving(hangs)),
+    Fault("disconnect-refuses", "refuses the first request after a client left", "robust.disconnect",
+          "disconnect-leak", _after_leaving(refuses)),
     # recovers
     Fault("poisoned-500", "answers 500 for good after hostile bodies", "robust.recovers",
           "made up", together(_asked_first(_poisoned), crashes(_poisoned))),

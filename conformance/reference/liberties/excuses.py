@@ -211,9 +211,23 @@ TOO_LARGE = {
 TOO_SMALL = "Could not finish the message because max_tokens or model output limit was reached. Please try again."
 """A reasoning model's refusal of a single token of output."""
 
+_APART = {
+    "isolation.same-request-id": "one of two simultaneous requests was turned away at first",
+    "isolation.slow-reader": "one of two simultaneous requests was turned away at first",
+    "resume.race": "one of two simultaneous requests was turned away at first",
+    "robust.disconnect": "the request that was to be left was turned away at first",
+}
+"""What shows only while several requests are under way, or at the first try."""
+
+
+def _passing(id_: str, summary: str, source: str, behaviour: Behaviour) -> Liberty:
+    """A trouble that passes."""
+    return Liberty(id_, summary, source, behaviour, _APART)
+
+
 LIBERTIES: tuple[Liberty, ...] = (
     *(
-        Liberty(
+        _passing(
             f"excuse-{status}-once",
             f"{status} once for every fifth request.",
             _EXCUSED + str(status),
@@ -221,37 +235,37 @@ LIBERTIES: tuple[Liberty, ...] = (
         )
         for status in (408, 502, 503, 504, 520, 524, 527, 529)
     ),
-    Liberty(
+    _passing(
         "failure-500-once",
         "500 once for every fifth request: a passing trouble.",
         "error.no-server-error: by 5xx again and again",
         refusing(every(5, 1), Refusal(500, "server_error", "server_error"), "The server failed at this request."),
     ),
-    Liberty(
+    _passing(
         "excuse-429-once",
         "429 once for every fifth request, `Retry-After: 1`.",
         _EXCUSED + "429",
         _status(every(5, 1), 429, ("Retry-After", "1")),
     ),
-    Liberty(
+    _passing(
         "excuse-429-twice",
         "429 twice for every seventh request, `Retry-After: 0`.",
         _EXCUSED + "tries twice again",
         _status(every(7, 2), 429, ("Retry-After", "0")),
     ),
-    Liberty(
+    _passing(
         "excuse-429-dated",
         "429 once for every seventh request, with a date in `Retry-After`.",
         _EXCUSED + "429",
         _dated(1.0),
     ),
-    Liberty(
+    _passing(
         "excuse-503-twice",
         "503 twice for every seventh request.",
         _EXCUSED + "tries twice again",
         _status(every(7, 2), 503),
     ),
-    Liberty(
+    _passing(
         "excuse-503-starting", "503 once for every third request, bad ones too.", _EXCUSED + "503", _refuses_first(503)
     ),
     Liberty(
@@ -272,8 +286,8 @@ LIBERTIES: tuple[Liberty, ...] = (
         _EXCUSED + "451",
         _worded(_holds("مرحبا"), 451, "policy_error", "unavailable", "Not available in your region."),
     ),
-    Liberty("excuse-429-crowded", "429 while more than four are being served.", _EXCUSED + "429", _crowded(4)),
-    Liberty("excuse-429-per-second", "429 beyond forty requests a second.", _EXCUSED + "429", _per_second(40)),
+    _passing("excuse-429-crowded", "429 while more than four are being served.", _EXCUSED + "429", _crowded(4)),
+    _passing("excuse-429-per-second", "429 beyond forty requests a second.", _EXCUSED + "429", _per_second(40)),
     Liberty(
         "excuse-filter-400",
         "A content filter refuses one prompt by 400.",
@@ -368,19 +382,19 @@ LIBERTIES: tuple[Liberty, ...] = (
             " supported.",
         ),
     ),
-    Liberty(
+    _passing(
         "reset-once",
         "The connection breaks before the answer, once for every fifth request.",
         _NETWORK,
         _reset(every(5, 1)),
     ),
-    Liberty(
+    _passing(
         "reset-twice",
         "The connection breaks before the answer, twice for every seventh request.",
         _NETWORK,
         _reset(every(7, 2)),
     ),
-    Liberty(
+    _passing(
         "reset-after-the-effect",
         "Every fifth answer is lost once, though the work was done.",
         _NETWORK,
@@ -392,10 +406,10 @@ LIBERTIES: tuple[Liberty, ...] = (
         _NETWORK,
         _lost(each_first(1, on_resume)),
     ),
-    Liberty(
+    _passing(
         "reset-within-once", "Every seventh answer breaks off in its midst, once.", _NETWORK, _broken_off(every(7, 1))
     ),
-    Liberty(
+    _passing(
         "gateway-timeout-after-the-effect",
         "504 once for every fifth JSON answer, though the work was done.",
         _EXCUSED + "504",

@@ -1,0 +1,268 @@
+"""The generators and the rules draw what they say: valid bodies that must be accepted, and single breaches.
+
+Held against `contract.classify`, against the suite's own schema registry, and against jsonschema as anybody would
+use it with the schema files alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from conformance.contract import schemas
+from conformance.contract.classify import CHAT, RESUME, Asked, Due, classify
+from conformance.probes import strategies
+from conformance.probes.flow import encode
+from conformance.probes.hostile import edges
+from conformance.probes.plan import Plan
+from conformance.probes.refusals import FIXED_VALUES, fixed_values
+from conformance.probes.rules import MISSING, RAW_RULES, RESUME_RULES, RULES, Rule
+
+MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
+PLAN = Plan(model=MODEL, seed=1)
+CALLS = ("8f14e45f-ceea-467f-a8b1-1d7a7c3c0001", "8f14e45f-ceea-467f-a8b1-1d7a7c3c0002")
+OPTIONS = {
+    "stream": False, "max_tokens": 64, "max_completion_tokens": 64, "temperature": 0.5,
+    "metadata": {"request_id": "req-1", "mode": "auto"},
+}  # fmt: skip
+TURNS = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "content": "Hello"},
+    {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
+]
+BASES: tuple[dict[str, Any], ...] = (
+    {"model": MODEL, "messages": TURNS[1:2]},
+    {"model": MODEL, "messages": TURNS, **OPTIONS},
+    {"model": MODEL, "messages": [TURNS[0], *[TURNS[1], TURNS[2]] * 249, TURNS[3]]},
+)
+DECISIONS: tuple[dict[str, Any], ...] = (
+    {"approved_tool_execution_ids": [CALLS[0]]},
+    {"denied_tools": [{"tool_execution_id": CALLS[0], "reason": "no"}]},
+    {"approved_tool_execution_ids": [CALLS[0]], "denied_tools": [{"tool_execution_id": CALLS[1]}]},
+)
+# Some shrinking shows bodies of four thousand characters: as slow as drawing them is.
+SOME = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@cache
+def plain(name: str) -> Any:
+    """A validator of the schema files with jsonschema alone, formats asserted."""
+    documents = {n: schemas.schema(n) for n in (*schemas.names(), "shared")}
+    registry: Registry[Any] = Registry().with_resources(
+        [(document["$id"], Resource.from_contents(document)) for document in documents.values()]
+    )
+    checker = Draft202012Validator.FORMAT_CHECKER
+    return Draft202012Validator(documents[name], registry=registry, format_checker=checker)
+
+
+def schema_of(endpoint: str) -> str:
+    return "resume-request" if endpoint == RESUME else "request"
+
+
+def asked(body: Any, endpoint: str = CHAT) -> Asked:
+    octets = body if isinstance(body, bytes) else encode(body)
+    return classify("POST", endpoint, {"content-type": "application/json"}, octets, model=MODEL)
+
+
+# --- valid bodies ----------------------------------------------------------------------------------------------------
+
+
+def assert_must_be_accepted(body: Any) -> None:
+    found = asked(body)
+    assert found.due is Due.ACCEPT, found.reason
+    assert plain("request").is_valid(json.loads(encode(body)))
+
+
+@SOME
+@given(strategies.natural_bodies(PLAN))
+def test_natural_bodies_must_be_accepted(body: Any) -> None:
+    assert_must_be_accepted(body)
+    # A natural conversation holds nothing odd, and leaves an answer room.
+    assert asked(body).requirement != "accept.unicode-edges"
+    assert min(body.get("max_tokens", 64), body.get("max_completion_tokens", 64)) >= 64
+
+
+@SOME
+@given(strategies.unusual_bodies(PLAN))
+def test_unusual_bodies_must_be_accepted(body: Any) -> None:
+    assert_must_be_accepted(body)
+
+
+@SOME
+@given(st.booleans().flatmap(lambda stream: st.tuples(st.just(stream), strategies.rich_bodies(PLAN, stream=stream))))
+def test_rich_bodies_must_be_accepted(drawn: tuple[bool, Any]) -> None:
+    stream, body = drawn
+    assert_must_be_accepted(body)
+    assert body.get("stream", False) is stream
+    assert len(body["messages"]) == 3
+
+
+@pytest.mark.parametrize("modes", [("auto",), ()])
+def test_only_modes_that_were_not_declared_absent_are_drawn(modes: tuple[str, ...]) -> None:
+    bodies = strategies.drawn(strategies.natural_bodies(Plan(model=MODEL, seed=1, modes=modes)), 40, 1)
+    assert {body["metadata"]["mode"] for body in bodies if "mode" in body.get("metadata", {})} <= set(modes)
+
+
+def test_drawing_depends_on_the_seed_alone() -> None:
+    one, two, other = (strategies.drawn(strategies.natural_bodies(PLAN), 8, seed) for seed in (5, 5, 6))
+    assert one == two != other
+
+
+# --- single breaches -------------------------------------------------------------------------------------------------
+
+
+def bases(endpoint: str) -> list[dict[str, Any]]:
+    if endpoint == CHAT:
+        return list(BASES)
+    return [{**BASES[1], "approval_id": CALLS[0], **decision} for decision in DECISIONS]
+
+
+def at(pointer: str, place: str) -> bool:
+    """True where the pointer is the place, in which `*` stands for an index."""
+    steps, wanted = pointer.split("/"), place.split("/")
+    return len(steps) == len(wanted) and all(
+        w == s or (w == "*" and s.isdigit()) for s, w in zip(steps, wanted, strict=True)
+    )
+
+
+BY_ENUM = frozenset({"role-type", "mode-type"})
+"""Rules on the type of a value of which the schema says the values only."""
+
+
+def keyword_of(rule: Rule) -> str:
+    return "enum" if rule.id in BY_ENUM else rule.keyword
+
+
+
+def assert_single_breach(rule: Rule, body: Any, endpoint: str) -> None:
+    found = asked(body, endpoint)
+    on_resume = endpoint == RESUME and rule.endpoint == CHAT
+    requirement = "resume.request-fields" if on_resume else rule.requirement
+    if body.get("stream") is True and endpoint == CHAT:
+        requirement = "stream.refusal-as-json"
+    assert (found.due, found.requirement) == (Due.REFUSE, requirement), found.reason
+    value = json.loads(encode(body))
+    errors = schemas.errors(schema_of(endpoint), value)
+    assert len(errors) == 1, errors
+    assert at(errors[0].pointer, rule.place), errors
+    assert called(errors[0].keyword) == keyword_of(rule), errors
+    # An empty array breaks `contains` beside `minItems` for jsonschema; the registry tells of that once.
+    assert len(list(plain(schema_of(endpoint)).iter_errors(value))) == (2 if rule.id == "messages-empty" else 1)
+
+
+@pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.id) for rule in (*RULES, *RESUME_RULES)])
+def test_rule_breaks_one_thing(rule: Rule) -> None:
+    """With all its values, at spots of all valid bodies, on both endpoints."""
+    for endpoint in {rule.endpoint, RESUME}:
+        for valid in bases(endpoint):
+            kept = json.dumps(valid)
+            short = len(valid["messages"]) < 10
+            for value in rule.values if short else rule.values[:1]:
+                for spot in {0, 1, len(valid["messages"]) - 1} if short else {1}:
+                    assert_single_breach(rule, rule.apply(valid, value, spot), endpoint)
+            assert json.dumps(valid) == kept
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(RULES), st.data())
+def test_drawn_breach_breaks_one_thing(rule: Rule, data: st.DataObject) -> None:
+    base = data.draw(st.sampled_from(["natural", "rich"]))
+    bodies = strategies.natural_bodies(PLAN) if base == "natural" else strategies.rich_bodies(PLAN, stream=True)
+    body = data.draw(strategies.breaches(rule, bodies))
+    assert_single_breach(rule, body, CHAT)
+
+
+def keywords(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """(place, keyword) of everything in a schema that asserts, with its references followed."""
+    for keyword, value in node.items():
+        if keyword == "allOf":
+            for part in value:
+                yield from keywords(part, place)
+        elif keyword == "$ref":
+            yield from keywords(referred(value), place)
+        elif keyword == "properties":
+            for member, inner in value.items():
+                yield from keywords(inner, f"{place}/{member}")
+        elif keyword == "items":
+            yield from keywords(value, f"{place}/*")
+        elif keyword == "required":
+            yield from ((place, f"required {member}") for member in value)
+        elif keyword not in ("$schema", "$id", "$comment", "title", "description", "examples"):
+            yield place, called(keyword)
+
+
+def called(keyword: str) -> str:
+    """A UUID is asserted by `format`; the table calls that a pattern, as it does with `model`."""
+    return "pattern" if keyword == "format" else keyword
+
+
+def referred(reference: str) -> Any:
+    file, _, pointer = reference.partition("#")
+    target: Any = schemas.schema(file.removesuffix(".schema.json"))
+    for step in pointer.split("/")[1:]:
+        target = target[step]
+    return target
+
+
+def spoken_of(rule: Rule) -> tuple[str, str]:
+    missing = {"model-missing": "model", "messages-missing": "messages", "role-missing": "role",
+               "approval-id-missing": "approval_id", "denied-id-missing": "tool_execution_id"}  # fmt: skip
+    if rule.keyword == "required":
+        return rule.place, f"required {missing[rule.id]}"
+    return rule.place, keyword_of(rule)
+
+
+WITHOUT_RULE = {
+    # The body's own type is broken by octets: RAW_RULES.
+    ("", "type"),
+    # Parts may have members of many kinds; the documentation tells of `type` and `text` "such as".
+    ("/messages/*/content/*/type", "type"),
+    ("/messages/*/content/*/text", "type"),
+}
+
+
+@pytest.mark.parametrize(("name", "rules"), [("request", RULES), ("resume-request", (*RULES, *RESUME_RULES))])
+def test_every_keyword_of_the_schema_has_a_rule(name: str, rules: tuple[Rule, ...]) -> None:
+    asserted = set(keywords(schemas.schema(name)))
+    ruled = {spoken_of(rule) for rule in rules}
+    assert ruled <= asserted
+    assert asserted - ruled == WITHOUT_RULE & asserted
+
+
+def test_ids_of_rules_are_unique_and_their_requirements_known() -> None:
+    ids = [rule.id for rule in (*RULES, *RESUME_RULES)] + [f"body-{rule.id}" for rule in RAW_RULES]
+    assert len(set(ids)) == len(ids)
+    assert set(FIXED_VALUES) <= set(ids)
+    assert repr(MISSING) == "absent"
+
+
+@pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.id) for rule in RULES])
+def test_fixed_probes_send_values_of_the_rule(rule: Rule) -> None:
+    assert fixed_values(rule)
+    for value in fixed_values(rule):
+        assert value in rule.values or value is MISSING
+
+
+@pytest.mark.parametrize("raw", [pytest.param(raw, id=raw.id) for raw in RAW_RULES])
+def test_raw_rules_are_refused_as_no_json_object(raw: Any) -> None:
+    for base in BASES[:2]:
+        found = asked(raw.make(encode(base)))
+        assert (found.due, found.requirement, found.edge) == (Due.REFUSE, "reject.body", False), found.reason
+    assert asked(raw.make(encode(bases(RESUME)[0])), RESUME).requirement == "resume.request-fields"
+
+
+@pytest.mark.parametrize("name", edges(b'{"content":"Reply"}'))
+def test_hostile_bodies_are_edges(name: str) -> None:
+    body = edges(encode({"model": MODEL, "messages": [{"role": "user", "content": "Reply: x"}]}))[name]
+    found = asked(body)
+    assert found.edge, found.reason
+    assert found.due is Due.OPEN
