@@ -31,7 +31,12 @@ _WORDS = re.compile(
 )
 
 _MODEL = re.compile(
-    r"(?<!field\ )(?<![`'\"])\bmod(el|èle|ele)s?\b(?![`'\"]|\ field) | \b(for|of|by|with|de|du|pour)\s+[a-z][\w./]*-[\w.-]*\d | \bcontext|\bcontexte | \bquota",
+    r"""
+      (?<!field\ ) (?<![`'"]) \bmod(el|èle|ele)s?\b (?![`'"]|\ field)
+    | \b(for|of|by|with|de|du|pour) \s+ [a-z][\w./]*-[\w.-]*\d
+    | \bcontexte?
+    | \bquota
+    """,
     re.IGNORECASE | re.VERBOSE,
 )
 

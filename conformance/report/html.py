@@ -9,6 +9,7 @@ again with less of everything.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,6 +90,8 @@ LEFT_OUT = Sign("left_out", "left out", "–")
 ERROR = Sign("errors", "suite error", "⚠")
 SIGNS = (FAILED, WARNED, ERROR, BLOCKED, OPEN, LEFT_OUT, PASSED)
 """What asks for attention first."""
+_NAMED = 8
+"""Exchanges of further findings that are named."""
 
 _MEANING = {
     PASSED: "judged, and no breach was seen",
@@ -155,8 +158,10 @@ class Broken:
     outcome: Outcome
     sign: Sign
     shown: tuple[Shown, ...]
+    others: tuple[str, ...]
+    """Exchanges that show it as well, the first of them."""
     left: int
-    """Findings that are not shown."""
+    """Findings that are neither shown nor named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,17 +292,34 @@ def _broken(failed: Sequence[Outcome], evidence: Evidence, bounds: Bounds, secre
     body = min(bounds.body, bounds.bodies // max(2 * each * len(failed), 1))
     broken = []
     for outcome in failed:
-        ordered = sorted(outcome.findings, key=lambda finding: finding.intermittent)
-        shown = tuple(_shown(f, evidence.by_name.get(f.exchange), bounds, body, secret) for f in ordered[:each])
-        broken.append(Broken(outcome, sign_of(outcome), shown, len(ordered) - len(shown)))
+        chosen, rest = _chosen(outcome.findings, each)
+        shown = tuple(_shown(f, evidence.by_name.get(f.exchange), bounds, body, secret) for f in chosen)
+        others = tuple(dict.fromkeys(excerpt(f.exchange, 80) for f in rest[:_NAMED]))
+        broken.append(Broken(outcome, sign_of(outcome), shown, others, len(rest[_NAMED:])))
     return broken
+
+
+def _chosen(findings: Sequence[Finding], most: int) -> tuple[list[Finding], list[Finding]]:
+    """The findings to show, and the rest: one of each kind, steady ones first, and two where there is but one kind.
+
+    What differs in numbers only, such as the event in which it was seen, is of one kind.
+    """
+    ordered = sorted(findings, key=lambda finding: finding.intermittent)
+    kinds: dict[tuple[str, str, str], int] = {}
+    for index, finding in enumerate(ordered):
+        kinds.setdefault((finding.message, finding.expected, re.sub(r"\d+", "", finding.place)), index)
+    chosen = [*kinds.values()]
+    if len(chosen) == 1 and len(ordered) > 1:
+        chosen.append(1)
+    chosen = sorted(chosen[:most])
+    return [ordered[n] for n in chosen], [f for n, f in enumerate(ordered) if n not in set(chosen)]
 
 
 def _shown(finding: Finding, reading: Reading | None, bounds: Bounds, body: int, secret: set[str]) -> Shown:
     where = offence(finding, reading) if reading else Offence()
     command = curl(reading.exchange) if reading else ""
     return Shown(
-        message=excerpt(finding.message, bounds.text),
+        message=_sentence(excerpt(finding.message, bounds.text)),
         intermittent=finding.intermittent,
         expected=excerpt(finding.expected, bounds.text),
         observed=excerpt(finding.observed, bounds.text),
@@ -308,6 +330,10 @@ def _shown(finding: Finding, reading: Reading | None, bounds: Bounds, body: int,
         command=command if len(command) <= bounds.command else "",
         whole=_whole(reading, where, body, secret) if reading and body else None,
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _head(reading: Reading, where: Offence) -> tuple[tuple[Part, ...], ...]:

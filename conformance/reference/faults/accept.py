@@ -130,7 +130,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("messages-500-refused", "takes 499 messages", "accept.limits", "made up",
           refuses(both(chat, message_count(500)))),
     Fault("messages-500-hangs", "never answers to 500 messages", "accept.limits", "made up",
-          hangs(both(chat, message_count(500)))),
+          hangs(both(chat, message_count(500), unless(message_count(501))))),
     # roles
     Fault("system-refused", "does not know the role `system`", "accept.roles", "made up",
           refuses(both(chat, any_message(role("system")), unless(message_count(400))))),

@@ -57,7 +57,10 @@ def _of_neighbour(take: Callable[[Serve, Serve], Serve], when: When) -> Behaviou
             return decision
         earlier = incoming.memory.get(_EARLIER)
         incoming.memory[_EARLIER] = decision
-        return take(decision, earlier) if isinstance(earlier, Serve) and crowded(incoming) else decision
+        # Of two requests with one id isolation.same-request-id speaks.
+        if isinstance(earlier, Serve) and crowded(incoming) and earlier.request_id != decision.request_id:
+            return take(decision, earlier)
+        return decision
 
     return _slow(Behaviour(decide=decide))
 
@@ -127,11 +130,12 @@ def _same_id(incoming: Incoming) -> bool:
 
 
 def _merged(incoming: Incoming, answer: Serve) -> Serve:
-    """The first answer's text for both."""
-    kept: dict[str, Serve] = incoming.memory.setdefault("answers", {})
-    if _same_id(incoming):
-        return replace(answer, tokens=kept[answer.request_id].tokens) if answer.request_id in kept else answer
-    kept[answer.request_id] = answer
+    """The first one's text for whoever comes soon after it with the same id."""
+    kept: dict[str, tuple[Serve, float]] = incoming.memory.setdefault("answers", {})
+    first, at = kept.get(answer.request_id, (answer, 0.0))
+    if incoming.at - at < _TOGETHER:
+        return replace(answer, tokens=first.tokens)
+    kept[answer.request_id] = answer, incoming.at
     return answer
 
 
@@ -190,7 +194,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("same-request-id-500", "answers 500 to the second of two requests with one `request_id`",
           "isolation.same-request-id", "client-id-key", crashes(_same_id)),
     Fault("same-request-id-merged", "gives two requests with one `request_id` the first one's answer",
-          "isolation.same-request-id", "client-id-key", decides(_merged, chat)),
+          "isolation.same-request-id", "client-id-key", decides(_merged, both(plain_chat, has_request_id))),
     Fault("same-request-id-hangs", "never answers to the second of two requests with one `request_id`",
           "isolation.same-request-id", "client-id-key", hangs(_same_id)),
     # slow-reader

@@ -112,8 +112,8 @@ def _known(found: list[Object]) -> bool:
 
 
 def _rich(incoming: Incoming) -> bool:
-    """Three messages or more, and text beyond ASCII."""
-    return both(plain_chat, message_count(3), non_ascii)(incoming)
+    """Two messages or more, and text beyond ASCII."""
+    return both(plain_chat, message_count(2), non_ascii)(incoming)
 
 
 # --- readers of bodies
@@ -313,7 +313,7 @@ FAULTS: tuple[Fault, ...] = (
           answers_status(404, _raw(b""), 400)),
     Fault("body-null-403", "answers 403 to `null`", "reject.body", "made up", answers_status(403, _raw(b"null"), 400)),
     # generated: breaches pass only where other things come together that no plain probe has
-    Fault("rich-true-accepted", "takes `true` as `max_tokens` in a longer conversation beyond ASCII",
+    Fault("rich-true-accepted", "takes `true` as `max_tokens` in a conversation beyond ASCII",
           "reject.generated", "bool-as-int", lets_pass("/max_tokens", "type", _kind(bool), _rich)),
     Fault("rich-temperature-accepted", "looks at no range of `temperature` after an answer of the assistant",
           "reject.generated", "range-unchecked",
