@@ -145,7 +145,7 @@ def decide(
         trouble: why the run as a whole says nothing (the target could not be reached), where it does.
     """
     errors = errors or {}
-    failed = _resolve_blame(catalogue, items, absorbed_by or {}, selection.selected)
+    failed = _resolve_blame(catalogue, items, absorbed_by or {}, selection)
     outcomes = tuple(
         _outcome(requirement, items.get(requirement.id), selection, errors.get(requirement.id), failed)
         for requirement in catalogue
@@ -164,19 +164,22 @@ def _resolve_blame(
     catalogue: Catalogue,
     items: Mapping[str, Sequence[Item]],
     absorbed_by: Mapping[str, Iterable[str]],
-    selected: frozenset[str] | None,
+    selection: Selection,
 ) -> dict[str, Kept]:
     """For each requirement with findings: those that stay its own, and who took the others.
 
     A requirement absorbs another's findings only with findings that it keeps itself, so the resolution follows the
-    edges to their ends; a cycle in the table would be a defect of the table and leaves both with their findings. One
-    that options left out takes nothing, and a SHOULD takes nothing from a MUST: a breach must not become a warning.
+    edges to their ends; in a circle the one that comes last keeps its own. One that options left out takes nothing, and
+    a SHOULD takes nothing from a MUST: a breach must not become a warning.
     """
     findings = {id_: tuple(i for i in found if isinstance(i, Finding)) for id_, found in items.items()}
-    must = {requirement.id for requirement in catalogue if requirement.level is Level.MUST}
+    judged = {r.id: r.level is Level.MUST for r in catalogue if _applies(r, selection)}
+    yielded: dict[str, frozenset[str]] = {}
+    """Requirement id to those that it gave findings to, and those that these gave theirs to: none may give back."""
 
     def may_take(other: str, id_: str) -> bool:
-        return other != id_ and (selected is None or other in selected) and (other in must or id_ not in must)
+        fair = other in judged and (judged[other] or not judged.get(id_, False))
+        return fair and other != id_ and id_ not in yielded.get(other, ())
 
     def resolve(id_: str, path: frozenset[str]) -> Kept:
         own: list[Finding] = []
@@ -187,8 +190,8 @@ def _resolve_blame(
                 other
                 for other in (*finding.yields_to, *edges)
                 if findings.get(other)
-                and may_take(other, id_)
                 and other not in path
+                and may_take(other, id_)
                 and resolve(other, path | {id_})[0]
             ]
             if taken:
@@ -197,7 +200,19 @@ def _resolve_blame(
                 own.append(finding)
         return tuple(own), frozenset(takers)
 
-    return {id_: resolve(id_, frozenset()) for id_, found in findings.items() if found}
+    resolved: dict[str, Kept] = {}
+    for id_, found in findings.items():
+        if found:
+            resolved[id_] = resolve(id_, frozenset())
+            takers = resolved[id_][1]
+            yielded[id_] = takers.union(*(yielded.get(taker, frozenset()) for taker in takers))
+    return resolved
+
+
+def _applies(requirement: Requirement, selection: Selection) -> bool:
+    """True where options left the requirement to judge."""
+    chosen = selection.selected is None or requirement.id in selection.selected
+    return chosen and requirement.capability not in selection.absent
 
 
 def _outcome(
