@@ -67,6 +67,8 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
         value, asked = value_of(reading), asked_of(reading)
         if value == asked or (value is None and asked is None) or (asked is None and member == "model"):
             continue
+        if _wrong_alone(reading.evidence, member, value_of, asked_of):
+            continue
         owner = next((o for o in beside if value and asked_of(o) == value), None)
         if owner is not None:
             message = f"the answer bears the `{member}` of {owner.name}, which was under way at the same time"
@@ -96,6 +98,18 @@ _OWN_MEMBERS: tuple[tuple[str, str, Told, Told], ...] = (
     ("model", "/model", _told_model, lambda reading: reading.asked.model),
 )
 """(member, its place, what the answer says, what the request said)."""
+
+
+def _wrong_alone(evidence: Evidence, member: str, value_of: Told, asked_of: Told) -> bool:
+    """True where the member is wrong also in an answer that nothing else was beside: no matter of concurrency."""
+    key = f"wrong alone: {member}"
+    if key not in evidence.memo:
+        evidence.memo[key] = any(
+            r.accepted and r.due is Due.ACCEPT and asked_of(r) is not None and value_of(r) != asked_of(r) and alone(r)
+            for r in evidence.last
+            if not (r.waits and member == "request_id")
+        )
+    return bool(evidence.memo[key])
 
 
 def _right_alone(reading: Reading, value_of: Told, asked_of: Told) -> bool:
