@@ -41,6 +41,8 @@ class Options:
     second_token: str | None = field(default=None, repr=False)
     approval_prompt: str | None = None
     """A prompt that makes the target ask for a tool approval; None: approvals are not exercised."""
+    expiring_prompt: str | None = None
+    """Likewise, for an approval that expires soon; None: the approval prompt."""
     approvals: bool = True
     """False: the target was declared to have no tool approvals."""
     execute: bool = True

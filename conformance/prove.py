@@ -37,6 +37,7 @@ from conformance.reference.liberties import LIBERTIES, WARNED
 from conformance.reference.serving import in_process
 from conformance.reference.settings import (
     DEFAULT_APPROVAL_PROMPT,
+    DEFAULT_EXPIRING_PROMPT,
     DEFAULT_MODEL,
     FIRST_TOKEN,
     SECOND_TOKEN,
@@ -64,8 +65,6 @@ AGAIN, AGAIN_JOBS = 24, 4
 """Targets with a problem that are tried once more at the most, and how many of them at once."""
 PROCESSES = 3
 """Processes that record, where there are so many cores: one that serves keeps up with as many."""
-APPROVAL_TTL = 6.0
-"""Seconds until an approval expires: longer than a slow machine takes for the longest chain of resumes."""
 LIMITS = Limits(first_byte=3.0, idle=3.0, total=30.0)
 """A fault that hangs does so for 30 s: these are long enough to tell it from one that is slow."""
 PATIENCE = 0.1
@@ -261,7 +260,7 @@ def prove(
         told: called in this thread for each target as it is over, twice for one that is tried again.
     """
     started = time.monotonic()
-    with in_process(Settings(approval_ttl=APPROVAL_TTL), factory="conformance.prove:serve_all") as url:
+    with in_process(Settings(), factory="conformance.prove:serve_all") as url:
         cases = examine(wanted, Work(url, seed, jobs, with_examples), processes=processes, told=told)
     return Proof(tuple(cases), seed, time.monotonic() - started, conformance.__version__)
 
@@ -339,7 +338,8 @@ def options(url: str, target: Target) -> Options:
         token=FIRST_TOKEN,
         second_token=SECOND_TOKEN,
         approval_prompt=DEFAULT_APPROVAL_PROMPT,
-        wait_expiry=APPROVAL_TTL + 5,
+        expiring_prompt=DEFAULT_EXPIRING_PROMPT,
+        wait_expiry=run.REFERENCE_WAIT,
     )
 
 

@@ -43,8 +43,8 @@ REPLICAS = 2.0
 """Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
 CHECKED_AGAIN = 8
 """Flows that are recorded once more, at the most, to tell an intermittent breach."""
-REFERENCE_TTL = 5.0
-"""Seconds after which approvals of the embedded reference server expire."""
+REFERENCE_WAIT = 10.0
+"""Seconds that may be waited for an approval of the embedded reference server to expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,14 @@ def run(options: Options, progress: Tell | None = None) -> Report:
 def reference(options: Options) -> Iterator[Options]:
     """The embedded reference server, and the options to run against it."""
     from conformance.reference.serving import in_process
-    from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
+    from conformance.reference.settings import (
+        DEFAULT_APPROVAL_PROMPT,
+        DEFAULT_EXPIRING_PROMPT,
+        DEFAULT_MODEL,
+        Settings,
+    )
 
-    settings = Settings(approval_ttl=REFERENCE_TTL, rate_limit_every=97)
+    settings = Settings(rate_limit_every=97)
     with in_process(settings) as url:
         yield replace(
             options,
@@ -122,7 +127,8 @@ def reference(options: Options) -> Iterator[Options]:
             token=settings.tokens[0],
             second_token=settings.tokens[1],
             approval_prompt=DEFAULT_APPROVAL_PROMPT if options.approvals else None,
-            wait_expiry=max(options.wait_expiry, REFERENCE_TTL + 5),
+            expiring_prompt=DEFAULT_EXPIRING_PROMPT,
+            wait_expiry=max(options.wait_expiry, REFERENCE_WAIT),
         )
 
 
@@ -134,6 +140,7 @@ def plan_of(options: Options, seed: int) -> Plan:
         depth=str(options.depth),
         modes=options.modes,
         approval_prompt=options.approval_prompt if options.approvals else None,
+        expiring_prompt=options.expiring_prompt,
         execute=options.execute,
         second_token=options.second_token is not None,
         wait_expiry=options.wait_expiry,
@@ -166,7 +173,7 @@ def plan(options: Options) -> tuple[int, int]:
         from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT
 
         options = replace(
-            options, approval_prompt=DEFAULT_APPROVAL_PROMPT, second_token="x", wait_expiry=REFERENCE_TTL + 5
+            options, approval_prompt=DEFAULT_APPROVAL_PROMPT, second_token="x", wait_expiry=REFERENCE_WAIT
         )
     requests, served = count(flows(plan_of(options, options.seed or 0), selected_ids(options)))
     return (min(requests, options.max_requests), served) if options.max_requests is not None else (requests, served)
@@ -283,11 +290,15 @@ class _Watch:
     def __init__(self, options: Mapping[str, Any], patience: float) -> None:
         self._options = options
         self._patience = patience
+        self._latest: Reading | None = None
+        """An exchange is asked about several times in a row."""
         self._waiting: dict[str, frozenset[str]] = {}
         """Approval id to the ids of its calls, all in lower case."""
 
     def _read(self, exchange: Exchange) -> Reading:
-        return Evidence(Transcript((exchange,), self._options)).all[0]
+        if self._latest is None or self._latest.exchange is not exchange:
+            self._latest = Evidence(Transcript((exchange,), self._options)).all[0]
+        return self._latest
 
     def answer(self, exchange: Exchange) -> Answer:
         """What a flow gets to know."""

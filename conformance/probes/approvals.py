@@ -69,9 +69,9 @@ def _unknown(plan: Plan, round_: int) -> Steps:
     yield Send("resume-unknown", encode(body), RESUME, twin=MINIMAL)
 
 
-def _paused(compose: Compose, name: str, **fields: Any) -> tuple[Send, dict[str, Any]]:
-    """A request that leads to an approval, and its body."""
-    prompt = f"{compose.plan.approval_prompt}\n(Reference: {compose.word(name)}.)"
+def _paused(compose: Compose, name: str, *, asking: str | None = None, **fields: Any) -> tuple[Send, dict[str, Any]]:
+    """A request that leads to an approval, and its body. `asking`: another prompt than the plan's."""
+    prompt = f"{asking or compose.plan.approval_prompt}\n(Reference: {compose.word(name)}.)"
     body = compose.body(name, prompt=prompt, **fields)
     return Send(name, encode(body), served=True), body
 
@@ -201,7 +201,7 @@ def _race(plan: Plan, round_: int) -> Steps:
 def _expired(plan: Plan, round_: int) -> Steps:
     """A resume after `expires_at`, where waiting for it is allowed."""
     compose = Compose(plan, round_)
-    send, paused = _paused(compose, "approval-expiring")
+    send, paused = _paused(compose, "approval-expiring", asking=plan.expiring_prompt)
     answer: Answer = yield send
     if (approval := answer.approval) is None:
         return

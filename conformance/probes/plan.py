@@ -48,6 +48,8 @@ class Plan:
     modes: tuple[str, ...] = ("auto", "normal", "orch", "synth")
     approval_prompt: str | None = None
     """A prompt that makes the target ask for approval; None: approvals are not exercised."""
+    expiring_prompt: str | None = None
+    """Likewise, for an approval that expires soon; None: the approval prompt."""
     execute: bool = True
     """False: nothing is ever approved."""
     second_token: bool = False

@@ -16,6 +16,8 @@ from typing import Any
 
 from conformance.contract.classify import CHAT, RESUME
 
+_UUID = "123e4567-e89b-12d3-a456-426614174000"
+
 Body = dict[str, Any]
 Spot = int
 """Which message is broken: an index into the messages of the valid body, before which the bad one is put."""
@@ -105,7 +107,7 @@ def _denials(make: Callable[[str, Any], Any]) -> Callable[[Body, Any, Spot], Bod
     def apply(body: Body, value: Any, spot: Spot) -> Body:
         denied = list(body.get("denied_tools", []))
         approved = list(body.get("approved_tool_execution_ids", []))
-        call = denied.pop()["tool_execution_id"] if denied else approved.pop()
+        call = denied.pop()["tool_execution_id"] if denied else approved.pop() if approved else _UUID
         copy = {**body, "denied_tools": [*denied, make(call, value)]}
         if "approved_tool_execution_ids" in body:
             copy["approved_tool_execution_ids"] = approved
@@ -127,8 +129,6 @@ def _tokens(member: str) -> list[Rule]:
         Rule(f"{name}-maximum", f"/{member}", "maximum", requirement, (200_001,), _member(member)),
     ]
 
-
-_UUID = "123e4567-e89b-12d3-a456-426614174000"
 
 RULES: tuple[Rule, ...] = (
     Rule("model-missing", "", "required", "reject.model", (MISSING,), _member("model")),

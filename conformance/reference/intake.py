@@ -147,7 +147,8 @@ class Intake:
         )
         if not turn.calls:
             return answer
-        expires = incoming.at + self.settings.approval_ttl
+        brief = self.settings.brief_phrase.casefold() in model.last_prompt(request.messages).casefold()
+        expires = incoming.at + (self.settings.brief_ttl if brief else self.settings.approval_ttl)
         approval = Approval(fresh_uuid(), execution_id, turn.calls, incoming.token or "", expires)
         return replace(answer, finish_reason=APPROVAL, approval=approval)
 

@@ -10,8 +10,13 @@ FIRST_TOKEN = "km_reference_first"
 SECOND_TOKEN = "km_reference_second"
 DEFAULT_MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 DEFAULT_APPROVAL_PHRASE = "create a ticket"
+DEFAULT_BRIEF_PHRASE = "for a moment only"
 DEFAULT_APPROVAL_PROMPT = "Please create a ticket about the fresh word below and assign it. Do not ask back."
 """A prompt that leads to two waiting calls and, once the ticket is approved, to a further round."""
+
+
+DEFAULT_EXPIRING_PROMPT = "Please create a ticket about the fresh word below, and wait for a moment only."
+"""A prompt that leads to an approval which expires within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,10 @@ class Settings:
     """A prompt that holds it (in any case) asks for tools, which wait for approval."""
     approval_ttl: float = 600.0
     """Seconds until an approval expires."""
+    brief_phrase: str = DEFAULT_BRIEF_PHRASE
+    """A prompt that holds it (in any case) leads to an approval that expires after `brief_ttl`."""
+    brief_ttl: float = 4.0
+    """Seconds; short, so that a run can wait for it."""
     approval_capacity: int = 10_000
     """Approvals that are remembered; beyond it the oldest is forgotten."""
     rate_limit_every: int | None = None
@@ -53,8 +62,8 @@ class Settings:
             raise ValueError("rate_limit_every must be 2 or more")
         if min(self.chunk_tokens, self.approval_capacity, self.max_body, self.max_depth) < 1:
             raise ValueError("chunk_tokens, approval_capacity, max_body and max_depth must be 1 or more")
-        if min(self.latency, self.token_interval, self.approval_ttl) < 0:
-            raise ValueError("latency, token_interval and approval_ttl must not be negative")
+        if min(self.latency, self.token_interval, self.approval_ttl, self.brief_ttl) < 0:
+            raise ValueError("latency, token_interval, approval_ttl and brief_ttl must not be negative")
 
     def to_json(self) -> str:
         """The settings as one line of JSON, for a server in another process."""

@@ -47,7 +47,7 @@ def around(body: bytes, span: tuple[int, int], missing: str, beside: int, most: 
 def _window(
     body: bytes, first: int, last: int, span: tuple[int, int] | None, missing: str, most: int
 ) -> tuple[Part, ...]:
-    parts = [Part("left", f"… {_count(first)} before …")] if first else []
+    parts = [Part("left", f"… {_count(first)} before … ")] if first else []
     if span is None or not first <= span[0] <= last:
         parts.append(Part("text", readable(body[first:last])))
     else:
@@ -59,14 +59,14 @@ def _window(
         elif length > most:
             tail = _border(body, start + most)
             parts.append(Part("mark", readable(body[start:tail])))
-            parts.append(Part("left", f"… {_count(start + length - tail)} more of it …"))
+            parts.append(Part("left", f" … {_count(start + length - tail)} more of it … "))
             end = start + length
         else:
             parts.append(Part("mark", readable(body[start:end])))
         parts.append(Part("text", readable(body[end:last])))
         last = max(last, end)
     if last < len(body):
-        parts.append(Part("left", f"… {_count(len(body) - last)} more"))
+        parts.append(Part("left", f" … {_count(len(body) - last)} more"))
     return tuple(part for part in parts if part.text)
 
 

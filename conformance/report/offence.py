@@ -55,10 +55,10 @@ def offence(finding: Finding, reading: Reading) -> Offence:
     elif span is None and event:
         span = (event.offset, event.end - event.offset)
     missing = ""
-    if pointer:
-        found = _pointed(reading, event, pointer) if event or not number else None
-        if found:
-            span, missing = found
+    if pointer and not number and reading.streamed:
+        event = next((e for e in reading.events if _has(reading, e, pointer)), None)
+    if pointer and (event or not (number or reading.streamed)):
+        span, missing = _pointed(reading, event, pointer) or (span, "")
     return Offence(_within(span, reading.body), missing, event)
 
 
@@ -86,6 +86,12 @@ def _pointed(reading: Reading, event: Event | None, pointer: str) -> tuple[tuple
     if found.missing:
         return (start + found.end - 1, 0), found.missing  # before the bracket that closes the value
     return (start + found.start, found.end - found.start), ""
+
+
+def _has(reading: Reading, event: Event, pointer: str) -> bool:
+    """Whether an event holds all that the pointer names."""
+    found = _pointed(reading, event, pointer)
+    return found is not None and not found[1]
 
 
 def _quoted(observed: str, body: bytes) -> tuple[int, int] | None:

@@ -22,6 +22,8 @@ SHOWN = 12
 """Streams that are drawn."""
 _BREACHES = 4
 """Breaches that are told of one stream."""
+_TOGETHER = 12.0
+"""Per cent of the width within which breaches share one flag, so that numbers have room on a phone."""
 _STEPS = 400
 """Places across at which events are told apart."""
 
@@ -57,6 +59,18 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
+class Flag:
+    """The numbers of breaches that stand too close together for a number each."""
+
+    x: float
+    """Of the first, in per cent of the width."""
+    last: float
+    """Likewise of the last."""
+    numbers: str
+    """`2, 3`"""
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """A stream as it is drawn."""
 
@@ -74,6 +88,7 @@ class Timeline:
     """True where the body ended as it should, or the suite left on purpose."""
     breaches: tuple[Breach, ...]
     more_breaches: int
+    flags: tuple[Flag, ...]
     ticks: tuple[float, ...]
     """Where events came, in per cent of the width; those that fall together once."""
     stairs: tuple[tuple[float, float], ...]
@@ -108,7 +123,8 @@ def timelines(readings: Sequence[Reading], findings: Iterable[Finding], most: in
         if finding.exchange in by_name:
             found.setdefault(finding.exchange, []).append(finding)
             leading.setdefault(finding.requirement, finding.exchange)
-    names = dict.fromkeys([*leading.values(), *found, *_varied(r for r in readings if r.name not in found)])
+    broken = _varied(r for r in readings if r.name in found)
+    names = dict.fromkeys([*leading.values(), *broken, *_varied(r for r in readings if r.name not in found)])
     return [_timeline(by_name[name], found.get(name, ())) for name in [*names][:most]]
 
 
@@ -140,6 +156,7 @@ def _timeline(reading: Reading, findings: Sequence[Finding]) -> Timeline:
         whole=reading.whole or reading.left,
         breaches=breaches,
         more_breaches=len(findings) - len(breaches),
+        flags=_flags(breaches),
         ticks=tuple(round(100 * step / _STEPS, 2) for step in steps),
         stairs=_stairs(events, seconds),
     )
@@ -178,6 +195,19 @@ def _breaches(reading: Reading, findings: Sequence[Finding], seconds: float) -> 
         Breach(finding.requirement, finding.message, finding.place, number, _when(finding, reading, seconds))
         for number, finding in enumerate(chosen, 1)
     )
+
+
+def _flags(breaches: Sequence[Breach]) -> tuple[Flag, ...]:
+    flags: list[Flag] = []
+    for breach in sorted(breaches, key=lambda b: (b.moment.x if b.moment else 0.0, b.number)):
+        if breach.moment is None:
+            continue
+        x = breach.moment.x
+        if flags and x - flags[-1].last < _TOGETHER:
+            flags[-1] = Flag(flags[-1].x, x, f"{flags[-1].numbers}, {breach.number}")
+        else:
+            flags.append(Flag(x, x, str(breach.number)))
+    return tuple(flags)
 
 
 def _when(finding: Finding, reading: Reading, seconds: float) -> Moment | None:

@@ -73,7 +73,7 @@ class Slots:
     async def __aexit__(self, *_: object) -> None:
         async with self._free:
             self._busy -= 1
-            self._free.notify_all()
+            self._free.notify()
 
     def halve(self) -> None:
         """Allow half as many from now on, one at least."""
