@@ -344,18 +344,25 @@ def serve(port: int, fault: str | None, liberty: str | None) -> int:
 
 @group.command(context_settings=_SCREEN, short_help="Prove the suite on servers with known faults.")
 @click.option("--only", multiple=True, metavar="ID,…", help="These faults, liberties, requirements or areas only.")
+@click.option("--all", "everything", is_flag=True, help="Every fault and every liberty, not a choice of them.")
 @click.option("--output", metavar="DIR", help="Write prove.json and prove.md here.")
 @click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Draw these random choices [1].")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers that are judged at a time [16].")
 @click.option("--write-examples", metavar="DIR", help="Write what explain shows here, where it is not there yet.")
 @_debug
 def prove(
-    only: Sequence[str], output: str | None, seed: int | None, jobs: int | None, write_examples: str | None
+    only: Sequence[str],
+    everything: bool,
+    output: str | None,
+    seed: int | None,
+    jobs: int | None,
+    write_examples: str | None,
 ) -> int:
     """Run the suite on servers of which it is known what they break, if anything.
 
     Each fault of the reference server has to be blamed on the requirement that it
-    breaks; each liberty has to pass. Exit code 1 where one does not.
+    breaks; each liberty has to pass. Exit code 1 where one does not. By default a
+    choice is run that speaks of every requirement; --all runs hundreds more.
 
     \b
     Example:
@@ -366,7 +373,9 @@ def prove(
     from conformance.report import proof as shown
     from conformance.report import terminal
 
-    wanted = prover.chosen(prover.targets(), names(only))
+    known = prover.targets()
+    whole = everything or bool(names(only)) or write_examples is not None
+    wanted = prover.chosen(known, names(only)) if whole else prover.spread(known)
     for directory in filter(None, (output, write_examples)):
         _prepare(Path(directory))
     collected = prover.Examples()

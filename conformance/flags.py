@@ -52,6 +52,7 @@ FLAGS = (
     Flag("token-file", "File that holds the token.", "FILE", of_target=True),
     Flag("second-token-env", "Variable that holds another caller's token.", "NAME", of_target=True),
     Flag("approval-prompt", "Prompt that makes tools wait for approval.", "TEXT", of_target=True),
+    Flag("expiring-prompt", "Likewise, where it expires soon.", "TEXT", of_target=True),
     Flag("no-approvals", "The target has no tool approvals.", kind="switch", of_target=True),
     Flag("no-execute", "Never approve a tool call.", kind="switch"),
     Flag("modes", "metadata.mode values that it has [all].", "LIST", "list"),

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parent / "contract" / "requirements.toml"
 
+UNFINISHED = ".unfinished-"
+"""Start of a directory's name in which pytest leaves its reports until `kitemesh-conformance run` moves them up."""
+
 _OURS = "kitemesh-conformance-session"
 
 
@@ -53,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--conformance-output",
         metavar="DIR",
-        help="Write results.json, summary.md and transcript.har into this directory.",
+        help="Write report.html, results.json, summary.md and transcript.har into this directory.",
     )
 
 
@@ -182,6 +185,8 @@ class Conformance:
         self.unwritten: OSError | None = None
         """Why the reports could not be written."""
         self.written: list[Path] = []
+        self._log: Path | None = None
+        """Where pytest.html will be, where there will be one."""
         self._patterns: list[str] = []
         self._others_failed = False
 
@@ -193,6 +198,7 @@ class Conformance:
         """
         from conformance.contract.catalogue import UnknownRequirement, load
 
+        self._log = self._place_of_log(config)
         theirs: list[str] = []
         if config.args_source is pytest.Config.ArgsSource.ARGS:
             for argument in config.args:
@@ -207,6 +213,13 @@ class Conformance:
             raise pytest.UsageError(str(error)) from None
         config.args[:] = theirs
         config.args_source = pytest.Config.ArgsSource.ARGS
+
+    def _place_of_log(self, config: pytest.Config) -> Path | None:
+        given = config.getoption("htmlpath", None)
+        if not given:
+            return None
+        log: Path = config.invocation_params.dir / os.path.expanduser(os.path.expandvars(given))
+        return log.parent.parent / log.name if log.parent.name.startswith(UNFINISHED) else log
 
     def outcome(self, requirement: Requirement) -> Outcome:
         """What became of a requirement."""
@@ -262,7 +275,7 @@ class Conformance:
             self.report = run.run(self.options, watch)
         if self.output is not None:
             try:
-                self.written += files.write(self.report, self.output)
+                self.written += files.write(self.report, self.output, self._log)
             except OSError as error:
                 self.unwritten = error
 
@@ -344,6 +357,16 @@ class Conformance:
             verdict = self.report.verdict
             head = f"{verdict.conclusion} ({verdict.scope} scope, exit code {int(self.report.exit_code())})"
             prefix.append(f"<p><strong>{escape(head)}</strong>: {escape(verdict.sentence)}</p>")
+            prefix.extend(self._link())
+
+    def _link(self) -> Iterable[str]:
+        """From the log to the report, where there are both."""
+        from conformance.report import files
+
+        if self._log and self.output and not self.unwritten:
+            url = files.url_of(self.output.absolute() / files.REPORT, self._log.absolute().parent)
+            if url:
+                yield f'<p><a href="{escape(url)}">{files.REPORT}</a>: findings, streams, what was judged and why</p>'
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:

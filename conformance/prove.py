@@ -63,6 +63,7 @@ JOBS = 16
 """Targets that are recorded at once, in all."""
 AGAIN, AGAIN_JOBS = 24, 4
 """Targets with a problem that are tried once more at the most, and how many of them at once."""
+LIBERTIES_APART = 4
 PROCESSES = 3
 """Processes that record, where there are so many cores: one that serves keeps up with as many."""
 LIMITS = Limits(first_byte=3.0, idle=3.0, total=30.0)
@@ -187,6 +188,20 @@ def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
             raise UsageError(_nobody(known, pattern))
         wanted |= named
     return [target for target in known if target.key in wanted]
+
+
+def spread(known: Sequence[Target]) -> list[Target]:
+    """A choice that speaks of every requirement and takes minutes: the conforming server, of the faults of each
+    requirement the plainest and the last, and one in `LIBERTIES_APART` of the liberties.
+    """
+    faults: dict[str | None, list[Target]] = {}
+    for target in known:
+        if target.kind is Kind.FAULT:
+            faults.setdefault(target.requirement, []).append(target)
+    wanted = {id(target) for of_one in faults.values() for target in (of_one[0], of_one[-1])}
+    free = [target for target in known if target.kind is Kind.LIBERTY]
+    wanted |= {id(target) for target in free[::LIBERTIES_APART]}
+    return [target for target in known if target.kind is Kind.CONFORMING or id(target) in wanted]
 
 
 def with_conforming(wanted: Sequence[Target]) -> list[Target]:

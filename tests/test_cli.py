@@ -18,7 +18,7 @@ from conformance.options import Depth, UsageError
 
 ROOT = Path(__file__).parents[1]
 TARGET = (URL, "--model", MODEL)
-REPORTS = {"results.json", "summary.md", "transcript.har", "junit.xml", "pytest.html"}
+REPORTS = {"report.html", "results.json", "summary.md", "transcript.har", "junit.xml", "pytest.html"}
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_a_run_writes_its_reports_and_gives_the_verdict(world, command):
     code, out, err = command("run", *TARGET)
     assert code == 1
     assert "NONCONFORMANT (full scope, exit code 1)" in out
-    assert "Reports in reports: transcript.har, results.json, summary.md, junit.xml, pytest.html" in out
+    assert "Reports in reports: report.html, transcript.har, results.json, summary.md, junit.xml, pytest.html" in out
     assert "test session starts" not in out + err
     assert {path.name for path in Path("reports").iterdir()} == REPORTS
     assert world.asked[0].token == "km_secret_token"

@@ -224,7 +224,8 @@ def test_an_interrupted_run_says_so(world, conformance):
 def test_reports_are_written(world, conformance, pytester):
     world.broken = {"stream.done": 1}
     conformance("--conformance-output", "out")
-    assert {p.name for p in (pytester.path / "out").iterdir()} == {"results.json", "summary.md", "transcript.har"}
+    written = {p.name for p in (pytester.path / "out").iterdir()}
+    assert written == {"report.html", "results.json", "summary.md", "transcript.har"}
     document = json.loads((pytester.path / "out" / "results.json").read_text())
     assert document["verdict"] == "nonconformant"
 

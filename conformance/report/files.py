@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
-from conformance.report import results, summary
+from conformance.report import html, results, summary
 from conformance.report.account import Account
 from conformance.wire import har
 
 TRANSCRIPT = "transcript.har"
 RESULTS = "results.json"
 SUMMARY = "summary.md"
+REPORT = "report.html"
+
+_HOLDS = {
+    RESULTS: "the verdict, every outcome and every finding, for programs",
+    SUMMARY: "the verdict as Markdown, for a pull request",
+    TRANSCRIPT: "all that travelled, as HAR 1.2; it can be judged again, offline",
+}
+_LOG_HOLDS = "the run's log, one row a requirement"
 
 
 def prepare(directory: Path) -> None:
@@ -26,22 +35,37 @@ def prepare(directory: Path) -> None:
         pass
 
 
-def write(account: Account, directory: Path) -> list[Path]:
-    """Write the transcript, the results and the summary; gives their paths.
+def write(account: Account, directory: Path, log: Path | None = None) -> list[Path]:
+    """Write the transcript, the results, the summary and the report; gives their paths, the report's first.
 
-    The transcript goes first: it is what cannot be had again.
+    The transcript is written before all else: it is what cannot be had again.
+
+    Args:
+        account: the run.
+        directory: where to.
+        log: where pytest.html will be, for the report to link it; None: there is none.
 
     Raises:
         OSError: a file cannot be written.
     """
     # A lone surrogate (from an argument that was no UTF-8) becomes `\\udcff`, which JSON reads as the same.
     transcript = har.dumps(account.transcript).encode("utf-8", "backslashreplace")
-    contents = {
-        TRANSCRIPT: transcript,
-        RESULTS: results.dumps(results.results(account, transcript)),
-        SUMMARY: summary.summary(account).encode("utf-8"),
-    }
-    return [_write(directory / name, content) for name, content in contents.items()]
+    written = [
+        _write(directory / TRANSCRIPT, transcript),
+        _write(directory / RESULTS, results.dumps(results.results(account, transcript))),
+        _write(directory / SUMMARY, summary.summary(account).encode("utf-8")),
+    ]
+    beside = {**_HOLDS, **({url: _LOG_HOLDS} if log and (url := url_of(log, directory)) else {})}
+    return [_write(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
+
+
+def url_of(path: Path, directory: Path) -> str:
+    """The relative URL of a file for a page in that directory; empty where there is none (another drive)."""
+    try:
+        relative = os.path.relpath(path, directory)
+    except ValueError:
+        return ""
+    return quote(Path(relative).as_posix())
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -40,7 +40,7 @@ def around(body: bytes, span: tuple[int, int], missing: str, beside: int, most: 
     start, length = span
     end = start + min(length, most)
     first = 0 if start - beside < beside // 4 else _border(body, start - beside)
-    last = len(body) if end + beside + beside // 4 > len(body) else _border(body, end + beside)
+    last = len(body) if end + beside + beside // 4 > len(body) else max(_border(body, end + beside), end)
     return _window(body, first, last, span, missing, most)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from json import JSONDecoder
-from json.decoder import scanstring
 from typing import NamedTuple
 
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -56,7 +55,7 @@ def _member(text: str, at: int, name: str) -> int | None:
     found = None
     at = _behind_blanks(text, at + 1)
     while text[at] == '"':
-        key, at = scanstring(text, at + 1, False)
+        key, at = _DECODER.raw_decode(text, at)
         value = _behind_blanks(text, _behind_blanks(text, at) + 1)  # between them: the colon
         if key in wanted:
             found = value

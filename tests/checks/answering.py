@@ -11,7 +11,6 @@ from checks.exchanges import (
     LONG_TASK,
     NOW,
     OTHER_MODEL,
-    Exchange,
     answer,
     body_of,
     chat,
@@ -37,7 +36,8 @@ from checks.exchanges import (
     without,
     word,
 )
-from conformance.wire.exchange import Ending
+
+from conformance.wire.exchange import Ending, Exchange
 
 BROKEN = {**sent("a"), "messages": []}
 
@@ -90,7 +90,8 @@ ERROR: tuple[Breaks | Holds, ...] = (
         "a", sent("a"), answer(b"<p>no</p>", 405, "text/html", ("Allow", "POST")), method="PUT")),
     breaks("error.schema-elsewhere", "a 415 without an object", exchange(
         "a", b"x", answer({"detail": "no"}, 415), content_type="text/plain")),
-    breaks("error.schema-elsewhere", "a proxy's 502", WELL, exchange("a", sent("a"), answer(b"Bad Gateway", 502, None))),
+    breaks("error.schema-elsewhere", "a proxy's 502", WELL, exchange("a", sent("a"), answer(b"Bad Gateway", 502,
+           None))),
     breaks("error.schema-elsewhere", "an empty 503", WELL, exchange("a", sent("a"), answer(b"", 503))),
     holds("error.schema-elsewhere", "a 415", refused("a", b"x", 415, content_type="text/plain")),
     breaks("error.status", "200 with an error", exchange("a", sent("a"), answer(error_object("a"), 200))),
@@ -103,7 +104,8 @@ ERROR: tuple[Breaks | Holds, ...] = (
         "a", sent("a", stream=True), streamed([chunk("a", {"role": "assistant", "content": "x"}), error_object("a")]))),
     breaks("error.no-server-error", "500 twice", WELL, *_server_error(), AFTER),
     breaks("error.no-server-error", "500 to a bad body", WELL, *_server_error(body=BROKEN), AFTER),
-    breaks("error.no-server-error", "500 without a token", WELL, *_server_error(credential=denied("x").request.credential),
+    breaks("error.no-server-error", "500 without a token", WELL,
+           *_server_error(credential=denied("x").request.credential),
            AFTER),
     holds("error.no-server-error", "500 once, then 200", WELL, _server_error(tries=1)[0],
           replace(chat("a"), name="a~2", note=replace(chat("a").note, attempt=2)), AFTER),
@@ -141,7 +143,8 @@ ERROR: tuple[Breaks | Holds, ...] = (
     breaks("error.rate-limit", "another type", WELL, put(limited("a"), "/error/type", "quota_error")),
     breaks("error.rate-limit", "another code", WELL, put(limited("a"), "/error/code", "slow_down")),
     breaks("error.rate-limit", "no Retry-After", WELL, with_header(limited("a"), "Retry-After", None)),
-    holds("error.rate-limit", "a date", WELL, with_header(limited("a"), "Retry-After", "Sun, 22 Nov 2026 18:27:29 GMT")),
+    holds("error.rate-limit", "a date", WELL, with_header(limited("a"), "Retry-After",
+          "Sun, 22 Nov 2026 18:27:29 GMT")),
 )  # fmt: skip
 
 
@@ -198,7 +201,7 @@ def _limit(number: int, text: str, counted: int, finish_reason: str = "stop", **
 
 
 COUNTED = " ".join(str(number) for number in range(1, 61))
-BOTH = {"max_tokens": 1024, "max_completion_tokens": 16}
+BOTH: dict[str, Any] = {"max_tokens": 1024, "max_completion_tokens": 16}
 TURNS = [
     {"role": "user", "content": f"Reply with just this word: {word('first')}"},
     {"role": "assistant", "content": word("first")},
@@ -235,7 +238,8 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
            exchange("a", sent("a", stream=False), chat_stream("a").response)),
     breaks("completion.media-type", "a stream called JSON", exchange("a", sent("a"), answer(UNASKED))),
     breaks("completion.media-type", "201", with_status(chat("a"), 201)),
-    holds("completion.media-type", "a charset", with_header(chat("a"), "content-type", "application/json;charset=utf-8")),
+    holds("completion.media-type", "a charset", with_header(chat("a"), "content-type",
+          "application/json;charset=utf-8")),
     *(breaks("completion.schema", f"no {member}", without(chat("a"), f"/{member}"))
       for member in ("id", "object", "created", "model", "usage")),
     *(breaks("completion.schema", f"no {member}", without(chat("a"), f"/usage/{member}"))
@@ -247,7 +251,8 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
     breaks("completion.schema", "a null model", put(chat("a"), "/model", None)),
     breaks("completion.schema", "usage null", put(chat("a"), "/usage", None)),
     breaks("completion.schema", "an array", exchange("a", sent("a"), answer([completion("a", "x")]))),
-    holds("completion.schema", "unknown members", put(put(chat("a"), "/system_fingerprint", None), "/usage/details", {})),
+    holds("completion.schema", "unknown members", put(put(chat("a"), "/system_fingerprint", None), "/usage/details",
+          {})),
     holds("completion.schema", "a member of the message", put(chat("a"), "/choices/0/message/refusal", None)),
     breaks("completion.id-unique", "twice", chat("a"), put(chat("b"), "/id", f"chatcmpl_{identifier('a')}")),
     holds("completion.id-unique", "the same body twice, from a cache", chat("a"), replace(
@@ -282,7 +287,8 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
     breaks("completion.finish-reason", "null", put(chat("a"), "/choices/0/finish_reason", None)),
     breaks("completion.finish-reason", "empty", put(chat("a"), "/choices/0/finish_reason", "")),
     breaks("completion.finish-reason", "absent", without(chat("a"), "/choices/0/finish_reason")),
-    breaks("completion.finish-reason", "tool_calls without one", put(chat("a"), "/choices/0/finish_reason", "tool_calls")),
+    breaks("completion.finish-reason", "tool_calls without one", put(chat("a"), "/choices/0/finish_reason",
+           "tool_calls")),
     breaks("completion.finish-reason", "tool_calls without one, and an approval", put(
         paused("a"), "/choices/0/message/tool_calls", [])),
     *(holds("completion.finish-reason", reason, put(chat("a"), "/choices/0/finish_reason", reason))
@@ -291,7 +297,8 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
     holds("completion.finish-reason", "tool_calls null", put(chat("a"), "/choices/0/message/tool_calls", None)),
     breaks("completion.content", "null", put(chat("a"), "/choices/0/message/content", None)),
     breaks("completion.content", "absent", without(chat("a"), "/choices/0/message/content")),
-    breaks("completion.content", "parts", put(chat("a"), "/choices/0/message/content", [{"type": "text", "text": "x"}])),
+    breaks("completion.content", "parts", put(chat("a"), "/choices/0/message/content", [{"type": "text",
+           "text": "x"}])),
     breaks("completion.content", "a number", put(chat("a"), "/choices/0/message/content", 5)),
     holds("completion.content", "null where the answer was cut", put(
         chat("a"), "/choices/0", _choices({"finish_reason": "length", **_message(content=None)})[0])),
@@ -309,15 +316,16 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
     holds("completion.usage-sum", "the sum", chat("a")),
     breaks("completion.output-limit", "twice", _limit(1, COUNTED, 60), _limit(2, COUNTED, 60)),
     breaks("completion.output-limit", "more words than counted", _limit(1, COUNTED, 16), _limit(2, COUNTED, 16)),
-    breaks("completion.output-limit", "two of three", _limit(1, COUNTED, 60), _limit(2, "1 2", 2), _limit(3, COUNTED, 60)),
+    breaks("completion.output-limit", "two of three", _limit(1, COUNTED, 60), _limit(2, "1 2", 2), _limit(3, COUNTED,
+           60)),
     holds("completion.output-limit", "one of three", _limit(1, COUNTED, 60), _limit(2, "1 2", 2), _limit(3, "1 2", 2)),
     holds("completion.output-limit", "32 counted", _limit(1, "1 2", 32), _limit(2, "1 2", 32)),
     holds("completion.output-limit", "cut", _limit(1, COUNTED, 60, "length"), _limit(2, COUNTED, 60, "length")),
     holds("completion.output-limit", "one try alone", _limit(1, COUNTED, 60), state=OPEN),
     breaks("completion.limit-priority", "twice", _limit(1, COUNTED, 60, **BOTH), _limit(2, COUNTED, 60, **BOTH)),
     holds("completion.limit-priority", "heeded", _limit(1, "1 2", 4, **BOTH), _limit(2, "1 2", 4, **BOTH)),
-    holds("completion.limit-priority", "the other way round", WELL, state=OPEN, *(
-        _limit(n, COUNTED, 60, max_tokens=16, max_completion_tokens=1024) for n in (1, 2))),
+    holds("completion.limit-priority", "the other way round", WELL, *(
+        _limit(n, COUNTED, 60, max_tokens=16, max_completion_tokens=1024) for n in (1, 2)), state=OPEN),
     breaks("completion.uses-prompt", "the first message", _turn(1, word("first")), _turn(2, word("first"))),
     breaks("completion.uses-prompt", "none, by a model that repeats other words", *(chat(f"w{n}") for n in range(9)),
            _turn(1, "Hello."), _turn(2, "Hello.")),
@@ -345,7 +353,8 @@ KITEMESH: tuple[Breaks | Holds, ...] = (
     breaks("kitemesh.execution-id", "absent", without(chat("a"), "/kitemesh/execution_id")),
     breaks("kitemesh.execution-id", "no UUID", put(chat("a"), "/kitemesh/execution_id", "exec_1")),
     breaks("kitemesh.execution-id", "a number", put(chat("a"), "/kitemesh/execution_id", 5)),
-    breaks("kitemesh.execution-id", "bare hex", put(chat("a"), "/kitemesh/execution_id", identifier("x").replace("-", ""))),
+    breaks("kitemesh.execution-id", "bare hex", put(chat("a"), "/kitemesh/execution_id", identifier("x").replace("-",
+           ""))),
     holds("kitemesh.execution-id", "upper case", put(chat("a"), "/kitemesh/execution_id", identifier("x").upper())),
     breaks("kitemesh.execution-unique", "twice", chat("a"), put(
         chat("b"), "/kitemesh/execution_id", identifier("a", "execution"))),

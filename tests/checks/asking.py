@@ -9,7 +9,6 @@ from checks.case import Breaks, Holds, breaks, holds
 from checks.exchanges import (
     MODEL,
     OTHER_MODEL,
-    Exchange,
     answer,
     chat,
     chat_stream,
@@ -28,8 +27,9 @@ from checks.exchanges import (
     with_response,
     with_status,
 )
+
 from conformance.verdict import State
-from conformance.wire.exchange import Credential, Ending
+from conformance.wire.exchange import Credential, Ending, Exchange
 
 OPEN = State.NOT_EXERCISED
 WELL = chat("well", request_id=False)
@@ -208,7 +208,8 @@ ACCEPT: tuple[Breaks | Holds, ...] = (
           chat("b", body=_valid("b", {"messages": HISTORY}))),
     holds("accept.roles", "a tool history alone", chat("a", body=_valid("a", {"messages": BARE})),
           refused("b", _valid("b", {"messages": HISTORY}))),
-    holds("accept.metadata", "a mode that was declared absent", refused("a", _valid("a", {"metadata": {"mode": "orch"}})),
+    holds("accept.metadata", "a mode that was declared absent", refused("a", _valid("a",
+          {"metadata": {"mode": "orch"}})),
           state=OPEN, modes=["auto"]),
     breaks("accept.generated", "422", WELL, _generated("natural")),
     holds("accept.generated", "200", chat("a", body=_valid("a", {"messages": CONVERSATION}), phase="generated",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from checks.exchanges import Exchange
 from conformance.verdict import State
+from conformance.wire.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ class Holds:
     wrong: str = ""
 
 
-def breaks(requirement: str, what: str, *exchanges: Exchange, also: str = "", wrong: str = "", **options: Any) -> Breaks:
+def breaks(
+    requirement: str, what: str, *exchanges: Exchange, also: str = "", wrong: str = "", **options: Any
+) -> Breaks:
     """A row of a breach; `also` are ids apart by blanks."""
     return Breaks(requirement, what, exchanges, frozenset(also.split()), options, wrong)
 

@@ -9,13 +9,10 @@ from checks.asking import OPEN
 from checks.case import Breaks, Holds, breaks, holds
 from checks.exchanges import (
     MISSING,
-    MODEL,
     NOW,
     OTHER_MODEL,
     RESUME,
-    Exchange,
     answer,
-    approval,
     call,
     chat,
     chat_stream,
@@ -23,7 +20,6 @@ from checks.exchanges import (
     completion,
     decision,
     denied,
-    error_object,
     events_of,
     exchange,
     further,
@@ -35,15 +31,13 @@ from checks.exchanges import (
     refused,
     resumed,
     resumed_stream,
-    sent,
     with_events,
     with_header,
-    with_response,
     with_status,
     without,
 )
-from conformance.verdict import State
-from conformance.wire.exchange import Credential, Ending
+
+from conformance.wire.exchange import Credential, Ending, Exchange
 
 P, S = paused("a"), paused_stream("a")
 EVENTS = events_of(S)
@@ -118,7 +112,8 @@ APPROVAL: tuple[Breaks | Holds, ...] = (
     *(breaks("approval.tool-call-id", f"{value!r}, {'streamed' if number else 'JSON'}", made)
       for value in ("call_1", "", 5, None) for number, made in enumerate(_in_both("/id", value))),
     breaks("approval.tool-call-id", "absent", without(P, f"{CALLS}/0/id")),
-    breaks("approval.tool-call-id", "shared by two", put(paused("a", 2), f"{CALLS}/1/id", identifier("a", "call", "0"))),
+    breaks("approval.tool-call-id", "shared by two", put(paused("a", 2), f"{CALLS}/1/id", identifier("a", "call",
+           "0"))),
     breaks("approval.tool-call-id", "shared, in another case", put(
         paused("a", 2), f"{CALLS}/1/id", identifier("a", "call", "0").upper())),
     breaks("approval.tool-call-id", "of another approval", P, put(
@@ -163,7 +158,8 @@ APPROVAL: tuple[Breaks | Holds, ...] = (
     )),
     breaks("approval.expires-at", "absent", without(P, "/kitemesh/expires_at")),
     breaks("approval.expires-at", "absent, streamed", without(S, "/kitemesh/expires_at", CALLING)),
-    breaks("approval.expires-at", "a time zone taken for UTC", put(P, "/kitemesh/expires_at", "2026-09-21T18:00:00+04:00")),
+    breaks("approval.expires-at", "a time zone taken for UTC", put(P, "/kitemesh/expires_at",
+           "2026-09-21T18:00:00+04:00")),
     breaks("approval.expires-at", "passed, by the server's own clock", put(
         with_header(P, "Date", "Fri, 22 Jan 2027 18:27:29 GMT"), "/created", 1_800_642_449)),
     *(holds("approval.expires-at", f"{value!r}", put(P, "/kitemesh/expires_at", value)) for value in (
@@ -184,7 +180,8 @@ APPROVAL: tuple[Breaks | Holds, ...] = (
     holds("approval.stream", "the documented chunk alone", _events(*EVENTS[1:])),
     breaks(STREAM_SINGLE, "in fragments", _events(*_fragments())),
     breaks(STREAM_SINGLE, "kitemesh after", _events(
-        EVENTS[0], {k: v for k, v in EVENTS[CALLING].items() if k != "kitemesh"}, chunk("a", {}, kitemesh=TOLD), "[DONE]")),
+        EVENTS[0], {k: v for k, v in EVENTS[CALLING].items() if k != "kitemesh"}, chunk("a", {}, kitemesh=TOLD),
+        "[DONE]")),
     breaks(STREAM_SINGLE, "kitemesh on a chunk without choices", _events(
         EVENTS[0], {k: v for k, v in EVENTS[CALLING].items() if k != "kitemesh"},
         {**chunk("a", {}, kitemesh=TOLD), "choices": []}, "[DONE]")),
@@ -203,7 +200,7 @@ APPROVAL: tuple[Breaks | Holds, ...] = (
 
 # --- resume ----------------------------------------------------------------------------------------------------------
 
-R = {"endpoint": RESUME}
+R: dict[str, Any] = {"endpoint": RESUME}
 
 
 def _asks(name: str = "r", of: str = "a", **fields: Any) -> Any:
@@ -234,7 +231,7 @@ def _alike(name: str = "r2", **more: Any) -> Exchange:
 
 IDS = "approved_tool_execution_ids"
 FOREIGN = [{"tool_execution_id": identifier("b", "call", "0")}]
-CONFLICT = {IDS: [identifier("a", "call", "0")]}
+CONFLICT: dict[str, Any] = {IDS: [identifier("a", "call", "0")]}
 EXPIRED = put(P, "/kitemesh/expires_at", "2026-09-21T14:13:30Z")
 """Ten seconds after NOW."""
 BAD_DECISIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -290,10 +287,12 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     breaks("resume.approve", "403", P, _no(_asks(approve=True), 403)),
     breaks("resume.approve", "as a stream, where no other is there", S, _no(_asks(approve=True, stream=True))),
     breaks("resume.approve", "of two calls", paused("a", 2), _no(_asks(approve=True, calls=2))),
-    breaks("resume.approve", "no answer", P, replace(_no(_asks(approve=True)), response=None, ending=Ending.TIMED_OUT_IDLE)),
+    breaks("resume.approve", "no answer", P, replace(_no(_asks(approve=True)), response=None,
+           ending=Ending.TIMED_OUT_IDLE)),
     holds("resume.approve", "taken", P, resumed("r", "a", approve=True)),
     holds("resume.approve", "ids in capitals", P, resumed(
-        "r", "a", body={**_asks(), "approval_id": identifier("a", "approval").upper()} | CONFLICT | {"denied_tools": []})),
+        "r", "a", body={**_asks(), "approval_id": identifier("a",
+        "approval").upper()} | CONFLICT | {"denied_tools": []})),
     holds("resume.approve", "ids in another case than they were given, refused", P, _no(
         _asks(approve=True, approval_id=identifier("a", "approval").upper())), state=OPEN,
         wrong="D15: letter case is left open, so only the spelling that was given must be taken"),
@@ -305,7 +304,7 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
         {"tool_execution_id": identifier("a", "call", "0"), "reason": "no"}]))),
     holds("resume.deny", "taken", P, _yes()),
     holds("resume.deny", "one denied, one approved", paused("a", 2), resumed(
-        "r", "a", **{IDS: [identifier("a", "call", "1")]}), state=OPEN),
+        "r", "a", approved_tool_execution_ids=[identifier("a", "call", "1")]), state=OPEN),
     holds("resume.deny", "a null reason", P, _no(_asks(denied_tools=[
         {"tool_execution_id": identifier("a", "call", "0"), "reason": None}])), state=OPEN),
     breaks("resume.stream", "refused", P, _no(_asks(stream=True)), resumed("r2", "a", at=30.0)),
@@ -339,7 +338,7 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
       for status in (400, 403, 404, 409, 410, 422)),
     breaks("resume.foreign-call", "denied", P, paused("b"), _yes(_asks(denied_tools=FOREIGN))),
     breaks("resume.foreign-call", "approved", P, paused("b"), _yes(_asks(
-        denied_tools=MISSING, **{IDS: [identifier("b", "call", "0")]}))),
+        denied_tools=MISSING, approved_tool_execution_ids=[identifier("b", "call", "0")]))),
     breaks("resume.foreign-call", "beside one of its own", P, paused("b"), _yes(_asks(
         denied_tools=[*FOREIGN, {"tool_execution_id": identifier("a", "call", "0")}]))),
     *(holds("resume.foreign-call", f"{status}", P, paused("b"), _no(_asks(denied_tools=FOREIGN), status))
@@ -357,7 +356,8 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     holds("resume.further-round", "no usage", P, further("r", "a")),
     breaks("resume.refusal-keeps", "404 after a refused one", P, _no(_asks("x", denied_tools=FOREIGN), 422, "x"),
            paused("b"), _no(None, 404)),
-    holds("resume.refusal-keeps", "200 after a refused one", P, _no(_asks("x", denied_tools=FOREIGN), 422, "x"), _yes()),
+    holds("resume.refusal-keeps", "200 after a refused one", P, _no(_asks("x", denied_tools=FOREIGN), 422, "x"),
+          _yes()),
     breaks("resume.race", "both are served", P, *_race(_yes(), _alike())),
     breaks("resume.race", "neither is", P, *_race(_no(None, 409), _no(_asks("r"), 409, "r2"))),
     holds("resume.race", "the other 409", P, *_race(_yes(), _no(_asks("r"), 409, "r2"))),
@@ -377,7 +377,8 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     breaks("resume.replay", "served anew, streamed", P, resumed_stream("r", "a"), STREAMED_AGAIN),
     *(holds("resume.replay", f"{status}", P, _yes(), _no(_asks("r"), status, "r2")) for status in (404, 409, 410)),
     holds("resume.replay", "the first answer again", P, _yes(), put(_alike(), "/id", SAME_ID)),
-    holds("resume.replay", "the first answer again, as a stream", P, resumed_stream("r", "a"), _streamed_like(STREAMED_AGAIN)),
+    holds("resume.replay", "the first answer again, as a stream", P, resumed_stream("r", "a"),
+          _streamed_like(STREAMED_AGAIN)),
     breaks("resume.auth", "no header: taken", P, exchange(
         "r", _asks(), _yes().response, credential=Credential.NONE, **R)),
     *(breaks("resume.auth", f"{credential}: 404", P, with_status(

@@ -9,7 +9,6 @@ from checks.asking import OPEN, WELL, WELL_STREAM
 from checks.case import Breaks, Holds, breaks, holds
 from checks.exchanges import (
     LONG_TASK,
-    Exchange,
     answer,
     chat,
     chat_stream,
@@ -26,8 +25,9 @@ from checks.exchanges import (
     with_status,
     word,
 )
+
 from conformance.probes.hostile import edges
-from conformance.wire.exchange import Ending
+from conformance.wire.exchange import Ending, Exchange
 
 HOSTILE = edges(octets(sent("a")))
 AFTER = chat("after", at=90.0)
@@ -56,7 +56,7 @@ def _large(made: Exchange) -> Exchange:
     return replace(made, request=replace(made.request, body=LARGE), note=replace(made.note, area="robust"))
 
 
-LEAVING = {"flow": "leaving", "left_after": 3, "ending": Ending.LEFT}
+LEAVING: dict[str, Any] = {"flow": "leaving", "left_after": 3, "ending": Ending.LEFT}
 
 
 def _left() -> Exchange:
@@ -87,7 +87,8 @@ ROBUST: tuple[Breaks | Holds, ...] = (
         "b", Ending.TIMED_OUT_FIRST_BYTE, sent("b", request_id=False), flow="leaving", at=60.0, area="robust")),
     breaks("robust.disconnect", "refused connections afterwards", WELL, _left(), unanswered(
         "b", Ending.REFUSED, sent("b", request_id=False), flow="leaving", at=60.0)),
-    breaks("robust.disconnect", "422 afterwards", WELL, _left(), refused("b", sent("b"), flow="leaving", area="robust")),
+    breaks("robust.disconnect", "422 afterwards", WELL, _left(), refused("b", sent("b"), flow="leaving",
+           area="robust")),
     holds("robust.disconnect", "served afterwards", _left(), chat("b", flow="leaving")),
     holds("robust.disconnect", "429 afterwards", WELL, _left(), limited("b", flow="leaving"), state=OPEN),
     breaks("robust.recovers", "500", WELL, refused("a", sent("a"), 500, phase="recover")),
@@ -116,7 +117,7 @@ def _mixed() -> list[Exchange]:
     return _together(with_events(one, [*events[:2], events_of(two)[1], *events[2:]]), two)
 
 
-def _same_id(name: str) -> dict[str, Any]:
+def _same_id(name: str) -> Any:
     return sent(name, metadata={"request_id": "req-both"})
 
 

@@ -15,7 +15,8 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from inspect import signature
 from typing import Any
 
 from conformance import run
@@ -335,10 +336,7 @@ def unanswered(name: str, ending: Ending = Ending.RESET, body: Json = None, **st
     )
 
 
-_STEERING = frozenset(
-    "endpoint method credential authorization content_type accept_encoding ending at took error area phase flow twin "
-    "group attempt round probe breach left_after slow".split()
-)
+_STEERING = frozenset(signature(exchange).parameters) | {field.name for field in fields(ProbeNote)}
 
 
 def _apart(more: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

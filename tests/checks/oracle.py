@@ -30,8 +30,8 @@ def _whole(value: Any) -> bool:
     return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value % 1 == 0)
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _at_least_zero(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
 def _is_uuid(value: Any) -> bool:
@@ -85,8 +85,7 @@ def _answer(value: Any, model: str, request_id: str, now: float) -> Iterator[str
     if not isinstance(extension, dict):
         yield MUST
         return
-    credits_ = extension.get("credits_charged")
-    if not _is_uuid(extension.get("execution_id")) or not _number(credits_) or credits_ < 0:
+    if not _is_uuid(extension.get("execution_id")) or not _at_least_zero(extension.get("credits_charged")):
         yield MUST
     if extension.get("request_id") != request_id:
         yield MUST
@@ -127,9 +126,11 @@ def _waiting(extension: Any, now: float) -> Iterator[str]:
     expires = extension.get("expires_at")
     if not _is_uuid(extension.get("approval_id")) or not _is_uuid(extension.get("execution_id")):
         yield MUST
-    if not isinstance(expires, str) or not _TIME.fullmatch(expires):
-        yield MUST
-    elif datetime.fromisoformat(expires.upper()).timestamp() <= now:
+    if (
+        not isinstance(expires, str)
+        or not _TIME.fullmatch(expires)
+        or datetime.fromisoformat(expires.upper()).timestamp() <= now
+    ):
         yield MUST
 
 

@@ -6,29 +6,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from checks.answering import BROKEN
-from checks.asking import OPEN, WELL, WELL_STREAM
+from checks.asking import OPEN, WELL_STREAM
 from checks.case import Breaks, Holds, breaks, holds
 from checks.exchanges import (
     LONG_TASK,
     NOW,
     OTHER_MODEL,
     STREAM_TYPE,
-    Exchange,
     answer,
     body_of,
-    call,
     chat,
     chat_stream,
     chunk,
-    chunks,
     completion,
     envelope,
     error_object,
     events_of,
     exchange,
-    extension,
-    identifier,
     octets,
     paused_stream,
     put,
@@ -41,9 +35,9 @@ from checks.exchanges import (
     with_response,
     with_status,
     without,
-    word,
 )
-from conformance.wire.exchange import Ending, Piece
+
+from conformance.wire.exchange import Ending, Exchange, Piece
 
 A = chat_stream("a")
 EVENTS = events_of(A)
@@ -259,7 +253,8 @@ CHUNK: tuple[Breaks | Holds, ...] = (
     holds("chunk.id-stable", "another where choices are empty", _inserted(
         -1, {**envelope("x", "chat.completion.chunk"), "choices": []})),
     *(breaks("chunk.created", what, _on_all("/created", value)) for what, value in (
-        ("milliseconds", NOW * 1000), ("a fraction", NOW + 0.5), ("text", str(NOW)), ("null", None), ("old", NOW - 3600),
+        ("milliseconds", NOW * 1000), ("a fraction", NOW + 0.5), ("text", str(NOW)), ("null", None), ("old",
+        NOW - 3600),
     )),
     breaks("chunk.created", "in one chunk", put(A, "/created", NOW * 1000, 1)),
     breaks("chunk.created", "an integer of 400 digits", _on_all("/created", 10**400)),

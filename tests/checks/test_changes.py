@@ -1,7 +1,7 @@
 """Conforming answers, changed: what the contract calls a breach is found, what it does not is not, nothing raises.
 
 The second opinion on a change is `oracle`. KITEMESH_HOSTILE_ANSWERS sets how many hostile answers are drawn for
-`test_no_answer_makes_a_check_raise`, 300 by default.
+`test_no_answer_makes_a_check_raise`, 200 by default; from 10,000 on, more values are put into every place, too.
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from checks import oracle
 from checks.exchanges import (
     MISSING,
     MODEL,
     NOW,
     RESUME,
-    Exchange,
     body_of,
     chat,
     chat_stream,
@@ -51,12 +47,15 @@ from checks.exchanges import (
     with_response,
     with_status,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from conformance.contract.catalogue import Level, load
 from conformance.verdict import Conclusion, Verdict
-from conformance.wire.exchange import Ending, Piece
+from conformance.wire.exchange import Ending, Exchange, Piece
 
 MUSTS = {requirement.id for requirement in load() if requirement.level is Level.MUST}
-HOSTILE_ANSWERS = int(os.environ.get("KITEMESH_HOSTILE_ANSWERS", "300"))
+HOSTILE_ANSWERS = int(os.environ.get("KITEMESH_HOSTILE_ANSWERS", "200"))
 Opinion = Callable[[Any], str]
 
 
@@ -125,13 +124,24 @@ MORE_KINDS = (
     *KINDS,
     Kind("resumed", (P,), resumed("a", "p"), _resume, (chat("b"),)),
     Kind("resumed-stream", (P,), resumed_stream("a", "p"), _stream(False), (chat_stream("b"),)),
-    Kind("further", (P,), further("a", "p"), _approval, (put(
-        resumed("b", "a"), "/kitemesh/execution_id", identifier("p", "execution")),)),
-    Kind("paused-and-resumed", (), paused("a"), _approval, (
-        resumed("b", "a"), refused("c", decision("c", "a", approve=True), 409, endpoint=RESUME))),
+    Kind(
+        "further",
+        (P,),
+        further("a", "p"),
+        _approval,
+        (put(resumed("b", "a"), "/kitemesh/execution_id", identifier("p", "execution")),),
+    ),
+    Kind(
+        "paused-and-resumed",
+        (),
+        paused("a"),
+        _approval,
+        (resumed("b", "a"), refused("c", decision("c", "a", approve=True), 409, endpoint=RESUME)),
+    ),
     Kind("rate-limit", (WELL,), limited("a"), lambda value: oracle.UNSURE),
 )
-VALUES: tuple[Any, ...] = (MISSING, None, True, 0, -1, 1.5, "", "x", [], {}, [1], {"x": 1})
+ONE_OF_A_TYPE: tuple[Any, ...] = (MISSING, None, True, -1, 1.5, "x", [], {})
+VALUES = (*ONE_OF_A_TYPE, 0, "", [1], {"x": 1}) if HOSTILE_ANSWERS >= 10_000 else ONE_OF_A_TYPE
 
 
 def pointers(value: Any, place: str = "") -> Iterator[str]:
@@ -205,7 +215,7 @@ def test_every_type_at_every_place_is_judged_as_the_oracle_does(kind: Kind) -> N
 # --- events and octets -----------------------------------------------------------------------------------------------
 
 STREAMS = [kind for kind in MORE_KINDS if kind.streams]
-SOME = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 kinds = st.sampled_from(MORE_KINDS)
 streams = st.sampled_from(STREAMS)
 simple_streams = st.sampled_from([kind for kind in KINDS if kind.streams])
@@ -250,14 +260,15 @@ def test_other_status(kind: Kind, status: int) -> None:
     verdict = kind.verdict(with_status(kind.exchange, status))
     assert not errors(verdict)
     excuses = {402, 408, 429, 451, 502, 503, 504, 529, *range(520, 528)}
-    if status != 200 and status not in excuses and not 500 <= status:
+    if status != 200 and status not in excuses and not status >= 500:
         assert failed(verdict) & MUSTS, verdict.sentence
 
 
 FIELDS = ("Content-Type", "Content-Length", "Content-Encoding", "Date", "Retry-After", "WWW-Authenticate", "Allow",
           "Cache-Control", "Transfer-Encoding", "Location", "X-Request-Id")  # fmt: skip
 field_values = st.text(st.characters(max_codepoint=255), max_size=20) | st.sampled_from(
-    ["gzip", "deflate", "br", "text/event-stream", "application/json", "0", "-1", "9" * 400, "chunked", "max-age=" + "9" * 99,
+    ["gzip", "deflate", "br", "text/event-stream", "application/json", "0", "-1", "9" * 400, "chunked",
+    "max-age=" + "9" * 99,
      "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359", "Thu, 01 Jan 1970 00:00:00 +9999", "\x00"]
 )  # fmt: skip
 
@@ -291,8 +302,10 @@ anything: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(SPECIAL),
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["id", "index", "delta", "message", "error", "x", ""]), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["id", "index", "delta", "message", "error", "x", ""]), inner, max_size=3)
+        ),
         max_leaves=5,
     ),
 )
@@ -413,7 +426,9 @@ def _lines(body: bytes, data: st.DataObject) -> bytes:
     made = []
     for block in body.split(b"\n\n")[:-1]:
         # Not in a block of its own: the openai client reads that as an empty event (sdk.openai-stream).
-        before = data.draw(st.sampled_from([b"", b": ping\n\n", b":\n", b"id: 7\n", b"retry: 100\n", b"\n", b"event: message\n"]))
+        before = data.draw(
+            st.sampled_from([b"", b": ping\n\n", b":\n", b"id: 7\n", b"retry: 100\n", b"\n", b"event: message\n"])
+        )
         made.append(before + block + b"\n\n")
     spelled = b"".join(made)
     end = data.draw(st.sampled_from([b"\n", b"\r\n", b"\r"]))
@@ -430,7 +445,8 @@ def test_liberties_of_the_standard(kind: Kind, data: st.DataObject) -> None:
 @SOME
 @given(streams, st.lists(st.integers(1, 40), min_size=1, max_size=60))
 def test_borders_of_pieces_moved(kind: Kind, lengths: list[int]) -> None:
-    body, pieces, start = body_of(kind.exchange), [], 0
+    body, start = body_of(kind.exchange), 0
+    pieces: list[Piece] = []
     while start < len(body):
         length = min(lengths[len(pieces) % len(lengths)], len(body) - start)
         pieces.append(Piece(0.05 + len(pieces) / 10_000, length))
@@ -441,5 +457,6 @@ def test_borders_of_pieces_moved(kind: Kind, lengths: list[int]) -> None:
 def test_answers_to_other_questions_are_told_apart() -> None:
     """One transcript of every kind is fine as a whole, in any order of the chains."""
     scene = (WELL, chat("c1"), chat_stream("c2"), P, resumed("c3", "p"), paused_stream("c4"), denied("c6"),
-             resumed_stream("c5", "c4", approve=True), refused("c7", {**sent("c7"), "messages": []}), limited("c8"))  # fmt: skip
+             resumed_stream("c5", "c4", approve=True), refused("c7", {**sent("c7"), "messages": []}),
+             limited("c8"))  # fmt: skip
     agree(judged(*scene), oracle.FINE)

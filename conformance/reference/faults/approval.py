@@ -109,11 +109,6 @@ def _in_fragments(objects: list[Object]) -> list[Object]:
     return [*parts, put("/choices/0/delta", {})(closing)]
 
 
-def _fragments_at_zero(objects: list[Object]) -> list[Object]:
-    """Fragments that all say `index` 0, so that a client joins two calls into one."""
-    return [put("/choices/0/delta/tool_calls/0/index", 0)(each) for each in _in_fragments(objects)]
-
-
 def _without_calls(objects: list[Object]) -> list[Object]:
     return [objects[0], drop(_CALLS)(objects[1])]
 
@@ -150,8 +145,8 @@ def _without_hyphens(old: str) -> str:
     return old.replace("-", "")
 
 
-def _flat(call: Object) -> Object:
-    return {**drop("/function")(call), **call["function"]}
+def _name_outside(call: Object) -> Object:
+    return {**drop("/function/name")(call), "name": call["function"]["name"]}
 
 
 def _values(arguments: str) -> str:
@@ -275,10 +270,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "approval-finish-tool-use",
-        "sends `tool_use` in both modes",
+        "sends `tool_use` with the calls of the JSON answer",
         "approval.finish-reason",
         "finish-unknown",
-        chunks(put(_FINISH, "tool_use"), when=approval, at=last),
+        chunks(put(_FINISH, "tool_use"), when=approval_json),
     ),
     # approval.content-null
     Fault(
@@ -363,11 +358,11 @@ FAULTS: tuple[Fault, ...] = (
         _each_call(drop("/function/name"), approval_stream),
     ),
     Fault(
-        "call-function-flat",
-        "puts name and arguments beside `type`, in the JSON answer",
+        "call-name-outside",
+        "puts the name beside `function`, in the JSON answer",
         "approval.tool-call-shape",
         _MADE_UP,
-        _each_call(_flat, approval_json),
+        _each_call(_name_outside, approval_json),
     ),
     # approval.arguments
     Fault(
@@ -589,10 +584,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "approval-stream-index-zero",
-        "streams the calls in fragments that all say `index` 0",
+        "gives both calls of the stream the `index` 0",
         "approval.stream",
         "tool-index-zero",
-        _in_chunks(_fragments_at_zero),
+        _each_call(put("/index", 0), approval_stream),
     ),
     # approval.stream-single
     Fault(

@@ -266,8 +266,10 @@ FAULTS: tuple[Fault, ...] = (
           _heeds(lambda document: max(64, document["max_tokens"]), _ONE_LIMIT)),
     Fault("limit-in-words", "counts four tokens for one", "completion.output-limit", "made up",
           _heeds(lambda document: document["max_tokens"] * 4, _ONE_LIMIT)),
-    Fault("limit-just-above", "gives one token more than twice the limit", "completion.output-limit", "made up",
-          _heeds(lambda document: document["max_tokens"] * 2 + 1, _ONE_LIMIT)),
+    Fault("limit-just-above", "gives one token more than twice the limit, and calls that done",
+          "completion.output-limit", "made up",
+          together(_heeds(lambda document: document["max_tokens"] * 2 + 1, _ONE_LIMIT),
+                   decides(lambda _, answer: replace(answer, finish_reason="stop"), both(plain_chat, _ONE_LIMIT)))),
     # limit-priority
     Fault("priority-max-tokens", "prefers `max_tokens` where both limits are given", "completion.limit-priority",
           "made up", _heeds(lambda document: document["max_tokens"], _TWO_LIMITS)),

@@ -68,9 +68,9 @@ def _half(end: Piece, kinds: Iterable[Kind], when: When = always) -> Behaviour:
     return together(transmits(emit, kinds, when), heads(change, kinds, when))
 
 
-def _breaks_off(keep: Callable[[list[Piece]], list[Piece]], end: Piece, when: When = always) -> Behaviour:
-    """A text stream ends without the last chunk of the chunked coding."""
-    return transmits(lambda context, pieces: [*keep(pieces), end], TEXT_STREAM, when)
+def _breaks_off(end: Piece, kinds: Iterable[Kind]) -> Behaviour:
+    """A stream ends behind `[DONE]` like this, without the last chunk of the chunked coding."""
+    return transmits(lambda context, pieces: [*pieces, end], kinds)
 
 
 def _excess(context: Context, pieces: list[Piece]) -> list[Piece]:
@@ -131,9 +131,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("body-half-silent", "falls silent in the midst of resume's answers", "http.complete", "made up",
           _half(Hang(HANG), _COMPLETION, resume)),
     Fault("stream-truncated", "closes without the last chunk of the chunked coding after `[DONE]`", "http.complete",
-          "stream-truncated", _breaks_off(list, Close())),
-    Fault("stream-truncated-reset", "resets the connection after `[DONE]`", "http.complete", "stream-truncated",
-          _breaks_off(list, Abort(0.05))),
+          "stream-truncated", _breaks_off(Close(), TEXT_STREAM)),
+    Fault("stream-truncated-approval", "closes a stream that waits for approval without the last chunk of the coding",
+          "http.complete", "stream-truncated", _breaks_off(Close(), (Kind.APPROVAL_CHUNK,))),
     Fault("stream-truncated-long", "breaks off long streams, with no `[DONE]`", "http.complete", "stream-truncated",
           transmits(lambda context, pieces: [*pieces[:12], Close()] if len(pieces) > 20 else pieces, TEXT_STREAM)),
     # json
@@ -147,7 +147,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("json-twice", "sends the JSON text of a refusal twice", "http.json", "made up",
           on_bytes(lambda context, body: body + body, ERRORS, chat)),
     Fault("json-latin-1", "sends text beyond ASCII in Latin-1", "http.json", "made up",
-          on_bytes(_latin_1, JSON_ANSWERS, non_ascii)),
+          on_bytes(_latin_1, JSON_ANSWERS)),
     Fault("json-single-quotes", "sends refusals as Python writes them", "http.json", "made up",
           on_bytes(_single_quotes, ERRORS, both(chat, has_request_id))),
     Fault("json-trailing-comma", "leaves a comma behind the last member of resume's answers", "http.json", "made up",
