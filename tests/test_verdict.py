@@ -154,7 +154,6 @@ def test_what_options_leave_out_takes_nothing() -> None:
     assert made["a.one"].state is State.FAILED
 
 
-@pytest.mark.xfail(strict=True, reason="D18: a requirement that is not applicable takes findings, and they vanish")
 def test_what_the_target_was_declared_to_lack_takes_nothing() -> None:
     bad = {"a.one": [found("a.one")], "a.four": [found("a.four")]}
     made = verdict(bad, Selection(absent={"approvals": "none"}), absorbed_by={"a.one": ("a.four",)})
@@ -303,7 +302,7 @@ selections = st.builds(
 tables = st.dictionaries(ids, st.lists(ids, max_size=2), max_size=4)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(worlds, selections, tables, st.dictionaries(ids, st.just("raised"), max_size=1), st.sampled_from([0, 1, 9]))
 def test_green_means_every_selected_must_passed(
     world: Any, selection: Selection, table: Any, errors: Any, excused: int
@@ -333,7 +332,7 @@ def test_green_means_every_selected_must_passed(
         assert outcome.state in (State.PASSED, State.FAILED) or outcome.reason
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(worlds, tables)
 def test_a_breach_is_blamed_on_somebody(world: Any, table: Any) -> None:
     made = decide(CATALOGUE, world, Selection(), absorbed_by=table)

@@ -10,6 +10,7 @@ from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.member import optional
 from conformance.checks.select import Selected, unauthenticated
 from conformance.contract.classify import Due
+from conformance.probes.refusals import NEVER_ISSUED
 from conformance.wire.exchange import TIMED_OUT, Credential
 
 SERVER_ERROR = "error.no-server-error"
@@ -24,6 +25,9 @@ def denied(requirement: str, yields_to: tuple[str, ...] = ()) -> JudgeOne:
             return
         if status is not None and status >= 500:
             yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
+            return
+        if reading.taken and reading.error is not None and not reading.streamed:
+            yield reading.unjudged("an error object, but not as an error", by="error.status")
             return
         yield reading.finding(
             requirement,
@@ -156,8 +160,14 @@ def scheme_case(reading: Reading) -> Iterator[Finding]:
         )
 
 
+_STRANGE = NEVER_ISSUED.partition(" ")[2].encode()
+"""The token that nobody issued. It is no secret, so it is not redacted, but it is somebody's for all a server knows."""
+
+
 def _answered(evidence: Evidence) -> Iterator[Reading]:
-    return (r for r in evidence.all if r.response is not None and r.whose in (Credential.OWN, Credential.SECOND))
+    """Answers to requests that bore a token."""
+    bore = (Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED)
+    return (r for r in evidence.all if r.response is not None and r.whose in bore)
 
 
 @each("auth.no-token-echo", _answered)
@@ -166,20 +176,26 @@ def no_token_echo(reading: Reading) -> Iterator[Finding]:
     response = reading.response
     if response is None:
         return
-    for name in response.redacted_headers:
+    fields, spots = list(response.redacted_headers), list(response.redacted)
+    if reading.whose is Credential.NEVER_ISSUED:
+        fields += [name for name, value in response.headers if _STRANGE in value.encode("latin-1", "replace")]
+        if (found := response.body.find(_STRANGE)) >= 0:
+            spots.append((found, len(_STRANGE)))
+    seen = Words("the token of the request")
+    for name in fields[:1]:
         yield reading.finding(
             "auth.no-token-echo",
             "a header field holds the bearer token",
             "no token in an answer",
-            Words("the token (redacted)"),
+            seen,
             f"header {name}",
         )
-    for offset, length in response.redacted[:1]:
+    for offset, length in spots[:1]:
         yield reading.finding(
             "auth.no-token-echo",
             "the body holds the bearer token",
             "no token in an answer",
-            Words("the token (redacted)"),
+            seen,
             f"byte {offset}",
             span=(offset, length),
         )

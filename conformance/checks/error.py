@@ -135,8 +135,8 @@ def status(reading: Reading) -> Iterator[Finding | Unjudged]:
     if reading.streamed:
         first = reading.chunks[0] if reading.chunks else None
         if first is not None and first.error:
-            if reading.due is Due.REFUSE:
-                yield reading.unjudged("an invalid request, answered 200", by=reading.asked.requirement)
+            if reading.due in (Due.REFUSE, Due.AUTHENTICATE):
+                yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
                 return
             yield reading.finding(
                 "error.status",
@@ -258,20 +258,23 @@ def _telling(evidence: Evidence) -> Iterator[Reading]:
 @each("error.no-internals", _telling)
 def no_internals(reading: Reading) -> Iterator[Finding]:
     """No stack trace, source path or query that the request did not hold."""
-    told_ = reading.body[:_LOOKED_AT].decode("utf-8", "replace")
+    body = reading.body[:_LOOKED_AT].decode("utf-8", "replace")
     # In JSON a stack trace's line ends and quotes are escaped; both spellings are looked at.
-    plain = told_.replace("\\n", "\n").replace('\\"', '"').replace("\\/", "/")
+    plain = body.replace("\\n", "\n").replace('\\"', '"').replace("\\/", "/")
+    fields = reading.response.headers if reading.response else ()
     sent = (reading.exchange.request.body or b"").decode("utf-8", "replace")
-    for body in (told_, plain):
-        for match in _INTERNALS.finditer(body):
+    places = [("the body", body), ("the body", plain), *((f"header {name}", value) for name, value in fields)]
+    for place, told_ in places:
+        for match in _INTERNALS.finditer(told_):
             if match.group(0) in sent or json.dumps(match.group(0))[1:-1] in sent:
                 continue
+            where = f"character {match.start()}" if place == "the body" else place
             yield reading.finding(
                 "error.no-internals",
                 "an error shows the server's inside",
                 "no stack trace, source path or query",
                 match.group(0)[:120],
-                f"character {match.start()}",
+                where,
             )
             return
 

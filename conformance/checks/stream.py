@@ -367,6 +367,8 @@ def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     expected = "a 4xx error in application/json, before any event"
     if reading.status is not None and reading.status >= 500:
         yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
+    elif reading.taken and reading.error is not None and not reading.streamed:
+        yield reading.unjudged("an error object, but not as an error", by="error.status")
     elif reading.taken:
         first = show(reading.events[0].data, 80) if reading.streamed and reading.events else "no event"
         yield reading.finding(
@@ -392,6 +394,9 @@ def refused(
     twin = reading.evidence.twin_of(reading)
     if status is not None and status >= 500:
         yield reading.unjudged(f"status {status}", by="error.no-server-error")
+        return
+    if reading.taken and reading.error is not None and not reading.streamed:
+        yield reading.unjudged("an error object, but not as an error", by="error.status")
         return
     if reading.taken:
         yield reading.finding(

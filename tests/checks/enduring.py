@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -56,11 +57,16 @@ def _large(made: Exchange) -> Exchange:
     return replace(made, request=replace(made.request, body=LARGE), note=replace(made.note, area="robust"))
 
 
-LEAVING: dict[str, Any] = {"flow": "leaving", "left_after": 3, "ending": Ending.LEFT}
-
-
-def _left() -> Exchange:
-    return chat_stream("gone", prompt=LONG_TASK, **LEAVING)
+def _left(*afterwards: Exchange) -> list[Exchange]:
+    """A client leaves mid-stream, and asks for something afterwards; one try for each of the answers to that."""
+    made = []
+    for number, later in enumerate(afterwards, 1):
+        start = 100.0 * number
+        steering: dict[str, Any] = {"flow": "leaving", "round": number, "area": "robust"}
+        gone = chat_stream(f"gone~{number}", prompt=LONG_TASK, at=start, left_after=3, ending=Ending.LEFT, **steering)
+        note = replace(later.note, probe="b", **steering)
+        made += [gone, replace(later, name=f"{later.name}~{number}", started=start + 1, note=note)]
+    return made
 
 
 ROBUST: tuple[Breaks | Holds, ...] = (
@@ -83,14 +89,15 @@ ROBUST: tuple[Breaks | Holds, ...] = (
     *(holds("robust.large-body", f"{status}", WELL, _large(refused("a", b"", status))) for status in (400, 413, 422)),
     holds("robust.large-body", "200", _large(chat("a", request_id=False))),
     holds("robust.large-body", "429", WELL, _large(limited("a"))),
-    breaks("robust.disconnect", "no answer afterwards", WELL, _left(), unanswered(
-        "b", Ending.TIMED_OUT_FIRST_BYTE, sent("b", request_id=False), flow="leaving", at=60.0, area="robust")),
-    breaks("robust.disconnect", "refused connections afterwards", WELL, _left(), unanswered(
-        "b", Ending.REFUSED, sent("b", request_id=False), flow="leaving", at=60.0)),
-    breaks("robust.disconnect", "422 afterwards", WELL, _left(), refused("b", sent("b"), flow="leaving",
-           area="robust")),
-    holds("robust.disconnect", "served afterwards", _left(), chat("b", flow="leaving")),
-    holds("robust.disconnect", "429 afterwards", WELL, _left(), limited("b", flow="leaving"), state=OPEN),
+    breaks("robust.disconnect", "no answer afterwards", WELL, *_left(
+        *[unanswered("b", Ending.TIMED_OUT_FIRST_BYTE)] * 2)),
+    breaks("robust.disconnect", "refused connections afterwards", WELL, *_left(
+        *[unanswered("b", Ending.REFUSED)] * 2)),
+    breaks("robust.disconnect", "422 afterwards", WELL, *_left(*[refused("b", sent("b"))] * 2)),
+    holds("robust.disconnect", "served afterwards", *_left(chat("b"))),
+    holds("robust.disconnect", "not served once of two tries", WELL, *_left(
+        unanswered("b"), chat("b"))),
+    holds("robust.disconnect", "429 afterwards", WELL, *_left(limited("b")), state=OPEN),
     breaks("robust.recovers", "500", WELL, refused("a", sent("a"), 500, phase="recover")),
     breaks("robust.recovers", "refused connections", WELL, unanswered("a", Ending.REFUSED, phase="recover")),
     holds("robust.recovers", "200", chat("a", phase="recover")),
@@ -125,15 +132,34 @@ def _both(name: str) -> Exchange:
     return put(chat(name, body=_same_id(name)), "/kitemesh/request_id", "req-both")
 
 
-SLOW = replace(
-    chat_stream("slow", [f"{n}\n" for n in range(30)], prompt=LONG_TASK, flow="slow", took=8.0, slow=True), started=20.0
-)
+def _neither(name: str) -> Exchange:
+    return put(refused(name, _same_id(name), 409), "/error/request_id", "req-both")
 
 
-def _beside(took: float, made: Exchange | None = None) -> Exchange:
-    """A request that was sent while another was read slowly."""
-    other = made or chat("a", flow="slow")
-    return replace(other, started=21.0, finished=took)
+def _pairs(first: Callable[[str], Exchange], second: Callable[[str], Exchange], tries: int = 2) -> list[Exchange]:
+    """Two requests with one `request_id` at the same time, tried so often."""
+    made = []
+    for number in range(1, tries + 1):
+        for probe, make in (("a", first), ("b", second)):
+            one = make(f"{probe}~{number}")
+            note = replace(one.note, probe=probe, round=number, flow="same", area="isolation", group="same")
+            made.append(replace(one, started=100.0 * number, note=note))
+    return made
+
+
+def _slow(*waits: float) -> list[Exchange]:
+    """One client reads a stream slowly, another waits so long for its answer meanwhile; one try for each wait."""
+    made = []
+    for number, wait in enumerate(waits, 1):
+        start = 100.0 * number
+        steering: dict[str, Any] = {"flow": "slow", "round": number, "area": "isolation"}
+        stream = chat_stream(f"slow~{number}", [f"{n}\n" for n in range(30)], prompt=LONG_TASK, at=start, took=8.0,
+                             slow=True, probe="slow", **steering)  # fmt: skip
+        made += [stream, chat(f"a~{number}", at=start + 1, took=wait, probe="a", **steering)]
+    return made
+
+
+USUAL = [chat(f"usual-{number}") for number in range(5)]
 
 
 ISOLATION: tuple[Breaks | Holds, ...] = (
@@ -155,20 +181,20 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
     holds("isolation.content", "a word that the request holds itself", chat("a"), chat(
         "b", word("a"), prompt=f"Reply with just this word: {word('b')}, not {word('a')}")),
     holds("isolation.content", "each its own", chat("a"), chat("b")),
-    breaks("isolation.same-request-id", "500 to one", *_together(_both("a"), with_status(
-        refused("b", _same_id("b")), 500))),
-    breaks("isolation.same-request-id", "neither is served", *_together(*(refused(
-        name, _same_id(name), 409, area="robust") for name in "ab"))),
-    breaks("isolation.answers", "one id for two of one request_id", *_together(_both("a"), put(
-        put(_both("b"), "/id", completion("a", "")["id"]), "/kitemesh/execution_id",
-        completion("a", "")["kitemesh"]["execution_id"]))),
-    holds("isolation.same-request-id", "both served", *_together(_both("a"), _both("b"))),
-    holds("isolation.same-request-id", "409 to one", *_together(_both("a"), put(
-        refused("b", _same_id("b"), 409), "/error/request_id", "req-both")),
-        wrong="D12: a 4xx to one of two that share a request_id is no breach of accept.metadata"),
-    breaks("isolation.slow-reader", "held up until it is done", WELL, chat("x"), chat("y"), SLOW, _beside(7.0)),
-    holds("isolation.slow-reader", "served at once", WELL, SLOW, _beside(0.3)),
-    holds("isolation.slow-reader", "a slow model", SLOW, _beside(2.5), replace(chat("b"), finished=2.5)),
+    breaks("isolation.same-request-id", "500 to one", *_pairs(_both, lambda name: with_status(
+        put(refused(name, _same_id(name)), "/error/request_id", "req-both"), 500))),
+    breaks("isolation.same-request-id", "neither is served", *_pairs(_neither, _neither)),
+    breaks("isolation.same-request-id", "the answer to the other", *_pairs(_both, lambda name: put(
+        _both(name), "/choices/0/message/content", word(name.replace("b", "a"))))),
+    breaks("completion.id-unique", "one id for two of one request_id", *_pairs(_both, lambda name: put(
+        _both(name), "/id", completion(name.replace("b", "a"), "")["id"]))),
+    holds("isolation.same-request-id", "both served", *_pairs(_both, _both)),
+    holds("isolation.same-request-id", "409 to one", *_pairs(_both, _neither)),
+    holds("isolation.same-request-id", "409 to the other", *_pairs(_neither, _both)),
+    breaks("isolation.slow-reader", "held up until it is done", *USUAL, *_slow(7.0, 7.0)),
+    holds("isolation.slow-reader", "held up once of two tries", *USUAL, *_slow(7.0, 0.3)),
+    holds("isolation.slow-reader", "served at once", *USUAL, *_slow(0.3)),
+    holds("isolation.slow-reader", "a slow model", *_slow(2.5), *(replace(one, finished=2.5) for one in USUAL)),
 )  # fmt: skip
 
 ROWS: tuple[Breaks | Holds, ...] = (*ROBUST, *ISOLATION)

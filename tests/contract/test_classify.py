@@ -351,7 +351,7 @@ MEMBERS = ["model", "messages", "stream", "max_tokens", "max_completion_tokens",
            "approved_tool_execution_ids", "denied_tools", "extra"]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from(MEMBERS), json_values), st.sampled_from([CHAT, RESUME]))
 def test_never_raises_and_agrees_with_the_schema(changes: dict[str, Any], path: str) -> None:
     body = {**(decision() if path == RESUME else chat()), **changes}
@@ -363,7 +363,7 @@ def test_never_raises_and_agrees_with_the_schema(changes: dict[str, Any], path: 
         assert found.due is not Due.REFUSE
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=60))
 def test_never_raises_on_octets(body: bytes) -> None:
     assert asked(body).due in (Due.REFUSE, Due.OPEN)

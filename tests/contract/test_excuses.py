@@ -82,7 +82,6 @@ def test_words_that_do_not(message: str) -> None:
         "The field `temperature` was flagged as invalid",
     ],
 )
-@pytest.mark.xfail(strict=True, reason="D14: names the field `model`, or says flagged, and no limit of a model")
 def test_words_about_the_field_model_do_not(message: str) -> None:
     assert told(message) is None
 

@@ -192,8 +192,6 @@ FAULTS: tuple[Fault, ...] = (
           "accept.generated", "made up",
           refuses(both(streamed_chat, any_message(role("system")), has("temperature")))),
     # any-valid
-    Fault("two-systems-refused", "takes one system message, not two", "accept.any-valid", "made up",
-          refuses(both(plain_chat, _turns("system", "system")))),
     Fault("member-order-refused", "wants `model` to be the first member", "accept.any-valid", "made up",
           refuses(both(plain_chat, unless(_model_first)))),
     Fault("many-parts-refused", "takes no more than three content parts", "accept.any-valid", "made up",

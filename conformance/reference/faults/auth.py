@@ -184,8 +184,6 @@ FAULTS: tuple[Fault, ...] = (
           "takes a request without Authorization for the caller who came before",
           "auth.missing-header", "made up",
           _lets_in(_lets_in_after_a_friend)),
-    Fault("token-in-query", "takes the token from the query where Authorization is absent", "auth.missing-header",
-          "token-elsewhere", _lets_in(both(chat, _absent, _token_in_query))),
     # empty-bearer
     Fault("empty-bearer-served",
           "serves a request with `Bearer` and nothing after it",

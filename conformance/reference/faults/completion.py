@@ -170,9 +170,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("completion-model-null", "sends `model` null", "completion.schema", "model-null", sets("/model", None)),
     Fault("completion-id-number", "sends a number as `id`", "completion.schema", "made up",
           sets("/id", lambda context, _: context.nth)),
-    Fault("completion-choices-null", "sends `choices` null to the mode `orch`", "completion.choices", "made up",
+    Fault("completion-choices-null", "sends `choices` null to the mode `orch`", "completion.schema", "made up",
           sets("/choices", None, when=mode_is("orch"))),
-    Fault("completion-no-index", "sends a choice without `index`", "completion.choices", "made up",
+    Fault("completion-no-index", "sends a choice without `index`", "completion.schema", "made up",
           _choice(lambda choice: {k: v for k, v in choice.items() if k != "index"})),
     # id-unique
     Fault("id-constant", "gives every answer one id", "completion.id-unique", "made up",
@@ -180,8 +180,6 @@ FAULTS: tuple[Fault, ...] = (
     Fault("id-empty", "sends an empty id", "completion.id-unique", "id-empty", sets("/id", "")),
     Fault("id-wraps", "begins anew to count ids after 16 answers", "completion.id-unique", "made up",
           sets("/id", _wraps)),
-    Fault("id-of-paused", "gives resume's answers the id of the paused one", "completion.id-unique", "made up",
-          Behaviour(decide=_paused_id)),
     # created
     Fault("created-ms", "gives `created` in milliseconds", "completion.created", "created-ms",
           sets("/created", lambda _, created: created * 1000)),

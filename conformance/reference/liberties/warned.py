@@ -10,7 +10,6 @@ from conformance.reference.decision import Refuse
 from conformance.reference.fault import Fault
 from conformance.reference.intake import Refusal
 from conformance.reference.liberties.making import (
-    STREAMS,
     Object,
     When,
     at_path,
@@ -222,13 +221,6 @@ WARNED: tuple[Fault, ...] = (
         "approval.content-null",
         "made up",
         _content("I will create a ticket."),
-    ),
-    Fault(
-        "sse-retry-alone",
-        "A block with `retry:` and no data, which the standard takes and the client that people use does not.",
-        "sdk.openai-stream",
-        "made up",
-        on_bytes(lambda _, pieces: [Out(b"retry: 3000\n\n"), *pieces], *STREAMS),
     ),
     Fault(
         "usage-total-above-sum",
