@@ -230,6 +230,12 @@ def test_reports_are_written(world, conformance, pytester):
     assert document["verdict"] == "nonconformant"
 
 
+def test_the_report_and_the_log_link_each_other(world, conformance, pytester):
+    conformance("--conformance-output", "out", "--html=logs/log.html", "--self-contained-html")
+    assert 'href="../logs/log.html"' in (pytester.path / "out" / "report.html").read_text(encoding="utf-8")
+    assert '<a href="../out/report.html">' in (pytester.path / "logs" / "log.html").read_text(encoding="utf-8")
+
+
 def test_junit_knows_requirement_level_and_area(world, conformance, pytester):
     world.broken = {"stream.done": 1}
     world.unseen = {"resume.expired": "no leave to wait"}

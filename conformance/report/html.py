@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from conformance.report.curl import curl
 from conformance.report.excerpt import excerpt
 from conformance.report.octets import Part
 from conformance.report.offence import Offence, offence
-from conformance.verdict import Conclusion, Outcome, State
+from conformance.verdict import Conclusion, Outcome, State, Verdict
 from conformance.wire.exchange import Ending, Exchange, Headers, Response
 
 LARGEST = 2_000_000
@@ -218,7 +218,10 @@ def _render(account: Account, evidence: Evidence, bounds: Bounds, files: Mapping
         areas=areas,
         columns=[s for s in (PASSED, *SIGNS[:-1]) if s in (PASSED, FAILED, WARNED) or getattr(total, s.key)],
         meaning=_MEANING,
-        unjudged=[(_BY_STATE[state], state, why, of) for (state, why), of in tally.unjudged(verdict).items()],
+        unjudged=[
+            (_BY_STATE[state], state, why, [*_names(outcomes, verdict)])
+            for (state, why), outcomes in tally.unjudged(verdict).items()
+        ],
         errors=tally.errors(verdict),
         broken=_broken(failed, evidence, bounds, set(account.options.recorded().get("headers", ()))),
         sources=SOURCES,
@@ -243,6 +246,13 @@ def _areas(account: Account) -> list[Area]:
         signs = tuple((outcome, sign_of(outcome)) for outcome in outcomes)
         found.append(Area(row, titles.get(row.area, ""), signs, broken[0] if broken else ""))
     return found
+
+
+def _names(outcomes: Sequence[Outcome], verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """What is to be read, and the id of the place in the page that it leads to; whole areas in one word."""
+    for name in tally.names(outcomes, verdict).split(", "):
+        area, whole, _ = name.partition(".* (")
+        yield name, f"area-{area}" if whole else f"req-{name}"
 
 
 def _facts(account: Account) -> list[tuple[str, str]]:
@@ -352,11 +362,17 @@ def _head(reading: Reading, where: Offence) -> tuple[tuple[Part, ...], ...]:
 
 def _excerpt(reading: Reading, where: Offence, bounds: Bounds) -> tuple[Part, ...]:
     """The offending octets and what is around them; of other answers the beginning."""
-    if not reading.body:
-        return (Part("left", "an empty body"),) if reading.response and reading.known else ()
+    body = _body(reading)
+    if not body:
+        return (Part("left", "an empty body"),) if reading.response and reading.response.body_known else ()
     if where.span is None:
-        return octets.whole(reading.body, 2 * bounds.beside)
-    return octets.around(reading.body, where.span, where.missing, bounds.beside, bounds.marked)
+        return octets.whole(body, 2 * bounds.beside)
+    return octets.around(body, where.span, where.missing, bounds.beside, bounds.marked)
+
+
+def _body(reading: Reading) -> bytes:
+    """The answer's body; where its content coding cannot be undone, as it came."""
+    return reading.body or (reading.response.body if reading.response else b"")
 
 
 def _whole(reading: Reading, where: Offence, most: int, secret: set[str]) -> Whole:
@@ -369,7 +385,7 @@ def _whole(reading: Reading, where: Offence, most: int, secret: set[str]) -> Who
         request_note="" if sent else "not recorded" if sent is None else "empty",
         status_line=_status_line(response) if response else "",
         fields=tuple((excerpt(k, 120), excerpt(v, 1000)) for k, v in response.headers) if response else (),
-        body=octets.whole(reading.body, most, where.span, where.missing) if response else (),
+        body=octets.whole(_body(reading), most, where.span, where.missing),
         note=_ending(reading.exchange),
     )
 

@@ -58,6 +58,7 @@ def _window(
             parts.append(Part("lack", f"{visible(missing)} is missing here" if missing else _here(start, body)))
         elif length > most:
             tail = _border(body, start + most)
+            tail = tail if tail > start else start + most
             parts.append(Part("mark", readable(body[start:tail])))
             parts.append(Part("left", f" … {_count(start + length - tail)} more of it … "))
             end = start + length

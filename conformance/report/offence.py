@@ -18,6 +18,7 @@ from conformance.wire.sse import Event
 
 _PLACE = re.compile(r"(?:event (?P<event>\d{1,9}))?(?:(?:, )?byte (?P<byte>\d{1,12}))?(?:, )?(?P<pointer>/.*)?", re.S)
 _CHARACTER = re.compile(r"character \d+")
+_LITERAL = re.compile(rb"-?[A-Za-z]{2,12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,10 @@ def _quoted(observed: str, body: bytes) -> tuple[int, int] | None:
 
 
 def _within(span: tuple[int, int] | None, body: bytes) -> tuple[int, int] | None:
-    """The span as far as the body reaches: one that begins behind it lies at its end."""
+    """The span as far as the body reaches: one that begins behind it lies at its end. A literal is taken whole."""
     if span is None or not body:
         return None
     start = min(max(span[0], 0), len(body))
+    if span[1] == 1 and (literal := _LITERAL.match(body, start)):
+        return start, literal.end() - start
     return start, min(max(span[1], 0), len(body) - start)

@@ -322,7 +322,7 @@ SDK: tuple[Breaks | Holds, ...] = (
         chat("a"), f"/{BOOKKEEPING}", ["id"])),
     holds("sdk.openai-completion", "unknown members", put(chat("a"), "/x", {"y": [1]})),
     holds("sdk.openai-completion", "an answer that was cut", put(chat("a"), "/choices/0/finish_reason", "length")),
-    holds("sdk.openai-stream", "retry in a block of its own, which the client stumbles over", _line(b"retry: 3000\n\n")),
+    holds("sdk.openai-stream", "retry in a block of its own, over which the client falls", _line(b"retry: 3000\n\n")),
     holds("sdk.openai-stream", "a BOM at the very start, likewise", _bytes(lambda data: b"\xef\xbb\xbf" + data)),
     breaks("sdk.openai-stream", "a member that the client takes for its own", put(
         A, f"/choices/0/delta/{BOOKKEEPING}", ["content"], 1)),

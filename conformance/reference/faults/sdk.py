@@ -1,8 +1,9 @@
 """Faults that break a requirement of the area sdk alone: what the contract lets pass, and the client cannot read.
 
-Each was tried on the official `openai` client for Python. It loses no time on what the standards allow: its reader of
-event streams hands on blocks that hold `id:` or `retry:` alone, and fails at their empty data; it knows no byte order
-mark; and it builds its models by keyword arguments, one of which has a name that an answer may use, too.
+Each was tried on the official `openai` client for Python. It builds its models by keyword arguments, one of which has
+a name that an answer may use, too, and it reads no number of more digits than Python does. What it fails at although
+the standard of event streams allows it (`id:` or `retry:` alone in a block, a byte order mark at the start) is no fault
+of a server: those are liberties.
 """
 
 from __future__ import annotations
@@ -12,17 +13,12 @@ from dataclasses import replace
 from conformance.reference.behaviour import Behaviour, Context, Kind
 from conformance.reference.fault import Fault
 from conformance.reference.faults.making_streams import (
-    Object,
     When,
     chunks,
     contents,
-    every_event,
-    first,
+    last,
     put,
-    shaped,
-    text_of,
     text_stream,
-    with_text,
 )
 from conformance.reference.incoming import Endpoint
 from conformance.reference.transmission import Out, Piece
@@ -57,23 +53,6 @@ def _with_huge_number(when: When, at_last: bool = False) -> Behaviour:
     return Behaviour(emit=emit)
 
 
-def _text_at_once(objects: list[Object]) -> list[Object]:
-    """The first piece of text in the chunk that opens the answer, beside the role."""
-    opening, spoken, *rest = objects
-    return [with_text(opening, text_of(spoken)), *rest]
-
-
-def _bom_before_text() -> Behaviour:
-    """A byte order mark at the start, which W allows, before a chunk that bears text."""
-    merged = shaped(lambda context, objects: _text_at_once(objects), text_stream)
-    return replace(merged, emit=every_event(lambda octets: b"\xef\xbb\xbf" + octets, at=first).emit)
-
-
-def _id_and_pings() -> Behaviour:
-    """Ids on the events with text, and a comment in a block of its own before each."""
-    return every_event(lambda octets: b": ping\n\nid: 1\n" + octets, at=contents)
-
-
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "sdk-completion-bookkeeping",
@@ -102,6 +81,13 @@ FAULTS: tuple[Fault, ...] = (
         "sdk.openai-stream",
         _MADE_UP,
         chunks(put(f"/choices/0/delta/{_BOOKKEEPING}", ["content"]), at=contents),
+    ),
+    Fault(
+        "sdk-stream-bookkeeping-last",
+        "sends its private `_fields_set` with the chunk that closes the answer",
+        "sdk.openai-stream",
+        _MADE_UP,
+        chunks(put(f"/{_BOOKKEEPING}", ["id", "choices"]), at=last),
     ),
     Fault(
         "sdk-stream-huge-number",

@@ -220,6 +220,26 @@ _APART = {
 """What shows only while several requests are under way, or at the first try."""
 
 
+_UNDECIDED = dict.fromkeys(
+    (
+        "resume.approve",
+        "resume.deny",
+        "resume.stream",
+        "resume.execution-continues",
+        "resume.approval-id",
+        "resume.decision-shape",
+        "resume.further-round",
+        "resume.refusal-keeps",
+        "resume.race",
+        "resume.expired",
+        "resume.replay",
+        "resume.request-fields",
+        "isolation.slow-reader",
+    ),
+    "the answer to each resume is lost",
+)
+
+
 def _passing(id_: str, summary: str, source: str, behaviour: Behaviour) -> Liberty:
     """A trouble that passes."""
     return Liberty(id_, summary, source, behaviour, _APART)
@@ -405,6 +425,7 @@ LIBERTIES: tuple[Liberty, ...] = (
         "The answer to each resume is lost once, though it was carried out.",
         _NETWORK,
         _lost(each_first(1, on_resume)),
+        _UNDECIDED,
     ),
     _passing(
         "reset-within-once", "Every seventh answer breaks off in its midst, once.", _NETWORK, _broken_off(every(7, 1))
@@ -420,5 +441,6 @@ LIBERTIES: tuple[Liberty, ...] = (
         "504 once for each JSON resume, though it was carried out.",
         _EXCUSED + "504",
         _gateway_times_out(each_first(1, lambda i: on_resume(i) and _json(i)), 504),
+        _UNDECIDED,
     ),
 )

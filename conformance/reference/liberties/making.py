@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
@@ -194,31 +195,32 @@ def without_headers(*names: str, kinds: tuple[Kind, ...] = EVERYTHING) -> Behavi
 
 
 def by_hand(
-    fields: Mapping[str, str] | None = None,
     *,
+    clock: float | None = None,
     version: str = "1.1",
     chunked: bool = False,
     reason: bool = True,
-    interim: bytes = b"",
     colon: str = ": ",
 ) -> Behaviour:
     """The whole answer written past the HTTP library: delimited by the connection's end, or chunked.
 
-    `fields` are more header fields; no Date is sent unless it is among them. `interim` goes before the status line.
-    `reason`: whether there is a reason phrase. `colon`: what stands between a field's name and its value.
+    `clock`: seconds by which the server's Date is ahead; None: no Date is sent. `reason`: whether there is a reason
+    phrase. `colon`: what stands between a field's name and its value.
     """
 
     def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
         status = HTTPStatus(context.decision.status if isinstance(context.decision, Refuse) else 200)
         lines = [f"HTTP/{version} {status.value} {status.phrase if reason else ''}"]
         media_type = "text/event-stream" if context.stream else "application/json"
-        told = {"Content-Type": media_type, "Cache-Control": "no-store", "Connection": "close", **(fields or {})}
+        told = {"Content-Type": media_type, "Cache-Control": "no-store", "Connection": "close"}
+        if clock is not None:
+            told["Date"] = formatdate(context.incoming.at + clock, usegmt=True)
         if isinstance(context.decision, Refuse):
             told.update(context.decision.headers)
         if chunked:
             told["Transfer-Encoding"] = "chunked"
         lines += [f"{name}{colon}{value}" for name, value in told.items()]
-        head = interim + "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
         outs = [piece for piece in pieces if isinstance(piece, Out)]
         # A chunk extension and a trailer field: rare, and part of the coding (RFC 9112, section 7.1).
         frame = _as_chunk if chunked else bytes

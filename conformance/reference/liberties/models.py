@@ -141,7 +141,12 @@ def _stutters(_: Context, pieces: list[Piece]) -> list[Piece]:
 
 _UNHEEDING = {"completion.uses-prompt": "this model does not repeat the word that it is asked for"}
 
-_TERSE = {**_UNHEEDING, "stream.incremental": "no answer is long enough", "isolation.slow-reader": "nor slow enough"}
+_SHORT = {
+    "stream.incremental": "no answer is long enough",
+    "isolation.slow-reader": "no answer is long enough",
+    "robust.disconnect": "no stream lasts long enough to be left",
+}
+_TERSE = {**_UNHEEDING, **_SHORT}
 
 LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
@@ -189,6 +194,7 @@ LIBERTIES: tuple[Liberty, ...] = (
         "The whole prompt comes back.",
         _CANNED,
         _saying(lambda _, incoming: prompt_of(incoming) or "Well?"),
+        _SHORT,
     ),
     Liberty(
         "model-summarises",
@@ -222,6 +228,7 @@ LIBERTIES: tuple[Liberty, ...] = (
             _saying(lambda text, _: f"{text} " + " ".join(f"w{n}" for n in range(3_000))),
             set_to(token_interval=0, chunk_tokens=8),
         ),
+        _SHORT,
     ),
     Liberty(
         "model-replacement-characters",
@@ -262,14 +269,14 @@ LIBERTIES: tuple[Liberty, ...] = (
         "No time at all.",
         "stream.incremental: of a long answer, a second or more in all",
         set_to(token_interval=0),
-        {"stream.incremental": "no answer takes a second"},
+        _SHORT,
     ),
     Liberty(
         "model-queued",
         "One answer at a time, in the order of asking.",
         "isolation: serves N concurrent requests, one behind the other",
         together(_queued(1, 0.01), set_to(token_interval=0.002)),
-        {"stream.incremental": "no answer takes a second"},
+        _SHORT,
     ),
     Liberty(
         "model-few-slots",

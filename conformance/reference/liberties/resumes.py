@@ -276,14 +276,14 @@ LIBERTIES: tuple[Liberty, ...] = (
         "expires-in-ages",
         "`expires_at` at the end of the year 9999.",
         _WHEN,
-        together(set_to(approval_ttl=86_400.0), _stamped(lambda at: "9999-12-31T23:59:59.999Z")),
+        together(set_to(approval_ttl=86_400.0, brief_ttl=86_400.0), _stamped(lambda at: "9999-12-31T23:59:59.999Z")),
         {"resume.expired": "nobody waits so long"},
     ),
     Liberty(
         "expires-in-a-day",
         "Approvals wait for a day.",
         "resume.expired: where waiting for it is allowed",
-        set_to(approval_ttl=86_400.0),
+        set_to(approval_ttl=86_400.0, brief_ttl=86_400.0),
         {"resume.expired": "nobody waits so long"},
     ),
     Liberty(
@@ -530,6 +530,11 @@ LIBERTIES: tuple[Liberty, ...] = (
         "The loser of a race gets 429 (locked), `Retry-After: 1`, and after that 409.",
         "Answers that excuse: 429",
         Behaviour(decide=_locked),
+        {
+            "resume.race": "the loser is asked again until it is refused",
+            "isolation.same-request-id": "after a 429 fewer requests are under way",
+            "isolation.slow-reader": "after a 429 fewer requests are under way",
+        },
     ),
     Liberty(
         "resume-ids-upper-exact",

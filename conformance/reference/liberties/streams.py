@@ -296,7 +296,10 @@ def _text(value: Any) -> Behaviour:
     return on_objects(value, Kind.CHUNK)
 
 
-_FAST = {"stream.incremental": "no answer takes a second"}
+_FAST = {
+    "stream.incremental": "no answer takes a second",
+    "robust.disconnect": "no stream lasts long enough to be left",
+}
 _SHORT = {
     "stream.incremental": "no answer has enough chunks",
     "robust.disconnect": "no stream lasts long enough to be left",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import calendar
 import gzip
 import time
-from email.utils import formatdate
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
@@ -80,11 +79,7 @@ def _skewed(seconds: float) -> Behaviour:
         value = at_path(value, ("created",), lambda created: created + int(seconds))
         return at_path(value, ("kitemesh", "expires_at"), later)
 
-    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
-        date = formatdate(context.incoming.at + seconds, usegmt=True)
-        return by_hand({"Date": date}).emit(context, pieces)
-
-    return together(on_objects(told, *SERVED), Behaviour(emit=emit))
+    return together(on_objects(told, *SERVED), by_hand(clock=seconds))
 
 
 def _seconds(moment: time.struct_time) -> float:
@@ -188,20 +183,20 @@ LIBERTIES: tuple[Liberty, ...] = (
         "close-delimited",
         "HTTP/1.1 without Content-Length or chunks: the body ends with the connection.",
         "RFC 9112, section 6.3, rule 8",
-        by_hand({"Date": formatdate(time.time(), usegmt=True)}),
+        by_hand(clock=0.0),
     ),
-    Liberty("http-1-0", "Answers as HTTP/1.0.", "RFC 9112, section 2.5 and 6.3", by_hand(version="1.0")),
+    Liberty("http-1-0", "Answers as HTTP/1.0.", "RFC 9112, section 2.5 and 6.3", by_hand(clock=0.0, version="1.0")),
     Liberty(
         "chunk-extensions-and-trailers",
         "The chunked coding with chunk extensions, upper-case sizes and a trailer field.",
         "RFC 9112, section 7.1",
-        by_hand(chunked=True),
+        by_hand(clock=0.0, chunked=True),
     ),
     Liberty(
         "no-reason-phrase",
         "No reason phrase, and no space behind the colon of a header field.",
         "RFC 9112, sections 4 and 5",
-        by_hand(reason=False, colon=":"),
+        by_hand(clock=0.0, reason=False, colon=":"),
     ),
     Liberty(
         "early-hints",

@@ -1,0 +1,133 @@
+"""Transcripts in files are judged without a network: conforming, faulty, and with one octet changed."""
+
+from __future__ import annotations
+
+import re
+import socket
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from checks.transcripts import CONFORMING, DIRECTORY, FAULTS, faulty
+
+from conformance import run
+from conformance.verdict import State, Verdict
+from conformance.wire import har
+from conformance.wire.exchange import Transcript
+
+EXPECTED: dict[str, Any] = tomllib.loads((DIRECTORY / "expected.toml").read_text(encoding="utf-8"))
+NAMES = sorted(EXPECTED)
+LARGEST = 40 * 1024
+
+
+@cache
+def text(name: str) -> str:
+    return (DIRECTORY / f"{name}.har").read_text(encoding="utf-8")
+
+
+def judged(transcript: Transcript) -> Verdict:
+    return run.judge(transcript).verdict
+
+
+def states(verdict: Verdict) -> dict[str, State]:
+    return {outcome.requirement.id: outcome.state for outcome in verdict.outcomes}
+
+
+def failed(verdict: Verdict) -> list[str]:
+    return [id_ for id_, state in states(verdict).items() if state is State.FAILED]
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("judging opened a socket")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outcome_is_the_expected_one(name: str) -> None:
+    verdict = judged(har.load(DIRECTORY / f"{name}.har"))
+    assert failed(verdict) == EXPECTED[name]["failed"]
+    assert verdict.conclusion == EXPECTED[name]["conclusion"], verdict.sentence
+    assert State.ERROR not in states(verdict).values()
+
+
+def test_every_file_is_expected() -> None:
+    assert sorted(path.stem for path in DIRECTORY.glob("*.har")) == NAMES == sorted(["conforming", *FAULTS])
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_faulty_file_is_the_conforming_one_with_its_change(name: str) -> None:
+    assert har.load(text(name)) == har.load(har.dumps(faulty(har.load(CONFORMING), name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_is_small_and_tells_nothing_of_its_making(name: str) -> None:
+    written = text(name)
+    assert len(written.encode()) < LARGEST
+    assert not re.search(r"127\.0\.0\.1|localhost|km_[a-z]|/home/|/tmp/|/usr/", written)
+    assert set(re.findall(r'"Bearer ([^"]*)"', written)) <= {"*" * 18}
+    assert har.load(har.dumps(har.load(written))) == har.load(written)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_judging_again_says_the_same(name: str) -> None:
+    transcript = har.load(text(name))
+    assert states(judged(transcript)) == states(judged(har.load(har.dumps(transcript))))
+
+
+# --- one octet -------------------------------------------------------------------------------------------------------
+
+STREAM = "accept-stream"
+FLIPS = [
+    # (what stands in the stream's text of the HAR, what is made of it, the requirement that it breaks)
+    ("data: [DONE]\\n\\n", "data: [DONE]\\nx", "stream.framing"),
+    ('\\"finish_reason\\":\\"stop\\"', '\\"finish_reason\\":\\"stoq\\"', "chunk.finish-reason"),
+    ("chat.completion.chunk", "chat.completion.chunc", "chunk.schema"),
+    ('data: {\\"id', 'data: [\\"id', "stream.json-data"),
+    ("assistant", "assistent", "chunk.opens"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "requirement"), FLIPS)
+def test_one_octet_of_a_stream_flips_one_requirement(before: str, after: str, requirement: str) -> None:
+    lines = text("conforming").split("\n")
+    (number,) = [n for n, line in enumerate(lines) if f'"_name": "{STREAM}"' in line]
+    assert before in lines[number]
+    lines[number] = lines[number].replace(before, after, 1)
+    was, now = har.load(text("conforming")), har.load("\n".join(lines))
+    changed = [(a, b) for one, two in zip(was, now, strict=True) for a, b in octets_apart(one, two)]
+    assert len(changed) == 1
+    before_states, after_states = states(judged(was)), states(judged(now))
+    flipped = {id_ for id_ in before_states if before_states[id_] != after_states[id_]}
+    assert flipped == {requirement}
+    assert after_states[requirement] is State.FAILED
+
+
+def octets_apart(one: Any, other: Any) -> list[tuple[int, int]]:
+    """The octets in which two answers differ."""
+    return [(a, b) for a, b in zip(one.response.body, other.response.body, strict=True) if a != b]
+
+
+def test_without_options_a_transcript_is_judged_as_somebody_elses() -> None:
+    """A HAR whose log tells nothing of a run: what the suite alone knows is not exercised, and nothing fails."""
+    bare = Transcript(har.load(CONFORMING).exchanges)
+    verdict = judged(bare)
+    assert not failed(verdict)
+    assert verdict["resume.approval-unknown"].state is State.NOT_EXERCISED
+    assert verdict["completion.schema"].state is State.PASSED
+
+
+def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path: Path) -> None:
+    # A resume without the answer that asked for it is one of an approval that was never given.
+    alone = [exchange for exchange in har.load(CONFORMING) if b'"approval_id"' not in (exchange.request.body or b"")]
+    for exchange in alone:
+        path = tmp_path / "one.har"
+        path.write_text(har.dumps(Transcript((exchange,), har.load(CONFORMING).options)), encoding="utf-8")
+        verdict = judged(har.load(path))
+        assert not failed(verdict)
+        assert State.ERROR not in states(verdict).values()
