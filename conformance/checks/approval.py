@@ -18,7 +18,16 @@ from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.json_text import read_json
 from conformance.checks.member import ABSENT, get, moment, optional, utc, uuid
-from conformance.checks.select import Selected, on_chat, standard, text_streams, waiting, waiting_streams, whole_streams
+from conformance.checks.select import (
+    Selected,
+    on_chat,
+    served_streams,
+    standard,
+    text_streams,
+    waiting,
+    waiting_streams,
+    whole_streams,
+)
 from conformance.checks.stream import done_missing
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
@@ -206,6 +215,8 @@ def _with_calls(evidence: Evidence) -> Selected:
             yield reading.unjudged("a call is no object", by="approval.tool-call-shape")
         elif isinstance(reading, Reading) and not reading.calls:
             yield reading.unjudged("no call is there", by=_without_calls(reading))
+        elif isinstance(reading, Reading) and any(True for _ in _one_index_for_two(reading, "approval.stream")):
+            yield reading.unjudged("two calls share an index", by="approval.stream")
         else:
             yield reading
 
@@ -278,9 +289,6 @@ def _uuid_rule(requirement: str, member: str) -> Rule:
             return
         value = reading.kitemesh.get(member, ABSENT)
         if uuid(value) is None:
-            if value is ABSENT and reading.asked.stream and member == "approval_id":
-                yield reading.unjudged("no chunk's `kitemesh` has an `approval_id`", by="approval.stream")
-                return
             yield reading.finding(named, f"`{member}` is no UUID", "a UUID", value, f"/kitemesh/{member}")
 
     return rule
@@ -320,12 +328,27 @@ def expires_at(reading: Reading, requirement: str = "approval.expires-at") -> It
 
 
 def _whole(evidence: Evidence) -> Selected:
-    return (r for r in on_chat(whole_streams(evidence)) if isinstance(r, Unjudged) or r.waits)
+    """Streams that ask for an approval, and answers that ask for one in JSON where a stream was asked for."""
+    yield from (r for r in on_chat(whole_streams(evidence)) if isinstance(r, Unjudged) or r.waits)
+    for reading in on_chat(served_streams(evidence)):
+        if (
+            isinstance(reading, Reading)
+            and not reading.streamed
+            and get(reading.object, "choices", 0, "message", "tool_calls")
+        ):
+            yield reading
 
 
 @each("approval.stream", _whole)
 def stream(reading: Reading, requirement: str = "approval.stream") -> Iterator[Finding | Unjudged]:
     """The calls, `finish_reason` and the approval's `kitemesh`, then `[DONE]`."""
+    if not reading.streamed:
+        if not broken_elsewhere(reading.evidence, "stream.media-type", lambda other: other is reading):
+            seen = Words(reading.media_type)
+            yield reading.finding(
+                requirement, "the approval is not streamed", "an event stream", seen, "header Content-Type"
+            )
+        return
     for found in done_missing(reading, requirement):
         if isinstance(found, Finding) and broken_elsewhere(reading.evidence, "stream.done", lambda other: other.waits):
             yield reading.unjudged("other streams do not end with [DONE] either", by="stream.done")
@@ -350,7 +373,7 @@ def stream(reading: Reading, requirement: str = "approval.stream") -> Iterator[F
             "the whole stream",
             yields_to=("chunk.finish-once",),
         )
-    if not any(chunk.approves for chunk in reading.chunks):
+    if not reading.kitemesh:
         yield reading.finding(
             requirement,
             "the stream brings tool calls and no approval",

@@ -252,6 +252,9 @@ def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Ite
                     f"{chunk.place}, /choices/{index}/finish_reason",
                 )
                 return
+    if reading.waits and not any(count.values()):
+        yield reading.unjudged("the stream of an approval never finishes", by="approval.stream")
+        return
     if missing := sorted(index for index, seen in count.items() if not seen):
         yield reading.finding(
             requirement,

@@ -167,7 +167,7 @@ def _without_call(evidence: Evidence) -> Selected:
         if (
             isinstance(reading, Unjudged)
             or not reading.waits
-            or not get(reading.object, "choices", 0, "message", "tool_calls")
+            or not (get(reading.object, "choices", 0, "message", "tool_calls") or reading.asked.resume)
         ):
             yield reading
 

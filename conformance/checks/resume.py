@@ -106,6 +106,8 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
         spender = spent_by(approval, reading)
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
+        elif _refuses(reading) and (wrong := _wrongly_taken(reading)) is not None:
+            yield reading.unjudged(f"{wrong.name} was served and ought not to have been", by=wrong.asked.requirement)
         elif _refuses(reading) and (lost := lost_before(approval, reading)) is not None:
             yield reading.unjudged(f"{lost.name} may have been carried out, its answer is lost", excused=True)
         elif spender is not None:
@@ -121,6 +123,16 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
                 yield reading.unjudged("the approval was about to expire")
         else:
             yield reading
+
+
+def _wrongly_taken(reading: Reading) -> Reading | None:
+    """A resume of the same chain that was served though it had to be refused: it may have used the approval up."""
+    for other in resumes(reading.evidence):
+        kin = (other.note.flow, other.note.round) == (reading.note.flow, reading.note.round)
+        if kin and other.taken and other.due in (Due.REFUSE, Due.AUTHENTICATE) and other is not reading:
+            if other.exchange.started <= reading.exchange.started:
+                return other
+    return None
 
 
 def _unfair(spender: Reading, approval: Given) -> str | None:
@@ -147,7 +159,7 @@ def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged
             yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
         elif not reading.accepted:
             approval = given(reading.evidence)[approval_of(reading) or ""]
-            if refused_before(approval, reading):
+            if refused_before(approval, reading) and not _refused_anyway(reading):
                 yield reading.unjudged("after refused resumes of the same approval", by="resume.refusal-keeps")
                 return
             why = reading.error.get("message") if reading.error else None
@@ -157,6 +169,16 @@ def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged
             )
 
     return judge
+
+
+def _refused_anyway(reading: Reading) -> bool:
+    """True where a decision of the same kind is refused on an approval of which none was refused before."""
+    kind = bool(_decision(reading)[0])
+    return any(
+        _refuses(other) and bool(_decision(other)[0]) is kind and not refused_before(approval, other)
+        for other, approval in _fair(reading.evidence)
+        if spent_by(approval, other) is None and not expired(approval, other, -EXPIRY_SLACK)
+    )
 
 
 def _approves(reading: Reading) -> bool:
@@ -436,6 +458,12 @@ def _same_answer(one: Reading, other: Reading) -> bool:
     return one.taken and other.taken and one.answer_id is not None and one.answer_id == other.answer_id
 
 
+def _racing(reading: Reading) -> list[Reading]:
+    """All resumes of the same approval that were under way at the same time, this one too."""
+    mine = approval_of(reading)
+    return [r for r in resumes(reading.evidence) if approval_of(r) == mine and (r is reading or r.overlaps(reading))]
+
+
 @over_all("resume.race")
 def race(evidence: Evidence) -> Iterator[Item]:
     """One of two simultaneous resumes is served; the other gets a 4xx or the same answer."""
@@ -476,7 +504,7 @@ def race(evidence: Evidence) -> Iterator[Item]:
                 )
         else:
             yield Judged(later.name)
-            if not one.taken and not two.taken:
+            if not any(r.taken for r in _racing(earlier)):
                 yield later.finding(
                     "resume.race",
                     "neither of two simultaneous resumes is served",
@@ -494,7 +522,7 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
         before = refused_before(approval, reading)
         if not before or spent_by(approval, reading) is not None:
             continue
-        if _refuses(reading) and lost_before(approval, reading) is not None:
+        if _refuses(reading) and (lost_before(approval, reading) is not None or _wrongly_taken(reading) is not None):
             continue
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
@@ -558,7 +586,7 @@ def _incomplete(reading: Reading, rules: tuple[tuple[str, approval_rules.Rule], 
             "tool calls",
             ABSENT,
             "tool_calls",
-            yields_to=("approval.stream", "completion.finish-reason"),
+            yields_to=("approval.stream",),
         )
         return
     for id_, rule in rules:

@@ -35,6 +35,7 @@ SHARED_RULES = (
     "mode-enum",
 )  # fmt: skip
 MOST_ROUNDS = 4
+REASON = "not needed for this test"
 EXPIRY_MARGIN = 2.0
 """Seconds after `expires_at` before the late resume is sent."""
 
@@ -48,7 +49,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     )
     if plan.approval_prompt is None:
         return
-    refusals = len(RESUME_RULES) + len(SHARED_RULES) + 3
+    refusals = len(RESUME_RULES) + len(SHARED_RULES) + 4
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
                refusals + 5, 4, COVERS)  # fmt: skip
     yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 3, 3, COVERS)
@@ -86,13 +87,15 @@ def _decision(plan: Plan, approval: Approval) -> dict[str, Any]:
     return approve(approval) if plan.execute else deny(approval)
 
 
-def _settle(compose: Compose, name: str, paused: dict[str, Any], answer: Answer, **fields: Any) -> Chain:
+def _settle(
+    compose: Compose, name: str, paused: dict[str, Any], answer: Answer, *, reason: str | None = None, **fields: Any
+) -> Chain:
     """Denies whatever further rounds an answer brings, so that nothing is left waiting."""
     for number in range(1, MOST_ROUNDS):
         if answer.approval is None:
             return
         further = f"{name}-further-{number}"
-        answer = yield _resume(compose, further, paused, answer.approval, deny(answer.approval), **fields)
+        answer = yield _resume(compose, further, paused, answer.approval, deny(answer.approval, reason), **fields)
 
 
 def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
@@ -105,21 +108,23 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     final = "resume-decide"
     yield on_resume(compose, paused, approval, deny(approval))
     yield [_broken(compose, rule, paused, approval, final) for rule in RESUME_RULES]
+    yield _broken(compose, BY_ID["approval-id-type"], paused, approval, final, 1)
     yield [_broken(compose, BY_ID[id_], paused, approval, final) for id_ in SHARED_RULES]
     decision = _resume(compose, final, paused, approval, _decision(plan, approval))
     answer = yield decision
-    yield from _settle(compose, final, paused, answer)
+    yield from _settle(compose, final, paused, answer, reason=REASON)
     if answer.served:
         again: Answer = yield Send("resume-replay", decision.body, RESUME)
         if again.approval is not None and again.approval != answer.approval:
             yield from _settle(compose, "resume-replay", paused, again)
 
 
-def _broken(compose: Compose, rule: Rule, paused: dict[str, Any], approval: Approval, twin: str) -> Send:
-    name = f"resume-refuse-{rule.id}"
+def _broken(
+    compose: Compose, rule: Rule, paused: dict[str, Any], approval: Approval, twin: str, which: int = 0
+) -> Send:
+    name = f"resume-refuse-{rule.id}" + (f"-{which + 1}" if which else "")
     valid = compose.resume(name, paused, approval, **deny(approval))
-    value = ["gpt-4"][0] if rule.id == "model-pattern" else rule.values[0]
-    return Send(name, encode(rule.apply(valid, value, 0)), RESUME, twin=twin, breach=rule.id)
+    return Send(name, encode(rule.apply(valid, rule.values[which], 0)), RESUME, twin=twin, breach=rule.id)
 
 
 def _decide_streamed(plan: Plan, round_: int) -> Steps:
@@ -158,9 +163,8 @@ def _deny_two(plan: Plan, round_: int) -> Steps:
         answer = yield send
         if answer.served:
             yield from _settle(compose, send.name, paused, answer)
-    reason = "not needed for this test"
     answer, streamed = yield [
-        _resume(compose, "resume-deny", paused, one.approval, deny(one.approval, reason)),
+        _resume(compose, "resume-deny", paused, one.approval, deny(one.approval, REASON)),
         _resume(compose, "resume-deny-stream", other_paused, two.approval, deny(two.approval), stream=True),
     ]
     yield from _settle(compose, "resume-deny", paused, answer)

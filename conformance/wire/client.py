@@ -50,6 +50,8 @@ KEEP_ALIVE = 5.0
 """Seconds for which an idle connection is used again; common servers keep theirs for 5 s and more."""
 SLOW_READ = 512
 """Octets that a slow reader takes at once."""
+SLOW_READS = 20
+"""Reads that a slow reader holds back; after them it reads on as anybody, so that a long answer ends some time."""
 SLOW_BUFFER = 4096
 """Octets that the kernel is asked to buffer for a slow reader (the kernel may take more)."""
 LINGER = 0.05
@@ -90,6 +92,8 @@ class Outgoing:
     note: ProbeNote = field(default_factory=ProbeNote)
     leave_after: int | None = None
     """Close the connection after so many pieces of the body; 0: as soon as the header section is there."""
+    fresh: bool = False
+    """Use a connection of its own: what must not be carried out twice is never sent again behind the caller's back."""
     pause: float = 0.0
     """Seconds to wait before each read, which then takes `SLOW_READ` octets: a slow reader."""
     settle: tuple[bytes, float] | None = None
@@ -153,7 +157,7 @@ class Client:
         """
         request = self._build(outgoing)
         async with self._slots:
-            if outgoing.pause:
+            if outgoing.pause or outgoing.fresh:
                 # Its socket gets a small buffer: nobody else should have to read through that.
                 return await self._alone(outgoing, request)
             lane = min(self._lanes, key=lambda lane: lane.busy)
@@ -172,6 +176,11 @@ class Client:
         """The exchange on a new connection, which is closed behind it."""
         async with self._open(1) as client:
             return (await self._attempt(client, outgoing, request))[1]
+
+    def _masked(self, headers: Headers) -> Headers:
+        """The fields with the values of the caller's own ones masked: what they hold is nobody else's business."""
+        own = {name.lower() for name, _ in self._extra}
+        return tuple((name, "*" * len(value) if name.lower() in own else value) for name, value in headers)
 
     def _open(self, connections: int) -> httpx.AsyncClient:
         pool = httpcore.AsyncConnectionPool(
@@ -223,7 +232,7 @@ class Client:
             request=Request(
                 method=outgoing.method,
                 url=self._redactor.text(str(request.url)),
-                headers=mask_credentials(sent),
+                headers=self._masked(mask_credentials(sent)),
                 body=self._redactor.octets(outgoing.body),
                 credential=outgoing.credential,
             ),
@@ -354,6 +363,8 @@ class _Attempt:
     def __init__(self, limits: Limits, pause: float) -> None:
         self.limits = limits
         self.pause = pause
+        self.paused = 0
+        """Reads that were held back so far."""
         self.connecting = False
         self.handshaking = False
         self.reused = False
@@ -451,7 +462,8 @@ class _Tap(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         attempt = _current.get()
-        if attempt.pause:
+        if attempt.pause and attempt.paused < SLOW_READS:
+            attempt.paused += 1
             await asyncio.sleep(attempt.pause)
             max_bytes = SLOW_READ
         seconds = attempt.limits.idle if attempt.begun else attempt.limits.first_byte

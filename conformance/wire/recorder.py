@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from conformance.contract.classify import CHAT
+from conformance.contract.classify import CHAT, RESUME
 from conformance.probes.flow import Answer, Flow, Phase, Send
 from conformance.wire.client import Client, Outgoing
 from conformance.wire.exchange import TIMED_OUT, Credential, Ending, Exchange, Headers, ProbeNote
@@ -216,6 +216,7 @@ class Recorder:
             credential_of(send.authorization),
             note,
             leave_after=send.leave_after,
+            fresh=send.endpoint == RESUME,
             pause=send.pause,
             settle=None if send.pause else AFTER_DONE,
         )

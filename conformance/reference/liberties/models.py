@@ -67,7 +67,7 @@ def _thinking(thoughts: int) -> Behaviour:
             }  # fmt: skip
 
         value = at_path(value, ("usage",), change)
-        return at_path(value, ("choices", "*", "message"), lambda m: {**m, "content": m["content"] or None,
+        return at_path(value, ("choices", "*", "message"), lambda m: {**m, "content": m.get("content") or None,
                                                                       "reasoning_content": "Hm."})  # fmt: skip
 
     return together(Behaviour(decide=decide), on_objects(count, Kind.COMPLETION))

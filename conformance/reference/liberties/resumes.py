@@ -532,7 +532,6 @@ LIBERTIES: tuple[Liberty, ...] = (
         Behaviour(decide=_locked),
         {
             "resume.race": "the loser is asked again until it is refused",
-            "isolation.same-request-id": "after a 429 fewer requests are under way",
             "isolation.slow-reader": "after a 429 fewer requests are under way",
         },
     ),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
+from operator import methodcaller
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour, Context, Kind
@@ -23,6 +27,7 @@ from conformance.reference.liberties.making import (
     on_objects,
     on_stream,
     prompt_of,
+    rewritten,
     set_to,
     together,
     with_headers,
@@ -197,8 +202,7 @@ def _mixed_line_ends(_: Context, pieces: list[Piece]) -> list[Piece]:
     ends = (b"\n", b"\r\n", b"\r")
     made: list[Piece] = []
     for number, piece in enumerate(pieces):
-        assert isinstance(piece, Out)  # a stream is planned as such
-        made.append(Out(piece.data.replace(b"\n", ends[number % 3]), piece.delay))
+        made.append(rewritten(piece, methodcaller("replace", b"\n", ends[number % 3])))
     return made
 
 
@@ -208,8 +212,7 @@ def _before_each(*extra: bytes) -> Behaviour:
     def change(_: Context, pieces: list[Piece]) -> list[Piece]:
         made: list[Piece] = []
         for number, piece in enumerate(pieces):
-            assert isinstance(piece, Out)  # a stream is planned as such
-            made.append(Out(extra[number % len(extra)] + piece.data, piece.delay))
+            made.append(rewritten(piece, partial(operator.add, extra[number % len(extra)])))
         return made
 
     return on_bytes(change, *STREAMS)
@@ -279,8 +282,7 @@ def _thinks_then_bursts(context: Context, pieces: list[Piece]) -> list[Piece]:
     """Nothing for more than a second behind the opening, then everything fast, yet chunk by chunk."""
     made: list[Piece] = []
     for number, piece in enumerate(pieces):
-        assert isinstance(piece, Out)  # a stream is planned as such
-        made.append(Out(piece.data, 1.3 if number == 1 else 0.006))
+        made.append(replace(piece, delay=1.3 if number == 1 else 0.006))
     return made
 
 
