@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 
 import conformance
 from conformance import examples, run
+from conformance.contract.catalogue import Level
 from conformance.options import Options, UsageError
 from conformance.proof import Case, Kind, Proof, Target, examined, tried_again
 from conformance.reference.app import PREFIX, create_many
@@ -46,7 +47,10 @@ from conformance.reference.settings import (
 from conformance.wire.exchange import Transcript
 from conformance.wire.limits import Limits
 
-KNOCK_ONS: Mapping[str, str] = MappingProxyType({})
+_BLOCKED = "whatever is asked while it is blocked gets no answer, and the suite asks many things at once"
+KNOCK_ONS: Mapping[str, str] = MappingProxyType(
+    {"loop-blocked": _BLOCKED, "loop-blocked-json": _BLOCKED, "loop-blocked-named": _BLOCKED}
+)
 """Fault id to the reason why more than `proof.FREE_KNOCK_ONS` other requirements fail with it."""
 UNPROVOKED: Mapping[str, str] = MappingProxyType(
     {"error.rate-limit": "of the servers without a fault, only the conforming one has a rate limit"}
@@ -191,17 +195,19 @@ def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
 
 
 def spread(known: Sequence[Target]) -> list[Target]:
-    """A choice that speaks of every requirement and takes minutes: the conforming server, of the faults of each
-    requirement the plainest and the last, and one in `LIBERTIES_APART` of the liberties.
+    """A choice that speaks of every requirement and takes minutes.
+
+    The conforming server, of each requirement's faults the plainest and, for a MUST, the last as well, and one in
+    `LIBERTIES_APART` of the liberties.
     """
-    faults: dict[str | None, list[Target]] = {}
+    faults: dict[str, list[Target]] = {}
     for target in known:
-        if target.kind is Kind.FAULT:
+        if target.kind is Kind.FAULT and target.requirement is not None:
             faults.setdefault(target.requirement, []).append(target)
-    wanted = {id(target) for of_one in faults.values() for target in (of_one[0], of_one[-1])}
-    free = [target for target in known if target.kind is Kind.LIBERTY]
-    wanted |= {id(target) for target in free[::LIBERTIES_APART]}
-    return [target for target in known if target.kind is Kind.CONFORMING or id(target) in wanted]
+    wanted = {of_one[0].key for of_one in faults.values()}
+    wanted |= {of_one[-1].key for id_, of_one in faults.items() if run.CATALOGUE[id_].level is Level.MUST}
+    wanted |= {target.key for target in [t for t in known if t.kind is Kind.LIBERTY][::LIBERTIES_APART]}
+    return [target for target in known if target.kind is Kind.CONFORMING or target.key in wanted]
 
 
 def with_conforming(wanted: Sequence[Target]) -> list[Target]:

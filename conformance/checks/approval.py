@@ -330,24 +330,21 @@ def expires_at(reading: Reading, requirement: str = "approval.expires-at") -> It
 def _whole(evidence: Evidence) -> Selected:
     """Streams that ask for an approval, and answers that ask for one in JSON where a stream was asked for."""
     yield from (r for r in on_chat(whole_streams(evidence)) if isinstance(r, Unjudged) or r.waits)
-    for reading in on_chat(served_streams(evidence)):
-        if (
-            isinstance(reading, Reading)
-            and not reading.streamed
-            and get(reading.object, "choices", 0, "message", "tool_calls")
-        ):
-            yield reading
+    yield from (r for r in on_chat(served_streams(evidence)) if isinstance(r, Reading) and _in_json(r))
+
+
+def _in_json(reading: Reading) -> bool:
+    """True for an approval in JSON."""
+    return not reading.streamed and bool(get(reading.object, "choices", 0, "message", "tool_calls"))
 
 
 @each("approval.stream", _whole)
 def stream(reading: Reading, requirement: str = "approval.stream") -> Iterator[Finding | Unjudged]:
     """The calls, `finish_reason` and the approval's `kitemesh`, then `[DONE]`."""
     if not reading.streamed:
-        if not broken_elsewhere(reading.evidence, "stream.media-type", lambda other: other is reading):
-            seen = Words(reading.media_type)
-            yield reading.finding(
-                requirement, "the approval is not streamed", "an event stream", seen, "header Content-Type"
-            )
+        if not broken_elsewhere(reading.evidence, "stream.media-type", _in_json):
+            place, seen = "header Content-Type", Words(reading.media_type)
+            yield reading.finding(requirement, "the approval is not streamed", "an event stream", seen, place)
         return
     for found in done_missing(reading, requirement):
         if isinstance(found, Finding) and broken_elsewhere(reading.evidence, "stream.done", lambda other: other.waits):
