@@ -35,3 +35,31 @@ def conformance(session: nox.Session) -> None:
     """Judge a server; arguments go to `kitemesh-conformance run`. Without any, the reference server is judged."""
     session.install("-e", ".[sdk]")
     session.run("kitemesh-conformance", "run", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Remove the body of each check in turn: the tests have to notice."""
+    session.install("-e", ".[sdk,dev]")
+    session.run("pytest", "tests/checks/test_mutants.py", *session.posargs)
+
+
+@nox.session
+def hostile(session: nox.Session) -> None:
+    """10,000 hostile answers, spread over every place of every kind of answer: no check may raise."""
+    session.install("-e", ".[sdk,dev]")
+    session.run("pytest", "tests/checks/test_changes.py", *session.posargs, env={"KITEMESH_HOSTILE_ANSWERS": "10000"})
+
+
+@nox.session
+def independent(session: nox.Session) -> None:
+    """The suite on every fault and variation of a server that shares no code with it."""
+    session.install("-e", ".[sdk,dev]")
+    session.run("pytest", "tests/test_independent.py", *session.posargs, env={"KITEMESH_INDEPENDENT": "all"})
+
+
+@nox.session
+def prove(session: nox.Session) -> None:
+    """Prove the suite on the reference server's faults and liberties; `nox -s prove -- --all` takes all of them."""
+    session.install("-e", ".[sdk]")
+    session.run("kitemesh-conformance", "prove", *session.posargs)

@@ -374,7 +374,7 @@ def prove(
     from conformance.report import terminal
 
     known = prover.targets()
-    whole = everything or bool(names(only)) or write_examples is not None
+    whole = everything or bool(names(only))
     wanted = prover.chosen(known, names(only)) if whole else prover.spread(known)
     for directory in filter(None, (output, write_examples)):
         _prepare(Path(directory))

@@ -177,9 +177,9 @@ class Client:
         async with self._open(1) as client:
             return (await self._attempt(client, outgoing, request))[1]
 
-    def _masked(self, headers: Headers) -> Headers:
-        """The fields with the values of the caller's own ones masked: what they hold is nobody else's business."""
-        own = {name.lower() for name, _ in self._extra}
+    def _masked(self, headers: Headers, given: Headers) -> Headers:
+        """The fields with the values of the extra ones masked: what they hold is nobody else's business."""
+        own = {name.lower() for name, _ in self._extra} - {name.lower() for name, _ in given}
         return tuple((name, "*" * len(value) if name.lower() in own else value) for name, value in headers)
 
     def _open(self, connections: int) -> httpx.AsyncClient:
@@ -232,7 +232,7 @@ class Client:
             request=Request(
                 method=outgoing.method,
                 url=self._redactor.text(str(request.url)),
-                headers=self._masked(mask_credentials(sent)),
+                headers=self._masked(mask_credentials(sent), outgoing.headers),
                 body=self._redactor.octets(outgoing.body),
                 credential=outgoing.credential,
             ),

@@ -172,7 +172,7 @@ APPROVAL: tuple[Breaks | Holds, ...] = (
     breaks("approval.stream", "no [DONE]", _events(*EVENTS[:-1]), chat_stream("well"), also="stream.done"),
     breaks("approval.stream", "no call", without(S, DELTA, CALLING)),
     breaks("approval.stream", "no kitemesh", without(S, "/kitemesh", CALLING)),
-    breaks("approval.stream", "no approval_id", without(S, "/kitemesh/approval_id", CALLING)),
+    breaks("approval.id", "no approval_id in the stream", without(S, "/kitemesh/approval_id", CALLING)),
     breaks("approval.stream", "two calls under one index", put(paused_stream("a", 2), f"{DELTA}/1/index", 0, CALLING)),
     holds("approval.stream", "calls without an index", without(S, f"{DELTA}/0/index", CALLING)),
     holds("approval.stream", "two calls without an index", without(

@@ -328,7 +328,7 @@ def test_null_equals_absent_in_answers(name: str) -> None:
 def test_optional_members_of_requests_may_be_absent_but_not_null(name: str) -> None:
     for path in optional_members(name):
         assert errors(name, without(full(name), path)) == [], path
-        if path[-1] != "content":
+        if path[-1] != "content" and "content" not in path[:-1]:  # the members of a part are left open
             assert not is_valid(name, with_value(full(name), path, None)), path
 
 
@@ -376,7 +376,6 @@ def test_request_that_the_documentation_allows(change: dict[str, Any]) -> None:
         ({"messages": [message()] * 501}, "/messages", "maxItems"),
         ({"messages": [message(), None]}, "/messages/1", "type"),
         ({"messages": [message(), message(content=[{}, "x"])]}, "/messages/1/content/1", "type"),
-        ({"messages": [message(content=[{"type": 1}])]}, "/messages/0/content/0/type", "type"),
         ({"messages": [message("User"), message()]}, "/messages/0/role", "enum"),
         ({"model": "group:123e4567e89b12d3a456426614174000"}, "/model", "pattern"),
         ({"model": "Group:123e4567-e89b-12d3-a456-426614174000"}, "/model", "pattern"),

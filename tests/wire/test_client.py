@@ -78,7 +78,8 @@ def test_what_is_recorded_is_what_was_sent() -> None:
             assert line == "POST /v1/chat/completions HTTP/1.1"
             sent = tuple(tuple(item.split(": ", 1)) for item in fields)
             hidden = ("Authorization", f"Bearer {'*' * len(TOKEN)}")
-            assert exchange.request.headers == (sent[0], hidden, *sent[2:])
+            masked = tuple((name, "*****") if name == "User-Agent" else (name, value) for name, value in sent[2:])
+            assert exchange.request.headers == (sent[0], hidden, *masked)  # the caller's own field is masked too
             assert [name for name, _ in sent] == [
                 "Host", "Authorization", "Content-Type", "accept-encoding", "User-Agent", "Content-Length",
             ]  # fmt: skip
