@@ -43,8 +43,10 @@ def checks(catalogue: Catalogue) -> dict[str, Check]:
     """Requirement id to its check, in the catalogue's order.
 
     Raises:
-        LookupError: a check speaks of no requirement of the catalogue.
+        LookupError: a check speaks of no requirement of the catalogue, or a requirement has no check.
     """
     if strangers := sorted(set(CHECKS) - {requirement.id for requirement in catalogue}):
         raise LookupError(f"checks without a requirement: {', '.join(strangers)}")
-    return {requirement.id: CHECKS[requirement.id] for requirement in catalogue if requirement.id in CHECKS}
+    if without := [requirement.id for requirement in catalogue if requirement.id not in CHECKS]:
+        raise LookupError(f"requirements without a check: {', '.join(without)}")
+    return {requirement.id: CHECKS[requirement.id] for requirement in catalogue}

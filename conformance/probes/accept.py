@@ -30,6 +30,7 @@ EDGES = {
     "bidirectional": "a\u202eb\u202cc \u2066d\u2069 \u200e\u200f \ufeff \uffff \ufdd0 \u2028\u2029",
 }
 ECHOED = ("søster-ćwierć", "日本語-тест", "👩‍👩‍👧-ñandú")
+"""Parts of a word that is to come back: many characters of two, three and four octets."""
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
@@ -153,8 +154,8 @@ def streams(plan: Plan) -> Iterator[Flow]:
 
     def scripts(round_: int) -> Send:
         compose = Compose(plan, round_)
-        words = " ".join((*ECHOED, compose.word("stream-scripts")))
-        return compose.chat("stream-scripts", prompt=f"Reply with just these words: {words}", stream=True)
+        word = "-".join((*ECHOED, compose.word("stream-scripts")))
+        return compose.chat("stream-scripts", prompt=f"Reply with just this word: {word}", stream=True)
 
     yield single("stream", Phase.CALM, "stream-scripts", scripts, quick=True, covers=CHUNKS)
 

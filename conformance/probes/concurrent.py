@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from conformance.probes.accept import LONG_TASK
 from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, encode
@@ -29,17 +28,14 @@ def flows(plan: Plan) -> Iterator[Flow]:
                    2 * few, 2 * few, COVERS)  # fmt: skip
 
 
-def _prompt(compose: Compose, name: str) -> str:
-    """A prompt whose answer takes a few words, so that answers have a chance to overlap."""
-    word = compose.word(name)
-    return f"Reply with just these words: {word} {word} {word}"
-
-
 def _sends(plan: Plan, round_: int, kind: str, count: int) -> list[Send]:
+    """So many requests for words; of streams every other one is long, so that they have a chance to overlap."""
     compose = Compose(plan, round_)
     names = [f"isolation-{kind}-{number}" for number in range(1, count + 1)]
-    fields: dict[str, Any] = {"stream": True} if kind == "stream" else {}
-    return [compose.chat(name, prompt=_prompt(compose, name), **fields) for name in names]
+    if kind == "json":
+        return [compose.chat(name) for name in names]
+    prompts = {name: f"{LONG_TASK} (Reference: {compose.word(name)}.)" for name in names[::2]}
+    return [compose.chat(name, prompt=prompts.get(name), stream=True) for name in names]
 
 
 def _together(plan: Plan, round_: int, kind: str, count: int) -> Steps:
@@ -59,7 +55,7 @@ def _same_request_id(plan: Plan, round_: int) -> Steps:
     yield [
         Send(stream, encode({**compose.body(stream, prompt=long, stream=True), "metadata": shared}), served=True),
         *(
-            Send(name, encode({**compose.body(name, prompt=_prompt(compose, name)), "metadata": shared}),
+            Send(name, encode({**compose.body(name), "metadata": shared}),
                  served=True, delay=0.1)
             for name in (one, two)
         ),
