@@ -452,7 +452,8 @@ def _marked(item: Item, evidence: Evidence, rounds: Mapping[str, set[int]], show
     if not isinstance(item, Finding) or item.exchange not in evidence.by_name:
         return item
     probe = evidence.by_name[item.exchange].note.probe
-    again = 4 in rounds.get(probe, set())
+    # Alone, nothing shows that takes several at once.
+    again = 4 in rounds.get(probe, set()) and not item.requirement.startswith("isolation.")
     return replace(item, intermittent=True) if again and 4 not in shown.get(probe, set()) else item
 
 

@@ -319,11 +319,19 @@ def _conclude(
         o
         for o in ids({State.NOT_EXERCISED, State.BLOCKED}, Level.MUST)
         if not (o.state is State.BLOCKED and _roots(o.requirement.id, by_id, frozenset()) <= failed_should)
+        and not _needless(o, outcomes)
     ]
     if open_:
         return Conclusion.INCONCLUSIVE, f"{_count(open_, 'MUST')} could not be judged: {_names(open_)}."
     warned = f", with {_count(should, 'warning', 'warnings')}: {_names(should)}" if should else ""
     return Conclusion.CONFORMANT, f"The target meets every MUST that was selected{warned}."
+
+
+def _needless(outcome: Outcome, outcomes: Iterable[Outcome]) -> bool:
+    """True for a conditional requirement whose condition never came about, though its area was judged."""
+    idle = outcome.requirement.conditional and outcome.state is State.NOT_EXERCISED and not outcome.excused
+    area = outcome.requirement.area
+    return idle and any(o.state is State.PASSED and o.requirement.area == area for o in outcomes)
 
 
 def _names(outcomes: Sequence[Outcome], most: int = 4) -> str:

@@ -63,6 +63,11 @@ def expired(given_: Given, reading: Reading, margin: float = 0.0) -> bool:
     return given_.expires is not None and server_time(given_, reading.exchange.started) >= given_.expires + margin
 
 
+def in_time(given_: Given, reading: Reading, slack: float) -> bool:
+    """True where the approval waited until the resume's answer had come, and so many seconds more."""
+    return given_.expires is None or server_time(given_, reading.ended) < given_.expires - slack
+
+
 def spent_by(given_: Given, before: Reading) -> Reading | None:
     """The resume that was served on this approval and sent before another one; None where there is none."""
     for reading in resumes(before.evidence):

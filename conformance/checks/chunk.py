@@ -214,21 +214,15 @@ def carries_calls(reading: Reading) -> bool:
 
 @each("chunk.appends", readable_streams, whim=True)
 def appends(reading: Reading) -> Iterator[Finding]:
-    """What is new, not all the text so far again."""
+    """What is new, not all the text so far again: each piece does not begin with the one before."""
     pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents() if index == 0]
-    growing = 0
-    for (_, before), (chunk, after) in pairwise(pieces):
-        longer = len(after) > len(before) and after.startswith(before) and bool(before.strip())
-        growing = growing + 1 if longer else 0
-        if growing >= GROWING:
-            yield reading.finding(
-                "chunk.appends",
-                "each piece repeats the text so far",
-                "the new text alone",
-                after,
-                f"{chunk.place}, /choices/0/delta/content",
-            )
-            return
+    texts = [text for _, text in pieces]
+    growing = sum(1 for before, after in pairwise(texts) if len(after) > len(before))
+    if growing >= GROWING and all(after.startswith(before) for before, after in pairwise(texts)):
+        place = f"{pieces[1][0].place}, /choices/0/delta/content"
+        yield reading.finding(
+            "chunk.appends", "each piece repeats the text so far", "the new text alone", texts[1], place
+        )
 
 
 @each("chunk.finish-once", readable_streams)

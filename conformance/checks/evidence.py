@@ -19,7 +19,7 @@ from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.json_text import JsonText, read_json
 from conformance.checks.member import ABSENT, get, objects, optional, show, text
 from conformance.contract.classify import MODES, Asked, Due, classify
-from conformance.contract.excuses import EXCUSING, excuse
+from conformance.contract.excuses import EXCUSING, excuse, names_the_model
 from conformance.wire import sse
 from conformance.wire.exchange import Credential, Ending, Exchange, Response, Transcript
 
@@ -489,14 +489,22 @@ class Evidence:
         """True where some other request was answered 200 after the first try of one and before or after its last."""
         probe = first.note.probe or first.name
         return any(
-            r.accepted and (r.note.probe or r.name) != probe and r.ended >= first.exchange.started for r in self.all
+            r.accepted
+            and (r.note.probe or r.name) != probe
+            # What is recorded anew at the end has nothing behind it.
+            and (r.ended >= first.exchange.started or first.note.round > 1)
+            for r in self.all
         )
 
     def twin_of(self, reading: Reading) -> Reading | None:
         """The exchange with the same body without the breach: as noted, else any that was accepted alike."""
         if reading.note.twin:
             candidates = [r for r in self.last if r.note.probe == reading.note.twin]
-            return next((r for r in candidates if r.accepted), candidates[-1] if candidates else None)
+            noted = next((r for r in candidates if r.accepted), candidates[-1] if candidates else None)
+            limited = noted is not None and not noted.accepted and names_the_model(noted.object) is not None
+            if noted is None or noted.accepted or not (limited or noted.excuse):
+                return noted
+            # It was excused: another one tells that such requests are served, if not that this one is.
         for other in self.last:
             if (
                 other.accepted

@@ -18,6 +18,7 @@ from conformance.checks.approvals import (
     approval_of,
     expired,
     given,
+    in_time,
     lost_before,
     refused_before,
     resumes,
@@ -118,7 +119,7 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
             )
             if by:
                 yield reading.unjudged("an earlier resume used the approval up", by=by)
-        elif expired(approval, reading, -EXPIRY_SLACK):
+        elif not in_time(approval, reading, EXPIRY_SLACK):
             if not reading.accepted and not expired(approval, reading, EXPIRY_SLACK):
                 yield reading.unjudged("the approval was about to expire")
         else:
@@ -177,7 +178,7 @@ def _refused_anyway(reading: Reading) -> bool:
     return any(
         _refuses(other) and bool(_decision(other)[0]) is kind and not refused_before(approval, other)
         for other, approval in _fair(reading.evidence)
-        if spent_by(approval, other) is None and not expired(approval, other, -EXPIRY_SLACK)
+        if spent_by(approval, other) is None and in_time(approval, other, EXPIRY_SLACK)
     )
 
 
@@ -488,7 +489,7 @@ def race(evidence: Evidence) -> Iterator[Item]:
             yield later.unjudged("the answers cannot be told apart", by=_unreadable(later))
         elif any(r.status is not None and r.status >= 500 for r in (one, two)):
             yield later.unjudged("a server error", by=SERVER_ERROR)
-        elif expired(approval, earlier, -EXPIRY_SLACK) or spent_by(approval, earlier) is not None:
+        elif not in_time(approval, later, EXPIRY_SLACK) or spent_by(approval, earlier) is not None:
             yield later.unjudged("the approval waited no longer")
         elif any(lost_before(approval, r) is not None for r in (one, two)):
             yield later.unjudged("an answer was lost", excused=True)
@@ -526,7 +527,7 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
             continue
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
-        elif expired(approval, reading, -EXPIRY_SLACK):
+        elif not in_time(approval, reading, EXPIRY_SLACK):
             continue
         elif reading.status is not None and reading.status >= 500:
             yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)

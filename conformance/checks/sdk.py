@@ -85,7 +85,7 @@ def _fed(
             yield reading
             continue
         yield Judged(reading.name)
-        if (shape := _shape(reading)) in seen:
+        if (shape := (reading.note.round, _shape(reading))) in seen:
             continue
         seen.add(shape)
         try:

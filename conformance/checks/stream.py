@@ -33,7 +33,7 @@ CLOSES_WITHIN = 3.0
 INCREMENTAL_CHUNKS = 20
 INCREMENTAL_SECONDS = 1.0
 LAST_TENTH = 0.1
-SAME_INSTANT = 0.005
+SAME_INSTANT = 0.0015
 """Seconds: pieces that arrive closer together than this were sent at once."""
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]

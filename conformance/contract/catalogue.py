@@ -46,7 +46,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
 _FILE = Path(__file__).with_name("requirements.toml")
 _ID = re.compile(r"(?P<area>[a-z]+)\.[a-z0-9]+(?:-[a-z0-9]+)*")
 _REQUIRED: Mapping[str, type] = {"id": str, "level": str, "statement": str, "sources": list, "why": str, "fix": str}
-_OPTIONAL: Mapping[str, type] = {"whim": bool, "capability": str}
+_OPTIONAL: Mapping[str, type] = {"whim": bool, "conditional": bool, "capability": str}
 _TABLES: Mapping[str, type] = {"contract": dict, "area": list, "requirement": list}
 _WORDS = {str: "a string", list: "an array", bool: "a boolean", dict: "a table"}
 
@@ -86,6 +86,8 @@ class Requirement:
     """Why it matters and who gets hurt, in one or two sentences."""
     fix: str
     """What a server's author should do, in one sentence."""
+    conditional: bool = False
+    """True where it speaks of something that a sound target need never do: unexercised, it leaves nothing open."""
 
 
 class Catalogue:
@@ -223,6 +225,7 @@ def _requirement(row: Any, areas: Mapping[str, str], place: str) -> Requirement:
         statement=row["statement"],
         sources=tuple(sources),
         whim=row.get("whim", False),
+        conditional=row.get("conditional", False),
         capability=capability,
         why=row["why"],
         fix=row["fix"],

@@ -58,11 +58,20 @@ class Budget:
 
 
 class Slots:
-    """How many requests may be under way at once; halves when the target says that it is too many."""
+    """How many requests may be under way at once: fewer when the target says that it is too many, then slowly more."""
+
+    LEAST = 2
+    CALM = 8
+    """Answers without a complaint after which one more is allowed again."""
+    WINDOW = 1.0
+    """Seconds in which several complaints are one."""
 
     def __init__(self, most: int) -> None:
         self.most = most
+        self._wanted = most
         self._busy = 0
+        self._calm = 0
+        self._halved_at = float("-inf")
         self._free = asyncio.Condition()
 
     async def __aenter__(self) -> None:
@@ -73,11 +82,20 @@ class Slots:
     async def __aexit__(self, *_: object) -> None:
         async with self._free:
             self._busy -= 1
-            self._free.notify()
+            self._calm += 1
+            if self._calm >= self.CALM and self.most < self._wanted:
+                self.most, self._calm = self.most + 1, 0
+                self._free.notify(2)
+            else:
+                self._free.notify()
 
     def halve(self) -> None:
-        """Allow half as many from now on, one at least."""
-        self.most = max(1, self.most // 2)
+        """Allow half as many from now on."""
+        now = asyncio.get_running_loop().time()
+        self._calm = 0
+        if now - self._halved_at >= self.WINDOW:
+            self.most = max(min(self.LEAST, self._wanted), self.most // 2)
+            self._halved_at = now
 
 
 @dataclass(slots=True)

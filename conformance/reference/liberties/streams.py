@@ -493,6 +493,12 @@ LIBERTIES: tuple[Liberty, ...] = (
         _before_each(b"id: 7\n", b"retry: 3000\n", b"id\n", b"id: a-\xc3\xa9\nretry: 10\n"),
     ),
     Liberty(
+        "sse-retry-alone",
+        "`retry:` and `id:` in blocks of their own, before the events and between them.",
+        _FRAMING,
+        together(_at_start(b"retry: 3000\n\n"), _before_each(b"id: 7\n\n", b"id: 8\nretry: 10\n\n")),
+    ),
+    Liberty(
         "sse-event-message",
         "`event: message` in each event.",
         "stream.default-event: no name other than `message`",

@@ -146,27 +146,6 @@ WARNED: tuple[Fault, ...] = (
         _page(_holds("\u202e"), 406, "Not acceptable"),
     ),
     Fault(
-        "proxy-page-502-once",
-        "A proxy answers every fifth request by a page (502), once.",
-        "error.schema-elsewhere",
-        "error-html",
-        _page(every(5, 1), 502, "Bad gateway"),
-    ),
-    Fault(
-        "proxy-page-500-once",
-        "A proxy answers every fifth request by a page (500), once.",
-        "error.schema-elsewhere",
-        "error-html",
-        _page(every(5, 1), 500, "Internal server error"),
-    ),
-    Fault(
-        "proxy-empty-503-once",
-        "A proxy answers every fifth request by an empty 503, once.",
-        "error.schema-elsewhere",
-        "error-empty-body",
-        _empty(every(5, 1), 503),
-    ),
-    Fault(
         "rate-limit-without-retry-after",
         "429 once for every fifth request, without `Retry-After`.",
         "error.rate-limit",
