@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from conformance.checks.auth import told
+from conformance.checks.blame import REJECT
 from conformance.checks.check import each
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Finding, Unjudged
@@ -29,18 +30,7 @@ def _judge(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]
     return lambda reading: refused(reading, requirement)
 
 
-for _id in (
-    "reject.model",
-    "reject.messages",
-    "reject.no-user-message",
-    "reject.message-shape",
-    "reject.stream-type",
-    "reject.max-tokens",
-    "reject.max-completion-tokens",
-    "reject.temperature",
-    "reject.metadata",
-    "reject.body",
-):
+for _id in REJECT:
     each(_id, _fixed(_id))(_judge(_id))
 
 

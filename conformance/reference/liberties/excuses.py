@@ -192,8 +192,8 @@ def _clipped(when: When) -> Behaviour:
 TOO_LARGE = {
     "of-openai": "max_tokens is too large: 200000. This model supports at most 16384 completion tokens, whereas you"
     " provided 200000.",
-    "of-anthropic": "max_tokens: 200000 > 8192, which is the maximum allowed number of output tokens for"
-    " claude-3-5-sonnet-20241022",
+    "of-a-version": "max_tokens: 200000 > 8192, which is the maximum allowed number of output tokens for"
+    " large-3-5-20241022",
     "of-context": "This model's maximum context length is 4096 tokens. However, you requested 200041 tokens (41 in the"
     " messages, 200000 in the completion). Please reduce the length of the messages or completion.",
     "of-vllm": "'max_tokens' or 'max_completion_tokens' is too large: 200000. This model's maximum context length is"
