@@ -333,9 +333,15 @@ async def _examine_all(wanted: Sequence[Target], work: Work, keep: Tell) -> None
 async def _examine(target: Target, work: Work) -> Found:
     """Record and judge one target. An exception is the suite's own fault, and told as such."""
     started = time.monotonic()
+    # What only concurrency brings about is told by the same request alone.
+    again = (target.requirement or "").startswith("isolation.")
     try:
         transcript = await run.record(
-            options(work.url, target), work.seed, patience=PATIENCE, limits=LIMITS, again=False
+            options(work.url, target),
+            work.seed,
+            patience=PATIENCE,
+            limits=LIMITS,
+            again=again,
         )
         report = run.judge(transcript)
     except Exception as error:

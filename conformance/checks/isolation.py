@@ -69,7 +69,7 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
             continue
         if _wrong_alone(reading.evidence, member, value_of, asked_of):
             continue
-        owner = next((o for o in beside if value and asked_of(o) == value), None)
+        owner = next((o for o in beside if value and value == (asked_of(o) or value_of(o))), None)
         if owner is not None:
             message = f"the answer bears the `{member}` of {owner.name}, which was under way at the same time"
         elif asked is not None and _right_alone(reading, value_of, asked_of):
@@ -281,8 +281,8 @@ def slow_reader(reading: Reading) -> Iterator[Finding | Unjudged]:
     usual = reading.evidence.usual_seconds
     slow = next(r for r in reading.evidence.last if r.note.slow and r.note.round == reading.note.round)
     waited, overlap = reading.exchange.finished, slow.ended - reading.exchange.started
-    # Held up by the slow reader: the answer came only when that was over, and took far longer than usual.
-    held = reading.ended >= slow.ended - 0.25 and waited > max(0.75 * overlap, 4 * usual, SLOW_SECONDS / 2)
+    # Held up by the slow reader: the answer took most of that one's time, and far longer than usual.
+    held = waited > max(0.6 * overlap, 4 * usual, SLOW_SECONDS / 2)
     if not reading.accepted or held:
         yield reading.finding(
             "isolation.slow-reader",

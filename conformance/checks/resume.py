@@ -197,7 +197,28 @@ def _approving(evidence: Evidence) -> Selected:
 
 
 each("resume.approve", _approving)(_served("resume.approve"))
-each("resume.deny", lambda evidence: _to_be_served(evidence, _denies))(_served("resume.deny"))
+
+
+def _denying(evidence: Evidence) -> Selected:
+    """Denying resumes in JSON; of several at once that were all refused, the first stands for all."""
+    yield from _to_be_served(evidence, _denies)
+    if not any(_refuses(r) and not _decision(r)[0] and in_time(a, r, EXPIRY_SLACK) for r, a in _fair(evidence)):
+        return  # refused only where several came at once: resume.race's
+    approvals = given(evidence)
+    seen: set[str] = set()
+    for reading in evidence.last:
+        approval = approvals.get(approval_of(reading) or "") if reading.asked.resume else None
+        if approval is None or approval.id in seen or reading.due is not Due.ACCEPT or not with_own_token(reading):
+            continue
+        group = _racing(reading)
+        fair = _denies(reading) and _as_spelled(reading, approval) and in_time(approval, reading, EXPIRY_SLACK)
+        if fair and len(group) > 1 and all(_refuses(r) and not r.excuse for r in group):
+            if spent_by(approval, reading) is None and lost_before(approval, reading) is None:
+                seen.add(approval.id)
+                yield reading
+
+
+each("resume.deny", _denying)(_served("resume.deny"))
 
 
 # --- as a stream

@@ -297,6 +297,7 @@ LIBERTIES: tuple[Liberty, ...] = (
         "Every ninth chat asks for a tool that nobody thought of.",
         "Facts: a chat may lead to an approval",
         Behaviour(decide=_asks_unexpectedly),
+        unexercised={"robust.disconnect": "the stream that a client would leave may be an approval, and short"},
     ),
     Liberty(
         "approvals-three-at-most",

@@ -534,6 +534,7 @@ LIBERTIES: tuple[Liberty, ...] = (
         "One octet at a time, later on 23.",
         _W,
         together(set_to(token_interval=0), on_bytes(_byte_by_byte, *STREAMS)),
+        unexercised={"stream.incremental": "its long answer may take less than a second"},
     ),
     Liberty(
         "sse-across-borders",
