@@ -17,7 +17,7 @@ from conformance.wire.exchange import TIMED_OUT, Credential, Ending, Exchange, H
 
 ATTEMPTS = 3
 """Times that a request is sent at the most while its answers excuse themselves (contract, "Answers that excuse")."""
-HUNG = 12
+HUNG = 24
 """Requests in a row that ran into a time limit, after which the target is taken to hang on everything: more than are
 under way at once, for one that blocks may hold up all of those."""
 AFTER_DONE = (b"[DONE]", 4.0)

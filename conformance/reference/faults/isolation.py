@@ -39,7 +39,7 @@ _TOGETHER = 0.4
 """Seconds within which two requests with one id are taken to be in flight together."""
 _LONG = 20
 """Chunks of a stream that lasts long enough for somebody to wait for its end."""
-_READING = 2.0
+_READING = 1.2
 """Seconds for which a reader is taken to be busy with a long stream after its last chunk."""
 _OTHER_MODEL = "group:00000000-0000-4000-8000-000000000000"
 _EARLIER = "earlier"
