@@ -15,7 +15,7 @@ from conformance.checks.check import each
 from conformance.checks.evidence import DONE, Evidence, Reading, Words
 from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.json_text import read_json
-from conformance.checks.member import optional, show
+from conformance.checks.member import show
 from conformance.checks.select import (
     Selected,
     due_by,
@@ -447,8 +447,3 @@ MUST_RULES: tuple[tuple[str, Rule], ...] = (
     ("stream.done-last", done_last),
 )
 """The rules of this area that a stream must hold, by requirement."""
-
-
-def has_error(reading: Reading) -> bool:
-    """True where an event tells of an error."""
-    return any(chunk.error and optional(chunk.value, "error") for chunk in reading.chunks)

@@ -8,7 +8,7 @@ target is never led to ask for one, and nothing is sent but resumes of an approv
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from conformance.probes.accept import MINIMAL
@@ -219,5 +219,4 @@ def _expired(plan: Plan, round_: int) -> Steps:
     yield from _settle(compose, "resume-expired", paused, answer)
 
 
-Make = Callable[[int], Steps]
 __all__ = ["MOST_ROUNDS", "RULES", "SHARED_RULES", "flows"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from conformance.probes import accept, approvals, concurrent, generated, hostile, refusals
 from conformance.probes.flow import Flow, Phase
@@ -35,14 +35,6 @@ def _wanted(flow: Flow, plan: Plan) -> bool:
 def count(chosen: Collection[Flow]) -> tuple[int, int]:
     """Requests at the most, and how many of them a model answers, answers that excuse aside."""
     return sum(flow.at_most for flow in chosen), sum(flow.served for flow in chosen)
-
-
-def each_area(chosen: Collection[Flow]) -> Iterator[tuple[str, int]]:
-    """Requests at the most, by area."""
-    areas: dict[str, int] = {}
-    for flow in chosen:
-        areas[flow.area] = areas.get(flow.area, 0) + flow.at_most
-    yield from areas.items()
 
 
 QUICK_LEAVES_OUT: frozenset[str] = frozenset(
