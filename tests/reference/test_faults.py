@@ -209,7 +209,7 @@ OTHERS: dict[str, list[Group]] = {
 WITH_APPROVAL = ("error", "http", "completion", "kitemesh")
 SILENCE = 3.0
 """Seconds after which an answer is taken to be missing: the longest of a conforming server takes some tenths of one."""
-LATE = 1.5
+LATE = 1.0
 """Seconds after which an answer is called late."""
 _ID = re.compile(rb"(chatcmpl_|req_)?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _DATE = re.compile(rb'\r\ndate: [^\r]*|(?<="expires_at":")[^"]*')
