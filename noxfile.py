@@ -63,3 +63,10 @@ def prove(session: nox.Session) -> None:
     """Prove the suite on the reference server's faults and liberties; `nox -s prove -- --all` takes all of them."""
     session.install("-e", ".[sdk]")
     session.run("kitemesh-conformance", "prove", *session.posargs)
+
+
+@nox.session
+def seeds(session: nox.Session) -> None:
+    """100 seeds: each finds every rule that is broken only where traits of a body meet."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/probes/test_seeds.py", *session.posargs, env={"KITEMESH_SEEDS": "100"})

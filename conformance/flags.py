@@ -58,6 +58,7 @@ FLAGS = (
     Flag("modes", "metadata.mode values that it has [all].", "LIST", "list"),
     Flag("depth", "quick, standard or deep [standard].", "DEPTH"),
     Flag("examples", "Generated bodies [by depth].", "N"),
+    Flag("replay", "Send these vectors.json bodies first.", "FILE"),
     Flag("only", "Judge these ids or areas only.", "ID,…", "list"),
     Flag("skip", "Leave these ids or areas out.", "ID,…", "list"),
     Flag("strict", "A broken SHOULD fails the run too.", kind="switch"),

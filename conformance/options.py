@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from conformance.probes.vectors import ReplayError, Vector, load
 
 MODES = ("auto", "normal", "orch", "synth")
 MODEL = re.compile(r"group:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -51,6 +54,10 @@ class Options:
     depth: Depth = Depth.STANDARD
     examples: int | None = None
     """Generated bodies; None: what the depth says."""
+    replay: str | None = None
+    """A file of vectors, which are sent before all other bodies."""
+    vectors: tuple[Vector, ...] = field(default=(), repr=False)
+    """What that file holds; `checked` reads it."""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     strict: bool = False
@@ -75,8 +82,9 @@ class Options:
         _check_headers(self.headers)
         if unknown := [m for m in self.modes if m not in MODES]:
             raise UsageError(f"--modes knows {', '.join(MODES)}, but not {unknown[0]!r}; leave it out.")
+        told = replace(self, vectors=_vectors(self.replay)) if self.replay is not None else self
         if self.url is None:
-            return self
+            return told
         url = base_url(self.url)
         if self.model is None:
             raise UsageError("Name the model to ask for: --model group:<uuid>, or set KITEMESH_MODEL.")
@@ -87,20 +95,27 @@ class Options:
             check_token(self.second_token, "the second token")
             if self.second_token == self.token:
                 raise UsageError("The second token equals the first; give one of another account.")
-        return replace(self, url=url)
+        return replace(told, url=url)
 
     def recorded(self) -> dict[str, Any]:
         """What a transcript and the results keep of the options: JSON values, never a token or a header's value."""
         kept: dict[str, Any] = {}
         for entry in fields(self):
             value = getattr(self, entry.name)
-            if entry.name in {"token", "second_token"}:
+            if entry.name in {"token", "second_token", "vectors"}:
                 continue
             if entry.name == "headers":
                 value = [name for name, _ in value]
             kept[entry.name] = list(value) if isinstance(value, tuple) else value
         kept["second_token"] = self.second_token is not None
         return kept
+
+
+def _vectors(path: str) -> tuple[Vector, ...]:
+    try:
+        return load(Path(path).expanduser())
+    except ReplayError as error:
+        raise UsageError(str(error)) from None
 
 
 def base_url(text: str) -> str:

@@ -23,12 +23,14 @@ from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Finding, Item
 from conformance.checks.member import moment, number, uuid
+from conformance.checks.rounds import told_once
 from conformance.contract.catalogue import Catalogue, UnknownRequirement, load
 from conformance.contract.classify import Due
 from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import QUICK_LEAVES_OUT, count, flows
-from conformance.probes.flow import Answer, Approval, Flow
+from conformance.probes.flow import Answer, Approval, Phase
 from conformance.probes.plan import Plan
+from conformance.recheck import Judging, Recheck
 from conformance.verdict import EXIT_OF, Conclusion, Exit, Selection, State, Verdict, decide
 from conformance.wire.client import Client
 from conformance.wire.exchange import Ending, Exchange, Headers, Transcript
@@ -41,8 +43,6 @@ LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
 REPLICAS = 2.0
 """Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
-CHECKED_AGAIN = 8
-"""Flows that are recorded once more, at the most, to tell an intermittent breach."""
 REFERENCE_WAIT = 10.0
 """Seconds that may be waited for an approval of the embedded reference server to expire."""
 
@@ -145,6 +145,7 @@ def plan_of(options: Options, seed: int) -> Plan:
         second_token=options.second_token is not None,
         wait_expiry=options.wait_expiry,
         examples=options.examples,
+        replay=options.vectors,
         concurrency=options.concurrency,
     )
 
@@ -233,37 +234,34 @@ async def record(
             Slots(options.concurrency),
             told,
         )
+        recheck = Recheck(recorder, plan_of(options, seed), kept, Judging(_findings, _doubtful, _shows))
         try:
-            await _record_all(recorder, chosen, kept, again)
+            await recorder.run(chosen)
+            await recheck.whims(chosen)
+            if again:
+                await recheck.failures(chosen)
         except asyncio.CancelledError:
             interrupted = True
     kept.update(stopped=recorder.stopped, interrupted=interrupted)
+    if recheck.requests:
+        kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
     exchanges = sorted(recorder.exchanges, key=lambda exchange: exchange.started)
     return Transcript(tuple(exchanges), kept, f"kitemesh-conformance {conformance.__version__}")
 
 
-async def _record_all(recorder: Recorder, chosen: list[Flow], kept: Mapping[str, Any], again: bool) -> None:
-    """The phases; then whims that have to be tried again; then, alone, what failed."""
-    await recorder.run(chosen)
-    by_name = {flow.name: flow for flow in chosen}
-    for round_ in (2, 3):
-        doubtful = suspects(Evidence(Transcript(tuple(recorder.exchanges), kept)))
-        for name in sorted(doubtful & set(by_name)):
-            # Alone: beside another one a blocked server would fail both.
-            await recorder.together([by_name[name]], round_)
-    if not again or recorder.stopped:
-        return
-    failed = _flows_that_failed(judge(Transcript(tuple(recorder.exchanges), kept)))
-    for name in [name for name in by_name if name in failed][:CHECKED_AGAIN]:
-        await recorder.together([by_name[name]], 4)
+def _findings(transcript: Transcript) -> list[Finding]:
+    """What the verdict on a transcript shows."""
+    return [finding for outcome in judge(transcript).verdict.outcomes for finding in outcome.findings]
 
 
-def _flows_that_failed(report: Report) -> set[str]:
-    """Names of the flows whose exchanges show a breach for the first time and were not tried again yet."""
-    notes = {exchange.name: exchange.note for exchange in report.transcript}
-    tried = {note.flow for note in notes.values() if note.round > 1}
-    findings = [f for outcome in report.verdict.outcomes for f in outcome.findings]
-    return {notes[f.exchange].flow for f in findings if f.exchange in notes} - tried - {""}
+def _doubtful(transcript: Transcript) -> set[str]:
+    return suspects(Evidence(transcript))
+
+
+def _shows(transcript: Transcript, exchange: str, requirement: str) -> bool:
+    """Whether an exchange breaks a requirement."""
+    items = registry.checks(CATALOGUE)[requirement](Evidence(transcript))
+    return any(isinstance(item, Finding) and item.exchange == exchange for item in items)
 
 
 def base_headers() -> Headers:
@@ -384,12 +382,12 @@ def judge(transcript: Transcript, *, options: Options | None = None) -> Report:
     """Judge a transcript: pure, offline. Without options, as it was recorded."""
     recorded = transcript.options
     options = options or _options_of(recorded)
-    selection = _selection(options, recorded)
     evidence = Evidence(transcript)
+    selection = _selection(options, recorded, _replayed(evidence))
     items, errors = _check_all(evidence, selection.selected)
     verdict = decide(
         CATALOGUE,
-        _told_once(evidence, items),
+        told_once(evidence, items),
         selection,
         errors=errors,
         absorbed_by=ABSORBED_BY,
@@ -424,39 +422,6 @@ def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[di
     return items, errors
 
 
-def _told_once(evidence: Evidence, items: Mapping[str, list[Item]]) -> dict[str, list[Item]]:
-    """Marks breaches that were not seen again when their flow was recorded once more, and drops those that were."""
-    rounds: dict[str, set[int]] = {}
-    for reading in evidence.all:
-        if reading.note.probe:
-            rounds.setdefault(reading.note.probe, set()).add(reading.note.round)
-    marked: dict[str, list[Item]] = {}
-    for id_, found in items.items():
-        shown: dict[str, set[int]] = {}
-        for item in found:
-            if isinstance(item, Finding) and item.exchange in evidence.by_name:
-                note = evidence.by_name[item.exchange].note
-                shown.setdefault(note.probe, set()).add(note.round)
-        marked[id_] = [_marked(item, evidence, rounds, shown) for item in found if not _repeats(item, evidence, shown)]
-    return marked
-
-
-def _repeats(item: Item, evidence: Evidence, shown: Mapping[str, set[int]]) -> bool:
-    if not isinstance(item, Finding) or item.exchange not in evidence.by_name:
-        return False
-    note = evidence.by_name[item.exchange].note
-    return bool(note.probe) and note.round == 4 and min(shown[note.probe]) < 4
-
-
-def _marked(item: Item, evidence: Evidence, rounds: Mapping[str, set[int]], shown: Mapping[str, set[int]]) -> Item:
-    if not isinstance(item, Finding) or item.exchange not in evidence.by_name:
-        return item
-    probe = evidence.by_name[item.exchange].note.probe
-    # Alone, nothing shows that takes several at once.
-    again = 4 in rounds.get(probe, set()) and not item.requirement.startswith("isolation.")
-    return replace(item, intermittent=True) if again and 4 not in shown.get(probe, set()) else item
-
-
 def _options_of(recorded: Mapping[str, Any]) -> Options:
     """The options that a transcript was recorded with, as far as it tells; a foreign one tells nothing."""
 
@@ -482,7 +447,14 @@ def _options_of(recorded: Mapping[str, Any]) -> Options:
     )
 
 
-def _selection(options: Options, recorded: Mapping[str, Any]) -> Selection:
+def _replayed(evidence: Evidence) -> frozenset[str]:
+    """The requirements of the generated bodies that were sent because an earlier run failed on them."""
+    breaches = {reading.note.breach for reading in evidence.all if reading.note.phase == Phase.REPLAY}
+    valid = {"natural": "accept.generated", "unusual": "accept.any-valid"}
+    return frozenset(valid.get(breach or "", "reject.generated") for breach in breaches)
+
+
+def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> Selection:
     absent = {} if options.approvals else {"approvals": "the target was declared to have no approvals (--no-approvals)"}
     withheld: dict[str, str] = {}
     if not options.execute:
@@ -490,7 +462,7 @@ def _selection(options: Options, recorded: Mapping[str, Any]) -> Selection:
         withheld["resume.further-round"] = "--no-execute: nothing is ever approved"
     quick = options.depth is Depth.QUICK
     if quick:
-        withheld.update(dict.fromkeys(QUICK_LEAVES_OUT, "--depth quick leaves it out"))
+        withheld.update(dict.fromkeys(QUICK_LEAVES_OUT - set(replayed), "--depth quick leaves it out"))
     narrowed = (
         quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
     )
@@ -520,12 +492,20 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
         notes.append(f"The recording ended early: {stopped}."[:400])
     if evidence.options.get("interrupted"):
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
+    if names := _cut_searches(evidence.options.get("shrinking")):
+        notes.append(f"Shrinking met its limits for {names}: the bodies shown may not be the smallest that fail.")
     left = sum(1 for r in evidence.all if r.exchange.ending is Ending.TOO_LARGE)
     if left:
         notes.append(
             f"{left} answer{'s' if left > 1 else ''} exceeded the suite's limit of size and were cut off there."
         )
     return tuple(notes)
+
+
+def _cut_searches(told: Any) -> str:
+    """The probes whose bodies were not shrunk to the end, as a recording tells them."""
+    cut = told.get("cut") if isinstance(told, dict) else None
+    return ", ".join(name for name in cut if isinstance(name, str))[:400] if isinstance(cut, list) else ""
 
 
 def _credits(evidence: Evidence) -> float:

@@ -18,7 +18,9 @@ from conformance.options import Depth, UsageError
 
 ROOT = Path(__file__).parents[1]
 TARGET = (URL, "--model", MODEL)
-REPORTS = {"report.html", "results.json", "summary.md", "transcript.har", "junit.xml", "pytest.html"}
+REPORTS = {
+    "report.html", "results.json", "summary.md", "vectors.json", "transcript.har", "junit.xml", "pytest.html"
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +71,10 @@ def test_a_run_writes_its_reports_and_gives_the_verdict(world, command):
     code, out, err = command("run", *TARGET)
     assert code == 1
     assert "NONCONFORMANT (full scope, exit code 1)" in out
-    assert "Reports in reports: report.html, transcript.har, results.json, summary.md, junit.xml, pytest.html" in out
+    assert (
+        "Reports in reports: report.html, transcript.har, results.json, summary.md, vectors.json, junit.xml, "
+        "pytest.html" in out
+    )
     assert "test session starts" not in out + err
     assert {path.name for path in Path("reports").iterdir()} == REPORTS
     assert world.asked[0].token == "km_secret_token"
@@ -274,7 +279,15 @@ def test_the_table_reaches_every_option():
 
     from conformance.options import Options
 
-    reached = {flag.key for flag in FLAGS} | {"url", "token", "second_token", "approvals", "execute", "headers"}
+    reached = {flag.key for flag in FLAGS} | {
+        "url",
+        "token",
+        "second_token",
+        "approvals",
+        "execute",
+        "headers",
+        "vectors",
+    }
     assert {field.name for field in fields(Options)} <= reached
 
 

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
     *("contract", "probes", "wire", "checks", "examples", "verdict", "proof", "report"),
-    *("options", "run", "prove", "flags", "plugin", "cli"),
+    *("options", "recheck", "run", "prove", "flags", "plugin", "cli"),
 )
 """From left to right. What stands from `options` on ties the line together."""
 

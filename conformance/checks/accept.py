@@ -17,8 +17,6 @@ from conformance.checks.select import Selected, with_own_token
 from conformance.contract.classify import Due
 from conformance.contract.excuses import names_the_model
 
-GENERATED = "generated"
-
 
 def accepted(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]:
     """The rule: a request that deserves to be served is answered 200."""
@@ -75,7 +73,7 @@ def _named(requirement: str) -> Callable[[Evidence], Selected]:
     def select(evidence: Evidence) -> Selected:
         for reading in valid(evidence):
             known = evidence.by_name[reading.exchange or ""] if isinstance(reading, Unjudged) else reading
-            if known.asked.requirement == requirement and known.note.phase != GENERATED:
+            if known.asked.requirement == requirement and not known.generated:
                 yield reading
 
     return select
@@ -118,7 +116,7 @@ def _tool_role(evidence: Evidence) -> Iterator[Item]:
         if reading.asked.resume or reading.due is not Due.OPEN or not with_own_token(reading):
             continue
         messages = [m for _, m in objects(reading.asked.body.get("messages"))]
-        if not any(m.get("role") == "tool" for m in messages) or reading.asked.edge or reading.note.phase == GENERATED:
+        if not any(m.get("role") == "tool" for m in messages) or reading.asked.edge or reading.generated:
             continue
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
@@ -155,5 +153,5 @@ NATURAL = "natural"
 def _generated(evidence: Evidence, natural: bool) -> Selected:
     for reading in valid(evidence):
         known = evidence.by_name[reading.exchange or ""] if isinstance(reading, Unjudged) else reading
-        if known.note.phase == GENERATED and (known.note.breach == NATURAL) is natural:
+        if known.generated and (known.note.breach == NATURAL) is natural:
             yield reading

@@ -20,6 +20,7 @@ from conformance.checks.json_text import JsonText, read_json
 from conformance.checks.member import ABSENT, get, objects, optional, show, text
 from conformance.contract.classify import MODES, Asked, Due, classify
 from conformance.contract.excuses import EXCUSING, excuse, names_the_model
+from conformance.probes.flow import Phase
 from conformance.wire import sse
 from conformance.wire.exchange import Credential, Ending, Exchange, Response, Transcript
 
@@ -122,6 +123,11 @@ class Reading:
     def due(self) -> Due:
         """What a conforming server does with it."""
         return self.asked.due
+
+    @property
+    def generated(self) -> bool:
+        """True where the body was generated, now or, when it is replayed, by an earlier run."""
+        return self.note.phase in (Phase.GENERATED, Phase.REPLAY)
 
     @property
     def odd_scheme(self) -> bool:

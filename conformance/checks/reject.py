@@ -13,14 +13,12 @@ from conformance.checks.select import Selected, due_by
 from conformance.checks.stream import refused
 from conformance.contract.classify import Due
 
-GENERATED = "generated"
-
 
 def _fixed(requirement: str) -> Callable[[Evidence], Selected]:
     def select(evidence: Evidence) -> Selected:
         for reading in due_by(evidence, Due.REFUSE, requirement):
             known = evidence.by_name[reading.exchange or ""] if isinstance(reading, Unjudged) else reading
-            if known.note.phase != GENERATED:
+            if not known.generated:
                 yield reading
 
     return select
@@ -36,7 +34,7 @@ for _id in REJECT:
 
 def _generated(evidence: Evidence) -> Selected:
     for reading in evidence.last:
-        if reading.due is not Due.REFUSE or reading.note.phase != GENERATED:
+        if reading.due is not Due.REFUSE or not reading.generated:
             continue
         if (excuse := reading.excuses_refusal) is not None:
             yield reading.unjudged(excuse, excused=True)

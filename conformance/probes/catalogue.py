@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from conformance.probes import accept, approvals, concurrent, generated, hostile, refusals
+from conformance.probes import accept, approvals, concurrent, generated, hostile, refusals, replay
 from conformance.probes.flow import Flow, Phase
 from conformance.probes.plan import Plan
 
-NAMED = (accept.flows, refusals.flows, approvals.flows, concurrent.flows, generated.flows, hostile.flows)
+NAMED = (replay.flows, accept.flows, refusals.flows, approvals.flows, concurrent.flows, generated.flows, hostile.flows)
 
 
 def flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:

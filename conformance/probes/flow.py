@@ -16,12 +16,19 @@ from conformance.contract.classify import CHAT, RESUME
 from conformance.probes.plan import Plan
 
 JSON_TYPE = ("Content-Type", "application/json")
+WHIMS = (2, 3)
+"""Rounds in which a whim is tried anew."""
+AGAIN = 4
+"""The round in which what failed is recorded once more, alone."""
+SMALLER = 5
+"""The round of smaller bodies of what failed."""
 
 
 class Phase(StrEnum):
     """The phases of a recording, in their order."""
 
     OPENING = "opening"
+    REPLAY = "replay"
     CALM = "calm"
     CONCURRENT = "concurrent"
     GENERATED = "generated"
@@ -183,6 +190,6 @@ def single(
 
 
 __all__ = [
-    "CHAT", "JSON_TYPE", "RESUME", "Answer", "Approval", "Compose", "Flow", "Phase", "Send", "Steps",
-    "approve", "deny", "encode", "single",
+    "AGAIN", "CHAT", "JSON_TYPE", "RESUME", "SMALLER", "WHIMS", "Answer", "Approval", "Compose", "Flow", "Phase",
+    "Send", "Steps", "approve", "deny", "encode", "single",
 ]  # fmt: skip

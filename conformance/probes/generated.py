@@ -1,26 +1,32 @@
 """Generated probes: bodies that Hypothesis drew, sent like any other.
 
-For accept.generated, accept.any-valid and reject.generated.
+For accept.generated, accept.any-valid and reject.generated. What fails is shrunk by `conformance.probes.shrinking`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.contract.classify import text_of
 from conformance.probes.flow import Flow, Phase, Send, encode, single
-from conformance.probes.plan import Plan
-from conformance.probes.rules import RAW_RULES
+from conformance.probes.plan import NATURAL, UNUSUAL, Plan
+from conformance.probes.rules import RAW_RULES, RULES
 
-NATURAL = "natural"
-UNUSUAL = "unusual"
+if TYPE_CHECKING:  # Hypothesis is slow to start, and not needed where nothing is generated
+    from conformance.probes.strategies import Breach, Draws
+
 RAW_GENERATED = ("trailing-object",)
+PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "messages-empty"})
+"""Rules that leave nothing of a body's traits to matter: a stream aside, the fixed probes say it all."""
 STANDARD = (12, 4, 1)
 """Natural bodies, unusual ones, and rounds of breaches at standard depth."""
 DEEP = (160, 60, 24)
+STREAMS = 2
+"""Valid streams in a round, on which the breaches are made; beside them is one body that is no stream."""
 
 
 def amounts(plan: Plan) -> tuple[int, int, int]:
@@ -31,10 +37,41 @@ def amounts(plan: Plan) -> tuple[int, int, int]:
     if plan.examples is None:
         return natural, unusual, rounds
     # About a fifth of the examples are valid, as at the depths of themselves.
-    from conformance.probes.rules import RULES
-
     share = plan.examples // (len(RULES) + 8)
     return (0, 0, 0) if plan.examples == 0 else (max(1, share * 6), max(1, share * 2), max(1, share))
+
+
+Write = Callable[[Any, str], bytes]
+"""Octets of a body, under the name of a probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One generated body, and what it was drawn from."""
+
+    name: str
+    breach: str
+    """The rule that it breaks; `natural` or `unusual` of a valid one."""
+    draws: Draws
+    index: int
+    """Which of the draws it is, or its valid twin."""
+    body: Any
+    """Without the breach."""
+    write: Write
+    twin: str | None = None
+    """Name of the probe with the same body without the breach."""
+    broken: Breach | None = None
+    breaches: Draws | None = None
+    """What its breach was drawn from, if it was."""
+    number: int = 0
+    """Which of them it is."""
+
+    def octets(self, name: str) -> bytes:
+        """The body, under a probe's name."""
+        return self.write(self.broken.apply(self.body) if self.broken else self.body, name)
+
+
+# --- how a body is written
 
 
 def _named(plan: Plan, name: str, body: Any) -> Any:
@@ -68,44 +105,89 @@ SPELLINGS: tuple[Callable[[Any], bytes], ...] = (_spaced, _escaped, _pretty)
 """Ways to write the same JSON."""
 
 
+def _written(plan: Plan, spelled: Callable[[Any], bytes] = encode, then: Callable[[bytes], bytes] = bytes) -> Write:
+    return lambda body, name: then(spelled(_named(plan, name, body)))
+
+
+# --- drawing
+
+
 @lru_cache(maxsize=8)
-def _drawn(plan: Plan) -> tuple[tuple[str, bytes, str, str | None], ...]:
-    """(name, octets, note, twin) of each generated body. Cached: many targets may get the same."""
+def drawn(plan: Plan) -> tuple[Drawn, ...]:
+    """The generated bodies of a plan. Cached: many targets may get the same."""
+    if amounts(plan) == (0, 0, 0):
+        return ()
+    return (*_valid(plan), *_broken(plan))
+
+
+def _valid(plan: Plan) -> Iterator[Drawn]:
+    """Natural and unusual conversations."""
     from conformance.probes import strategies
 
-    natural, unusual, rounds = amounts(plan)
-    made: list[tuple[str, bytes, str, str | None]] = []
+    natural, unusual, _ = amounts(plan)
+    plain = _written(plan)
+    draws = strategies.Draws(strategies.natural_bodies(plan), natural, _seed(plan, NATURAL))
+    for index, body in enumerate(draws.collect()):
+        yield Drawn(f"generated-natural-{index + 1}", NATURAL, draws, index, body, plain)
+    draws = strategies.Draws(strategies.unusual_bodies(plan), unusual, _seed(plan, UNUSUAL))
+    for index, body in enumerate(draws.collect()):
+        write = _written(plan, SPELLINGS[index % len(SPELLINGS)])
+        yield Drawn(f"generated-unusual-{index + 1}", UNUSUAL, draws, index, body, write)
 
-    def add(name: str, body: Any, note: str, twin: str | None = None) -> None:
-        made.append((name, body if isinstance(body, bytes) else encode(_named(plan, name, body)), note, twin))
 
-    seed = plan.source("generated").getrandbits(64)
-    for number, body in enumerate(strategies.drawn(strategies.natural_bodies(plan), natural, seed, skip=1), 1):
-        add(f"generated-natural-{number}", body, NATURAL)
-    for number, body in enumerate(strategies.drawn(strategies.unusual_bodies(plan), unusual, seed + 1, skip=1), 1):
-        name = f"generated-unusual-{number}"
-        add(name, SPELLINGS[number % len(SPELLINGS)](_named(plan, name, body)), UNUSUAL)
-    series = strategies.drawn(strategies.rounds_of_breaches(plan), rounds, seed + 2, skip=2)
-    for number, (valid, broken) in enumerate(series, 1):
-        for which, body in enumerate(valid, 1):
-            add(f"generated-base-{number}-{which}", body, NATURAL)
-        for rule, which, body in broken:
-            kind = "stream" if which < 2 else "json"
-            add(f"generated-{rule.id}-{kind}-{number}", body, rule.id, f"generated-base-{number}-{which + 1}")
-        base = encode(valid[0])
-        for raw in RAW_RULES:
-            if raw.id in RAW_GENERATED:
-                add(f"generated-body-{raw.id}-{number}", raw.make(base), f"body-{raw.id}", f"generated-base-{number}-1")
-    return tuple(made)
+def _broken(plan: Plan) -> Iterator[Drawn]:
+    """Rounds of breaches, each rule's on a stream and on another body; first the valid bodies that they break."""
+    from conformance.probes import strategies
+    from conformance.probes.strategies import Breach, Draws
+
+    rounds = amounts(plan)[2]
+    plain = _written(plan)
+    streams = Draws(strategies.rich_bodies(plan, stream=True), STREAMS * rounds, _seed(plan, "stream"), skip=2)
+    others = Draws(strategies.rich_bodies(plan, stream=False), rounds, _seed(plan, "json"), skip=2)
+    bases = {
+        kind: [Drawn(f"generated-{kind}-{i + 1}", NATURAL, draws, i, body, plain) for i, body in enumerate(found)]
+        for kind, draws, found in (("stream", streams, streams.collect()), ("json", others, others.collect()))
+    }
+    yield from (*bases["stream"], *bases["json"])
+    for rule in RULES:
+        breaches = Draws(strategies.breaches(rule), rounds, _seed(plan, rule.id))
+        dice = plan.source("breach", rule.id)
+        for number, breach in enumerate(breaches.collect()):
+            base = bases["stream"][STREAMS * number + dice.randrange(STREAMS)]
+            yield _breaking(base, rule.id, "stream", breach, breaches, number)
+        for number in range(rounds if rule.id not in PLAIN_ONLY else 0):
+            # The plainest bad value is the one that servers get wrong most; the stream's is any.
+            breach = Breach(rule, rule.values[0], dice.randrange(3))
+            yield _breaking(bases["json"][number], rule.id, "json", breach, None, number)
+    for raw in RAW_RULES:
+        for number in range(rounds if raw.id in RAW_GENERATED else 0):
+            base = bases["stream"][STREAMS * number]
+            name = f"generated-body-{raw.id}-{number + 1}"
+            write = _written(plan, then=raw.make)
+            yield Drawn(name, f"body-{raw.id}", base.draws, base.index, base.body, write, twin=base.name)
+
+
+def _breaking(base: Drawn, rule: str, kind: str, breach: Breach, breaches: Draws | None, number: int) -> Drawn:
+    name = f"generated-{rule}-{kind}-{number + 1}"
+    return Drawn(name, rule, base.draws, base.index, base.body, base.write, base.name, breach, breaches, number)
+
+
+def _seed(plan: Plan, kind: str) -> int:
+    return plan.source("generated", kind).getrandbits(64)
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
     """One flow for each generated body."""
-    if amounts(plan) == (0, 0, 0):
-        return
-    for name, body, note, twin in _drawn(plan):
-        served = twin is None
-        covers = ("accept",) if served else ("reject", "stream")
-        area = "accept" if served else "reject"
-        send = Send(name, body, twin=twin, breach=note, served=served)
-        yield single(area, Phase.GENERATED, name, lambda _, send=send: send, covers=(*covers, "error", "http"))  # type: ignore[misc]
+    for item in drawn(plan):
+        yield flow(item, item.name)
+
+
+def flow(item: Drawn, name: str, octets: bytes | None = None) -> Flow:
+    """One generated body, or another one in its stead, as a flow under a name."""
+    served = item.twin is None
+    send = Send(
+        name, item.octets(name) if octets is None else octets, twin=item.twin, breach=item.breach, served=served
+    )
+    covers = ("accept", "error", "http") if served else ("reject", "stream", "error", "http")
+    area = "accept" if served else "reject"
+    return single(area, Phase.GENERATED, item.name, lambda _: send, covers=covers, served=served)

@@ -8,7 +8,14 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from conformance.probes.vectors import Vector
+
+NATURAL = "natural"
+UNUSUAL = "unusual"
+"""Kinds of generated valid bodies, in the stead of a rule that they break."""
 _ONSETS = (
     "b",
     "d",
@@ -58,6 +65,8 @@ class Plan:
     examples: int | None = None
     """Generated bodies; None: what the depth says."""
     concurrency: int = 8
+    replay: tuple[Vector, ...] = ()
+    """Bodies that failed in an earlier run."""
 
     @property
     def quick(self) -> bool:

@@ -7,13 +7,17 @@ start.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
 from conformance.contract.classify import LONG_REQUEST_ID
 from conformance.probes.plan import Plan
+from conformance.probes.provider import BACKEND
 from conformance.probes.rules import RULES, Body, Rule
 
 _LATIN = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789 .,;:!?'-()\"/%&+*=<>#@_"
@@ -30,12 +34,39 @@ _SCRIPTS = (
 _EMOJI = ("👍", "🎉", "👩‍👩‍👧", "🏳️‍🌈", "🇫🇷", "👍🏽", "☕", "𝔘𝔫𝔦", "e\u0301", "n\u0303")
 _ID = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
-plain_words = st.text(_LATIN, min_size=1, max_size=60).filter(lambda text: bool(text.strip()))
-foreign_words = st.one_of(
-    *(st.text(script + " ", min_size=2, max_size=30).filter(lambda text: bool(text.strip())) for script in _SCRIPTS),
-    st.lists(st.sampled_from(_EMOJI), min_size=1, max_size=4).map(lambda marks: "".join(marks)),
+_LATIN_TEXT = st.text(_LATIN, min_size=1, max_size=60)
+_SCRIPT = st.sampled_from(
+    (
+        *(st.text(script, min_size=2, max_size=30) for script in _SCRIPTS),
+        st.lists(st.sampled_from(_EMOJI), min_size=1, max_size=4).map("".join),
+    )
 )
-words = st.one_of(plain_words, foreign_words)
+# Strategies are made here, once: making one anew for each draw costs more than the draw.
+_COIN = st.booleans()
+_FORM = st.integers(0, 2)
+_NUMBER = st.integers(0, 2**32)
+_OFTEN = st.sampled_from((False, True, True))
+_ALWAYS = st.sampled_from((False, *(True,) * 255))
+"""True but for one draw of some hundreds; shrinks to False: for a trait that a body has unless it is shrunk away."""
+_TURNS = st.sampled_from((0, 1, 2, 3, 4))
+_TOKENS = st.one_of(st.integers(64, 1_024), st.integers(64, 4_096), st.integers(64, 200_000))
+_FEW_TOKENS = st.integers(1, 64)
+_TEMPERATURE = st.one_of(st.integers(0, 2), st.integers(0, 200).map(lambda n: n / 100))
+_EXACT_TEMPERATURE = st.floats(0, 2, allow_subnormal=False).filter(lambda n: n == 0 or n > 1e-6)
+_REQUEST_ID = st.text(_ID, min_size=1, max_size=LONG_REQUEST_ID // 2)
+
+
+def _plain(draw: st.DrawFn) -> str:
+    text = draw(_LATIN_TEXT)
+    return text if text.strip() else f"{text}a"
+
+
+def _foreign(draw: st.DrawFn) -> str:
+    return draw(draw(_SCRIPT))
+
+
+def _words(draw: st.DrawFn) -> str:
+    return _foreign(draw) if draw(_COIN) else _plain(draw)
 
 
 def _parts(text: str) -> list[dict[str, str]]:
@@ -51,34 +82,33 @@ def _content(text: str, form: int) -> Any:
     return _parts(text) + _parts("Thank you.")
 
 
-def prompts(plan: Plan) -> st.SearchStrategy[str]:
+def _prompt(draw: st.DrawFn, plan: Plan) -> str:
     """A cheap prompt with a fresh word, and something natural behind it."""
-    letters = st.integers(0, 2**32).map(lambda number: plan.word(f"generated-{number}"))
-    return st.builds(lambda word, aside: f"Reply with just this word: {word}\n(Aside: {aside})", letters, words)
+    word = plan.word(f"generated-{draw(_NUMBER)}")
+    aside = f"\n(Aside: {_words(draw)})" if draw(_ALWAYS) else ""
+    return f"Reply with just this word: {word}{aside}"
 
 
-@st.composite
-def options(draw: st.DrawFn, plan: Plan, *, stream: bool | None = None, full: bool = False) -> dict[str, Any]:
+def _options(draw: st.DrawFn, plan: Plan, *, stream: bool | None = None, full: bool = False) -> dict[str, Any]:
     """Any documented options, each there more often than not; `full`: all of them, `stream` aside.
 
     Token limits are mostly such that no model's own limit is met.
     """
-    given = st.just(True) if full else st.sampled_from((True, True, False))
-    tokens = st.one_of(st.integers(64, 1_024), st.integers(64, 4_096), st.integers(64, 200_000))
+    given = _ALWAYS if full else _OFTEN
     made: dict[str, Any] = {}
-    if stream or (stream is None and draw(st.booleans())):
-        made["stream"] = stream or draw(st.booleans())
+    if draw(_ALWAYS) if stream else stream is None and draw(_COIN):
+        made["stream"] = stream or draw(_COIN)
     for member in ("max_tokens", "max_completion_tokens"):
         if draw(given):
-            made[member] = draw(tokens)
+            made[member] = draw(_TOKENS)
     if draw(given):
-        made["temperature"] = draw(st.one_of(st.integers(0, 2), st.integers(0, 200).map(lambda n: n / 100)))
+        made["temperature"] = draw(_TEMPERATURE)
     if draw(given):
         metadata: dict[str, Any] = {}
         if draw(given):
-            metadata["request_id"] = draw(st.text(_ID, min_size=1, max_size=LONG_REQUEST_ID // 2))
+            metadata["request_id"] = draw(_REQUEST_ID)
         if bool(plan.modes) and draw(given):
-            metadata["mode"] = draw(st.sampled_from(list(plan.modes)))
+            metadata["mode"] = plan.modes[draw(_NUMBER) % len(plan.modes)]
         made["metadata"] = metadata
     return made
 
@@ -89,49 +119,59 @@ def natural_bodies(draw: st.DrawFn, plan: Plan) -> Body:
 
     Traits are there more often than not, so that one that a server stumbles over only together with others is met.
     """
-    often = st.sampled_from((True, True, False))
     messages: list[Any] = []
-    if draw(often):
-        messages.append({"role": "system", "content": draw(st.one_of(foreign_words, words))})
-    for _ in range(draw(st.sampled_from((0, 1, 2, 3, 4)))):
-        messages.append({"role": "user", "content": _content(draw(words), draw(st.integers(0, 2)))})
-        messages.append({"role": "assistant", "content": draw(words)})
-    messages.append({"role": "user", "content": _content(draw(prompts(plan)), draw(st.integers(0, 2)))})
-    return {"model": plan.model, "messages": messages, **draw(options(plan))}
+    if draw(_OFTEN):
+        messages.append({"role": "system", "content": _foreign(draw) if draw(_OFTEN) else _plain(draw)})
+    for _ in range(draw(_TURNS)):
+        messages.append({"role": "user", "content": _content(_words(draw), draw(_FORM))})
+        messages.append({"role": "assistant", "content": _words(draw)})
+    messages.append({"role": "user", "content": _content(_prompt(draw, plan), draw(_FORM))})
+    return {"model": plan.model, "messages": messages, **_options(draw, plan)}
 
 
-_unusual_words = st.one_of(
-    st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn", "Co", "Cf")), min_size=1, max_size=80),
-    st.integers(500, 4_000).map(lambda size: "abcdefghi " * (size // 10)),
-    st.builds(
-        lambda text, space: f"{space}{text}{space}",
-        plain_words,
-        st.sampled_from(("\n\n", "\t", "  ", "\r\n", "\u3000")),
-    ),
-    st.sampled_from(
-        ("0", "null", "true", "{}", "[DONE]", "data: [DONE]", '{"role":"user"}', "</s>", "\\u0041 \\n", "''\"\"")
-    ),
-).filter(lambda text: bool(text.strip()))
+_UNUSUAL_TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn", "Co", "Cf")), min_size=1, max_size=80)
+_LENGTH = st.integers(50, 400)
+_SPACE = st.sampled_from(("\n\n", "\t", "  ", "\r\n", "\u3000"))
+_SYNTAX = st.sampled_from(
+    ("0", "null", "true", "{}", "[DONE]", "data: [DONE]", '{"role":"user"}', "</s>", "\\u0041 \\n", "''\"\"")
+)
+_MANY_TURNS = st.sampled_from((0, 1, 2, 3, 12))
+_PARTS = st.sampled_from((1, 1, 2, 4))
+
+
+def _unusual(draw: st.DrawFn) -> str:
+    """Text in any script, long text, text between white space, and text that is somebody's syntax."""
+    match draw(_NUMBER) % 4:
+        case 0:
+            text = draw(_UNUSUAL_TEXT)
+            return text if text.strip() else f"{text}a"
+        case 1:
+            return "abcdefghi " * draw(_LENGTH)
+        case 2:
+            space = draw(_SPACE)
+            return f"{space}{_plain(draw)}{space}"
+        case _:
+            return draw(_SYNTAX)
 
 
 @st.composite
 def unusual_bodies(draw: st.DrawFn, plan: Plan) -> Body:
     """Valid bodies that are no everyday conversation: odd text, many parts, null answers, small limits, odd options."""
     messages: list[Any] = []
-    if draw(st.booleans()):
-        messages.append({"role": "system", "content": draw(_unusual_words)})
-    for _ in range(draw(st.integers(0, 12))):
-        texts = draw(st.lists(_unusual_words, min_size=1, max_size=4))
+    if draw(_COIN):
+        messages.append({"role": "system", "content": _unusual(draw)})
+    for _ in range(draw(_MANY_TURNS)):
+        texts = [_unusual(draw) for _ in range(draw(_PARTS))]
         content = texts[0] if len(texts) == 1 else [part for text in texts for part in _parts(text)]
         messages.append({"role": "user", "content": content})
-        messages.append({"role": "assistant", "content": draw(st.one_of(st.none(), _unusual_words))})
-    messages.append({"role": "user", "content": draw(prompts(plan))})
-    made: Body = {"messages": messages, **draw(options(plan))}
+        messages.append({"role": "assistant", "content": _unusual(draw) if draw(_COIN) else None})
+    messages.append({"role": "user", "content": _prompt(draw, plan)})
+    made: Body = {"messages": messages, **_options(draw, plan)}
     for member in ("max_tokens", "max_completion_tokens"):
-        if member in made and draw(st.booleans()):
-            made[member] = draw(st.integers(1, 64))
-    if draw(st.booleans()):
-        made["temperature"] = draw(st.floats(0, 2, allow_subnormal=False).filter(lambda n: n == 0 or n > 1e-6))
+        if member in made and draw(_COIN):
+            made[member] = draw(_FEW_TOKENS)
+    if draw(_COIN):
+        made["temperature"] = draw(_EXACT_TEMPERATURE)
     made["model"] = plan.model
     return made
 
@@ -140,15 +180,17 @@ def unusual_bodies(draw: st.DrawFn, plan: Plan) -> Body:
 def rich_bodies(draw: st.DrawFn, plan: Plan, *, stream: bool) -> Body:
     """A valid body with the traits that a fixed probe has not: three messages, text that is not ASCII, and a stream.
 
-    Without a stream it has every option instead.
+    Without a stream it has every option instead. What a failure does not need of all that is shrunk away.
     """
-    forms = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
-    messages = [
-        {"role": "user", "content": _content(draw(foreign_words), forms[0])},
-        {"role": "assistant", "content": draw(words)},
-        {"role": "user", "content": _content(draw(prompts(plan)), forms[1])},
-    ]
-    return {"model": plan.model, "messages": messages, **draw(options(plan, stream=stream, full=not stream))}
+    messages = [{"role": "user", "content": _content(_prompt(draw, plan), draw(_FORM))}]
+    if draw(_ALWAYS):
+        opening = _foreign(draw) if draw(_ALWAYS) else _plain(draw)
+        messages = [
+            {"role": "user", "content": _content(opening, draw(_FORM))},
+            {"role": "assistant", "content": _words(draw)},
+            *messages,
+        ]
+    return {"model": plan.model, "messages": messages, **_options(draw, plan, stream=stream, full=not stream)}
 
 
 _OTHER = {
@@ -177,56 +219,113 @@ _OTHER = {
 
 def bad_values(rule: Rule) -> st.SearchStrategy[Any]:
     """Values that break the rule and nothing else."""
-    fixed = st.sampled_from(rule.values)
-    return st.one_of(fixed, _OTHER[rule.id]) if rule.id in _OTHER else fixed
+    return _BAD_VALUES[rule.id]
 
 
-@st.composite
-def breaches(draw: st.DrawFn, rule: Rule, bodies: st.SearchStrategy[Body]) -> Body:
-    """A valid body with one breach of the rule."""
-    body = draw(bodies)
-    spot = draw(st.integers(0, len(body["messages"]) - 1))
-    return rule.apply(body, draw(bad_values(rule)), spot)
+_BAD_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    rule.id: st.one_of(st.sampled_from(rule.values), _OTHER[rule.id])
+    if rule.id in _OTHER
+    else st.sampled_from(rule.values)
+    for rule in RULES
+}
 
 
-PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "messages-empty"})
-"""Rules that leave nothing of a body's traits to matter: a stream aside, the fixed probes say it all."""
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """How a valid body is broken."""
+
+    rule: Rule
+    value: Any
+    spot: int
+    """Index of the message that is broken, or of the last one."""
+
+    def apply(self, body: Body) -> Body:
+        """The broken body."""
+        return self.rule.apply(body, self.value, min(self.spot, len(body["messages"]) - 1))
 
 
-@st.composite
-def rounds_of_breaches(draw: st.DrawFn, plan: Plan) -> tuple[list[Body], list[tuple[Rule, int, Body]]]:
-    """Rich valid bodies, and for each rule a stream's and another one's breach: (rule, which body, broken body)."""
-    valid = [draw(rich_bodies(plan, stream=stream)) for stream in (True, True, False)]
-    broken = []
-    for rule in RULES:
-        which = draw(st.integers(0, 1))
-        broken.append((rule, which, draw(breaches(rule, st.just(valid[which])))))
-        if rule.id not in PLAIN_ONLY:
-            # The plainest bad value is the one that servers get wrong most; the stream's is any.
-            broken.append((rule, 2, rule.apply(valid[2], rule.values[0], draw(st.integers(0, 2)))))
-    return valid, broken
+def breaches(rule: Rule) -> st.SearchStrategy[Breach]:
+    """Breaches of one rule, drawn apart from the bodies, so that either can be shrunk while the other stays."""
+    return st.builds(Breach, st.just(rule), bad_values(rule), _FORM)
 
 
-def drawn(strategy: st.SearchStrategy[Any], count: int, seed_: int, skip: int = 0) -> list[Any]:
-    """So many examples of a strategy, the same for one seed. `skip` leaves out the first, which are the plainest.
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """A number of examples of a strategy, the same for one seed.
 
-    Nothing is kept between runs, and nothing judged here: the bodies are sent all at once later (see the design).
+    Two passes over them (see the design): the first collects the examples, which are sent all at once; the second draws
+    the very same ones and shrinks one of them.
     """
-    found: list[Any] = []
-    if count <= 0:
-        return found
 
-    @seed(seed_)
-    @settings(
-        max_examples=count + skip,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def collect(example: Any) -> None:
-        found.append(example)
+    strategy: st.SearchStrategy[Any]
+    count: int
+    seed: int
+    skip: int = 1
+    """Examples that are left out at the beginning: the first ones are the plainest."""
 
-    collect()
-    return found[skip : skip + count] or found[:count]
+    def collect(self) -> list[Any]:
+        """The examples. Nothing is kept between runs, and nothing judged here."""
+        found: list[Any] = []
+        if self.count > 0:
+            self._run(found.append, Phase.generate)
+        return found[self.skip : self.skip + self.count] or found[: self.count]
+
+    def shrink(self, index: int, fails: Callable[[Any], bool]) -> Any:
+        """The smallest example found that fails.
+
+        Args:
+            index: of the example that failed, in what `collect` gives; none before it did.
+            fails: asked for examples that are smaller than those known to fail, until none is found.
+
+        Raises:
+            Whatever `fails` raises that is no `Exception`: that ends the search.
+        """
+        seen = 0
+        plainest: Any = None
+        smallest: Any = None
+        settled = False
+
+        def bad(example: Any) -> bool:
+            nonlocal seen, plainest, settled
+            seen += 1
+            if seen == 1:
+                plainest = example
+            if seen == index + self.skip + 1:
+                # The plainest one passed for Hypothesis, as it was not sent: it would not come back to it.
+                settled = self.skip > 0 and fails(plainest)
+                return not settled
+            return smallest is not None and fails(example)
+
+        def look(example: Any) -> None:
+            nonlocal smallest
+            if settled or not bad(example):
+                return
+            smallest = example
+            raise _Fails  # always from this line: another one would be another failure
+
+        with suppress(_Fails):
+            self._run(look, Phase.generate, Phase.shrink)
+        return plainest if settled else smallest
+
+    def _run(self, told: Callable[[Any], None], *phases: Phase) -> None:
+        @seed(self.seed)
+        @settings(
+            max_examples=self.count + self.skip,
+            backend=BACKEND,
+            database=None,
+            deadline=None,
+            phases=phases,
+            report_multiple_bugs=False,
+            print_blob=False,
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(self.strategy)
+        def run(example: Any) -> None:
+            told(example)
+
+        run()
+
+
+class _Fails(Exception):
+    """An example fails: what Hypothesis shrinks."""

@@ -36,7 +36,8 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange]) -> Iterat
     yield Line("expected", excerpt(finding.expected))
     yield Line("observed", excerpt(finding.observed))
     name = excerpt(finding.exchange, 120)
-    yield Line("place", f"{excerpt(finding.place)}, in {name}" if finding.place else f"in {name}")
+    place = f"{excerpt(finding.place)}, in {name}" if finding.place else f"in {name}"
+    yield Line("place", f"{place}, shrunk from {excerpt(finding.shrunk_from, 120)}" if finding.shrunk_from else place)
     if exchange := exchanges.get(finding.exchange):
         yield Line("again", curl(exchange))
 

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from conformance.report import html, results, summary
+from conformance.report import html, results, summary, vectors
 from conformance.report.account import Account
 from conformance.wire import har
 
@@ -15,10 +15,12 @@ TRANSCRIPT = "transcript.har"
 RESULTS = "results.json"
 SUMMARY = "summary.md"
 REPORT = "report.html"
+VECTORS = "vectors.json"
 
 _HOLDS = {
     RESULTS: "the verdict, every outcome and every finding, for programs",
     SUMMARY: "the verdict as Markdown, for a pull request",
+    VECTORS: "the generated bodies that failed, for --replay",
     TRANSCRIPT: "all that travelled, as HAR 1.2; it can be judged again, offline",
 }
 _LOG_HOLDS = "the run's log, one row a requirement"
@@ -54,6 +56,7 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
         _write(directory / TRANSCRIPT, transcript),
         _write(directory / RESULTS, results.dumps(results.results(account, transcript))),
         _write(directory / SUMMARY, summary.summary(account).encode("utf-8")),
+        _write(directory / VECTORS, vectors.vectors(account)),
     ]
     beside = {**_HOLDS, **({url: _LOG_HOLDS} if log and (url := url_of(log, directory)) else {})}
     return [_write(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]

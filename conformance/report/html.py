@@ -139,6 +139,7 @@ class Shown:
 
     message: str
     intermittent: bool
+    shrunk_from: str
     expected: str
     observed: str
     place: str
@@ -331,6 +332,7 @@ def _shown(finding: Finding, reading: Reading | None, bounds: Bounds, body: int,
     return Shown(
         message=_sentence(excerpt(finding.message, bounds.text)),
         intermittent=finding.intermittent,
+        shrunk_from=excerpt(finding.shrunk_from, 120),
         expected=excerpt(finding.expected, bounds.text),
         observed=excerpt(finding.observed, bounds.text),
         place=excerpt(finding.place, bounds.text),

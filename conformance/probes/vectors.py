@@ -1,0 +1,128 @@
+"""Vectors: bodies that failed in an earlier run, kept in a file, to be sent before all others (`--replay FILE`).
+
+The file is JSON (format 1): `{"format": 1, "model": "group:…", "vectors": [{"breach": "role-enum", "endpoint":
+"/chat/completions", "body": "…"}, …]}`; a body that is no UTF-8 stands as `body_base64`. Every run writes one, as
+`vectors.json`. The model of the run that wrote it gives way to that of the run that reads it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.probes.plan import NATURAL, UNUSUAL
+
+FORMAT = 1
+ENDPOINT = "/chat/completions"
+LARGEST = 16 * 2**20
+"""Octets of a file that is read."""
+MOST = 1_000
+"""Vectors in a file."""
+_MODEL = re.compile(r"group:[0-9a-fA-F-]{36}")
+_BREACH = re.compile(r"[a-z0-9-]{1,60}")
+
+
+class ReplayError(ValueError):
+    """The file of vectors cannot be used. The message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One body to be sent again."""
+
+    breach: str
+    """The rule that it breaks; `natural` or `unusual` of a valid one."""
+    body: bytes
+    model: str = ""
+    """The model that the body names, to be replaced; empty: none."""
+
+    @property
+    def valid(self) -> bool:
+        """True of a body that must be accepted."""
+        return self.breach in (NATURAL, UNUSUAL)
+
+    def octets(self, model: str) -> bytes:
+        """The body, with another model in the stead of its own."""
+        return self.body.replace(self.model.encode(), model.encode()) if self.model else self.body
+
+
+def load(path: Path) -> tuple[Vector, ...]:
+    """Read a file of vectors.
+
+    Raises:
+        ReplayError: it cannot be read, or is none.
+    """
+    try:
+        with path.open("rb") as file:
+            octets = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ReplayError(f"The vectors {str(path)!r} cannot be read ({error.strerror}); check --replay.") from None
+    if len(octets) > LARGEST:
+        raise ReplayError(
+            f"The vectors {str(path)!r} are larger than {LARGEST // 2**20} MiB; give a run's vectors.json."
+        )
+    try:
+        return loads(octets)
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, ReplayError) else "it is no JSON"
+        raise ReplayError(f"The vectors {str(path)!r} cannot be used: {why}; give a run's vectors.json.") from None
+
+
+def loads(octets: bytes) -> tuple[Vector, ...]:
+    """Vectors from a file's content.
+
+    Raises:
+        ValueError: it is no JSON (UTF-8).
+        ReplayError: it is no file of vectors; the message says why.
+    """
+    document = json.loads(octets.decode("utf-8"))
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ReplayError(f"it has no `format` {FORMAT}")
+    found = document.get("vectors")
+    if not isinstance(found, list) or len(found) > MOST:
+        raise ReplayError(f"`vectors` must be a list of at most {MOST}")
+    model = document.get("model", "")
+    if not isinstance(model, str) or (model and not _MODEL.fullmatch(model)):
+        raise ReplayError("`model` must be of the form group:<uuid>")
+    return tuple(_vector(entry, number, model) for number, entry in enumerate(found))
+
+
+def _vector(entry: Any, number: int, model: str) -> Vector:
+    where = f"vector {number}"
+    if not isinstance(entry, dict) or entry.get("endpoint", ENDPOINT) != ENDPOINT:
+        raise ReplayError(f"{where} is no object with the endpoint {ENDPOINT}")
+    breach, text, coded = entry.get("breach"), entry.get("body"), entry.get("body_base64")
+    if not isinstance(breach, str) or not _BREACH.fullmatch(breach):
+        raise ReplayError(f"{where} has no `breach` of lower-case letters, digits and hyphens")
+    if isinstance(text, str) and coded is None:
+        return Vector(breach, text.encode("utf-8", "surrogatepass"), model)
+    if isinstance(coded, str) and text is None:
+        try:
+            return Vector(breach, base64.b64decode(coded, validate=True), model)
+        except binascii.Error:
+            pass
+    raise ReplayError(f"{where} needs one of `body` (text) and `body_base64`")
+
+
+def dumps(model: str, vectors: list[dict[str, Any]]) -> bytes:
+    """The content of a file.
+
+    Args:
+        model: that the bodies name.
+        vectors: objects with `breach`, and what is to be told of each; `body` in octets.
+    """
+    document = {"format": FORMAT, "model": model, "vectors": [_written(vector) for vector in vectors]}
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _written(vector: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in vector.items() if key != "body"}
+    try:
+        return {**kept, "body": vector["body"].decode("utf-8")}
+    except UnicodeDecodeError:
+        return {**kept, "body_base64": base64.b64encode(vector["body"]).decode()}

@@ -1,0 +1,153 @@
+"""What is recorded once more when the phases are over: whims, what failed, and smaller bodies of what failed.
+
+A whim (`~` in the contract) is tried up to three times. A flow that showed a breach is recorded once more alone: what
+does not show again is told as intermittent. A generated body that failed twice is shrunk to the smallest that still
+fails, within limits of requests and time. Judging is handed in as functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.checks.finding import Finding
+from conformance.probes.flow import AGAIN, SMALLER, WHIMS, Flow, Phase
+from conformance.probes.generated import Drawn, drawn, flow
+from conformance.probes.plan import Plan
+from conformance.wire.exchange import TIMED_OUT, Exchange, Transcript
+from conformance.wire.recorder import Recorder
+
+FIXED_AGAIN = 8
+"""Flows of fixed probes that are recorded once more, at the most."""
+SEARCHES = 12
+"""Bodies that are shrunk, at the most: one for each requirement and rule."""
+SEARCHES_AT_ONCE = 4
+EACH = 48
+"""Requests for one search, at the most."""
+ALL = 240
+"""Requests for all searches together, at the most."""
+SECONDS = 60.0
+"""After which no smaller body is sent any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What is known only by judging."""
+
+    findings: Callable[[Transcript], Sequence[Finding]]
+    """The findings that a verdict would show."""
+    doubtful: Callable[[Transcript], Iterable[str]]
+    """Names of the flows whose whim did not come."""
+    shows: Callable[[Transcript, str, str], bool]
+    """Whether the exchange of this name breaks the requirement of this id."""
+
+
+@dataclass(slots=True)
+class Recheck:
+    """Records once more; one owner of what that may cost."""
+
+    recorder: Recorder
+    plan: Plan
+    kept: Mapping[str, Any]
+    """The run's options, as a transcript keeps them."""
+    judging: Judging
+    requests: int = 0
+    """Smaller bodies that were sent."""
+    cut: list[str] = field(default_factory=list)
+    """Probes whose search met a limit."""
+    _begun: float = 0.0
+
+    async def whims(self, chosen: Sequence[Flow]) -> None:
+        """Try again what depends on a model's whim and did not come."""
+        by_name = {flow.name: flow for flow in chosen}
+        for round_ in WHIMS:
+            for name in sorted(set(self.judging.doubtful(self._transcript())) & set(by_name)):
+                # Alone: beside another one a blocked server would fail both.
+                await self.recorder.together([by_name[name]], round_)
+
+    async def failures(self, chosen: Sequence[Flow]) -> None:
+        """Record once more what failed, and shrink those generated bodies that fail again."""
+        if self.recorder.stopped:
+            return
+        by_name = {flow.name: flow for flow in chosen}
+        notes = {exchange.name: exchange.note for exchange in self.recorder.exchanges}
+        tried = {note.flow for note in notes.values() if note.round > 1}
+        findings = [f for f in self.judging.findings(self._transcript()) if f.exchange in notes]
+        failed = {notes[f.exchange].flow for f in findings} - tried
+        for name in [n for n in by_name if n in failed and by_name[n].phase is not Phase.GENERATED][:FIXED_AGAIN]:
+            await self.recorder.together([by_name[name]], AGAIN)
+        searches = self._searches(findings)
+        await self.recorder.together([by_name[item.name] for _, item in searches], AGAIN)
+        await self._shrink(searches)
+
+    def _searches(self, findings: Sequence[Finding]) -> list[tuple[str, Drawn]]:
+        """(requirement, first body that failed) of each requirement that fixed probes do not break, and each rule."""
+        exchanges = {exchange.name: exchange for exchange in self.recorder.exchanges}
+        items = {item.name: item for item in drawn(self.plan)}
+        order = {name: number for number, name in enumerate(items)}
+        phases = (Phase.GENERATED, Phase.REPLAY)
+        fixed = {f.requirement for f in findings if exchanges[f.exchange].note.phase not in phases}
+        found: dict[tuple[str, str], Drawn] = {}
+        for finding in sorted(findings, key=lambda f: order.get(exchanges[f.exchange].note.probe, 0)):
+            exchange = exchanges[finding.exchange]
+            item = items.get(exchange.note.probe)
+            if item is not None and finding.requirement not in fixed and exchange.ending not in TIMED_OUT:
+                found.setdefault((finding.requirement, item.breach), item)
+        return [(requirement, item) for (requirement, _), item in list(found.items())[:SEARCHES]]
+
+    async def _shrink(self, searches: Sequence[tuple[str, Drawn]]) -> None:
+        transcript = self._transcript()
+        shown = {(f.requirement, f.exchange) for f in self.judging.findings(transcript)}
+        self._begun = time.monotonic()
+        slots = asyncio.Semaphore(min(SEARCHES_AT_ONCE, self.plan.concurrency))
+        failing = [
+            (requirement, item)
+            for requirement, item in searches
+            if any(
+                self.judging.shows(transcript, exchange.name, requirement)
+                for exchange in transcript
+                if exchange.note.probe == item.name and exchange.note.round == AGAIN
+            )
+            and any(requirement == r and name.partition("~")[0] == item.name for r, name in shown)
+        ]
+        await asyncio.gather(*(self._search(requirement, item, slots) for requirement, item in failing))
+
+    async def _search(self, requirement: str, item: Drawn, slots: asyncio.Semaphore) -> None:
+        # Hypothesis shrinks by calling a function: its searches run in threads, their requests on this loop.
+        from conformance.probes.shrinking import Enough, shrink
+
+        loop = asyncio.get_running_loop()
+        sent = 0
+
+        def fails(name: str, octets: bytes) -> bool:
+            nonlocal sent
+            over = time.monotonic() - self._begun > SECONDS
+            if over or sent >= EACH or self.requests >= ALL or self.recorder.stopped:
+                raise Enough
+            sent += 1
+            self.requests += 1
+            try:
+                return asyncio.run_coroutine_threadsafe(self._fails(requirement, item, name, octets), loop).result()
+            except (CancelledError, RuntimeError):  # the run was interrupted
+                raise Enough from None
+
+        async with slots:
+            if not await asyncio.to_thread(shrink, item, fails):
+                self.cut.append(item.name)
+
+    async def _fails(self, requirement: str, item: Drawn, name: str, octets: bytes) -> bool:
+        await self.recorder.together([flow(item, name, octets)], SMALLER)
+        exchanges = self.recorder.exchanges
+        sent = [exchange for exchange in exchanges if exchange.note.probe == name]
+        beside = [e for e in exchanges if e.note.phase == Phase.OPENING or e.note.probe == item.twin]
+        with suppress(IndexError):
+            return self.judging.shows(self._transcript([*beside, *sent]), sent[-1].name, requirement)
+        return False
+
+    def _transcript(self, exchanges: Sequence[Exchange] | None = None) -> Transcript:
+        return Transcript(tuple(self.recorder.exchanges if exchanges is None else exchanges), self.kept)

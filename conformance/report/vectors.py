@@ -1,0 +1,29 @@
+"""vectors.json: the generated bodies that failed, each as small as it was shrunk, for `--replay`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.probes.flow import Phase
+from conformance.probes.vectors import dumps
+from conformance.report.account import Account
+
+_PHASES = frozenset({Phase.GENERATED, Phase.REPLAY})
+
+
+def vectors(account: Account) -> bytes:
+    """The file's content; without a failing body an empty list."""
+    exchanges = {exchange.name: exchange for exchange in account.transcript}
+    found: dict[bytes, dict[str, Any]] = {}
+    for outcome in account.verdict.outcomes:
+        for finding in outcome.findings:
+            exchange = exchanges.get(finding.exchange)
+            if exchange is None or exchange.note.phase not in _PHASES or exchange.request.body is None:
+                continue
+            entry = {"breach": exchange.note.breach or "natural", "body": exchange.request.body}
+            entry["requirements"] = []
+            entry["exchange"] = exchange.name
+            told = found.setdefault(exchange.request.body, entry)["requirements"]
+            if outcome.requirement.id not in told:
+                told.append(outcome.requirement.id)
+    return dumps(account.options.model or "", list(found.values()))
