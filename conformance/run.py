@@ -10,14 +10,14 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import conformance
-from conformance.checks import registry
+from conformance.checks import registry, second_opinion
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence, Reading
@@ -251,7 +251,7 @@ async def record(
 
 def _findings(transcript: Transcript) -> list[Finding]:
     """What the verdict on a transcript shows."""
-    return [finding for outcome in judge(transcript).verdict.outcomes for finding in outcome.findings]
+    return [finding for outcome in judge(transcript, opinions=False).verdict.outcomes for finding in outcome.findings]
 
 
 def _doubtful(transcript: Transcript) -> set[str]:
@@ -378,16 +378,24 @@ def _retry_after(exchange: Exchange) -> float | None:
 # --- judging
 
 
-def judge(transcript: Transcript, *, options: Options | None = None) -> Report:
-    """Judge a transcript: pure, offline. Without options, as it was recorded."""
+def judge(transcript: Transcript, *, options: Options | None = None, opinions: bool = True) -> Report:
+    """Judge a transcript: pure, offline. Without options, as it was recorded.
+
+    Args:
+        transcript: a run's, or a foreign one.
+        options: what to judge by.
+        opinions: whether Schemathesis is asked about the answers to its cases; its opinion changes no outcome.
+    """
     recorded = transcript.options
     options = options or _options_of(recorded)
     evidence = Evidence(transcript)
     selection = _selection(options, recorded, _replayed(evidence))
     items, errors = _check_all(evidence, selection.selected)
+    said = second_opinion.opinions(evidence) if opinions else {}
+    told = second_opinion.told(told_once(evidence, items), said)
     verdict = decide(
         CATALOGUE,
-        told_once(evidence, items),
+        told,
         selection,
         errors=errors,
         absorbed_by=ABSORBED_BY,
@@ -402,7 +410,7 @@ def judge(transcript: Transcript, *, options: Options | None = None) -> Report:
         started=min(t[0] for t in times),
         ended=max(t[1] for t in times),
         interrupted=bool(recorded.get("interrupted")),
-        notes=_notes(evidence),
+        notes=(*_notes(evidence), *_objections(told, said)),
         seed=int(recorded.get("seed") or 0),
         excused=evidence.excused,
         credits=_credits(evidence),
@@ -500,6 +508,16 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
             f"{left} answer{'s' if left > 1 else ''} exceeded the suite's limit of size and were cut off there."
         )
     return tuple(notes)
+
+
+def _objections(items: Mapping[str, Iterable[Item]], said: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """What Schemathesis alone objects to, in a sentence."""
+    alone = second_opinion.alone((item for found in items.values() for item in found), said)
+    if alone:
+        titles = "; ".join(sorted({titles for _, titles in alone}))
+        names = ", ".join(name for name, _ in alone[:3])
+        answers = "1 answer" if len(alone) == 1 else f"{len(alone)} answers"
+        yield f"Schemathesis alone objects to {answers}, to which no requirement speaks: {titles} ({names})."
 
 
 def _cut_searches(told: Any) -> str:

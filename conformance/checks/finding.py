@@ -30,6 +30,8 @@ class Finding:
     """Requirements that speak of the same fault more generally: where one of them failed, this finding is theirs."""
     intermittent: bool = False
     """True: the same request, sent once more alone, did not show it again."""
+    second_opinion: str = ""
+    """What Schemathesis says of the same answer, where it was asked."""
     shrunk_from: str = ""
     """Name of the exchange with the larger body that showed it first; this one's was shrunk from it."""
 

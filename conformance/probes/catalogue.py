@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from conformance.probes import accept, approvals, concurrent, generated, hostile, refusals, replay
+from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay
 from conformance.probes.flow import Flow, Phase
 from conformance.probes.plan import Plan
 
-NAMED = (replay.flows, accept.flows, refusals.flows, approvals.flows, concurrent.flows, generated.flows, hostile.flows)
+NAMED = tuple(
+    module.flows for module in (replay, accept, refusals, approvals, concurrent, generated, coverage, hostile)
+)
 
 
 def flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:

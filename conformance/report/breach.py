@@ -38,6 +38,8 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange]) -> Iterat
     name = excerpt(finding.exchange, 120)
     place = f"{excerpt(finding.place)}, in {name}" if finding.place else f"in {name}"
     yield Line("place", f"{place}, shrunk from {excerpt(finding.shrunk_from, 120)}" if finding.shrunk_from else place)
+    if finding.second_opinion:
+        yield Line("opinion", excerpt(finding.second_opinion))
     if exchange := exchanges.get(finding.exchange):
         yield Line("again", curl(exchange))
 

@@ -140,6 +140,7 @@ class Shown:
     message: str
     intermittent: bool
     shrunk_from: str
+    second_opinion: str
     expected: str
     observed: str
     place: str
@@ -333,6 +334,7 @@ def _shown(finding: Finding, reading: Reading | None, bounds: Bounds, body: int,
         message=_sentence(excerpt(finding.message, bounds.text)),
         intermittent=finding.intermittent,
         shrunk_from=excerpt(finding.shrunk_from, 120),
+        second_opinion=excerpt(finding.second_opinion, bounds.text),
         expected=excerpt(finding.expected, bounds.text),
         observed=excerpt(finding.observed, bounds.text),
         place=excerpt(finding.place, bounds.text),

@@ -86,6 +86,7 @@ def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> dict[st
                 "exchange": finding.exchange,
                 "place": finding.place,
                 "intermittent": finding.intermittent,
+                **({"second_opinion": finding.second_opinion} if finding.second_opinion else {}),
                 **({"shrunk_from": finding.shrunk_from} if finding.shrunk_from else {}),
                 **({"span": list(finding.span)} if finding.span else {}),
                 **({"curl": curl(exchange)} if exchange else {}),

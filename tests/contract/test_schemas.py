@@ -78,6 +78,7 @@ def results() -> dict[str, Any]:
                         "place": "event 3, byte 812",
                         "curl": "curl http://127.0.0.1:8000",
                         "intermittent": False,
+                        "second_opinion": "Schemathesis finds nothing wrong with it",
                         "shrunk_from": "generated-role-enum-stream-1",
                     }
                 ],
