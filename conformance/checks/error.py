@@ -167,7 +167,7 @@ def no_server_error(evidence: Evidence) -> Iterator[Item]:
             continue
         if last.asked.edge or last.note.area == "robust":
             yield last.unjudged("hostile input", by="robust.json-edges")
-        elif any(r.shares_request_id(o) for r in tries for o in evidence.all):
+        elif any(r.sharing_request_id for r in tries):
             yield last.unjudged("two requests with one request_id", by="isolation.same-request-id")
         elif not all(r.status is not None and r.status >= 500 for r in tries) or (evidence.own and len(tries) < 2):
             yield last.unjudged(f"status {last.status}, but not again and again", excused=True)

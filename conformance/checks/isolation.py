@@ -13,6 +13,7 @@ from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import show, text
 from conformance.checks.select import Selected, answers, readable_streams
+from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
 from conformance.wire.exchange import Ending
 
@@ -23,7 +24,8 @@ SLOW_SECONDS = 1.5
 
 def _together(readings: list[Reading]) -> list[Reading]:
     """Those that were under way at the same time as another one."""
-    return [r for r in readings if any(o is not r and o.overlaps(r) for o in readings)]
+    timeline = Timeline(readings)
+    return [r for r in readings if timeline.beside(r)]
 
 
 def _read(evidence: Evidence) -> Iterator[Reading | Unjudged]:
@@ -62,13 +64,13 @@ def _same_id_sent(one: Reading, other: Reading) -> bool:
 
 def _bears_anothers(reading: Reading) -> Iterator[Finding]:
     """A `request_id` or model that is not the request's own: another one's, or right once nothing else runs."""
-    beside = [o for o in reading.evidence.all if o is not reading and o.asked.endpoint and o.overlaps(reading)]
     for member, place, value_of, asked_of in _OWN_MEMBERS:
         value, asked = value_of(reading), asked_of(reading)
         if value == asked or (value is None and asked is None) or (asked is None and member == "model"):
             continue
         if _wrong_alone(reading.evidence, member, value_of, asked_of):
             continue
+        beside = reading.evidence.timeline.beside(reading)
         owner = next((o for o in beside if value and value == (asked_of(o) or value_of(o))), None)
         if owner is not None:
             message = f"the answer bears the `{member}` of {owner.name}, which was under way at the same time"
@@ -116,8 +118,7 @@ def _right_alone(reading: Reading, value_of: Told, asked_of: Told) -> bool:
     """True where the same probe was sent once more with nothing else under way, and its answer was right."""
     return any(
         r.note.round > reading.note.round and r.accepted and alone(r) and value_of(r) == asked_of(r)
-        for r in reading.evidence.last
-        if r.note.probe and r.note.probe == reading.note.probe
+        for r in reading.evidence.by_probe.get(reading.note.probe, ())
     )
 
 
@@ -202,9 +203,7 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
 
     A server error may be an accident, so the pair is sent again before it is told.
     """
-    partners = [
-        o for o in reading.evidence.all if o is not reading and reading.shares_request_id(o) and o.note.attempt == 1
-    ]
+    partners = [other for other in reading.sharing_request_id if other.note.attempt == 1]
     pair = (reading, *partners)
     if any(
         r.status in (408, 429, 502, 503, 504, 529) or r.exchange.ending in (Ending.RESET, Ending.REFUSED) for r in pair
