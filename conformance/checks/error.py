@@ -240,6 +240,12 @@ _INTERNALS = re.compile(
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE | re.DOTALL,
 )
+_MARKS = (
+    *("traceback", '", line ', "(", "goroutine", "panicked", "packages/", "node_modules/", ".py", ".js", ".ts", ".rb"),
+    *(".go", ".rs", ".java", ".php", ".so", ".c", ".sql", ".exe", ".dll", "select", "insert", "update", "delete"),
+    *("psycopg", "sqlalchemy", "asyncpg", "pymysql", "sqlite3", "pymongo", ".hibernate", "java.", ".mysql"),
+)
+"""Every match of `_INTERNALS` holds one of these, in some letter case: hardly any text does, and to look is cheap."""
 _LOOKED_AT = 200_000
 
 
@@ -255,6 +261,13 @@ def _telling(evidence: Evidence) -> Iterator[Reading]:
     )
 
 
+def _may_show_internals(text_: str) -> bool:
+    """False where no match of `_INTERNALS` can be."""
+    # Beyond ASCII a letter may be another one's only other case (the long s): such a text is looked through.
+    lower = text_.lower()
+    return not text_.isascii() or any(mark in lower for mark in _MARKS)
+
+
 @each("error.no-internals", _telling)
 def no_internals(reading: Reading) -> Iterator[Finding]:
     """No stack trace, source path or query that the request did not hold."""
@@ -265,7 +278,7 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
     sent = (reading.exchange.request.body or b"").decode("utf-8", "replace")
     places = [("the body", body), ("the body", plain), *((f"header {name}", value) for name, value in fields)]
     for place, told_ in places:
-        for match in _INTERNALS.finditer(told_):
+        for match in _INTERNALS.finditer(told_) if _may_show_internals(told_) else ():
             if match.group(0) in sent or json.dumps(match.group(0))[1:-1] in sent:
                 continue
             where = f"character {match.start()}" if place == "the body" else place
