@@ -275,10 +275,12 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
     # In JSON a stack trace's line ends and quotes are escaped; both spellings are looked at.
     plain = body.replace("\\n", "\n").replace('\\"', '"').replace("\\/", "/")
     fields = reading.response.headers if reading.response else ()
-    sent = (reading.exchange.request.body or b"").decode("utf-8", "replace")
     places = [("the body", body), ("the body", plain), *((f"header {name}", value) for name, value in fields)]
     for place, told_ in places:
-        for match in _INTERNALS.finditer(told_) if _may_show_internals(told_) else ():
+        if not _may_show_internals(told_):
+            continue
+        sent = (reading.exchange.request.body or b"").decode("utf-8", "replace")
+        for match in _INTERNALS.finditer(told_):
             if match.group(0) in sent or json.dumps(match.group(0))[1:-1] in sent:
                 continue
             where = f"character {match.start()}" if place == "the body" else place

@@ -18,6 +18,8 @@ from conformance.contract.classify import Due
 from conformance.wire.exchange import Ending
 
 WORDS = re.compile(r"(?:Reply with just (?:this word|these words):|\(Reference:) ([a-z]{8,16})\b")
+_LETTERS = re.compile("[a-z]{8,}", re.IGNORECASE)
+"""What a word stands in."""
 SLOW_SECONDS = 1.5
 """A slow reader that was done before tells nothing."""
 
@@ -171,6 +173,8 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
     for reading in readings:
         sent = (reading.exchange.request.body or b"").decode("utf-8", "replace").lower()
         yield Judged(reading.name)
+        if all(run.lower() in sent for run in _LETTERS.findall(reading.said)):
+            continue  # nothing is said that was not sent: as a rule, and quicker found than every word that it is not
         for match in pattern.finditer(reading.said):
             word = match.group(0).lower()
             if word not in sent and word in words and not _same_id_sent(words[word], reading):

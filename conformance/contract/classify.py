@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from conformance.contract import schemas
@@ -309,16 +310,16 @@ _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
 def _depth(text: str) -> int:
     """The deepest nesting of brackets outside strings; an upper bound where the text is no JSON."""
     if text.count("[") + text.count("{") <= DEEP:
         return 0
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
-    depth = most = 0
-    for mark in re.findall(r"[\[\]{}]", bare):
-        depth += 1 if mark in "[{" else -1
-        most = max(most, depth)
-    return most
+    brackets = _BRACKET.findall(_STRING.sub("", text))
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)
 
 
 def _any_text(value: Any, holds: Any) -> bool:

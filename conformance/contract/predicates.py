@@ -111,7 +111,10 @@ def predicate(schema: Mapping[str, Any]) -> Holds:
     Raises:
         KeyError: the schema has a keyword that is not known here.
     """
-    parts = tuple(_part(keyword, value, schema) for keyword, value in schema.items() if keyword not in _SILENT)
+    asserting = [keyword for keyword in schema if keyword not in _SILENT]
+    # What leads into the instance comes last: it takes longest.
+    asserting.sort(key=lambda keyword: keyword not in ASSERTIONS)
+    parts = tuple(_part(keyword, schema[keyword], schema) for keyword in asserting)
     return parts[0] if len(parts) == 1 else partial(_all, parts)
 
 
@@ -135,6 +138,8 @@ def _part(keyword: str, value: Any, schema: Mapping[str, Any]) -> Holds:
         case "type":
             kinds = tuple(_TYPES[type_] for type_ in ([value] if isinstance(value, str) else value))
             return kinds[0] if len(kinds) == 1 else partial(_any, kinds)
+        case "enum" if all(isinstance(one, str) for one in value):
+            return partial(_is_one_of, frozenset(value))
         case "required":
             return partial(_has, frozenset(value))
         case "properties":
@@ -149,6 +154,10 @@ def _part(keyword: str, value: Any, schema: Mapping[str, Any]) -> Holds:
             return partial(_then, predicate(value), predicate(schema.get("then", {})))
         case _:
             return partial(ASSERTIONS[keyword], value)
+
+
+def _is_one_of(words: frozenset[str], instance: Any) -> bool:
+    return isinstance(instance, str) and instance in words
 
 
 def _has(names: frozenset[str], instance: Any) -> bool:
