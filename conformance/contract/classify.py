@@ -509,7 +509,7 @@ def acceptance(body: Mapping[str, Any]) -> str:
     limits = _at_limits(body)
     if limits and len(options) <= 2:
         return "accept.limits"
-    if any(_BEYOND_LATIN.search(text) for text in texts):
+    if any(not text.isascii() and _BEYOND_LATIN.search(text) for text in texts):
         return "accept.unicode"
     if any(not isinstance(m["content"], str) for m in messages):
         return "accept.content-forms"
@@ -534,7 +534,8 @@ def _at_limits(body: Mapping[str, Any]) -> list[str]:
 
 def _edgy(text: str) -> bool:
     """True where the text holds control, bidirectional or noncharacter code points, or line ends beyond ASCII."""
-    return _EDGE.search(text) is not None
+    plain = text.isascii() and text.isprintable()  # nearly all, and quicker to see
+    return not plain and _EDGE.search(text) is not None
 
 
 _EDGE = re.compile(
