@@ -61,7 +61,7 @@ def valid(evidence: Evidence) -> Selected:
             continue
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
-        elif not reading.accepted and any(reading.shares_request_id(other) for other in evidence.all):
+        elif not reading.accepted and reading.sharing_request_id:
             yield reading.unjudged("another request bore the same `request_id`", by="isolation.same-request-id")
         else:
             yield reading

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.member import moment, uuid
@@ -28,6 +31,12 @@ class Given:
 
 def given(evidence: Evidence) -> dict[str, Given]:
     """Every approval that an answer asked for, by its id in lower case."""
+    if "approvals given" not in evidence.memo:
+        evidence.memo["approvals given"] = _given(evidence)
+    return cast(dict[str, Given], evidence.memo["approvals given"])
+
+
+def _given(evidence: Evidence) -> dict[str, Given]:
     found: dict[str, Given] = {}
     for reading in evidence.all:
         if not (reading.taken and reading.asked.endpoint) or not reading.waits:
@@ -41,9 +50,15 @@ def given(evidence: Evidence) -> dict[str, Given]:
     return found
 
 
-def resumes(evidence: Evidence) -> list[Reading]:
-    """Every request to resume, all attempts, in the order of sending."""
-    return [reading for reading in evidence.all if reading.asked.resume]
+def resumes_of(evidence: Evidence, approval: str | None) -> Sequence[Reading]:
+    """Every request to resume this approval (None: that names none), all attempts, in the order of sending."""
+    if "resumes" not in evidence.memo:
+        found: dict[str | None, list[Reading]] = defaultdict(list)
+        for reading in evidence.all:
+            if reading.asked.resume:
+                found[approval_of(reading)].append(reading)
+        evidence.memo["resumes"] = dict(found)
+    return cast(Sequence[Reading], evidence.memo["resumes"].get(approval, ()))
 
 
 def approval_of(reading: Reading) -> str | None:
@@ -70,18 +85,16 @@ def in_time(given_: Given, reading: Reading, slack: float) -> bool:
 
 def spent_by(given_: Given, before: Reading) -> Reading | None:
     """The resume that was served on this approval and sent before another one; None where there is none."""
-    for reading in resumes(before.evidence):
-        if reading is before or reading.exchange.started > before.exchange.started:
-            continue
-        if reading.taken and approval_of(reading) == given_.id:
+    for reading in resumes_of(before.evidence, given_.id):
+        if reading is not before and reading.started <= before.started and reading.taken:
             return reading
     return None
 
 
 def lost_before(given_: Given, before: Reading) -> Reading | None:
     """An earlier resume (or attempt) on this approval whose answer was lost: it may have been carried out."""
-    for reading in resumes(before.evidence):
-        if reading is before or reading.exchange.started > before.exchange.started or approval_of(reading) != given_.id:
+    for reading in resumes_of(before.evidence, given_.id):
+        if reading is before or reading.started > before.started:
             continue
         gone = reading.exchange.ending in NO_ANSWER or (reading.status is not None and reading.status >= 500)
         if gone and reading.due in (Due.ACCEPT, Due.OPEN):
@@ -93,9 +106,8 @@ def refused_before(given_: Given, reading: Reading) -> list[Reading]:
     """Resumes of this approval that were refused and over before this one was sent."""
     return [
         r
-        for r in resumes(reading.evidence)
-        if approval_of(r) == given_.id
-        and r.ended <= reading.exchange.started
+        for r in resumes_of(reading.evidence, given_.id)
+        if r.ended <= reading.started
         and r.status is not None
         and 400 <= r.status < 500
         and (r.note.probe or r.name) != (reading.note.probe or reading.name)

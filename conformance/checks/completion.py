@@ -269,29 +269,29 @@ def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
 # --- over all answers
 
 
-def chain_of(reading: Reading) -> str:
+def chain_of(reading: Reading) -> tuple[str, str | bytes | None]:
     """What may share an id: an execution that is paused and resumed (its requests have one prompt), and requests with
     the same body (a cache may answer the second).
     """
     if reading.waits or reading.asked.resume:
-        return f"prompt {reading.asked.prompt}"
-    return f"body {reading.exchange.request.body!r}"
+        return "prompt", reading.asked.prompt
+    return "body", reading.exchange.request.body
 
 
 def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tuple[Reading, Reading]]:
     """Pairs (first, later) of readings that bear one value though they are no chain."""
-    first: dict[str, list[Reading]] = defaultdict(list)
+    first: dict[str, dict[object, Reading]] = defaultdict(dict)
+    """Value to the first reading of each chain that bears it."""
     for reading in readings:
-        value = value_of[reading.name]
-        chain = chain_of(reading)
-        if earlier := next((r for r in first[value] if chain_of(r) != chain), None):
+        bearing, chain = first[value_of[reading.name]], chain_of(reading)
+        if earlier := next((r for other, r in bearing.items() if other != chain), None):
             yield earlier, reading
-        first[value].append(reading)
+        bearing.setdefault(chain, reading)
 
 
 def alone(reading: Reading) -> bool:
     """True where nothing else was under way at the same time."""
-    return not any(o is not reading and o.asked.endpoint and o.overlaps(reading) for o in reading.evidence.all)
+    return not reading.evidence.timeline.beside(reading)
 
 
 @over_all("completion.id-unique")

@@ -167,7 +167,7 @@ def no_server_error(evidence: Evidence) -> Iterator[Item]:
             continue
         if last.asked.edge or last.note.area == "robust":
             yield last.unjudged("hostile input", by="robust.json-edges")
-        elif any(r.shares_request_id(o) for r in tries for o in evidence.all):
+        elif any(r.sharing_request_id for r in tries):
             yield last.unjudged("two requests with one request_id", by="isolation.same-request-id")
         elif not all(r.status is not None and r.status >= 500 for r in tries) or (evidence.own and len(tries) < 2):
             yield last.unjudged(f"status {last.status}, but not again and again", excused=True)
@@ -240,6 +240,12 @@ _INTERNALS = re.compile(
     """,
     re.VERBOSE | re.MULTILINE | re.IGNORECASE | re.DOTALL,
 )
+_MARKS = (
+    *("traceback", '", line ', "(", "goroutine", "panicked", "packages/", "node_modules/", ".py", ".js", ".ts", ".rb"),
+    *(".go", ".rs", ".java", ".php", ".so", ".c", ".sql", ".exe", ".dll", "select", "insert", "update", "delete"),
+    *("psycopg", "sqlalchemy", "asyncpg", "pymysql", "sqlite3", "pymongo", ".hibernate", "java.", ".mysql"),
+)
+"""Every match of `_INTERNALS` holds one of these, in some letter case: hardly any text does, and to look is cheap."""
 _LOOKED_AT = 200_000
 
 
@@ -255,6 +261,13 @@ def _telling(evidence: Evidence) -> Iterator[Reading]:
     )
 
 
+def _may_show_internals(text_: str) -> bool:
+    """False where no match of `_INTERNALS` can be."""
+    # Beyond ASCII a letter may be another one's only other case (the long s): such a text is looked through.
+    lower = text_.lower()
+    return not text_.isascii() or any(mark in lower for mark in _MARKS)
+
+
 @each("error.no-internals", _telling)
 def no_internals(reading: Reading) -> Iterator[Finding]:
     """No stack trace, source path or query that the request did not hold."""
@@ -262,9 +275,11 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
     # In JSON a stack trace's line ends and quotes are escaped; both spellings are looked at.
     plain = body.replace("\\n", "\n").replace('\\"', '"').replace("\\/", "/")
     fields = reading.response.headers if reading.response else ()
-    sent = (reading.exchange.request.body or b"").decode("utf-8", "replace")
     places = [("the body", body), ("the body", plain), *((f"header {name}", value) for name, value in fields)]
     for place, told_ in places:
+        if not _may_show_internals(told_):
+            continue
+        sent = (reading.exchange.request.body or b"").decode("utf-8", "replace")
         for match in _INTERNALS.finditer(told_):
             if match.group(0) in sent or json.dumps(match.group(0))[1:-1] in sent:
                 continue

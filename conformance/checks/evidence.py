@@ -18,6 +18,7 @@ from typing import Any
 from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.json_text import JsonText, read_json
 from conformance.checks.member import ABSENT, get, objects, optional, show, text
+from conformance.checks.timeline import Timeline
 from conformance.contract.classify import MODES, Asked, Due, classify
 from conformance.contract.excuses import EXCUSING, excuse, names_the_model
 from conformance.probes.flow import Phase
@@ -35,20 +36,18 @@ _DONE_LIKE = re.compile(r"[\s\"']*\[?\s*done\s*\]?[\s\"';.]*", re.IGNORECASE)
 class Chunk:
     """One event of a stream that holds a JSON object."""
 
-    __slots__ = ("event", "value")
-
     def __init__(self, event: sse.Event, value: dict[str, Any]) -> None:
         self.event = event
         self.value = value
 
-    @property
-    def choices(self) -> list[tuple[int, dict[str, Any]]]:
+    @cached_property
+    def choices(self) -> tuple[tuple[int, dict[str, Any]], ...]:
         """The choices that are objects, each with the choice index that it names (0 where it names none)."""
         found = []
         for _, choice in objects(get(self.value, "choices")):
             index = choice.get("index")
             found.append((index if isinstance(index, int) and not isinstance(index, bool) else 0, choice))
-        return found
+        return tuple(found)
 
     @property
     def without_choices(self) -> bool:
@@ -102,6 +101,18 @@ class Reading:
         self.evidence = evidence
         self.name = exchange.name
         self.note = exchange.note
+        self.response: Response | None = exchange.response
+        """What came back, if anything."""
+        self.status: int | None = exchange.status
+        """The status code; None where no answer came."""
+        self.accepted = self.status == 200
+        """True for status 200 and no more (see design, "Outcomes")."""
+        self.taken = self.status is not None and 200 <= self.status < 300
+        """True for any 2xx."""
+        self.started = exchange.started
+        """Unix seconds."""
+        self.ended = exchange.started + exchange.finished
+        """Unix seconds when it was over."""
 
     # --- the request
 
@@ -119,7 +130,7 @@ class Reading:
             modes=self.evidence.modes,
         )
 
-    @property
+    @cached_property
     def due(self) -> Due:
         """What a conforming server does with it."""
         return self.asked.due
@@ -145,26 +156,6 @@ class Reading:
     # --- the answer as bytes
 
     @property
-    def response(self) -> Response | None:
-        """What came back, if anything."""
-        return self.exchange.response
-
-    @property
-    def status(self) -> int | None:
-        """The status code; None where no answer came."""
-        return self.exchange.status
-
-    @property
-    def accepted(self) -> bool:
-        """True for status 200 and no more (see design, "Outcomes")."""
-        return self.status == 200
-
-    @property
-    def taken(self) -> bool:
-        """True for any 2xx."""
-        return self.status is not None and 200 <= self.status < 300
-
-    @property
     def refused_status(self) -> bool:
         """True for a status that may refuse a body (contract, "Refused"), 404 aside."""
         return (
@@ -182,18 +173,22 @@ class Reading:
         """The body with a content coding undone; empty where it cannot be."""
         if self.response is None:
             return b""
-        coding = (self.response.header("content-encoding") or "identity").strip().lower()
+        coding = self._coding
         if self.response.decoded or coding in ("", "identity"):
             return self.response.body
         return _inflate(self.response.body) if coding in _CODINGS else b""
 
-    @property
+    @cached_property
+    def _coding(self) -> str:
+        value = self.response.header("content-encoding") if self.response else None
+        return (value or "identity").strip().lower()
+
+    @cached_property
     def known(self) -> bool:
         """False where a foreign transcript left the body out, or it is coded in a way that is not read here."""
         if self.response is None or not self.response.body_known:
             return False
-        coding = (self.response.header("content-encoding") or "identity").strip().lower()
-        return self.response.decoded or coding in ("", "identity", *_CODINGS)
+        return self.response.decoded or self._coding in ("", "identity", *_CODINGS)
 
     @property
     def left(self) -> bool:
@@ -210,7 +205,7 @@ class Reading:
         """True where the bytes look like an event stream, whatever they are called."""
         return bool(_SSE_LINE.match(self.body[:64].lstrip(b" \t")))
 
-    @property
+    @cached_property
     def streamed(self) -> bool:
         """True where the answer is to be read as an event stream."""
         called = self.media_type == "text/event-stream" and self.body.lstrip()[:1] != b"{"
@@ -223,7 +218,7 @@ class Reading:
         """The body read as strict JSON."""
         return read_json(self.body)
 
-    @property
+    @cached_property
     def object(self) -> dict[str, Any] | None:
         """The body where it is a JSON object."""
         return self.json.value if self.json.ok and isinstance(self.json.value, dict) else None
@@ -337,7 +332,7 @@ class Reading:
 
     def overlaps(self, other: Reading) -> bool:
         """True where both were under way at the same time."""
-        return other.exchange.started < self.ended and self.exchange.started < other.ended
+        return other.started < self.ended and self.started < other.ended
 
     def beside(self, other: Reading) -> bool:
         """True for another request that was sent together with this one, or was under way at the same time."""
@@ -349,6 +344,12 @@ class Reading:
         """True for one beside it that bore the same `request_id`."""
         asked = self.asked.request_id
         return self is not other and asked is not None and asked == other.asked.request_id and self.beside(other)
+
+    @cached_property
+    def sharing_request_id(self) -> tuple[Reading, ...]:
+        """All that share its `request_id`, in that sense."""
+        bearing = self.evidence.by_request_id.get(self.asked.request_id or "", ())
+        return tuple(other for other in bearing if self.shares_request_id(other))
 
     @cached_property
     def kitemesh(self) -> dict[str, Any]:
@@ -379,11 +380,6 @@ class Reading:
                 return parsedate_to_datetime(value).timestamp()
             except (ValueError, TypeError, OverflowError):
                 pass
-        return self.exchange.started + self.exchange.finished
-
-    @property
-    def ended(self) -> float:
-        """Unix seconds when it was over."""
         return self.exchange.started + self.exchange.finished
 
     # --- judging
@@ -491,35 +487,73 @@ class Evidence:
                 found[reading.answer_id].append(reading)
         return dict(found)
 
+    @cached_property
+    def by_request_id(self) -> dict[str, list[Reading]]:
+        """The readings that asked with each `request_id`."""
+        found: dict[str, list[Reading]] = defaultdict(list)
+        for reading in self.all:
+            if reading.asked.request_id is not None:
+                found[reading.asked.request_id].append(reading)
+        return dict(found)
+
+    @cached_property
+    def by_probe(self) -> dict[str, list[Reading]]:
+        """The last attempts of each probe, of one round or more."""
+        found: dict[str, list[Reading]] = defaultdict(list)
+        for reading in self.last:
+            if reading.note.probe:
+                found[reading.note.probe].append(reading)
+        return dict(found)
+
+    @cached_property
+    def by_due(self) -> dict[tuple[Due, str], list[Reading]]:
+        """The last attempts by what they deserve and the requirement that says so."""
+        found: dict[tuple[Due, str], list[Reading]] = defaultdict(list)
+        for reading in self.last:
+            found[reading.due, reading.asked.requirement].append(reading)
+        return dict(found)
+
+    @cached_property
+    def timeline(self) -> Timeline[Reading]:
+        """When the documented endpoints were asked."""
+        return Timeline(reading for reading in self.all if reading.asked.endpoint)
+
+    @cached_property
+    def _served_until(self) -> list[tuple[float, str]]:
+        """When each probe was answered 200 for the last time, the latest first."""
+        until: dict[str, float] = {}
+        for reading in self.all:
+            if reading.accepted:
+                probe = reading.note.probe or reading.name
+                until[probe] = max(reading.ended, until.get(probe, reading.ended))
+        return sorted(((ended, probe) for probe, ended in until.items()), reverse=True)
+
     def served_meanwhile(self, first: Reading, last: Reading) -> bool:
         """True where some other request was answered 200 after the first try of one and before or after its last."""
         probe = first.note.probe or first.name
-        return any(
-            r.accepted
-            and (r.note.probe or r.name) != probe
-            # What is recorded anew at the end has nothing behind it.
-            and (r.ended >= first.exchange.started or first.note.round > 1)
-            for r in self.all
-        )
+        latest = next((ended for ended, other in self._served_until if other != probe), None)
+        # What is recorded anew at the end has nothing behind it.
+        return latest is not None and (latest >= first.started or first.note.round > 1)
 
     def twin_of(self, reading: Reading) -> Reading | None:
         """The exchange with the same body without the breach: as noted, else any that was accepted alike."""
         if reading.note.twin:
-            candidates = [r for r in self.last if r.note.probe == reading.note.twin]
+            candidates = self.by_probe.get(reading.note.twin, [])
             noted = next((r for r in candidates if r.accepted), candidates[-1] if candidates else None)
             limited = noted is not None and not noted.accepted and names_the_model(noted.object) is not None
             if noted is None or noted.accepted or not (limited or noted.excuse):
                 return noted
             # It was excused: another one tells that such requests are served, if not that this one is.
-        for other in self.last:
-            if (
-                other.accepted
-                and other.due in (Due.ACCEPT, Due.OPEN)
-                and other.asked.endpoint == reading.asked.endpoint
-                and other.asked.stream == reading.asked.stream
-            ):
-                return other
-        return None
+        return self._first_served.get((reading.asked.endpoint, reading.asked.stream))
+
+    @cached_property
+    def _first_served(self) -> dict[tuple[str, bool], Reading]:
+        """The first request to each endpoint, for a stream or not, that might be served and was."""
+        found: dict[tuple[str, bool], Reading] = {}
+        for reading in self.last:
+            if reading.accepted and reading.due in (Due.ACCEPT, Due.OPEN):
+                found.setdefault((reading.asked.endpoint, reading.asked.stream), reading)
+        return found
 
     @cached_property
     def usual_seconds(self) -> float:

@@ -148,13 +148,12 @@ def _negotiated(evidence: Evidence) -> Selected:
 def encoding(reading: Reading) -> Iterator[Finding]:
     """No content coding that `Accept-Encoding` did not offer (RFC 9110, section 12.5.3)."""
     offered = ", ".join(v for k, v in reading.exchange.request.headers if k.lower() == "accept-encoding")
-    offers = _offers(offered)
     used = reading.response.header("content-encoding") if reading.response else None
     for coding in (used or "").lower().split(","):
         coding = coding.strip()
         if not coding or coding == "identity":
             continue
-        alias = coding.removeprefix("x-")
+        alias, offers = coding.removeprefix("x-"), _offers(offered)
         if not any(offers.get(name, 0) > 0 for name in (coding, alias, "*")):
             yield reading.finding(
                 "http.encoding",

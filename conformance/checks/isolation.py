@@ -13,17 +13,21 @@ from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import show, text
 from conformance.checks.select import Selected, answers, readable_streams
+from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
 from conformance.wire.exchange import Ending
 
 WORDS = re.compile(r"(?:Reply with just (?:this word|these words):|\(Reference:) ([a-z]{8,16})\b")
+_LETTERS = re.compile("[a-z]{8,}", re.IGNORECASE)
+"""What a word stands in."""
 SLOW_SECONDS = 1.5
 """A slow reader that was done before tells nothing."""
 
 
 def _together(readings: list[Reading]) -> list[Reading]:
     """Those that were under way at the same time as another one."""
-    return [r for r in readings if any(o is not r and o.overlaps(r) for o in readings)]
+    timeline = Timeline(readings)
+    return [r for r in readings if timeline.beside(r)]
 
 
 def _read(evidence: Evidence) -> Iterator[Reading | Unjudged]:
@@ -62,13 +66,13 @@ def _same_id_sent(one: Reading, other: Reading) -> bool:
 
 def _bears_anothers(reading: Reading) -> Iterator[Finding]:
     """A `request_id` or model that is not the request's own: another one's, or right once nothing else runs."""
-    beside = [o for o in reading.evidence.all if o is not reading and o.asked.endpoint and o.overlaps(reading)]
     for member, place, value_of, asked_of in _OWN_MEMBERS:
         value, asked = value_of(reading), asked_of(reading)
         if value == asked or (value is None and asked is None) or (asked is None and member == "model"):
             continue
         if _wrong_alone(reading.evidence, member, value_of, asked_of):
             continue
+        beside = reading.evidence.timeline.beside(reading)
         owner = next((o for o in beside if value and value == (asked_of(o) or value_of(o))), None)
         if owner is not None:
             message = f"the answer bears the `{member}` of {owner.name}, which was under way at the same time"
@@ -116,8 +120,7 @@ def _right_alone(reading: Reading, value_of: Told, asked_of: Told) -> bool:
     """True where the same probe was sent once more with nothing else under way, and its answer was right."""
     return any(
         r.note.round > reading.note.round and r.accepted and alone(r) and value_of(r) == asked_of(r)
-        for r in reading.evidence.last
-        if r.note.probe and r.note.probe == reading.note.probe
+        for r in reading.evidence.by_probe.get(reading.note.probe, ())
     )
 
 
@@ -170,6 +173,8 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
     for reading in readings:
         sent = (reading.exchange.request.body or b"").decode("utf-8", "replace").lower()
         yield Judged(reading.name)
+        if all(run.lower() in sent for run in _LETTERS.findall(reading.said)):
+            continue  # nothing is said that was not sent: as a rule, and quicker found than every word that it is not
         for match in pattern.finditer(reading.said):
             word = match.group(0).lower()
             if word not in sent and word in words and not _same_id_sent(words[word], reading):
@@ -202,9 +207,7 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
 
     A server error may be an accident, so the pair is sent again before it is told.
     """
-    partners = [
-        o for o in reading.evidence.all if o is not reading and reading.shares_request_id(o) and o.note.attempt == 1
-    ]
+    partners = [other for other in reading.sharing_request_id if other.note.attempt == 1]
     pair = (reading, *partners)
     if any(
         r.status in (408, 429, 502, 503, 504, 529) or r.exchange.ending in (Ending.RESET, Ending.REFUSED) for r in pair

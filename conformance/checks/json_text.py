@@ -38,6 +38,9 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 1_000 else float(digits)
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer)
+
+
 def read_json(body: bytes) -> JsonText:
     """The value of strict JSON octets, or why they are none. Never raises."""
     if body.startswith(BOM):
@@ -47,7 +50,7 @@ def read_json(body: bytes) -> JsonText:
     except UnicodeDecodeError as error:
         return JsonText(problem="octets that are no UTF-8", offset=error.start)
     try:
-        return JsonText(json.loads(text, parse_constant=_refuse, parse_int=_integer))
+        return JsonText(_DECODER.decode(text))
     except _NotANumber as error:
         place = max(body.find(str(error).encode()), 0)
         return JsonText(problem=f"the literal {error}, which JSON has not", offset=place)

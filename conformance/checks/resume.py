@@ -7,6 +7,7 @@ completions' must, so those requirements judge it; only a breach that shows in r
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
@@ -21,7 +22,7 @@ from conformance.checks.approvals import (
     in_time,
     lost_before,
     refused_before,
-    resumes,
+    resumes_of,
     spent_by,
 )
 from conformance.checks.auth import SERVER_ERROR, denied, told
@@ -32,6 +33,7 @@ from conformance.checks.member import ABSENT, uuid
 from conformance.checks.select import (
     Selected,
     readable_streams,
+    remembered,
     unauthenticated,
     waiting,
     waiting_streams,
@@ -66,6 +68,7 @@ def _as_spelled(reading: Reading, approval: Given) -> bool:
     return set(named) <= approval.spelled
 
 
+@remembered
 def _valid(evidence: Evidence) -> Iterator[tuple[Reading, Given | None]]:
     """Resumes whose body holds by the schema, last attempts, with the approval where it is known."""
     approvals = given(evidence)
@@ -76,18 +79,16 @@ def _valid(evidence: Evidence) -> Iterator[tuple[Reading, Given | None]]:
 
 def _raced(reading: Reading) -> bool:
     """True where another resume of the same approval was under way at the same time."""
-    mine = approval_of(reading)
     return any(
         other is not reading
-        and approval_of(other) == mine
         and other.due is Due.ACCEPT
         and (other.note.probe or other.name) != (reading.note.probe or reading.name)
-        and other.exchange.started < reading.ended
-        and reading.exchange.started < other.ended
-        for other in resumes(reading.evidence)
+        and other.overlaps(reading)
+        for other in resumes_of(reading.evidence, approval_of(reading))
     )
 
 
+@remembered
 def _fair(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
     """Resumes that decide some of the waiting calls, by their own caller, once each: what must be served in time."""
     for reading, approval in _valid(evidence):
@@ -128,12 +129,18 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
 
 def _wrongly_taken(reading: Reading) -> Reading | None:
     """A resume of the same chain that was served though it had to be refused: it may have used the approval up."""
-    for other in resumes(reading.evidence):
+    for other in _all_wrongly_taken(reading.evidence):
         kin = (other.note.flow, other.note.round) == (reading.note.flow, reading.note.round)
-        if kin and other.taken and other.due in (Due.REFUSE, Due.AUTHENTICATE) and other is not reading:
-            if other.exchange.started <= reading.exchange.started:
-                return other
+        if kin and other is not reading and other.started <= reading.started:
+            return other
     return None
+
+
+@remembered
+def _all_wrongly_taken(evidence: Evidence) -> Iterator[Reading]:
+    for reading in evidence.all:
+        if reading.asked.resume and reading.taken and reading.due in (Due.REFUSE, Due.AUTHENTICATE):
+            yield reading
 
 
 def _unfair(spender: Reading, approval: Given) -> str | None:
@@ -482,25 +489,27 @@ def _same_answer(one: Reading, other: Reading) -> bool:
 
 def _racing(reading: Reading) -> list[Reading]:
     """All resumes of the same approval that were under way at the same time, this one too."""
-    mine = approval_of(reading)
-    return [r for r in resumes(reading.evidence) if approval_of(r) == mine and (r is reading or r.overlaps(reading))]
+    of_one = resumes_of(reading.evidence, approval_of(reading))
+    return [r for r in of_one if r is reading or r.overlaps(reading)]
+
+
+def _simultaneous(evidence: Evidence) -> Iterator[tuple[Reading, Reading]]:
+    """Pairs of valid resumes of one approval by one caller, under way at the same time; in the order of sending."""
+    of_one: dict[str, list[tuple[int, Reading]]] = defaultdict(list)
+    for number, (reading, approval) in enumerate(_valid(evidence)):
+        if approval is not None and reading.due is Due.ACCEPT:
+            of_one[approval.id].append((number, reading))
+    pairs = [pair for group in of_one.values() for pair in combinations(group, 2)]
+    for (_, one), (_, two) in sorted(pairs, key=lambda pair: (pair[0][0], pair[1][0])):
+        if one.overlaps(two) and one.whose == two.whose:
+            yield one, two
 
 
 @over_all("resume.race")
 def race(evidence: Evidence) -> Iterator[Item]:
     """One of two simultaneous resumes is served; the other gets a 4xx or the same answer."""
     approvals = given(evidence)
-    pairs = [
-        (one, two)
-        for one, two in combinations([r for r, _ in _valid(evidence)], 2)
-        if approval_of(one) == approval_of(two)
-        and approval_of(one) in approvals
-        and one.exchange.started < two.ended
-        and two.exchange.started < one.ended
-        and one.whose == two.whose
-        and one.due is two.due is Due.ACCEPT
-    ]
-    for one, two in pairs:
+    for one, two in _simultaneous(evidence):
         approval = approvals[approval_of(one) or ""]
         earlier, later = sorted((one, two), key=lambda r: r.exchange.started)
         excuse = one.excuses_refusal or two.excuses_refusal

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import wraps
+from typing import TypeVar
 
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Unjudged
@@ -15,16 +16,17 @@ from conformance.contract.classify import Due
 from conformance.wire.exchange import TIMED_OUT, Credential, Ending
 
 Selected = Iterator[Reading | Unjudged]
+T = TypeVar("T")
 UNREAD = "http.encoding"
 """The requirement that speaks of a content coding which cannot be undone."""
 
 
-def remembered(select: Callable[[Evidence], Selected]) -> Callable[[Evidence], Selected]:
+def remembered(select: Callable[[Evidence], Iterator[T]]) -> Callable[[Evidence], Iterator[T]]:
     """Makes a selection once for all the checks that look at it."""
     key = f"selection {select.__module__}.{select.__qualname__}"
 
     @wraps(select)
-    def again(evidence: Evidence) -> Selected:
+    def again(evidence: Evidence) -> Iterator[T]:
         if key not in evidence.memo:
             evidence.memo[key] = tuple(select(evidence))
         return iter(evidence.memo[key])
@@ -187,9 +189,7 @@ def unauthenticated(evidence: Evidence, requirement: str) -> Selected:
 
 def due_by(evidence: Evidence, due: Due, requirement: str) -> Selected:
     """Last attempts that deserve this by this requirement; excused ones as unjudged."""
-    for reading in evidence.last:
-        if reading.due is not due or reading.asked.requirement != requirement:
-            continue
+    for reading in evidence.by_due.get((due, requirement), ()):
         excuse = reading.excuses_refusal if due is Due.REFUSE else reading.excuse
         if excuse is not None and not (due is Due.AUTHENTICATE and reading.status == 401):
             yield reading.unjudged(excuse, excused=True)

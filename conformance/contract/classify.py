@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from conformance.contract import schemas
@@ -310,16 +310,16 @@ _LONE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
 def _depth(text: str) -> int:
     """The deepest nesting of brackets outside strings; an upper bound where the text is no JSON."""
     if text.count("[") + text.count("{") <= DEEP:
         return 0
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
-    depth = most = 0
-    for mark in re.findall(r"[\[\]{}]", bare):
-        depth += 1 if mark in "[{" else -1
-        most = max(most, depth)
-    return most
+    brackets = _BRACKET.findall(_STRING.sub("", text))
+    return max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)
 
 
 def _any_text(value: Any, holds: Any) -> bool:
@@ -509,7 +509,7 @@ def acceptance(body: Mapping[str, Any]) -> str:
     limits = _at_limits(body)
     if limits and len(options) <= 2:
         return "accept.limits"
-    if any(ord(character) > 0x24F for text in texts for character in text):
+    if any(not text.isascii() and _BEYOND_LATIN.search(text) for text in texts):
         return "accept.unicode"
     if any(not isinstance(m["content"], str) for m in messages):
         return "accept.content-forms"
@@ -518,6 +518,9 @@ def acceptance(body: Mapping[str, Any]) -> str:
     if options == ["metadata"]:
         return "accept.metadata"
     return "accept.optional-fields" if options else "accept.minimal"
+
+
+_BEYOND_LATIN = re.compile(r"[^\x00-\u024f]")
 
 
 def _at_limits(body: Mapping[str, Any]) -> list[str]:
@@ -530,19 +533,17 @@ def _at_limits(body: Mapping[str, Any]) -> list[str]:
 
 
 def _edgy(text: str) -> bool:
-    """True where the text holds control, bidirectional or noncharacter code points."""
-    if text.isascii() and (
-        text.isprintable() or text.replace("\n", "").replace("\t", "").replace("\r", "").isprintable()
-    ):
-        return False
-    for character in text:
-        code = ord(character)
-        if unicodedata.category(character) == "Cc" and character not in "\n\r\t":
-            return True
-        if 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE or code == 0xFEFF:
-            return True
-        if unicodedata.bidirectional(character) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"):
-            return True
-        if character in "\u200e\u200f\u061c\u2028\u2029":
-            return True
-    return False
+    """True where the text holds control, bidirectional or noncharacter code points, or line ends beyond ASCII."""
+    plain = text.isascii() and text.isprintable()  # nearly all, and quicker to see
+    return not plain and _EDGE.search(text) is not None
+
+
+_EDGE = re.compile(
+    "["
+    r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # controls but TAB, LF and CR
+    r"\u2028\u2029"  # line and paragraph separators
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, embeddings, overrides and isolates of direction
+    r"\ufeff\ufdd0-\ufdef"  # the BOM; noncharacters, here and at the end of each plane
+    + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -295,18 +297,51 @@ def test_breaches_reach_every_keyword_of_the_request() -> None:
     assert BY_KEYWORD["approval"] >= {"type", "required", "const", "format", "minLength", "minItems", "minimum"}
 
 
-@pytest.mark.parametrize("name", [*ANSWERS, *REQUESTS])
-def test_jsonschema_itself_agrees(name: str) -> None:
-    """Our keywords, resolved references and caches against jsonschema as it comes."""
+@cache
+def jsonschema_itself(name: str) -> Draft202012Validator:
+    """Without our keywords, resolved references and caches."""
     every = [
         (schema["$id"], Resource.from_contents(schema)) for schema in map(schemas.schema, (*schemas.names(), "shared"))
     ]
     registry: Registry[Any] = Registry().with_resources(every)
-    stock = Draft202012Validator(schemas.schema(name), registry=registry, format_checker=schemas._FORMATS)
+    return Draft202012Validator(schemas.schema(name), registry=registry, format_checker=schemas._FORMATS)
+
+
+@pytest.mark.parametrize("name", [*ANSWERS, *REQUESTS])
+def test_jsonschema_itself_agrees(name: str) -> None:
+    stock = jsonschema_itself(name)
     assert stock.is_valid(full(name))
     for breach in (b for b in EVERY if b.name == name):
         if not re.search("NaN|Infinity", json.dumps(breach.instance)):  # which jsonschema takes for numbers
             assert not stock.is_valid(breach.instance), str(breach)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 5)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "x", "user", "stop", "text"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "id", "type", "index"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("name", schemas.names())
+@given(data=st.data())
+@settings(max_examples=60)
+def test_jsonschema_itself_agrees_where_several_things_are_changed(name: str, data: st.DataObject) -> None:
+    instance = full(name)
+    every = [place.path for place in places(schemas._resolved(schemas.schema(name)), instance)]
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(every))
+        with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier change took the place away
+            instance = with_value(instance, path, data.draw(JSON))
+    assert is_valid(name, instance) is jsonschema_itself(name).is_valid(instance)
+    assert bool(errors(name, instance)) is not is_valid(name, instance)
 
 
 # --- what is left free -------------------------------------------------------------------------------------------
