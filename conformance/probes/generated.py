@@ -24,7 +24,7 @@ PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "m
 """Rules that leave nothing of a body's traits to matter: a stream aside, the fixed probes say it all."""
 STANDARD = (12, 4, 1)
 """Natural bodies, unusual ones, and rounds of breaches at standard depth."""
-DEEP = (160, 60, 24)
+DEEP = (120, 60, 11)
 STREAMS = 2
 """Valid streams in a round, on which the breaches are made; beside them is one body that is no stream."""
 
@@ -37,7 +37,7 @@ def amounts(plan: Plan) -> tuple[int, int, int]:
     if plan.examples is None:
         return natural, unusual, rounds
     # About a fifth of the examples are valid, as at the depths of themselves.
-    share = plan.examples // (len(RULES) + 8)
+    share = plan.examples // (3 * len(RULES))
     return (0, 0, 0) if plan.examples == 0 else (max(1, share * 6), max(1, share * 2), max(1, share))
 
 
@@ -136,7 +136,7 @@ def _valid(plan: Plan) -> Iterator[Drawn]:
 
 
 def _broken(plan: Plan) -> Iterator[Drawn]:
-    """Rounds of breaches, each rule's on a stream and on another body; first the valid bodies that they break."""
+    """Rounds of breaches, each rule's on a stream and twice on another body; first the valid bodies that they break."""
     from conformance.probes import strategies
     from conformance.probes.strategies import Breach, Draws
 
@@ -150,15 +150,17 @@ def _broken(plan: Plan) -> Iterator[Drawn]:
     }
     yield from (*bases["stream"], *bases["json"])
     for rule in RULES:
-        breaches = Draws(strategies.breaches(rule), rounds, _seed(plan, rule.id))
+        plain_only = rule.id in PLAIN_ONLY
+        breaches = Draws(strategies.breaches(rule), rounds if plain_only else 2 * rounds, _seed(plan, rule.id))
         dice = plan.source("breach", rule.id)
-        for number, breach in enumerate(breaches.collect()):
-            base = bases["stream"][STREAMS * number + dice.randrange(STREAMS)]
-            yield _breaking(base, rule.id, "stream", breach, breaches, number)
-        for number in range(rounds if rule.id not in PLAIN_ONLY else 0):
-            # The plainest bad value is the one that servers get wrong most; the stream's is any.
+        for index, breach in enumerate(breaches.collect()):
+            number, other = divmod(index, 1 if plain_only else 2)
+            base = bases["json"][number] if other else bases["stream"][STREAMS * number + dice.randrange(STREAMS)]
+            yield _breaking(base, rule.id, "json" if other else "stream", breach, breaches, index)
+        for number in range(0 if plain_only else rounds):
+            # The plainest bad value is the one that servers get wrong most; the others are any.
             breach = Breach(rule, rule.values[0], dice.randrange(3))
-            yield _breaking(bases["json"][number], rule.id, "json", breach, None, number)
+            yield _breaking(bases["json"][number], rule.id, "plain", breach, None, number)
     for raw in RAW_RULES:
         for number in range(rounds if raw.id in RAW_GENERATED else 0):
             base = bases["stream"][STREAMS * number]
@@ -168,7 +170,8 @@ def _broken(plan: Plan) -> Iterator[Drawn]:
 
 
 def _breaking(base: Drawn, rule: str, kind: str, breach: Breach, breaches: Draws | None, number: int) -> Drawn:
-    name = f"generated-{rule}-{kind}-{number + 1}"
+    """A body that is broken; `number` is that of the breach among its draws."""
+    name = f"generated-{rule}-{kind}-{base.index // (STREAMS if kind == 'stream' else 1) + 1}"
     return Drawn(name, rule, base.draws, base.index, base.body, base.write, base.name, breach, breaches, number)
 
 

@@ -58,7 +58,7 @@ def test_a_breach_that_always_fails_is_shrunk_to_one_message_without_options() -
     [
         ("generated-role-enum-stream-1", lambda b: b.get("stream") is True, {"stream"}),
         ("generated-role-enum-stream-1", lambda b: len(b["messages"]) >= 4, set()),
-        ("generated-mode-enum-json-1", lambda b: b.get("temperature") is not None, {"metadata", "temperature"}),
+        ("generated-mode-enum-plain-1", lambda b: b.get("temperature") is not None, {"metadata", "temperature"}),
         ("generated-content-type-stream-1", lambda b: not json.dumps(b, ensure_ascii=False).isascii(), set()),
     ],
 )
@@ -85,7 +85,7 @@ def test_valid_bodies_are_shrunk_too(kind: str) -> None:
 
 
 def test_smaller_bodies_deserve_what_the_first_one_does() -> None:
-    for name in ("generated-role-enum-stream-1", "generated-model-pattern-json-1", "generated-natural-1"):
+    for name in ("generated-role-enum-stream-1", "generated-model-pattern-plain-1", "generated-natural-1"):
         item = ITEMS[name]
         due = Due.REFUSE if item.twin else Due.ACCEPT
         _, target = shrunk(item, lambda body: len(body["messages"]) > 1 or "max_tokens" in body)
