@@ -23,6 +23,7 @@ from conformance.flags import FLAGS, Flag, names, options
 from conformance.options import Options, UsageError
 
 if TYPE_CHECKING:
+    from conformance.gate.baseline import Baseline
     from conformance.plugin import Conformance
     from conformance.run import Report
 
@@ -122,6 +123,7 @@ def _flags(wanted: Sequence[str] | None = None) -> Callable[[_Command], _Command
     return decorate
 
 
+_write_baseline = click.option("--write-baseline", metavar="FILE", help="Write what fails as a baseline.")
 _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where the suite fails.")
 
 
@@ -130,8 +132,9 @@ _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a 
 @_flags()
 @click.option("--output", metavar="DIR", help="Directory for the reports [reports].")
 @click.option("--plan", is_flag=True, help="Say what would be sent, and send nothing.")
+@_write_baseline
 @_debug
-def run(url: str | None, output: str | None, plan: bool, **given: Any) -> int:
+def run(url: str | None, output: str | None, plan: bool, write_baseline: str | None, **given: Any) -> int:
     """Record and judge the server at URL; without URL, the embedded reference server.
 
     The token comes from KITEMESH_TOKEN. Each option can be set by a variable too:
@@ -143,10 +146,12 @@ def run(url: str | None, output: str | None, plan: bool, **given: Any) -> int:
       kitemesh-conformance run https://api.example.com/v1 --model group:<uuid> \\
         --approval-prompt 'Create a ticket, please.' --max-credits 200
     """
-    from conformance.run import selected_ids
+    from conformance.run import known_failures, selected_ids
 
     chosen = options(url, given, os.environ)
     selected_ids(chosen)
+    known = known_failures(chosen)
+    _may_write(write_baseline, known)
     if plan:
         _show_plan(chosen)
         return OK
@@ -158,7 +163,47 @@ def run(url: str | None, output: str | None, plan: bool, **given: Any) -> int:
     _show(session.report, session.written)
     if session.unwritten:
         return _complain(f"The reports could not be written ({session.unwritten.strerror}).", SUITE_ERROR)
-    return int(session.report.exit_code())
+    return _keep_baseline(session.report, write_baseline, known)
+
+
+def _may_write(path: str | None, known: Baseline | None) -> None:
+    """Refuse to write a baseline over a file that is not the one that was read: its reasons would be lost."""
+    if path is None:
+        return
+    target = Path(path).expanduser()
+    if target.exists() and not (known and target.samefile(Path(known.path))):
+        raise UsageError(
+            f"{path!r} exists; give it as --baseline too, and it is brought up to date with its reasons kept, "
+            "or name another --write-baseline."
+        )
+    if not os.access(target if target.exists() else target.absolute().parent, os.W_OK) or target.is_dir():
+        raise UsageError(f"Nothing can be written to {path!r}; choose another --write-baseline.")
+
+
+def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> int:
+    """Write the failures of a run as a baseline, where that is wanted; gives the exit code."""
+    from conformance.gate import baseline
+    from conformance.gate.decision import present
+    from conformance.report import files
+
+    code = int(report.exit_code())
+    if path is None:
+        return code
+    if code in (INTERRUPTED, SUITE_ERROR):
+        return _complain("No baseline was written: the run did not come to its end.", code)
+    found = present(report.verdict, report.transcript, report.gate)
+    entries = baseline.refreshed(known.entries if known else (), found, report.gate.stale)
+    target = Path(path).expanduser()
+    if known and tuple(entries) == known.entries:
+        click.echo(f"{path} is up to date.")
+        return code
+    try:
+        files.write_whole(target, baseline.dumps(entries).encode())
+    except OSError as error:
+        return _complain(f"The baseline could not be written ({error.strerror}).", SUITE_ERROR)
+    left = f", no longer failing and left out {len(report.gate.stale)}" if report.gate.stale else ""
+    click.echo(f"{path} written: entries {len(entries)}, of them new {len(found)}{left}. Say the reason in each.")
+    return code
 
 
 def _show_plan(chosen: Options) -> None:
@@ -258,10 +303,19 @@ def _show(report: Report, written: Sequence[Path]) -> None:
 
 @group.command(context_settings=_SCREEN, short_help="Judge recorded transcripts, without a network.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE.har…")
-@_flags(("only", "skip", "strict"))
+@_flags(("only", "skip", "strict", "baseline"))
 @click.option("--output", metavar="DIR", help="Write the reports here (of one FILE).")
+@_write_baseline
 @_debug
-def judge(files: tuple[str, ...], output: str | None, only: Sequence[str], skip: Sequence[str], strict: bool) -> int:
+def judge(
+    files: tuple[str, ...],
+    output: str | None,
+    write_baseline: str | None,
+    only: Sequence[str],
+    skip: Sequence[str],
+    strict: bool,
+    baseline: str | None,
+) -> int:
     """Judge recorded transcripts, each on its own, without a network.
 
     A transcript of this suite, or a HAR from a browser or proxy. The worst exit
@@ -272,19 +326,31 @@ def judge(files: tuple[str, ...], output: str | None, only: Sequence[str], skip:
       kitemesh-conformance judge reports/transcript.har --only stream
     """
     from conformance.report.tally import weightiest
-    from conformance.run import selected_ids
+    from conformance.run import known_failures, selected_ids
 
-    if output and len(files) > 1:
-        raise UsageError("--output takes the reports of one transcript, but several were given; judge one at a time.")
+    for flag, value in (("--output", output), ("--write-baseline", write_baseline)):
+        if value and len(files) > 1:
+            raise UsageError(f"{flag} is for one transcript, but several were given; judge one at a time.")
     if output:
         _prepare(Path(output))
     told: dict[str, Any] = {"only": names(only), "skip": names(skip), "strict": strict}
     chosen = {key: value for key, value in told.items() if value}
     selected_ids(Options(**chosen))
-    return weightiest([_judge(Path(name), chosen, output, titled=len(files) > 1) for name in files])
+    known = known_failures(Options(baseline=baseline))
+    _may_write(write_baseline, known)
+    titled = len(files) > 1
+    return weightiest([_judge(Path(name), chosen, output, known, write_baseline, titled=titled) for name in files])
 
 
-def _judge(path: Path, chosen: dict[str, Any], output: str | None, *, titled: bool) -> int:
+def _judge(
+    path: Path,
+    chosen: dict[str, Any],
+    output: str | None,
+    known: Baseline | None,
+    write_baseline: str | None,
+    *,
+    titled: bool,
+) -> int:
     """Judge one transcript as it was recorded, but for what was chosen now."""
     from conformance import run as runner
     from conformance.report import files
@@ -294,15 +360,15 @@ def _judge(path: Path, chosen: dict[str, Any], output: str | None, *, titled: bo
         transcript = har.load(path)
     except har.HarError as error:
         raise UsageError(f"{str(path)!r} cannot be judged. {error}") from None
-    report = runner.judge(transcript)
+    report = runner.judge(transcript, known=known)
     if chosen:
-        report = runner.judge(transcript, options=replace(report.options, **chosen))
+        report = runner.judge(transcript, options=replace(report.options, **chosen), known=known)
     if titled:
         click.echo(f"== {path}")
     _show(report, files.write(report, Path(output)) if output else ())
     if titled:
         click.echo()
-    return int(report.exit_code())
+    return _keep_baseline(report, write_baseline, known)
 
 
 @group.command(context_settings=_SCREEN)

@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from conformance import flags
     from conformance.options import UsageError
     from conformance.report import files
-    from conformance.run import selected_ids
+    from conformance.run import known_failures, selected_ids
 
     if url and config.getoption("target_reference"):
         raise pytest.UsageError("--target-url and --target-reference contradict each other; leave one of them out.")
@@ -81,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         options = flags.options(url, given, environ)
         selected_ids(options)
+        known_failures(options)
         if output:
             files.prepare(Path(output))
     except UsageError as error:
@@ -99,6 +100,10 @@ def _refuse_xdist(config: pytest.Config) -> None:
 
 class RequirementBroken(Exception):
     """A requirement failed; the message is the text of its findings."""
+
+
+class BaselineOutdated(Exception):
+    """An entry of the baseline is stale or expired; the message says of each what to do."""
 
 
 class SuiteFailed(Exception):
@@ -133,15 +138,19 @@ class RequirementItem(pytest.Item):
         """Pass, fail, xfail or skip as the verdict says."""
         outcome = self.conformance.outcome(self.requirement)
         if outcome.state == "failed":
+            if reason := self.conformance.known(self.requirement):
+                pytest.xfail(f"known: {reason}")
             if outcome.requirement.level == "SHOULD" and not self.conformance.options.strict:
                 pytest.xfail(outcome.findings[0].message)
             raise RequirementBroken(self.conformance.describe(outcome))
+        if complaints := self.conformance.complaints(self.requirement):
+            raise BaselineOutdated("\n".join(complaints))
         if outcome.state != "passed":
             pytest.skip(f"{outcome.state.value}: {outcome.reason}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The text of the finding, never a traceback of the suite's own code."""
-        if isinstance(excinfo.value, RequirementBroken | SuiteFailed | pytest.xfail.Exception):
+        if isinstance(excinfo.value, RequirementBroken | BaselineOutdated | SuiteFailed | pytest.xfail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -227,13 +236,28 @@ class Conformance:
             raise SuiteFailed("Nothing was recorded.")
         return self.report.verdict[requirement.id]
 
+    def known(self, requirement: Requirement) -> str | None:
+        """Why the baseline accepts that this requirement fails; None where it does not."""
+        from conformance.report.excerpt import excerpt
+
+        reason = self.report.gate.reason(requirement.id) if self.report else None
+        return None if reason is None else excerpt(reason)
+
+    def complaints(self, requirement: Requirement) -> list[str]:
+        """What is wrong with the baseline's entries on this requirement."""
+        from conformance.report.excerpt import excerpt
+
+        return [excerpt(text) for text in self.report.gate.complaints(requirement.id)] if self.report else []
+
     def describe(self, outcome: Outcome) -> str:
-        """The text of a failed requirement."""
+        """The text of a failed requirement, with what the baseline says of it."""
         from conformance.report.account import exchanges_by_name
         from conformance.report.breach import describe
 
         assert self.report is not None  # an outcome comes from it
-        return describe(outcome, exchanges_by_name(self.report.transcript))
+        text = describe(outcome, exchanges_by_name(self.report.transcript))
+        known = self.known(outcome.requirement)
+        return "\n".join([text, *([f"  known     {known}"] if known else []), *self.complaints(outcome.requirement)])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:

@@ -311,7 +311,9 @@ def test_the_worst_of_several_transcripts_counts(world, command, monkeypatch):
 
     command("run", *TARGET, "--output", "x")
     worlds = iter([World(), World(broken={"stream.done": 1}), World(unseen={"stream.done": "none came"})])
-    monkeypatch.setattr(run, "judge", lambda transcript, options=None: next(worlds).run(options or Options()))
+    monkeypatch.setattr(
+        run, "judge", lambda transcript, options=None, known=None: next(worlds).run(options or Options())
+    )
     assert command("judge", *["x/transcript.har"] * 3)[0] == 1
 
 

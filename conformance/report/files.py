@@ -51,12 +51,12 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
     # A lone surrogate (from an argument that was no UTF-8) becomes `\\udcff`, which JSON reads as the same.
     transcript = har.dumps(account.transcript).encode("utf-8", "backslashreplace")
     written = [
-        _write(directory / TRANSCRIPT, transcript),
-        _write(directory / RESULTS, results.dumps(results.results(account, transcript))),
-        _write(directory / SUMMARY, summary.summary(account).encode("utf-8")),
+        write_whole(directory / TRANSCRIPT, transcript),
+        write_whole(directory / RESULTS, results.dumps(results.results(account, transcript))),
+        write_whole(directory / SUMMARY, summary.summary(account).encode("utf-8")),
     ]
     beside = {**_HOLDS, **({url: _LOG_HOLDS} if log and (url := url_of(log, directory)) else {})}
-    return [_write(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
+    return [write_whole(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
 
 
 def url_of(path: Path, directory: Path) -> str:
@@ -68,7 +68,7 @@ def url_of(path: Path, directory: Path) -> str:
     return quote(Path(relative).as_posix())
 
 
-def _write(path: Path, content: bytes) -> Path:
+def write_whole(path: Path, content: bytes) -> Path:
     """Write beside the path, then rename, so that nobody ever reads a half."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
