@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from conformance.run import Report
 
 PROGRAM = "kitemesh-conformance"
-OK, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 2, 3, 4
+OK, WORSE, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 1, 2, 3, 4
 
 _SCREEN: dict[str, Any] = {"max_content_width": 80, "help_option_names": ["-h", "--help"]}
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -369,6 +369,53 @@ def _judge(
     if titled:
         click.echo()
     return _keep_baseline(report, write_baseline, known)
+
+
+@group.command(context_settings=_SCREEN, short_help="Compare two runs: what broke, what was mended.")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option(
+    "--format", "form", type=click.Choice(["terminal", "markdown", "json"]), default="terminal", help="[terminal]"
+)
+@_debug
+def compare(old: str, new: str, form: str) -> int:
+    """Compare two runs, each a results.json or a transcript (HAR), judged first.
+
+    Tells what fails newly, what was mended, what is no longer exercised, what is
+    newly exercised, and how the answers' shapes drifted.
+
+    Exit code 1 where something got worse: a requirement fails that did not, a
+    MUST that was judged is not any more (though options select it), a conformant
+    verdict is lost, or the suite failed. Drift alone is told, not counted. 0 else.
+
+    \b
+    Example:
+      kitemesh-conformance compare main/results.json reports/results.json
+    """
+    from conformance.contract.catalogue import load
+    from conformance.gate import comparison
+    from conformance.report import comparing
+
+    made = comparison.compare(_document(old), _document(new), load())
+    click.echo(comparing.FORMS[form](made), nl=False)
+    return WORSE if made.worse else OK
+
+
+def _document(name: str) -> dict[str, Any]:
+    """The results in a file, or those of the transcript in it."""
+    from conformance import run as runner
+    from conformance.checks.json_text import BOM, read_json
+    from conformance.report import results
+    from conformance.wire import har
+
+    try:
+        octets = results.read(Path(name), har.LARGEST)
+        value = read_json(octets.removeprefix(BOM)).value
+        if isinstance(value, dict) and "log" in value:
+            return results.results(runner.judge(har.load(octets)), octets)
+        return results.loads(octets)
+    except (results.ResultsError, har.HarError) as error:
+        raise UsageError(f"{name!r} cannot be compared. {error}") from None
 
 
 @group.command(context_settings=_SCREEN)

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from conformance.checks.evidence import Evidence, Reading
@@ -107,9 +108,7 @@ def _places(value: Any) -> Iterator[tuple[str, str]]:
             inner = ((_step(name), v) for name, v in node.items())
         elif isinstance(node, list):
             inner = (("*", v) for v in node)
-        for step, below in inner:
-            if len(nodes) >= _NODES:
-                return
+        for step, below in islice(inner, max(0, _NODES - len(nodes))):
             nodes.append((f"{place}/{step}", below, depth + 1))
 
 

@@ -6,10 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from conformance import __version__
+from conformance.checks.json_text import read_json
 from conformance.contract.catalogue import contract_hash
+from conformance.contract.schemas import errors
 from conformance.gate.baseline import Entry
 from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.gate.key import key
@@ -57,6 +60,50 @@ def results(account: Account, transcript: bytes) -> dict[str, Any]:
         "shapes": [_shape(shape) for shape in shapes(account.transcript)],
         "requirements": [_requirement(outcome, exchanges) for outcome in verdict.outcomes],
     }
+
+
+class ResultsError(ValueError):
+    """A file is no results.json. The message is one sentence."""
+
+
+LARGEST = 128 * 2**20
+"""Octets of a results.json that is read."""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The document from a file, held to its schema.
+
+    Raises:
+        ResultsError: it cannot be read, or is no results.json of this format.
+    """
+    return loads(read(path, LARGEST))
+
+
+def read(path: Path, most: int) -> bytes:
+    """The octets of a file that has `most` of them at the most; raises ResultsError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            octets = file.read(most + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise ResultsError(f"The file cannot be read ({reason}).") from None
+    if len(octets) > most:
+        raise ResultsError(f"The file is larger than {most // 2**20} MiB.")
+    return octets
+
+
+def loads(octets: bytes) -> dict[str, Any]:
+    """Likewise from its octets."""
+    read = read_json(octets)
+    if not read.ok:
+        raise ResultsError("The file is no JSON.")
+    document = read.value
+    if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:
+        raise ResultsError(f"The file is of format {document['format']}, which a newer suite wrote; update this one.")
+    if found := errors("results", document):
+        raise ResultsError(f"The file is no results.json: at {found[0].pointer or 'its top'} {found[0].message}.")
+    assert isinstance(document, dict)  # says the schema
+    return document
 
 
 def dumps(document: Mapping[str, Any]) -> bytes:

@@ -101,6 +101,18 @@ def text(account: Account, written: Iterable[Path] = ()) -> str:
     return held.getvalue()
 
 
+def paragraphs(lines: Iterable[tuple[str, str]]) -> str:
+    """Plain text in the columns of a screen whose width is not known: each line's lead, and its text beside it."""
+    held = io.StringIO()
+    screen = console(held)
+    for lead, words in lines:
+        if words:
+            _paragraph(screen, Text(words), lead)
+        else:
+            screen.print()
+    return held.getvalue()
+
+
 def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) -> None:
     """The verdict and the gate with the exit code, and where the reports are."""
     verdict = account.verdict
