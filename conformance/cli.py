@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from conformance.run import Report
 
 PROGRAM = "kitemesh-conformance"
-OK, WORSE, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 1, 2, 3, 4
+OK, WORSE, DENIED, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 1, 1, 2, 3, 4
 
 _SCREEN: dict[str, Any] = {"max_content_width": 80, "help_option_names": ["-h", "--help"]}
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -305,11 +305,13 @@ def _show(report: Report, written: Sequence[Path]) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE.har…")
 @_flags(("only", "skip", "strict", "baseline"))
 @click.option("--output", metavar="DIR", help="Write the reports here (of one FILE).")
+@click.option("--against", metavar="FILE", help="Confirm or deny this results.json.")
 @_write_baseline
 @_debug
 def judge(
     files: tuple[str, ...],
     output: str | None,
+    against: str | None,
     write_baseline: str | None,
     only: Sequence[str],
     skip: Sequence[str],
@@ -319,27 +321,53 @@ def judge(
     """Judge recorded transcripts, each on its own, without a network.
 
     A transcript of this suite, or a HAR from a browser or proxy. The worst exit
-    code is given.
+    code is given. With --against, results that the transcript does not bear out
+    give exit code 1 and a sentence for each difference; those that it does, the
+    exit code of their verdict.
 
     \b
     Example:
       kitemesh-conformance judge reports/transcript.har --only stream
+      kitemesh-conformance judge transcript.har --against results.json
     """
     from conformance.report.tally import weightiest
     from conformance.run import known_failures, selected_ids
 
-    for flag, value in (("--output", output), ("--write-baseline", write_baseline)):
+    for flag, value in (("--output", output), ("--write-baseline", write_baseline), ("--against", against)):
         if value and len(files) > 1:
             raise UsageError(f"{flag} is for one transcript, but several were given; judge one at a time.")
     if output:
         _prepare(Path(output))
     told: dict[str, Any] = {"only": names(only), "skip": names(skip), "strict": strict}
+    if against and any(told.values()):
+        raise UsageError("--against judges what the results say that they judge; leave out --only, --skip, --strict.")
+    claimed = _claimed(against) if against else None
+    if claimed:
+        told = {name: claimed["options"].get(name) for name in told}
+        told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     chosen = {key: value for key, value in told.items() if value}
     selected_ids(Options(**chosen))
     known = known_failures(Options(baseline=baseline))
     _may_write(write_baseline, known)
     titled = len(files) > 1
-    return weightiest([_judge(Path(name), chosen, output, known, write_baseline, titled=titled) for name in files])
+    return weightiest(
+        [_judge(Path(name), chosen, output, known, write_baseline, claimed, titled=titled) for name in files]
+    )
+
+
+def _claimed(name: str) -> dict[str, Any]:
+    from conformance.report import results
+
+    try:
+        claimed = results.load(Path(name))
+    except results.ResultsError as error:
+        raise UsageError(f"{name!r} cannot be confirmed. {error}") from None
+    chosen = claimed["options"]
+    lists = [chosen.get(key) or [] for key in ("only", "skip")]
+    sound = all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in lists)
+    if not sound or not isinstance(chosen.get("strict", False), bool):
+        raise UsageError(f"{name!r} cannot be confirmed. Its options do not say what was judged.")
+    return claimed
 
 
 def _judge(
@@ -348,17 +376,19 @@ def _judge(
     output: str | None,
     known: Baseline | None,
     write_baseline: str | None,
+    claimed: dict[str, Any] | None,
     *,
     titled: bool,
 ) -> int:
     """Judge one transcript as it was recorded, but for what was chosen now."""
     from conformance import run as runner
-    from conformance.report import files
+    from conformance.report import files, results
     from conformance.wire import har
 
     try:
-        transcript = har.load(path)
-    except har.HarError as error:
+        octets = results.read(path, har.LARGEST)
+        transcript = har.load(octets)
+    except (results.ResultsError, har.HarError) as error:
         raise UsageError(f"{str(path)!r} cannot be judged. {error}") from None
     report = runner.judge(transcript, known=known)
     if chosen:
@@ -368,7 +398,22 @@ def _judge(
     _show(report, files.write(report, Path(output)) if output else ())
     if titled:
         click.echo()
-    return _keep_baseline(report, write_baseline, known)
+    code = _keep_baseline(report, write_baseline, known)
+    return _confirm(claimed, results.results(report, octets), code) if claimed else code
+
+
+def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
+    """Say whether the claimed results hold; gives the exit code: that of the verdict, or 1 where they do not."""
+    from conformance.gate.confirmation import confirm
+    from conformance.report.excerpt import excerpt
+    from conformance.report.terminal import paragraphs
+
+    made = confirm(claimed, found)
+    word = "CONFIRMED" if made.confirmed else "DENIED"
+    lines = [("", ""), *(("  ", excerpt(text)) for text in made.denials)]
+    lines += [("Note: ", excerpt(text)) for text in made.notes]
+    click.echo(paragraphs([*lines, ("", f"{word}: {made.sentence}")]), nl=False)
+    return code if made.confirmed or code in (INTERRUPTED, SUITE_ERROR) else DENIED
 
 
 @group.command(context_settings=_SCREEN, short_help="Compare two runs: what broke, what was mended.")

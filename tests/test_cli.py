@@ -18,6 +18,8 @@ from conformance.options import Depth, UsageError
 
 ROOT = Path(__file__).parents[1]
 TARGET = (URL, "--model", MODEL)
+BADGE = {"badge.svg"}
+"""Of a run of full scope that came to a verdict."""
 REPORTS = {"report.html", "results.json", "summary.md", "transcript.har", "junit.xml", "pytest.html"}
 
 
@@ -69,9 +71,12 @@ def test_a_run_writes_its_reports_and_gives_the_verdict(world, command):
     code, out, err = command("run", *TARGET)
     assert code == 1
     assert "NONCONFORMANT (full scope, exit code 1)" in out
-    assert "Reports in reports: report.html, transcript.har, results.json, summary.md, junit.xml, pytest.html" in out
+    assert (
+        "Reports in reports: report.html, transcript.har, results.json, summary.md, badge.svg, junit.xml, pytest.html"
+        in " ".join(out.split())
+    )
     assert "test session starts" not in out + err
-    assert {path.name for path in Path("reports").iterdir()} == REPORTS
+    assert {path.name for path in Path("reports").iterdir()} == REPORTS | BADGE
     assert world.asked[0].token == "km_secret_token"
     for path in Path("reports").iterdir():
         assert "km_secret" not in path.read_text(encoding="utf-8")

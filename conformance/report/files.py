@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from conformance.report import html, results, summary
+from conformance.report import badge, html, results, summary
 from conformance.report.account import Account
 from conformance.wire import har
 
 TRANSCRIPT = "transcript.har"
 RESULTS = "results.json"
 SUMMARY = "summary.md"
+BADGE = "badge.svg"
 REPORT = "report.html"
 
 _HOLDS = {
@@ -38,6 +39,7 @@ def prepare(directory: Path) -> None:
 def write(account: Account, directory: Path, log: Path | None = None) -> list[Path]:
     """Write the transcript, the results, the summary and the report; gives their paths, the report's first.
 
+    A badge is written where the verdict allows one, and one of an earlier run removed where it does not.
     The transcript is written before all else: it is what cannot be had again.
 
     Args:
@@ -55,6 +57,10 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
         write_whole(directory / RESULTS, results.dumps(results.results(account, transcript))),
         write_whole(directory / SUMMARY, summary.summary(account).encode("utf-8")),
     ]
+    if (picture := badge.badge(account)) is not None:
+        written.append(write_whole(directory / BADGE, picture.encode("utf-8")))
+    else:
+        (directory / BADGE).unlink(missing_ok=True)  # one of an earlier run would speak of this one
     beside = {**_HOLDS, **({url: _LOG_HOLDS} if log and (url := url_of(log, directory)) else {})}
     return [write_whole(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
 
