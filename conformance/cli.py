@@ -76,9 +76,10 @@ def _usage(error: click.ClickException) -> int:
 
 
 def _complain(sentence: str, code: int) -> int:
-    from conformance.report.excerpt import excerpt
+    from conformance.report.excerpt import excerpt, harmless
 
-    print(f"Error: {excerpt(sentence, 2000)}", file=sys.stderr)
+    line = f"Error: {excerpt(sentence, 2000)}"
+    print(harmless(line) if os.environ.get("GITHUB_ACTIONS") else line, file=sys.stderr)
     return code
 
 
@@ -253,7 +254,7 @@ def _pytest_session(chosen: Options, directory: Path) -> Conformance:
 
     from conformance.plugin import FILE, Conformance
 
-    session = Conformance(chosen, directory)
+    session = Conformance(chosen, directory, publishes=False)
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=directory))
     arguments = [
         *("-c", os.devnull),
@@ -296,9 +297,15 @@ def _quiet_environment() -> Iterator[None]:
 
 
 def _show(report: Report, written: Sequence[Path]) -> None:
-    from conformance.report import terminal
+    from conformance.report import github, terminal
 
-    terminal.show(report, terminal.console(), written)
+    with github.silenced(click.echo):
+        terminal.show(report, terminal.console(), written)
+        sys.stdout.flush()
+    try:
+        github.publish(report, click.echo)
+    except OSError as error:
+        click.echo(f"The job's summary could not be written ({error.strerror}).")
 
 
 @group.command(context_settings=_SCREEN, short_help="Judge recorded transcripts, without a network.")
@@ -405,14 +412,16 @@ def _judge(
 def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
     """Say whether the claimed results hold; gives the exit code: that of the verdict, or 1 where they do not."""
     from conformance.gate.confirmation import confirm
-    from conformance.report.excerpt import excerpt
+    from conformance.report import github
+    from conformance.report.excerpt import excerpt, harmless
     from conformance.report.terminal import paragraphs
 
     made = confirm(claimed, found)
     word = "CONFIRMED" if made.confirmed else "DENIED"
     lines = [("", ""), *(("  ", excerpt(text)) for text in made.denials)]
     lines += [("Note: ", excerpt(text)) for text in made.notes]
-    click.echo(paragraphs([*lines, ("", f"{word}: {made.sentence}")]), nl=False)
+    told = paragraphs([*lines, ("", f"{word}: {made.sentence}")])
+    click.echo(harmless(told) if github.active() else told, nl=False)
     return code if made.confirmed or code in (INTERRUPTED, SUITE_ERROR) else DENIED
 
 
@@ -439,10 +448,12 @@ def compare(old: str, new: str, form: str) -> int:
     """
     from conformance.contract.catalogue import load
     from conformance.gate import comparison
-    from conformance.report import comparing
+    from conformance.report import comparing, github
+    from conformance.report.excerpt import harmless
 
     made = comparison.compare(_document(old), _document(new), load())
-    click.echo(comparing.FORMS[form](made), nl=False)
+    told = comparing.FORMS[form](made)
+    click.echo(harmless(told) if github.active() and form != "json" else told, nl=False)
     return WORSE if made.worse else OK
 
 

@@ -139,14 +139,14 @@ class RequirementItem(pytest.Item):
         outcome = self.conformance.outcome(self.requirement)
         if outcome.state == "failed":
             if reason := self.conformance.known(self.requirement):
-                pytest.xfail(f"known: {reason}")
+                pytest.xfail(_shown(f"known: {reason}"))
             if outcome.requirement.level == "SHOULD" and not self.conformance.options.strict:
-                pytest.xfail(outcome.findings[0].message)
+                pytest.xfail(_shown(outcome.findings[0].message))
             raise RequirementBroken(self.conformance.describe(outcome))
         if complaints := self.conformance.complaints(self.requirement):
             raise BaselineOutdated("\n".join(complaints))
         if outcome.state != "passed":
-            pytest.skip(f"{outcome.state.value}: {outcome.reason}")
+            pytest.skip(_shown(f"{outcome.state.value}: {outcome.reason}"))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The text of the finding, never a traceback of the suite's own code."""
@@ -184,8 +184,9 @@ class CatalogueFile(pytest.File):
 class Conformance:
     """One session: collects, records once, hands out outcomes, writes reports, gives the exit code."""
 
-    def __init__(self, options: Options, output: Path | None) -> None:
-        """Take validated options, and the directory for the reports, where some are wanted."""
+    def __init__(self, options: Options, output: Path | None, *, publishes: bool = True) -> None:
+        """Take validated options, the directory for the reports, where some are wanted, and whether CI is told here."""
+        self._publishes = publishes
         self.options = options
         self.output = output
         self.report: Report | None = None
@@ -238,26 +239,25 @@ class Conformance:
 
     def known(self, requirement: Requirement) -> str | None:
         """Why the baseline accepts that this requirement fails; None where it does not."""
-        from conformance.report.excerpt import excerpt
-
         reason = self.report.gate.reason(requirement.id) if self.report else None
-        return None if reason is None else excerpt(reason)
+        return None if reason is None else _shown(reason)
 
     def complaints(self, requirement: Requirement) -> list[str]:
         """What is wrong with the baseline's entries on this requirement."""
-        from conformance.report.excerpt import excerpt
-
-        return [excerpt(text) for text in self.report.gate.complaints(requirement.id)] if self.report else []
+        return [_shown(text) for text in self.report.gate.complaints(requirement.id)] if self.report else []
 
     def describe(self, outcome: Outcome) -> str:
         """The text of a failed requirement, with what the baseline says of it."""
+        from conformance.report import github
         from conformance.report.account import exchanges_by_name
         from conformance.report.breach import describe
+        from conformance.report.excerpt import harmless
 
         assert self.report is not None  # an outcome comes from it
         text = describe(outcome, exchanges_by_name(self.report.transcript))
         known = self.known(outcome.requirement)
-        return "\n".join([text, *([f"  known     {known}"] if known else []), *self.complaints(outcome.requirement)])
+        lines = [text, *([f"  known     {known}"] if known else []), *self.complaints(outcome.requirement)]
+        return harmless("\n".join(lines)) if github.active() else "\n".join(lines)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -356,10 +356,16 @@ class Conformance:
         """Say the verdict after the failures."""
         if self.report is None:
             return
-        from conformance.report import terminal
+        from conformance.report import github, terminal
 
         terminalreporter.section("KiteMesh conformance")
-        terminalreporter.write_line(terminal.text(self.report, self.written).rstrip("\n"))
+        with github.silenced(terminalreporter.write_line):
+            terminalreporter.write_line(terminal.text(self.report, self.written).rstrip("\n"))
+        if self._publishes:
+            try:
+                github.publish(self.report, terminalreporter.write_line)
+            except OSError as error:
+                terminalreporter.write_line(f"The job's summary could not be written ({error.strerror}).")
         if self.unwritten:
             terminalreporter.write_line(f"The reports could not be written: {self.unwritten}")
 
@@ -408,6 +414,15 @@ class Conformance:
             f'<td class="col-{name}">{escape(str(known.get(key, "")))}</td>'
             for name, key in (("requirement", "statement"), ("level", "level"), ("source", "source"))
         ]
+
+
+def _shown(text: str) -> str:
+    """A line as pytest may print it, wherever that is."""
+    from conformance.report import github
+    from conformance.report.excerpt import excerpt, harmless
+
+    text = excerpt(text, 2000)
+    return harmless(text) if github.active() else text
 
 
 def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:

@@ -225,7 +225,7 @@ def test_reports_are_written(world, conformance, pytester):
     world.broken = {"stream.done": 1}
     conformance("--conformance-output", "out")
     written = {p.name for p in (pytester.path / "out").iterdir()}
-    assert written == {"report.html", "results.json", "summary.md", "transcript.har"}
+    assert written == {"badge.svg", "report.html", "results.json", "summary.md", "transcript.har"}
     document = json.loads((pytester.path / "out" / "results.json").read_text())
     assert document["verdict"] == "nonconformant"
 

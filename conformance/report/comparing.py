@@ -45,8 +45,9 @@ def markdown(comparison: Comparison) -> str:
 
 
 def as_json(comparison: Comparison) -> str:
-    """For programs: all of it."""
-    return json.dumps({"sentence": comparison.sentence, **asdict(comparison)}, indent=1) + "\n"
+    """For programs: all of it. A log of GitHub Actions finds no command in it (`##[`)."""
+    text = json.dumps({"sentence": comparison.sentence, **asdict(comparison)}, indent=1) + "\n"
+    return text.replace("##[", "##\\u005b")
 
 
 FORMS: Mapping[str, Callable[[Comparison], str]] = {"terminal": text, "markdown": markdown, "json": as_json}
