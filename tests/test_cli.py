@@ -243,8 +243,8 @@ def test_requirements_as_text_json_and_markdown(command):
     ]
     _, text, _ = command("requirements", "--format", "json")
     assert json.loads(text)["requirements"][0]["id"] == "auth.missing-header"
-    _, text, _ = command("requirements", "--format", "markdown")
-    assert "| stream.done | MUST |" in text
+    _, text, _ = command("requirements", "stream", "--format", "markdown")
+    assert "| [stream.done](#streamdone) | MUST |" in text
 
 
 def test_every_option_has_a_variable():
