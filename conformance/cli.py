@@ -95,8 +95,9 @@ def group() -> None:
       kitemesh-conformance run https://api.example.com/v1 --model group:<uuid>
 
     \b
-    Exit codes: 0 conformant, 1 nonconformant, 2 interrupted, 3 the suite failed,
-    4 wrong usage (nothing was sent), 6 inconclusive.
+    Exit codes: 0 conformant (or failing only as --baseline knows), 1 not,
+    2 interrupted, 3 the suite failed, 4 wrong usage (nothing was sent),
+    6 inconclusive.
     """
 
 

@@ -202,7 +202,7 @@ def test_without_a_command_the_help_is_shown(command):
 
 
 def test_help_fits_a_screen(command):
-    for words in ((), ("run",), ("judge",), ("serve",), ("requirements",)):
+    for words in ((), ("run",), ("judge",), ("compare",), ("serve",), ("requirements",)):
         code, out, _ = command(*words, "--help")
         assert code == 0
         assert "Example:" in out

@@ -163,9 +163,10 @@ def _notes(old: Document, new: Document) -> Iterator[str]:
         ("scope", *(d["scope"] for d in (old, new))),
         ("depth", *(d["options"].get("depth") for d in (old, new))),
     ]
-    for name, was, is_ in facts:
+    for name, *values in facts:
+        was, is_ = (value if isinstance(value, str) and value else "unknown" for value in values)
         if was != is_:
-            yield f"The {name} was {was or 'unknown'} and is {is_ or 'unknown'}."
+            yield f"The {name} was {was} and is {is_}."
     if old["evidence"]["contract_sha256"] != new["evidence"]["contract_sha256"]:
         yield "The two were judged by different contracts (another version of the suite)."
     if missing := [name for name, d in (("OLD", old), ("NEW", new)) if "shapes" not in d]:
@@ -197,7 +198,7 @@ def _drift_of(kind: str, was: Mapping[str, Any], is_: Mapping[str, Any]) -> Iter
 
 
 def _types(member: Mapping[str, Any]) -> str:
-    return " or ".join(sorted(member["types"]))
+    return " or ".join(sorted(set(member["types"])))
 
 
 def _outermost(places: Sequence[str]) -> list[str]:

@@ -73,7 +73,7 @@ def _denials(claimed: Document, found: Document) -> Iterator[str]:
             yield f"The target's {name} is {found['target'][name]}, not {claimed['target'][name]}."
     for name, told in (("requests", "number of requests"), ("credits_charged", "number of credits charged")):
         if claimed["totals"][name] != found["totals"][name]:
-            yield f"The {told} is {found['totals'][name]:g}, not {claimed['totals'][name]:g}."
+            yield f"The {told} is {_number(found['totals'][name])}, not {_number(claimed['totals'][name])}."
     if claimed.get("interrupted", False) != found["interrupted"]:
         yield f"The recording was {'' if found['interrupted'] else 'not '}interrupted, other than the results say."
     counted = Counter(entry["outcome"] for entry in claimed["requirements"])
@@ -102,6 +102,11 @@ def _about_requirements(claimed: Document, found: Document, *, exact: bool) -> l
     if exact:
         told += [f"The results lack {id_}." for id_ in after if id_ not in before]
     return told if len(told) <= MOST else [*told[:MOST], f"And {len(told) - MOST} more requirements differ."]
+
+
+def _number(value: float) -> str:
+    """A number as text, whatever its size: an integer of JSON may be larger than any float."""
+    return f"{value:g}" if abs(value) < 10**15 else str(value)[:40]
 
 
 def _findings(entry: Mapping[str, Any]) -> Counter[tuple[Any, ...]]:

@@ -37,9 +37,9 @@ def probe(exchange: Exchange) -> str:
     """What was asked, as it is called in every run: the probe's name; of a foreign transcript, method and path."""
     note = exchange.note
     if note.phase == "generated" and note.breach:
-        return f"generated-{note.breach}"
+        return _ascii(f"generated-{note.breach}")
     if note.probe:
-        return note.probe
+        return _ascii(note.probe)
     path = exchange.request.url.partition("?")[0].rsplit("/", 2)
     return stable(f"{exchange.request.method} /{'/'.join(path[1:])}")
 
@@ -48,4 +48,8 @@ def stable(text: str) -> str:
     """The text without what changes from run to run, in printable ASCII: it may hold names that the target chose."""
     text = _BYTE.sub("", _NUMBERED.sub(r"\1", text))
     text = _NUMBER.sub("*", _UUID.sub("*", text))
+    return _ascii(text)
+
+
+def _ascii(text: str) -> str:
     return re.sub(r"[^\x20-\x7e]", "?", text)

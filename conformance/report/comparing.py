@@ -21,7 +21,7 @@ def text(comparison: Comparison) -> str:
     for title, changes in _groups(comparison):
         lines += [("", ""), ("", title)]
         for change in changes[:MOST]:
-            lines.append(("  ", f"{change.requirement} ({change.level}): {_told(change)}"))
+            lines.append(("  ", f"{excerpt(change.requirement)} ({change.level}): {_told(change)}"))
         lines += _left(changes)
     if comparison.further:
         lines += [("", ""), ("", "Failing at further places")]
@@ -31,7 +31,7 @@ def text(comparison: Comparison) -> str:
     if comparison.drift:
         lines += [("", ""), ("", "Drift in the shapes of answers")]
         for drift in comparison.drift[:MOST]:
-            lines.append(("  ", f"{drift.kind}: {excerpt(drift.place)} {_drifted(drift.change)}{drift.told}"))
+            lines.append(("  ", f"{drift.kind}: {excerpt(drift.place)} {_drifted(drift.change)}{excerpt(drift.told)}"))
         lines += _left(comparison.drift)
     lines.append(("", ""))
     lines += [("Note: ", excerpt(note)) for note in comparison.notes]
@@ -65,14 +65,14 @@ def _page(comparison: Comparison) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- |"
         for change in changes[:MOST]:
             outcomes = f"{change.level} | {change.old} | {change.new}"
-            yield f"| {cell(change.requirement)} | {outcomes} | {cell(_why(change))} |"
+            yield f"| {cell(excerpt(change.requirement))} | {outcomes} | {cell(_why(change))} |"
         yield from _left_markdown(changes)
     if comparison.further:
         yield ""
         yield "## Failing at further places"
         yield ""
         for further in comparison.further[:MOST]:
-            yield f"- {code(further.requirement)}: {code(excerpt(', '.join(further.findings)))}"
+            yield f"- {code(excerpt(further.requirement))}: {code(excerpt(', '.join(further.findings)))}"
         yield from _left_markdown(comparison.further)
     if comparison.drift:
         yield ""
@@ -81,7 +81,7 @@ def _page(comparison: Comparison) -> Iterator[str]:
         yield "| answer | change | place | |"
         yield "| --- | --- | --- | --- |"
         for drift in comparison.drift[:MOST]:
-            yield f"| {drift.kind} | {drift.change} | {cell(excerpt(drift.place))} | {plain(drift.told)} |"
+            yield f"| {drift.kind} | {drift.change} | {cell(excerpt(drift.place))} | {plain(excerpt(drift.told))} |"
         yield from _left_markdown(comparison.drift)
     for note in comparison.notes:
         yield ""

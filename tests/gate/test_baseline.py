@@ -204,6 +204,17 @@ def test_keys_are_the_same_when_ids_numbers_and_times_differ():
     assert stable("/a\x1b\u202e") == "/a??"
 
 
+def test_a_key_is_printable_whatever_a_transcript_calls_its_probes():
+    from made_up import exchange, finding
+
+    from conformance.gate.key import LONGEST, key
+    from conformance.wire.exchange import ProbeNote
+
+    made = key(finding("stream.done"), exchange(note=ProbeNote(probe="\x1b[31m\ud800\n" + "x" * 999)))
+    assert made.startswith("?[31m??xxx")
+    assert len(made) == LONGEST
+
+
 def test_the_keys_of_a_generated_body_name_its_rule():
     from made_up import exchange, finding
 

@@ -153,7 +153,8 @@ def test_every_form_is_inert_and_fits_the_screen(world, command):
     document = json.loads(Path("old/results.json").read_text(encoding="utf-8"))
     for entry in document["requirements"][:50]:
         entry |= {"outcome": "not-exercised", "exchanges": 0, "findings": [], "reason": NASTY}
-    kind = {"kind": "error", "answers": 1, "left": 0}
+    kind = {"kind": "error", "answers": 10**900, "left": 0}
+    document["options"]["depth"] = {"a": ["b"]}
     member = {"types": ["string"], "answers": 1}
     document["shapes"] = [{**kind, "members": [{"place": "/a", **member}]}]
     Path("old.json").write_text(json.dumps(document), encoding="utf-8")

@@ -71,6 +71,7 @@ def test_a_transcript_that_was_changed_is_told(command, judged):
         (("verdict",), "conformant", "The verdict is nonconformant, not conformant."),
         (("scope",), "partial", "The scope is full, not partial."),
         (("target", "url"), "https://other.example/v1", "not https://other.example/v1."),
+        (("totals", "requests"), 10**400, "The number of requests is 16, not 10000000"),
         (("totals", "requests"), 99, "The number of requests is 16, not 99."),
         (("totals", "by_outcome", "failed"), 0, "do not add up"),
         (("requirements", 0, "exchanges"), 50, "auth.missing-header was judged on"),
