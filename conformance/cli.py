@@ -23,11 +23,12 @@ from conformance.flags import FLAGS, Flag, names, options
 from conformance.options import Options, UsageError
 
 if TYPE_CHECKING:
+    from conformance.gate.baseline import Baseline
     from conformance.plugin import Conformance
     from conformance.run import Report
 
 PROGRAM = "kitemesh-conformance"
-OK, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 2, 3, 4
+OK, WORSE, DENIED, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 1, 1, 2, 3, 4
 
 _SCREEN: dict[str, Any] = {"max_content_width": 80, "help_option_names": ["-h", "--help"]}
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -75,9 +76,10 @@ def _usage(error: click.ClickException) -> int:
 
 
 def _complain(sentence: str, code: int) -> int:
-    from conformance.report.excerpt import excerpt
+    from conformance.report.excerpt import excerpt, harmless
 
-    print(f"Error: {excerpt(sentence, 2000)}", file=sys.stderr)
+    line = f"Error: {excerpt(sentence, 2000)}"
+    print(harmless(line) if os.environ.get("GITHUB_ACTIONS") else line, file=sys.stderr)
     return code
 
 
@@ -93,8 +95,9 @@ def group() -> None:
       kitemesh-conformance run https://api.example.com/v1 --model group:<uuid>
 
     \b
-    Exit codes: 0 conformant, 1 nonconformant, 2 interrupted, 3 the suite failed,
-    4 wrong usage (nothing was sent), 6 inconclusive.
+    Exit codes: 0 conformant (or failing only as --baseline knows), 1 not,
+    2 interrupted, 3 the suite failed, 4 wrong usage (nothing was sent),
+    6 inconclusive.
     """
 
 
@@ -122,6 +125,7 @@ def _flags(wanted: Sequence[str] | None = None) -> Callable[[_Command], _Command
     return decorate
 
 
+_write_baseline = click.option("--write-baseline", metavar="FILE", help="Write what fails as a baseline.")
 _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where the suite fails.")
 
 
@@ -130,8 +134,9 @@ _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a 
 @_flags()
 @click.option("--output", metavar="DIR", help="Directory for the reports [reports].")
 @click.option("--plan", is_flag=True, help="Say what would be sent, and send nothing.")
+@_write_baseline
 @_debug
-def run(url: str | None, output: str | None, plan: bool, **given: Any) -> int:
+def run(url: str | None, output: str | None, plan: bool, write_baseline: str | None, **given: Any) -> int:
     """Record and judge the server at URL; without URL, the embedded reference server.
 
     The token comes from KITEMESH_TOKEN. Each option can be set by a variable too:
@@ -143,10 +148,12 @@ def run(url: str | None, output: str | None, plan: bool, **given: Any) -> int:
       kitemesh-conformance run https://api.example.com/v1 --model group:<uuid> \\
         --approval-prompt 'Create a ticket, please.' --max-credits 200
     """
-    from conformance.run import selected_ids
+    from conformance.run import known_failures, selected_ids
 
     chosen = options(url, given, os.environ)
     selected_ids(chosen)
+    known = known_failures(chosen)
+    _may_write(write_baseline, known)
     if plan:
         _show_plan(chosen)
         return OK
@@ -158,7 +165,47 @@ def run(url: str | None, output: str | None, plan: bool, **given: Any) -> int:
     _show(session.report, session.written)
     if session.unwritten:
         return _complain(f"The reports could not be written ({session.unwritten.strerror}).", SUITE_ERROR)
-    return int(session.report.exit_code())
+    return _keep_baseline(session.report, write_baseline, known)
+
+
+def _may_write(path: str | None, known: Baseline | None) -> None:
+    """Refuse to write a baseline over a file that is not the one that was read: its reasons would be lost."""
+    if path is None:
+        return
+    target = Path(path).expanduser()
+    if target.exists() and not (known and target.samefile(Path(known.path))):
+        raise UsageError(
+            f"{path!r} exists; give it as --baseline too, and it is brought up to date with its reasons kept, "
+            "or name another --write-baseline."
+        )
+    if not os.access(target if target.exists() else target.absolute().parent, os.W_OK) or target.is_dir():
+        raise UsageError(f"Nothing can be written to {path!r}; choose another --write-baseline.")
+
+
+def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> int:
+    """Write the failures of a run as a baseline, where that is wanted; gives the exit code."""
+    from conformance.gate import baseline
+    from conformance.gate.decision import present
+    from conformance.report import files
+
+    code = int(report.exit_code())
+    if path is None:
+        return code
+    if code in (INTERRUPTED, SUITE_ERROR):
+        return _complain("No baseline was written: the run did not come to its end.", code)
+    found = present(report.verdict, report.transcript, report.gate)
+    entries = baseline.refreshed(known.entries if known else (), found, report.gate.stale)
+    target = Path(path).expanduser()
+    if known and tuple(entries) == known.entries:
+        click.echo(f"{path} is up to date.")
+        return code
+    try:
+        files.write_whole(target, baseline.dumps(entries).encode())
+    except OSError as error:
+        return _complain(f"The baseline could not be written ({error.strerror}).", SUITE_ERROR)
+    left = f", no longer failing and left out {len(report.gate.stale)}" if report.gate.stale else ""
+    click.echo(f"{path} written: entries {len(entries)}, of them new {len(found)}{left}. Say the reason in each.")
+    return code
 
 
 def _show_plan(chosen: Options) -> None:
@@ -208,7 +255,7 @@ def _pytest_session(chosen: Options, directory: Path) -> Conformance:
 
     from conformance.plugin import FILE, Conformance
 
-    session = Conformance(chosen, directory)
+    session = Conformance(chosen, directory, publishes=False)
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=directory))
     arguments = [
         *("-c", os.devnull),
@@ -251,58 +298,181 @@ def _quiet_environment() -> Iterator[None]:
 
 
 def _show(report: Report, written: Sequence[Path]) -> None:
-    from conformance.report import terminal
+    from conformance.report import github, terminal
 
-    terminal.show(report, terminal.console(), written)
+    with github.silenced(click.echo):
+        terminal.show(report, terminal.console(), written)
+        sys.stdout.flush()
+    try:
+        github.publish(report, click.echo)
+    except OSError as error:
+        click.echo(f"The job's summary could not be written ({error.strerror}).")
 
 
 @group.command(context_settings=_SCREEN, short_help="Judge recorded transcripts, without a network.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE.har…")
-@_flags(("only", "skip", "strict"))
+@_flags(("only", "skip", "strict", "baseline"))
 @click.option("--output", metavar="DIR", help="Write the reports here (of one FILE).")
+@click.option("--against", metavar="FILE", help="Confirm or deny this results.json.")
+@_write_baseline
 @_debug
-def judge(files: tuple[str, ...], output: str | None, only: Sequence[str], skip: Sequence[str], strict: bool) -> int:
+def judge(
+    files: tuple[str, ...],
+    output: str | None,
+    against: str | None,
+    write_baseline: str | None,
+    only: Sequence[str],
+    skip: Sequence[str],
+    strict: bool,
+    baseline: str | None,
+) -> int:
     """Judge recorded transcripts, each on its own, without a network.
 
     A transcript of this suite, or a HAR from a browser or proxy. The worst exit
-    code is given.
+    code is given. With --against, results that the transcript does not bear out
+    give exit code 1 and a sentence for each difference; those that it does, the
+    exit code of their verdict.
 
     \b
     Example:
       kitemesh-conformance judge reports/transcript.har --only stream
+      kitemesh-conformance judge transcript.har --against results.json
     """
     from conformance.report.tally import weightiest
-    from conformance.run import selected_ids
+    from conformance.run import known_failures, selected_ids
 
-    if output and len(files) > 1:
-        raise UsageError("--output takes the reports of one transcript, but several were given; judge one at a time.")
+    for flag, value in (("--output", output), ("--write-baseline", write_baseline), ("--against", against)):
+        if value and len(files) > 1:
+            raise UsageError(f"{flag} is for one transcript, but several were given; judge one at a time.")
     if output:
         _prepare(Path(output))
     told: dict[str, Any] = {"only": names(only), "skip": names(skip), "strict": strict}
+    if against and any(told.values()):
+        raise UsageError("--against judges what the results say that they judge; leave out --only, --skip, --strict.")
+    claimed = _claimed(against) if against else None
+    if claimed:
+        told = {name: claimed["options"].get(name) for name in told}
+        told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     chosen = {key: value for key, value in told.items() if value}
     selected_ids(Options(**chosen))
-    return weightiest([_judge(Path(name), chosen, output, titled=len(files) > 1) for name in files])
+    known = known_failures(Options(baseline=baseline))
+    _may_write(write_baseline, known)
+    titled = len(files) > 1
+    return weightiest(
+        [_judge(Path(name), chosen, output, known, write_baseline, claimed, titled=titled) for name in files]
+    )
 
 
-def _judge(path: Path, chosen: dict[str, Any], output: str | None, *, titled: bool) -> int:
+def _claimed(name: str) -> dict[str, Any]:
+    from conformance.report import results
+
+    try:
+        claimed = results.load(Path(name))
+    except results.ResultsError as error:
+        raise UsageError(f"{name!r} cannot be confirmed. {error}") from None
+    chosen = claimed["options"]
+    lists = [chosen.get(key) or [] for key in ("only", "skip")]
+    sound = all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in lists)
+    if not sound or not isinstance(chosen.get("strict", False), bool):
+        raise UsageError(f"{name!r} cannot be confirmed. Its options do not say what was judged.")
+    return claimed
+
+
+def _judge(
+    path: Path,
+    chosen: dict[str, Any],
+    output: str | None,
+    known: Baseline | None,
+    write_baseline: str | None,
+    claimed: dict[str, Any] | None,
+    *,
+    titled: bool,
+) -> int:
     """Judge one transcript as it was recorded, but for what was chosen now."""
     from conformance import run as runner
-    from conformance.report import files
+    from conformance.report import files, results
     from conformance.wire import har
 
     try:
-        transcript = har.load(path)
-    except har.HarError as error:
+        octets = results.read(path, har.LARGEST)
+        transcript = har.load(octets)
+    except (results.ResultsError, har.HarError) as error:
         raise UsageError(f"{str(path)!r} cannot be judged. {error}") from None
-    report = runner.judge(transcript)
+    report = runner.judge(transcript, known=known)
     if chosen:
-        report = runner.judge(transcript, options=replace(report.options, **chosen))
+        report = runner.judge(transcript, options=replace(report.options, **chosen), known=known)
     if titled:
         click.echo(f"== {path}")
     _show(report, files.write(report, Path(output)) if output else ())
     if titled:
         click.echo()
-    return int(report.exit_code())
+    code = _keep_baseline(report, write_baseline, known)
+    return _confirm(claimed, results.results(report, octets), code) if claimed else code
+
+
+def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
+    """Say whether the claimed results hold; gives the exit code: that of the verdict, or 1 where they do not."""
+    from conformance.gate.confirmation import confirm
+    from conformance.report import github
+    from conformance.report.excerpt import excerpt, harmless
+    from conformance.report.terminal import paragraphs
+
+    made = confirm(claimed, found)
+    word = "CONFIRMED" if made.confirmed else "DENIED"
+    lines = [("", ""), *(("  ", excerpt(text)) for text in made.denials)]
+    lines += [("Note: ", excerpt(text)) for text in made.notes]
+    told = paragraphs([*lines, ("", f"{word}: {made.sentence}")])
+    click.echo(harmless(told) if github.active() else told, nl=False)
+    return code if made.confirmed or code in (INTERRUPTED, SUITE_ERROR) else DENIED
+
+
+@group.command(context_settings=_SCREEN, short_help="Compare two runs: what broke, what was mended.")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option(
+    "--format", "form", type=click.Choice(["terminal", "markdown", "json"]), default="terminal", help="[terminal]"
+)
+@_debug
+def compare(old: str, new: str, form: str) -> int:
+    """Compare two runs, each a results.json or a transcript (HAR), judged first.
+
+    Tells what fails newly, what was mended, what is no longer exercised, what is
+    newly exercised, and how the answers' shapes drifted.
+
+    Exit code 1 where something got worse: a requirement fails that did not, a
+    MUST that was judged is not any more (though options select it), a conformant
+    verdict is lost, or the suite failed. Drift alone is told, not counted. 0 else.
+
+    \b
+    Example:
+      kitemesh-conformance compare main/results.json reports/results.json
+    """
+    from conformance.contract.catalogue import load
+    from conformance.gate import comparison
+    from conformance.report import comparing, github
+    from conformance.report.excerpt import harmless
+
+    made = comparison.compare(_document(old), _document(new), load())
+    told = comparing.FORMS[form](made)
+    click.echo(harmless(told) if github.active() and form != "json" else told, nl=False)
+    return WORSE if made.worse else OK
+
+
+def _document(name: str) -> dict[str, Any]:
+    """The results in a file, or those of the transcript in it."""
+    from conformance import run as runner
+    from conformance.checks.json_text import BOM, read_json
+    from conformance.report import results
+    from conformance.wire import har
+
+    try:
+        octets = results.read(Path(name), har.LARGEST)
+        value = read_json(octets.removeprefix(BOM)).value
+        if isinstance(value, dict) and "log" in value:
+            return results.results(runner.judge(har.load(octets)), octets)
+        return results.loads(octets)
+    except (results.ResultsError, har.HarError) as error:
+        raise UsageError(f"{name!r} cannot be compared. {error}") from None
 
 
 @group.command(context_settings=_SCREEN)

@@ -62,6 +62,7 @@ FLAGS = (
     Flag("only", "Judge these ids or areas only.", "ID,…", "list"),
     Flag("skip", "Leave these ids or areas out.", "ID,…", "list"),
     Flag("strict", "A broken SHOULD fails the run too.", kind="switch"),
+    Flag("baseline", "Known failures, which do not fail the run.", "FILE"),
     Flag("concurrency", "Requests at a time [8].", "N"),
     Flag("timeout", "To the first byte; half between bytes [120].", "SECONDS"),
     Flag("max-requests", "Send no more than this.", "N"),

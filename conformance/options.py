@@ -69,6 +69,8 @@ class Options:
     wait_expiry: float = 0.0
     """Seconds that the run may wait for an approval to expire."""
     seed: int | None = None
+    baseline: str | None = None
+    """File of the failures that are known; None: none is."""
     headers: tuple[tuple[str, str], ...] = ()
     ca_bundle: str | None = None
 

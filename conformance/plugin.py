@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from conformance import flags
     from conformance.options import UsageError
     from conformance.report import files
-    from conformance.run import selected_ids
+    from conformance.run import known_failures, selected_ids
 
     if url and config.getoption("target_reference"):
         raise pytest.UsageError("--target-url and --target-reference contradict each other; leave one of them out.")
@@ -81,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         options = flags.options(url, given, environ)
         selected_ids(options)
+        known_failures(options)
         if output:
             files.prepare(Path(output))
     except UsageError as error:
@@ -99,6 +100,10 @@ def _refuse_xdist(config: pytest.Config) -> None:
 
 class RequirementBroken(Exception):
     """A requirement failed; the message is the text of its findings."""
+
+
+class BaselineOutdated(Exception):
+    """An entry of the baseline is stale or expired; the message says of each what to do."""
 
 
 class SuiteFailed(Exception):
@@ -133,15 +138,19 @@ class RequirementItem(pytest.Item):
         """Pass, fail, xfail or skip as the verdict says."""
         outcome = self.conformance.outcome(self.requirement)
         if outcome.state == "failed":
+            if reason := self.conformance.known(self.requirement):
+                pytest.xfail(_shown(f"known: {reason}"))
             if outcome.requirement.level == "SHOULD" and not self.conformance.options.strict:
-                pytest.xfail(outcome.findings[0].message)
+                pytest.xfail(_shown(outcome.findings[0].message))
             raise RequirementBroken(self.conformance.describe(outcome))
+        if complaints := self.conformance.complaints(self.requirement):
+            raise BaselineOutdated("\n".join(complaints))
         if outcome.state != "passed":
-            pytest.skip(f"{outcome.state.value}: {outcome.reason}")
+            pytest.skip(_shown(f"{outcome.state.value}: {outcome.reason}"))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The text of the finding, never a traceback of the suite's own code."""
-        if isinstance(excinfo.value, RequirementBroken | SuiteFailed | pytest.xfail.Exception):
+        if isinstance(excinfo.value, RequirementBroken | BaselineOutdated | SuiteFailed | pytest.xfail.Exception):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -175,8 +184,9 @@ class CatalogueFile(pytest.File):
 class Conformance:
     """One session: collects, records once, hands out outcomes, writes reports, gives the exit code."""
 
-    def __init__(self, options: Options, output: Path | None) -> None:
-        """Take validated options, and the directory for the reports, where some are wanted."""
+    def __init__(self, options: Options, output: Path | None, *, publishes: bool = True) -> None:
+        """Take validated options, the directory for the reports, where some are wanted, and whether CI is told here."""
+        self._publishes = publishes
         self.options = options
         self.output = output
         self.report: Report | None = None
@@ -227,13 +237,27 @@ class Conformance:
             raise SuiteFailed("Nothing was recorded.")
         return self.report.verdict[requirement.id]
 
+    def known(self, requirement: Requirement) -> str | None:
+        """Why the baseline accepts that this requirement fails; None where it does not."""
+        reason = self.report.gate.reason(requirement.id) if self.report else None
+        return None if reason is None else _shown(reason)
+
+    def complaints(self, requirement: Requirement) -> list[str]:
+        """What is wrong with the baseline's entries on this requirement."""
+        return [_shown(text) for text in self.report.gate.complaints(requirement.id)] if self.report else []
+
     def describe(self, outcome: Outcome) -> str:
-        """The text of a failed requirement."""
+        """The text of a failed requirement, with what the baseline says of it."""
+        from conformance.report import github
         from conformance.report.account import exchanges_by_name
         from conformance.report.breach import describe
+        from conformance.report.excerpt import harmless
 
         assert self.report is not None  # an outcome comes from it
-        return describe(outcome, exchanges_by_name(self.report.transcript))
+        text = describe(outcome, exchanges_by_name(self.report.transcript))
+        known = self.known(outcome.requirement)
+        lines = [text, *([f"  known     {known}"] if known else []), *self.complaints(outcome.requirement)]
+        return harmless("\n".join(lines)) if github.active() else "\n".join(lines)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -332,10 +356,16 @@ class Conformance:
         """Say the verdict after the failures."""
         if self.report is None:
             return
-        from conformance.report import terminal
+        from conformance.report import github, terminal
 
         terminalreporter.section("KiteMesh conformance")
-        terminalreporter.write_line(terminal.text(self.report, self.written).rstrip("\n"))
+        with github.silenced(terminalreporter.write_line):
+            terminalreporter.write_line(terminal.text(self.report, self.written).rstrip("\n"))
+        if self._publishes:
+            try:
+                github.publish(self.report, terminalreporter.write_line)
+            except OSError as error:
+                terminalreporter.write_line(f"The job's summary could not be written ({error.strerror}).")
         if self.unwritten:
             terminalreporter.write_line(f"The reports could not be written: {self.unwritten}")
 
@@ -384,6 +414,15 @@ class Conformance:
             f'<td class="col-{name}">{escape(str(known.get(key, "")))}</td>'
             for name, key in (("requirement", "statement"), ("level", "level"), ("source", "source"))
         ]
+
+
+def _shown(text: str) -> str:
+    """A line as pytest may print it, wherever that is."""
+    from conformance.report import github
+    from conformance.report.excerpt import excerpt, harmless
+
+    text = excerpt(text, 2000)
+    return harmless(text) if github.active() else text
 
 
 def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:

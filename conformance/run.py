@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import conformance
@@ -26,12 +28,15 @@ from conformance.checks.member import moment, number, uuid
 from conformance.checks.rounds import told_once
 from conformance.contract.catalogue import Catalogue, UnknownRequirement, load
 from conformance.contract.classify import Due
+from conformance.gate import baseline, decision
+from conformance.gate.baseline import Baseline
+from conformance.gate.decision import Gate
 from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import QUICK_LEAVES_OUT, count, flows
 from conformance.probes.flow import Answer, Approval, Phase
 from conformance.probes.plan import Plan
 from conformance.recheck import Judging, Recheck
-from conformance.verdict import EXIT_OF, Conclusion, Exit, Selection, State, Verdict, decide
+from conformance.verdict import Conclusion, Exit, Selection, State, Verdict, decide
 from conformance.wire.client import Client
 from conformance.wire.exchange import Ending, Exchange, Headers, Transcript
 from conformance.wire.limits import Limits
@@ -65,6 +70,7 @@ class Report:
     options: Options
     transcript: Transcript
     verdict: Verdict
+    gate: Gate
     started: float
     """Unix seconds."""
     ended: float
@@ -77,10 +83,10 @@ class Report:
     credits: float = 0.0
 
     def exit_code(self) -> Exit:
-        """The command line's exit code."""
+        """The command line's exit code: by the gate, which is the verdict where nothing is known."""
         if self.verdict.conclusion is Conclusion.ERROR:
             return Exit.SUITE_ERROR
-        return Exit.INTERRUPTED if self.interrupted else EXIT_OF[self.verdict.conclusion]
+        return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code
 
 
 Tell = Callable[[Progress], None]
@@ -94,6 +100,7 @@ def run(options: Options, progress: Tell | None = None) -> Report:
     """
     options = options.checked()
     selected_ids(options)
+    known = known_failures(options)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
     started = time.time()
     if options.url is None:
@@ -103,7 +110,7 @@ def run(options: Options, progress: Tell | None = None) -> Report:
         transcript = asyncio.run(record(options, seed, progress))
     if progress:
         progress(Progress("judging", len(transcript), len(transcript), 0.0))
-    report = judge(transcript)
+    report = judge(transcript, known=known)
     return replace(report, started=started, ended=time.time(), options=options)
 
 
@@ -166,6 +173,20 @@ def selected_ids(options: Options) -> frozenset[str] | None:
     if not ids:
         raise UsageError("--only and --skip leave no requirement to judge; name at least one.")
     return frozenset(ids)
+
+
+def known_failures(options: Options) -> Baseline | None:
+    """What `--baseline` names; None where it was not given.
+
+    Raises:
+        UsageError: the file is not what it should be.
+    """
+    if options.baseline is None:
+        return None
+    try:
+        return baseline.load(Path(options.baseline).expanduser(), CATALOGUE)
+    except baseline.BaselineError as error:
+        raise UsageError(str(error)) from None
 
 
 def plan(options: Options) -> tuple[int, int]:
@@ -378,12 +399,19 @@ def _retry_after(exchange: Exchange) -> float | None:
 # --- judging
 
 
-def judge(transcript: Transcript, *, options: Options | None = None, opinions: bool = True) -> Report:
+def judge(
+    transcript: Transcript,
+    *,
+    options: Options | None = None,
+    known: Baseline | None = None,
+    opinions: bool = True,
+) -> Report:
     """Judge a transcript: pure, offline. Without options, as it was recorded.
 
     Args:
         transcript: a run's, or a foreign one.
-        options: what to judge by.
+        options: what to judge; None: as it was recorded.
+        known: the failures that the gate is to let pass; whether they have expired is asked of the clock.
         opinions: whether Schemathesis is asked about the answers to its cases; its opinion changes no outcome.
     """
     recorded = transcript.options
@@ -407,6 +435,7 @@ def judge(transcript: Transcript, *, options: Options | None = None, opinions: b
         options=options,
         transcript=transcript,
         verdict=verdict,
+        gate=decision.decide(verdict, transcript, known, today=datetime.now(UTC).date()),
         started=min(t[0] for t in times),
         ended=max(t[1] for t in times),
         interrupted=bool(recorded.get("interrupted")),
@@ -538,6 +567,7 @@ __all__ = [
     "Report",
     "State",
     "judge",
+    "known_failures",
     "plan",
     "record",
     "reference",

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
@@ -74,6 +74,8 @@ class Outcome:
     blocked_by: tuple[str, ...] = ()
     excused: bool = False
     """True: it was not exercised because of an excuse."""
+    judged: frozenset[str] = field(default=frozenset(), repr=False)
+    """Names of the exchanges that it was judged on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,26 @@ class Verdict:
     """`full` or `partial`."""
     outcomes: tuple[Outcome, ...]
     """In the catalogue's order, one a requirement."""
+    strict: bool = False
+    """True: a failed SHOULD counts as much as a failed MUST."""
+    excused: tuple[int, int] = (0, 0)
+    """How many exchanges were excused, of how many."""
+    trouble: str = ""
+    """Why the run as a whole says nothing, where it does."""
+
+    def setting_aside(self, known: Collection[str]) -> tuple[Conclusion, str]:
+        """What would be concluded if these failures did not count, nor what they block; and the sentence for it.
+
+        What was not exercised, excused or in error counts as ever.
+
+        Args:
+            known: ids of failed requirements.
+        """
+        return _conclude(self.outcomes, self.strict, self.excused, self.trouble, frozenset(known))
+
+    def counts(self, outcome: Outcome) -> bool:
+        """True for a failure that makes the run nonconformant: of a MUST, or of any where the run is strict."""
+        return outcome.state is State.FAILED and (self.strict or outcome.requirement.level is Level.MUST)
 
     def __getitem__(self, requirement: str) -> Outcome:
         """The outcome of a requirement id; KeyError where there is none."""
@@ -152,8 +174,8 @@ def decide(
     )
     outcomes = _drop_vain_blocks(outcomes)
     scope = _scope(outcomes, selection)
-    conclusion, sentence = _conclude(outcomes, selection, excused, trouble)
-    return Verdict(conclusion, sentence, scope, outcomes)
+    conclusion, sentence = _conclude(outcomes, selection.strict, excused, trouble)
+    return Verdict(conclusion, sentence, scope, outcomes, selection.strict, excused, trouble)
 
 
 Kept = tuple[tuple[Finding, ...], frozenset[str]]
@@ -234,14 +256,14 @@ def _outcome(
     judged = {item.exchange for item in items if isinstance(item, (Judged, Finding))}
     own, takers = failed.get(id_, ((), frozenset()))
     if own:
-        return Outcome(requirement, State.FAILED, len(judged), own)
+        return Outcome(requirement, State.FAILED, len(judged), own, judged=frozenset(judged))
     if takers:
         names = tuple(sorted(takers))
         return Outcome(
             requirement, State.BLOCKED, 0, reason=f"its breaches are those of {', '.join(names)}", blocked_by=names
         )
     if judged:
-        return Outcome(requirement, State.PASSED, len(judged))
+        return Outcome(requirement, State.PASSED, len(judged), judged=frozenset(judged))
     if id_ in selection.withheld:
         return Outcome(requirement, State.NOT_SELECTED, reason=selection.withheld[id_])
     unjudged = [item for item in items if isinstance(item, Unjudged)]
@@ -289,18 +311,25 @@ def _scope(outcomes: Iterable[Outcome], selection: Selection) -> str:
 
 
 def _conclude(
-    outcomes: Sequence[Outcome], selection: Selection, excused: tuple[int, int], trouble: str
+    outcomes: Sequence[Outcome],
+    strict: bool,
+    excused: tuple[int, int],
+    trouble: str,
+    known: frozenset[str] = frozenset(),
 ) -> tuple[Conclusion, str]:
     def ids(states: set[State], level: Level | None) -> list[Outcome]:
         return [o for o in outcomes if o.state in states and (level is None or o.requirement.level is level)]
 
+    def unknown(found: list[Outcome]) -> list[Outcome]:
+        return [o for o in found if o.requirement.id not in known]
+
     if broken := ids({State.ERROR}, None):
         return Conclusion.ERROR, f"The suite itself failed on {_names(broken)}; this says nothing about the target."
-    must = ids({State.FAILED}, Level.MUST)
-    should = ids({State.FAILED}, Level.SHOULD)
+    must = unknown(ids({State.FAILED}, Level.MUST))
+    should = unknown(ids({State.FAILED}, Level.SHOULD))
     if must:
         return Conclusion.NONCONFORMANT, f"The target breaks {_count(must, 'MUST')}: {_names(must)}."
-    if should and selection.strict:
+    if should and strict:
         return Conclusion.NONCONFORMANT, f"The target breaks {_count(should, 'SHOULD')} (--strict): {_names(should)}."
     if trouble:
         return Conclusion.INCONCLUSIVE, trouble
@@ -314,17 +343,18 @@ def _conclude(
             f"{count} of {total} exchanges were excused (rate limits, intermediaries, the network): too many to judge.",
         )
     by_id = {outcome.requirement.id: outcome for outcome in outcomes}
-    failed_should = {o.requirement.id for o in should}
+    counts_not = known | {o.requirement.id for o in should}
     open_ = [
         o
         for o in ids({State.NOT_EXERCISED, State.BLOCKED}, Level.MUST)
-        if not (o.state is State.BLOCKED and _roots(o.requirement.id, by_id, frozenset()) <= failed_should)
+        if not (o.state is State.BLOCKED and _roots(o.requirement.id, by_id, frozenset()) <= counts_not)
         and not _needless(o, outcomes)
     ]
     if open_:
         return Conclusion.INCONCLUSIVE, f"{_count(open_, 'MUST')} could not be judged: {_names(open_)}."
     warned = f", with {_count(should, 'warning', 'warnings')}: {_names(should)}" if should else ""
-    return Conclusion.CONFORMANT, f"The target meets every MUST that was selected{warned}."
+    beside = ", known failures aside" if known else ""
+    return Conclusion.CONFORMANT, f"The target meets every MUST that was selected{beside}{warned}."
 
 
 def _needless(outcome: Outcome, outcomes: Iterable[Outcome]) -> bool:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.contract.catalogue import load
+from conformance.gate.decision import Gate
+from conformance.gate.decision import decide as decide_gate
 from conformance.options import Options
+from conformance.run import known_failures
 from conformance.verdict import Exit, Selection, Verdict, decide
-from conformance.wire.exchange import Credential, Ending, Exchange, Piece, Request, Response, Transcript
+from conformance.wire.exchange import Credential, Ending, Exchange, Piece, ProbeNote, Request, Response, Transcript
 
+TODAY = date(2026, 9, 21)
+"""The day on which every made-up run takes place."""
 URL = "http://127.0.0.1:9/v1"
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 NASTY = "\x1b[31mred\x1b[0m \u202etxt.exe\x00 | `tick` <script>alert(1)</script> [a](http://b) \ud800 _x_"
@@ -26,10 +32,11 @@ def exchange(
     headers: Sequence[tuple[str, str]] = (("Content-Type", "application/json"), ("Authorization", "Bearer ********")),
     credential: Credential = Credential.OWN,
     answer: str = "application/json",
+    note: ProbeNote | None = None,
 ) -> Exchange:
     response = Response(200, (("Content-Type", answer),), b"{}", headers_at=0.1, pieces=(Piece(0.1, 2),))
     request = Request(method, url, tuple(headers), body, credential)
-    return Exchange(name, request, response, Ending.COMPLETE, 1_790_000_000.25, 0.2)
+    return Exchange(name, request, response, Ending.COMPLETE, 1_790_000_000.25, 0.2, note=note or ProbeNote())
 
 
 def finding(requirement: str, **more: object) -> Finding:
@@ -48,6 +55,7 @@ class MadeUpReport:
     options: Options
     verdict: Verdict
     transcript: Transcript
+    gate: Gate
     started: float = 1_790_000_000.0
     ended: float = 1_790_000_001.9
     interrupted: bool = False
@@ -57,7 +65,9 @@ class MadeUpReport:
     credits: float = 12.0
 
     def exit_code(self) -> Exit:
-        return Exit.INTERRUPTED if self.interrupted else self.verdict.exit_code
+        if self.verdict.exit_code == Exit.SUITE_ERROR:
+            return Exit.SUITE_ERROR
+        return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code
 
 
 @dataclass
@@ -86,7 +96,8 @@ class World:
         selected = frozenset(chosen) if len(chosen) < len(catalogue) else None
         verdict = decide(catalogue, items, Selection(options.strict, selected), errors=self.errors)
         transcript = Transcript((exchange(),), {"suite": "made up", "model": options.model}, "made up")
-        return MadeUpReport(options, verdict, transcript, interrupted=self.interrupted)
+        gate = decide_gate(verdict, transcript, known_failures(options), today=TODAY)
+        return MadeUpReport(options, verdict, transcript, gate, interrupted=self.interrupted)
 
 
 def report(options: Options | None = None, **world: object) -> MadeUpReport:

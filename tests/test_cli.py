@@ -18,6 +18,8 @@ from conformance.options import Depth, UsageError
 
 ROOT = Path(__file__).parents[1]
 TARGET = (URL, "--model", MODEL)
+BADGE = {"badge.svg"}
+"""Of a run of full scope that came to a verdict."""
 REPORTS = {
     "report.html", "results.json", "summary.md", "vectors.json", "transcript.har", "junit.xml", "pytest.html"
 }  # fmt: skip
@@ -72,11 +74,11 @@ def test_a_run_writes_its_reports_and_gives_the_verdict(world, command):
     assert code == 1
     assert "NONCONFORMANT (full scope, exit code 1)" in out
     assert (
-        "Reports in reports: report.html, transcript.har, results.json, summary.md, vectors.json, junit.xml, "
-        "pytest.html" in out
+        "Reports in reports: report.html, transcript.har, results.json, summary.md, vectors.json, badge.svg, "
+        "junit.xml, pytest.html" in " ".join(out.split())
     )
     assert "test session starts" not in out + err
-    assert {path.name for path in Path("reports").iterdir()} == REPORTS
+    assert {path.name for path in Path("reports").iterdir()} == REPORTS | BADGE
     assert world.asked[0].token == "km_secret_token"
     for path in Path("reports").iterdir():
         assert "km_secret" not in path.read_text(encoding="utf-8")
@@ -202,7 +204,7 @@ def test_without_a_command_the_help_is_shown(command):
 
 
 def test_help_fits_a_screen(command):
-    for words in ((), ("run",), ("judge",), ("serve",), ("requirements",)):
+    for words in ((), ("run",), ("judge",), ("compare",), ("serve",), ("requirements",)):
         code, out, _ = command(*words, "--help")
         assert code == 0
         assert "Example:" in out
@@ -243,8 +245,8 @@ def test_requirements_as_text_json_and_markdown(command):
     ]
     _, text, _ = command("requirements", "--format", "json")
     assert json.loads(text)["requirements"][0]["id"] == "auth.missing-header"
-    _, text, _ = command("requirements", "--format", "markdown")
-    assert "| stream.done | MUST |" in text
+    _, text, _ = command("requirements", "stream", "--format", "markdown")
+    assert "| [stream.done](#streamdone) | MUST |" in text
 
 
 def test_every_option_has_a_variable():
@@ -324,7 +326,9 @@ def test_the_worst_of_several_transcripts_counts(world, command, monkeypatch):
 
     command("run", *TARGET, "--output", "x")
     worlds = iter([World(), World(broken={"stream.done": 1}), World(unseen={"stream.done": "none came"})])
-    monkeypatch.setattr(run, "judge", lambda transcript, options=None: next(worlds).run(options or Options()))
+    monkeypatch.setattr(
+        run, "judge", lambda transcript, options=None, known=None: next(worlds).run(options or Options())
+    )
     assert command("judge", *["x/transcript.har"] * 3)[0] == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
-    *("contract", "probes", "wire", "checks", "examples", "verdict", "proof", "report"),
+    *("contract", "probes", "wire", "checks", "examples", "verdict", "gate", "proof", "report"),
     *("options", "recheck", "run", "prove", "flags", "plugin", "cli"),
 )
 """From left to right. What stands from `options` on ties the line together."""

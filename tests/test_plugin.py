@@ -225,7 +225,7 @@ def test_reports_are_written(world, conformance, pytester):
     world.broken = {"stream.done": 1}
     conformance("--conformance-output", "out")
     written = {p.name for p in (pytester.path / "out").iterdir()}
-    assert written == {"report.html", "results.json", "summary.md", "vectors.json", "transcript.har"}
+    assert written == {"badge.svg", "report.html", "results.json", "summary.md", "vectors.json", "transcript.har"}
     document = json.loads((pytester.path / "out" / "results.json").read_text())
     assert document["verdict"] == "nonconformant"
 
@@ -273,3 +273,30 @@ def test_importing_it_costs_nothing_heavy():
     heavy = {"httpx", "hypothesis", "jsonschema", "starlette", "uvicorn", "rich", "click", "openai", "ssl", "asyncio"}
     loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert not heavy & set(eval(loaded))
+
+
+def test_what_the_baseline_knows_is_an_xfail_with_its_reason(world, conformance, pytester):
+    world.broken = {"stream.done": 1}
+    pytester.makefile(".toml", known='[[known]]\nrequirement = "stream.done"\nreason = "TICKET-17"\n')
+    result = conformance("-rx", "--target-baseline", "known.toml")
+    result.assert_outcomes(passed=TOTAL - 1, xfailed=1)
+    assert result.ret == 0
+    assert "XFAIL requirements.toml::stream.done - known: TICKET-17" in result.stdout.str()
+    assert "GATE PASSED (exit code 0)" in result.stdout.str()
+
+
+def test_a_stale_entry_fails_its_item_as_a_strict_xfail_does(world, conformance, pytester):
+    pytester.makefile(".toml", known='[[known]]\nrequirement = "stream.done"\nreason = "TICKET-17"\n')
+    result = conformance("--target-baseline", "known.toml")
+    result.assert_outcomes(passed=TOTAL - 1, failed=1)
+    assert result.ret == 1
+    assert "it was judged and does not: remove the entry" in result.stdout.str()
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_bad_baseline_is_a_usage_error(world, conformance, pytester):
+    pytester.makefile(".toml", known='[[known]]\nrequirement = "stream.dnoe"\nreason = "x"\n')
+    result = conformance("--target-baseline", "known.toml")
+    assert result.ret == 4
+    assert "did you mean stream.done" in result.stderr.str()
+    assert not world.asked

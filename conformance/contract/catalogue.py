@@ -43,6 +43,8 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
 )
 """What a target may lack, or a user may withhold: capability to what it takes."""
 
+_OWN_FORMATS = frozenset({"results.schema.json"})
+"""Schemas of what the suite itself writes or reads: no target is judged by them."""
 _FILE = Path(__file__).with_name("requirements.toml")
 _ID = re.compile(r"(?P<area>[a-z]+)\.[a-z0-9]+(?:-[a-z0-9]+)*")
 _REQUIRED: Mapping[str, type] = {"id": str, "level": str, "statement": str, "sources": list, "why": str, "fix": str}
@@ -149,7 +151,7 @@ def load(path: Path | None = None) -> Catalogue:
 
 
 def contract_hash() -> str:
-    """SHA-256, in hex, of what the suite judges by: the requirements and the JSON Schemas.
+    """SHA-256, in hex, of what the suite judges by: the requirements and the JSON Schemas of what travels.
 
     Results bear it, so that two runs are compared only where they were held to the same contract. Line ends do not
     count, as a checkout may change them.
@@ -157,7 +159,8 @@ def contract_hash() -> str:
     from conformance.contract.schemas import schema_dir  # not at import: it brings jsonschema with it
 
     digest = hashlib.sha256()
-    for path in [_FILE, *sorted(schema_dir().glob("*.schema.json"))]:
+    judged_by = (path for path in schema_dir().glob("*.schema.json") if path.name not in _OWN_FORMATS)
+    for path in [_FILE, *sorted(judged_by)]:
         text = path.read_text(encoding="utf-8").encode()
         digest.update(f"{path.name} {len(text)}\n".encode())
         digest.update(text)

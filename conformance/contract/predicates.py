@@ -101,8 +101,8 @@ ASSERTIONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 """Keyword to whether an instance holds by its value. All but the first three let instances of other types pass."""
 
-_SILENT = frozenset({"title", "description", "examples", "$comment", "then"})
-"""Keywords that assert nothing (`then`: nothing that `if` does not see to)."""
+_SILENT = frozenset({"title", "description", "examples", "$comment", "$defs", "then"})
+"""Keywords that assert nothing by themselves (`then`: nothing that `if` does not see to)."""
 
 
 def predicate(schema: Mapping[str, Any]) -> Holds:

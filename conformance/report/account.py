@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from conformance.gate.decision import Gate
 from conformance.verdict import Verdict
 from conformance.wire.exchange import Exchange, Transcript
 
@@ -44,6 +45,10 @@ class Account(Protocol):
     @property
     def verdict(self) -> Verdict:
         """What was concluded."""
+
+    @property
+    def gate(self) -> Gate:
+        """Whether it may pass, given the failures that are known."""
 
     @property
     def started(self) -> float:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from conformance.checks.finding import Finding
 from conformance.contract.catalogue import SOURCES
+from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.report.curl import curl
 from conformance.report.excerpt import excerpt
 from conformance.verdict import Outcome
@@ -54,6 +55,24 @@ def advice(outcome: Outcome) -> Iterator[Line]:
     """What to do about it, and where the documentation says so."""
     yield Line("to do", outcome.requirement.fix)
     yield Line("source", "; ".join(SOURCES[key] for key in outcome.requirement.sources))
+
+
+def gate_lines(gate: Gate, most: int = 12) -> Iterator[Line]:
+    """What the baseline accepts of this run, what it does not know, and what is wrong with it."""
+    for entry in gate.known[:most]:
+        owner = f" ({entry.owner})" if entry.owner else ""
+        yield Line("known", excerpt(f"{entry.named}: {entry.reason}{owner}"))
+    for failure in gate.new[:most]:
+        yield Line("new", excerpt(failure.sentence))
+    for entry in gate.stale[:most]:
+        yield Line("stale", excerpt(stale_sentence(entry)))
+    for entry in gate.expired[:most]:
+        yield Line("expired", excerpt(expired_sentence(entry)))
+    left = sum(max(0, len(found) - most) for found in (gate.known, gate.new, gate.stale, gate.expired))
+    if left:
+        yield Line("", f"and {left} more, in results.json")
+    elif not (gate.known or gate.new or gate.stale or gate.expired):
+        yield Line("", "no entry of it concerns this run")
 
 
 def describe(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> str:

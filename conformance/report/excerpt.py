@@ -7,6 +7,7 @@ A backslash that the text held itself stays as it is: this is for reading, not f
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MOST = 400
@@ -23,6 +24,14 @@ def excerpt(text: str, most: int = MOST) -> str:
     shown = visible(text[:most])
     left = len(text) - most
     return shown if left <= 0 else f"{shown}… ({left:,} more)"
+
+
+def harmless(text: str) -> str:
+    """The text with nothing in it that GitHub's runner takes for a command, for where it cannot be told to stop that.
+
+    It takes a line that begins with `::`, and `##[` anywhere.
+    """
+    return re.sub(r"^(\s*:)(?=:)", r"\1\\", text, flags=re.MULTILINE).replace("##[", "##\\[")
 
 
 def visible(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from conformance import examples
 from conformance.contract.catalogue import CAPABILITIES, SOURCES, Requirement
@@ -13,10 +14,17 @@ from conformance.wire.exchange import Ending, Exchange, Headers, Response, Trans
 
 WIDTH = 80
 _INDENT = 8
-_SHOWN_LINES = 24
-"""Lines of a body that are shown: so many at the most, those in its midst left out."""
-_SHOWN_CHARACTERS = 1200
-"""Characters of one line."""
+
+
+class Bounds(NamedTuple):
+    """How much of what travelled is shown."""
+
+    lines: int = 24
+    """Of a body: so many at the most, those in its midst left out."""
+    characters: int = 1200
+    """Of one line."""
+    fields: frozenset[str] = frozenset()
+    """Header fields that are left out, in lower case."""
 
 
 def text(requirement: Requirement, proved_by: Sequence[tuple[str, str]], example: Example) -> str:
@@ -61,7 +69,7 @@ def _example(requirement: str, example: Example) -> Iterator[str]:
         return
     yield ""
     yield "It holds here"
-    yield from _told(example.holds)
+    yield from travelled(example.holds)
     yield ""
     yield "It is broken here"
     found = examples.finding(requirement, example.breaks)
@@ -70,31 +78,33 @@ def _example(requirement: str, example: Example) -> Iterator[str]:
         yield from _labelled("expected", excerpt(found.expected))
         yield from _labelled("observed", excerpt(found.observed))
         yield from _labelled("place", excerpt(f"{found.place}, in {found.exchange}" if found.place else found.exchange))
-    yield from _told(example.breaks)
+    yield from travelled(example.breaks)
 
 
-def _told(transcript: Transcript) -> Iterator[str]:
+def travelled(transcript: Transcript, bounds: Bounds | None = None) -> Iterator[str]:
+    """What travelled in each exchange, line by line, indented by two, an empty line before each."""
+    bounds = bounds or Bounds()
     for exchange in transcript:
         yield ""
         yield f"  {excerpt(exchange.name)}"
-        yield from _sent(exchange)
-        yield from _received(exchange)
+        yield from _sent(exchange, bounds)
+        yield from _received(exchange, bounds)
 
 
-def _sent(exchange: Exchange) -> Iterator[str]:
+def _sent(exchange: Exchange, bounds: Bounds) -> Iterator[str]:
     request = exchange.request
     path = "/" + request.url.split("/", 3)[-1]
     yield f"  > {request.method} {excerpt(path)} HTTP/1.1"
-    yield from _fields(request.headers, "  > ")
-    yield from _body(request.body or b"", "  > ")
+    yield from _fields(request.headers, "  > ", bounds)
+    yield from _body(request.body or b"", "  > ", bounds)
 
 
-def _received(exchange: Exchange) -> Iterator[str]:
+def _received(exchange: Exchange, bounds: Bounds) -> Iterator[str]:
     response = exchange.response
     if response is not None:
         yield f"  < {excerpt(response.http_version)} {response.status} {excerpt(response.reason)}".rstrip()
-        yield from _fields(response.headers, "  < ")
-        yield from _body(response.body, "  < ")
+        yield from _fields(response.headers, "  < ", bounds)
+        yield from _body(response.body, "  < ", bounds)
     if remark := _remark(exchange, response):
         yield from _wrapped(f"({remark})", "  ", "   ")
 
@@ -111,22 +121,23 @@ def _remark(exchange: Exchange, response: Response | None) -> str:
     return "; ".join(told)
 
 
-def _fields(headers: Headers, lead: str) -> Iterator[str]:
+def _fields(headers: Headers, lead: str, bounds: Bounds) -> Iterator[str]:
     for name, value in headers:
-        yield f"{lead}{excerpt(name)}: {excerpt(value)}".rstrip()
+        if name.lower() not in bounds.fields:
+            yield f"{lead}{excerpt(name)}: {excerpt(value)}".rstrip()
 
 
-def _body(body: bytes, lead: str) -> Iterator[str]:
+def _body(body: bytes, lead: str, bounds: Bounds) -> Iterator[str]:
     if not body:
         return
     yield lead.rstrip()
     lines = body.decode("utf-8", "backslashreplace").removesuffix("\n").split("\n")
-    left = len(lines) - _SHOWN_LINES
+    left, half = len(lines) - bounds.lines, bounds.lines // 2
     for number, line in enumerate(lines):
-        if left > 0 and number == _SHOWN_LINES // 2:
+        if left > 0 and number == half:
             yield f"{lead}… ({left} more lines)"
-        if left <= 0 or not _SHOWN_LINES // 2 <= number < _SHOWN_LINES // 2 + left:
-            yield f"{lead}{excerpt(line, _SHOWN_CHARACTERS)}".rstrip()
+        if left <= 0 or not half <= number < half + left:
+            yield f"{lead}{excerpt(line, bounds.characters)}".rstrip()
 
 
 def _labelled(label: str, said: str) -> Iterator[str]:

@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from conformance.report import html, results, summary, vectors
+from conformance.report import badge, html, results, summary, vectors
 from conformance.report.account import Account
 from conformance.wire import har
 
 TRANSCRIPT = "transcript.har"
 RESULTS = "results.json"
 SUMMARY = "summary.md"
+BADGE = "badge.svg"
 REPORT = "report.html"
 VECTORS = "vectors.json"
 
@@ -40,6 +41,7 @@ def prepare(directory: Path) -> None:
 def write(account: Account, directory: Path, log: Path | None = None) -> list[Path]:
     """Write the transcript, the results, the summary and the report; gives their paths, the report's first.
 
+    A badge is written where the verdict allows one, and one of an earlier run removed where it does not.
     The transcript is written before all else: it is what cannot be had again.
 
     Args:
@@ -53,13 +55,17 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
     # A lone surrogate (from an argument that was no UTF-8) becomes `\\udcff`, which JSON reads as the same.
     transcript = har.dumps(account.transcript).encode("utf-8", "backslashreplace")
     written = [
-        _write(directory / TRANSCRIPT, transcript),
-        _write(directory / RESULTS, results.dumps(results.results(account, transcript))),
-        _write(directory / SUMMARY, summary.summary(account).encode("utf-8")),
-        _write(directory / VECTORS, vectors.vectors(account)),
+        write_whole(directory / TRANSCRIPT, transcript),
+        write_whole(directory / RESULTS, results.dumps(results.results(account, transcript))),
+        write_whole(directory / SUMMARY, summary.summary(account).encode("utf-8")),
+        write_whole(directory / VECTORS, vectors.vectors(account)),
     ]
+    if (picture := badge.badge(account)) is not None:
+        written.append(write_whole(directory / BADGE, picture.encode("utf-8")))
+    else:
+        (directory / BADGE).unlink(missing_ok=True)  # one of an earlier run would speak of this one
     beside = {**_HOLDS, **({url: _LOG_HOLDS} if log and (url := url_of(log, directory)) else {})}
-    return [_write(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
+    return [write_whole(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
 
 
 def url_of(path: Path, directory: Path) -> str:
@@ -71,7 +77,7 @@ def url_of(path: Path, directory: Path) -> str:
     return quote(Path(relative).as_posix())
 
 
-def _write(path: Path, content: bytes) -> Path:
+def write_whole(path: Path, content: bytes) -> Path:
     """Write beside the path, then rename, so that nobody ever reads a half."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:

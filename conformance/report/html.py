@@ -266,6 +266,7 @@ def _facts(account: Account) -> list[tuple[str, str]]:
         ("Model", target_model(account) or "unknown"),
         ("Verdict", f"{account.verdict.conclusion}, exit code {int(account.exit_code())}"),
         ("Scope", account.verdict.scope),
+        *([("Gate", f"{account.gate.sentence} Baseline: {account.gate.baseline}")] if account.gate.baseline else []),
         ("Depth", str(account.options.depth)),
         ("Seed", str(account.seed)),
         ("Requests", f"{len(account.transcript):,}"),

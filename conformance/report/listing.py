@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from conformance.contract.catalogue import SOURCES, Catalogue, Requirement
+from conformance.report import handbook
 
 
 def text(catalogue: Catalogue, requirements: Sequence[Requirement]) -> str:
@@ -25,6 +26,7 @@ def as_json(catalogue: Catalogue, requirements: Sequence[Requirement]) -> str:
             "statement": r.statement,
             "sources": list(r.sources),
             "whim": r.whim,
+            "conditional": r.conditional,
             "capability": r.capability,
             "why": r.why,
             "fix": r.fix,
@@ -35,26 +37,8 @@ def as_json(catalogue: Catalogue, requirements: Sequence[Requirement]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def markdown(catalogue: Catalogue, requirements: Sequence[Requirement]) -> str:
-    """A page with a table for each area."""
-    lines = ["# Requirements", "", f"Version {catalogue.version} of the contract.", ""]
-    for area, title in catalogue.areas.items():
-        rows = [r for r in requirements if r.area == area]
-        if not rows:
-            continue
-        lines += [f"## {area}: {title}", "", "| id | level | requirement | source |", "| --- | --- | --- | --- |"]
-        for r in rows:
-            statement = r.statement.replace("|", "\\|").replace("<", "\\<")
-            lines.append(f"| {r.id} | {r.level} | {'~ ' if r.whim else ''}{statement} | {', '.join(r.sources)} |")
-        lines.append("")
-    lines += ["A requirement marked ~ can be broken by a model's whim: it fails where two of three tries show it.", ""]
-    lines += ["## Sources", ""]
-    lines += [f"- {key}: {meaning}" for key, meaning in SOURCES.items()]
-    return "\n".join(lines) + "\n"
-
-
 FORMS: Mapping[str, Callable[[Catalogue, Sequence[Requirement]], str]] = {
     "text": text,
     "json": as_json,
-    "markdown": markdown,
+    "markdown": handbook.markdown,
 }

@@ -6,10 +6,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from conformance import __version__
+from conformance.checks.json_text import read_json
 from conformance.contract.catalogue import contract_hash
+from conformance.contract.schemas import errors
+from conformance.gate.baseline import Entry
+from conformance.gate.decision import Gate, expired_sentence, stale_sentence
+from conformance.gate.key import key
+from conformance.gate.shapes import Shape, shapes
 from conformance.report.account import Account, exchanges_by_name, target_model, target_url
 from conformance.report.curl import curl
 from conformance.verdict import Outcome
@@ -34,6 +41,7 @@ def results(account: Account, transcript: bytes) -> dict[str, Any]:
         "verdict": verdict.conclusion.value,
         "sentence": verdict.sentence,
         "scope": verdict.scope,
+        "gate": _gate(account.gate),
         "exit_code": int(account.exit_code()),
         "interrupted": account.interrupted,
         "started": _rfc3339(account.started),
@@ -49,13 +57,82 @@ def results(account: Account, transcript: bytes) -> dict[str, Any]:
         "options": account.options.recorded(),
         "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": hashlib.sha256(transcript).hexdigest()},
         "notes": list(account.notes),
+        "shapes": [_shape(shape) for shape in shapes(account.transcript)],
         "requirements": [_requirement(outcome, exchanges) for outcome in verdict.outcomes],
     }
+
+
+class ResultsError(ValueError):
+    """A file is no results.json. The message is one sentence."""
+
+
+LARGEST = 128 * 2**20
+"""Octets of a results.json that is read."""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The document from a file, held to its schema.
+
+    Raises:
+        ResultsError: it cannot be read, or is no results.json of this format.
+    """
+    return loads(read(path, LARGEST))
+
+
+def read(path: Path, most: int) -> bytes:
+    """The octets of a file that has `most` of them at the most; raises ResultsError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            octets = file.read(most + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise ResultsError(f"The file cannot be read ({reason}).") from None
+    if len(octets) > most:
+        raise ResultsError(f"The file is larger than {most // 2**20} MiB.")
+    return octets
+
+
+def loads(octets: bytes) -> dict[str, Any]:
+    """Likewise from its octets."""
+    read = read_json(octets)
+    if not read.ok:
+        raise ResultsError("The file is no JSON.")
+    document = read.value
+    if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:
+        raise ResultsError(f"The file is of format {document['format']}, which a newer suite wrote; update this one.")
+    if found := errors("results", document):
+        raise ResultsError(f"The file is no results.json: at {found[0].pointer or 'its top'} {found[0].message}.")
+    assert isinstance(document, dict)  # says the schema
+    return document
 
 
 def dumps(document: Mapping[str, Any]) -> bytes:
     """The document as UTF-8; what cannot be encoded (a lone surrogate) is escaped, as JSON allows."""
     return (json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode("ascii")
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
+    return {
+        "passed": gate.passed,
+        "sentence": gate.sentence,
+        "baseline": gate.baseline,
+        "known": [_entry(entry) for entry in gate.known],
+        "new": [{"requirement": failure.requirement, "findings": list(failure.findings)} for failure in gate.new],
+        "stale": [_entry(entry, stale_sentence(entry)) for entry in gate.stale],
+        "expired": [_entry(entry, expired_sentence(entry)) for entry in gate.expired],
+    }
+
+
+def _entry(entry: Entry, sentence: str | None = None) -> dict[str, Any]:
+    told: dict[str, Any] = {"requirement": entry.requirement, "finding": entry.finding, "reason": entry.reason}
+    told |= {"owner": entry.owner, "expires": entry.expires.isoformat() if entry.expires else None}
+    told |= {"intermittent": entry.intermittent, "sentence": sentence}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _shape(shape: Shape) -> dict[str, Any]:
+    members = [{"place": m.place, "types": list(m.types), "answers": m.answers} for m in shape.members]
+    return {"kind": shape.kind, "answers": shape.answers, "members": members, "left": shape.left}
 
 
 def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> dict[str, Any]:
@@ -80,6 +157,7 @@ def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> dict[st
         exchange = exchanges.get(finding.exchange)
         entry["findings"].append(
             {
+                "key": key(finding, exchange),
                 "message": finding.message,
                 "expected": finding.expected,
                 "observed": finding.observed,

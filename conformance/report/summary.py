@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from conformance.report import tally
 from conformance.report.account import Account, exchanges_by_name, target_model, target_url
-from conformance.report.breach import advice, finding_lines, shown_findings
+from conformance.report.breach import advice, finding_lines, gate_lines, shown_findings
 from conformance.report.excerpt import visible
 
 
@@ -49,6 +49,7 @@ def _page(account: Account) -> Iterator[str]:
     for name, value in _facts(account):
         yield f"| {name} | {value} |"
     yield ""
+    yield from _baseline(account)
     yield "| area | passed | failed | warned | blocked | not exercised | left out |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in [*tally.rows(verdict), tally.total(verdict)]:
@@ -71,6 +72,17 @@ def _facts(account: Account) -> Iterator[tuple[str, str]]:
     yield "Exit code", str(int(account.exit_code()))
     if account.interrupted:
         yield "Interrupted", "yes: what was not sent was not judged"
+
+
+def _baseline(account: Account) -> Iterator[str]:
+    gate = account.gate
+    if gate.baseline is None:
+        return
+    yield f"**Gate {'passed' if gate.passed else 'not passed'}.** {plain(gate.sentence)}"
+    yield ""
+    for label, text in gate_lines(gate):
+        yield f"- {label}: {code(text)}" if label else f"- {plain(text)}"
+    yield ""
 
 
 def _findings(account: Account) -> Iterator[str]:

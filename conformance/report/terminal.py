@@ -18,7 +18,7 @@ from conformance import __version__
 from conformance.contract.catalogue import Level
 from conformance.report import tally
 from conformance.report.account import Account, Advance, exchanges_by_name, target_model, target_url
-from conformance.report.breach import Line, advice, finding_lines, headline, shown_findings
+from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
 from conformance.report.excerpt import excerpt
 from conformance.verdict import Conclusion
 
@@ -101,9 +101,22 @@ def text(account: Account, written: Iterable[Path] = ()) -> str:
     return held.getvalue()
 
 
+def paragraphs(lines: Iterable[tuple[str, str]]) -> str:
+    """Plain text in the columns of a screen whose width is not known: each line's lead, and its text beside it."""
+    held = io.StringIO()
+    screen = console(held)
+    for lead, words in lines:
+        if words:
+            _paragraph(screen, Text(words), lead)
+        else:
+            screen.print()
+    return held.getvalue()
+
+
 def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) -> None:
-    """The verdict with its exit code, and where the reports are."""
+    """The verdict and the gate with the exit code, and where the reports are."""
     verdict = account.verdict
+    _show_baseline(account, screen)
     screen.print()
     for note in account.notes:
         _paragraph(screen, Text(excerpt(note, 1000)), "Note: ")
@@ -112,10 +125,26 @@ def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) ->
         parent = paths[0].parent
         screen.print(Text(f"Reports in {parent}: {', '.join(path.name for path in paths)}"), soft_wrap=True)
     text = Text.assemble((verdict.conclusion.upper(), _STYLE[verdict.conclusion]))
-    stopped = "interrupted, " if account.interrupted else ""
+    gate = account.gate
     code = f"exit code {int(account.exit_code())}"
-    text.append(f" ({verdict.scope} scope, {stopped}{code}): {excerpt(verdict.sentence, 2000)}")
+    told = [f"{verdict.scope} scope", *(["interrupted"] if account.interrupted else [])]
+    told += [code] if gate.baseline is None else []
+    text.append(f" ({', '.join(told)}): {excerpt(verdict.sentence, 2000)}")
     _paragraph(screen, text, "")
+    if gate.baseline is not None:
+        decision = ("GATE PASSED", "bold green") if gate.passed else ("GATE NOT PASSED", "bold red")
+        _paragraph(screen, Text.assemble(decision, f" ({code}): {excerpt(gate.sentence, 2000)}"), "")
+
+
+def _show_baseline(account: Account, screen: Console) -> None:
+    """What the baseline accepts of this run, and what is wrong with it."""
+    gate = account.gate
+    if gate.baseline is None:
+        return
+    screen.print()
+    screen.print(Text(f"Baseline {excerpt(gate.baseline)}", "bold"), soft_wrap=True)
+    for line in gate_lines(gate):
+        _paragraph(screen, Text(line.text), f"  {line.label:<9} ")
 
 
 def show_open(account: Account, screen: Console) -> None:
@@ -182,6 +211,8 @@ def _show_breaches(account: Account, screen: Console) -> None:
             _show_line(Line("", f"and {left} more, in results.json"), screen)
         for line in advice(outcome):
             _show_line(line, screen)
+        if known := account.gate.reason(outcome.requirement.id):
+            _show_line(Line("known", excerpt(known)), screen)
 
 
 def _show_line(line: Line, screen: Console) -> None:

@@ -45,6 +45,17 @@ def documented(file: str) -> Any:
     return json.loads((schemas.fixture_dir() / "documented" / file).read_text(encoding="utf-8"))
 
 
+ENTRY = {
+    "requirement": "stream.done",
+    "finding": "accept-stream @ event",
+    "reason": "TICKET-17",
+    "owner": "chat team",
+    "expires": "2026-12-31",
+    "intermittent": False,
+    "sentence": "Remove the entry.",
+}
+
+
 def results() -> dict[str, Any]:
     outcomes = ("passed", "failed", "blocked", "not-exercised", "not-selected", "not-applicable", "error")
     return {
@@ -53,6 +64,23 @@ def results() -> dict[str, Any]:
         "target": {"url": "http://127.0.0.1:8000", "model": "group:123e4567-e89b-12d3-a456-426614174000"},
         "verdict": "nonconformant",
         "sentence": "The target breaks 1 MUST: stream.done.",
+        "gate": {
+            "passed": False,
+            "sentence": "The gate does not pass: 1 new failure; 1 known failure set aside.",
+            "baseline": "baseline.toml",
+            "known": [dict(ENTRY)],
+            "new": [{"requirement": "stream.done", "findings": ["accept-stream @ event"]}],
+            "stale": [dict(ENTRY)],
+            "expired": [dict(ENTRY)],
+        },
+        "shapes": [
+            {
+                "kind": "error",
+                "answers": 2,
+                "members": [{"place": "/error/code", "types": ["null", "string"], "answers": 2}],
+                "left": 0,
+            }
+        ],
         "scope": "full",
         "started": "2026-06-08T16:20:00.000Z",
         "ended": "2026-06-08T16:20:02.000Z",
@@ -73,6 +101,7 @@ def results() -> dict[str, Any]:
                 "exchanges": 9,
                 "findings": [
                     {
+                        "key": "approval-stream @ event",
                         "message": "the stream ends without [DONE]",
                         "expected": "data: [DONE]",
                         "observed": "the body ended",
