@@ -33,6 +33,7 @@ from conformance.verdict import EXIT_OF, Conclusion, Exit, Selection, State, Ver
 from conformance.wire.client import Client
 from conformance.wire.exchange import Ending, Exchange, Headers, Transcript
 from conformance.wire.limits import Limits
+from conformance.wire.patience import Patience
 from conformance.wire.recorder import Budget, Judgement, Recorder, Slots
 from conformance.wire.redaction import Redactor
 
@@ -215,11 +216,13 @@ async def record(
                 Progress(exchange.note.phase, budget.requests, max(planned, budget.requests), budget.credits, note)
             )
 
+    limits = limits or Limits.scaled(options.timeout)
+    bearing = Patience(limits, options.concurrency)
     interrupted = False
     async with Client(
         options.url or "",
         concurrency=options.concurrency,
-        limits=limits or Limits.scaled(options.timeout),
+        limits=limits,
         redactor=redactor,
         verify=_verify(options),
         extra_headers=options.headers,
@@ -231,13 +234,15 @@ async def record(
             secrets,
             budget,
             Slots(options.concurrency),
+            bearing,
+            limits.opening if options.depth is Depth.QUICK else None,
             told,
         )
         try:
             await _record_all(recorder, chosen, kept, again)
         except asyncio.CancelledError:
             interrupted = True
-    kept.update(stopped=recorder.stopped, interrupted=interrupted)
+    kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
     exchanges = sorted(recorder.exchanges, key=lambda exchange: exchange.started)
     return Transcript(tuple(exchanges), kept, f"kitemesh-conformance {conformance.__version__}")
 
@@ -518,6 +523,8 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
     notes = []
     if stopped := evidence.options.get("stopped"):
         notes.append(f"The recording ended early: {stopped}."[:400])
+    if remark := evidence.options.get("remark"):
+        notes.append(f"{remark}."[:400])
     if evidence.options.get("interrupted"):
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
     left = sum(1 for r in evidence.all if r.exchange.ending is Ending.TOO_LARGE)

@@ -94,6 +94,8 @@ class Outgoing:
     """Close the connection after so many pieces of the body; 0: as soon as the header section is there."""
     fresh: bool = False
     """Use a connection of its own: what must not be carried out twice is never sent again behind the caller's back."""
+    answer_within: float | None = None
+    """Seconds within which the header section has to be complete, or the suite leaves, which blames nobody."""
     pause: float = 0.0
     """Seconds to wait before each read, which then takes `SLOW_READ` octets: a slow reader."""
     settle: tuple[bytes, float] | None = None
@@ -131,6 +133,8 @@ class Client:
         self._timer = timer
         self._extra = extra_headers
         self._slots = asyncio.Semaphore(concurrency)
+        self._held = 0
+        """Octets of the bodies that are being received."""
         self._context = (
             httpx.create_ssl_context(verify=verify, trust_env=False) if self._base.startswith("https:") else None
         )
@@ -236,7 +240,7 @@ class Client:
                 body=self._redactor.octets(outgoing.body),
                 credential=outgoing.credential,
             ),
-            response=recording.response(complete=ending is Ending.COMPLETE),
+            response=recording.response(ending, self._limits.kept),
             ending=ending,
             started=started,
             finished=finished,
@@ -253,22 +257,29 @@ class Client:
         settling = False
         try:
             async with asyncio.timeout(self._limits.total) as deadline:
+                latest = deadline.when()
+                if outgoing.answer_within is not None:
+                    soon = asyncio.get_running_loop().time() + outgoing.answer_within
+                    deadline.reschedule(min(latest or soon, soon))
                 answer = await client.send(request, stream=True)
                 try:
+                    deadline.reschedule(latest)
                     recording.begin(answer)
                     if leave_after is not None and leave_after <= 0:
                         return Ending.LEFT, ""
                     async for data in answer.aiter_raw():
                         recording.add(data)
+                        self._held += len(data)
                         if leave_after is not None and len(recording.pieces) >= leave_after:
                             return Ending.LEFT, ""
-                        if recording.length > self._limits.body:
-                            return Ending.TOO_LARGE, f"more than {self._limits.body} octets of body"
+                        if beyond := self._beyond(recording):
+                            return Ending.TOO_LARGE, f"more than {beyond}"
                         if settle is not None and not settling and recording.held_line_end(settle[0], data):
                             settling = True
                             soon = asyncio.get_running_loop().time() + settle[1]
                             deadline.reschedule(min(deadline.when() or soon, soon))
                 finally:
+                    self._held -= recording.length
                     await answer.aclose()
         except httpcore.LocalProtocolError as error:
             # Without its cause: h11 quotes the field, and with it the token.
@@ -276,12 +287,44 @@ class Client:
         except TimeoutError:
             if settle is not None and settling:
                 return Ending.TIMED_OUT_IDLE, f"no end within {settle[1]:g} s behind {settle[0].decode('latin-1')}"
+            if outgoing.answer_within is not None and not recording.begun:
+                return _without_http(attempt, Ending.LEFT), f"no answer within {outgoing.answer_within:g} s"
             return _without_http(attempt, Ending.TIMED_OUT_TOTAL), f"no end within {self._limits.total:g} s"
         except _HeaderSectionTooLarge:
             return Ending.TOO_LARGE, f"more than {self._limits.header_section} octets of header section"
         except _FAILURES as error:
-            return _ending(attempt, error), _said(attempt, error, self._redactor)
+            ending = _ending(attempt, error)
+            return ending, self._waited(ending) or self._said(attempt, error)
         return Ending.COMPLETE, ""
+
+    def _beyond(self, recording: _Recording) -> str:
+        """The limit of size that this answer, or all those under way together, went beyond; empty: none."""
+        limits = self._limits
+        if recording.length > limits.body:
+            return f"{limits.body} octets of body"
+        if recording.lines > limits.lines:
+            return f"{limits.lines} lines of body"
+        if len(recording.pieces) > limits.lines:
+            return f"{limits.lines} pieces of body"
+        return f"{limits.at_once} octets of bodies at one time" if self._held > limits.at_once else ""
+
+    def _waited(self, ending: Ending) -> str:
+        """What did not come in time; empty where the ending is another one."""
+        match ending:
+            case Ending.TIMED_OUT_CONNECTING:
+                return f"no connection within {self._limits.connect:g} s"
+            case Ending.TIMED_OUT_FIRST_BYTE:
+                return f"no octet of an answer within {self._limits.first_byte:g} s"
+            case Ending.TIMED_OUT_IDLE:
+                return f"no further octet within {self._limits.idle:g} s"
+        return ""
+
+    def _said(self, attempt: _Attempt, error: BaseException) -> str:
+        """What went wrong, in words; of a certificate that is not trusted, what to do."""
+        words = _said(attempt, error, self._redactor)
+        if "CERTIFICATE_VERIFY_FAILED" not in words:
+            return words
+        return f"the certificate is not trusted; --ca-bundle FILE names certificates to trust ({words})"[:LONGEST_ERROR]
 
 
 @dataclass(slots=True)
@@ -299,6 +342,8 @@ class _Recording:
         self.attempt = attempt
         self.pieces: list[Piece] = []
         self.length = 0
+        self.lines = 0
+        """Line ends; of CRLF both octets count."""
         self._redactor = redactor
         self._body = redactor.stream()
         self._clean: list[bytes] = []
@@ -312,6 +357,11 @@ class _Recording:
         """Seconds since the start, in whole microseconds."""
         return round(self._timer() - self._zero, 6)
 
+    @property
+    def begun(self) -> bool:
+        """The header section is there."""
+        return self._answer is not None
+
     def begin(self, answer: httpx.Response) -> None:
         """The header section is there."""
         self._headers_at = self.now()
@@ -321,6 +371,7 @@ class _Recording:
         """A piece of the body is there."""
         self.pieces.append(Piece(self.now(), len(data)))
         self.length += len(data)
+        self.lines += data.count(b"\n") + data.count(b"\r")
         self._clean.append(self._body.feed(data))
 
     def held_line_end(self, marker: bytes, data: bytes) -> bool:
@@ -329,8 +380,8 @@ class _Recording:
         self._tail = seen[-len(marker) :]
         return marker + b"\n" in seen or marker + b"\r" in seen
 
-    def response(self, *, complete: bool) -> Response | None:
-        """All of it as a value; None where no header section came."""
+    def response(self, ending: Ending, kept: int) -> Response | None:
+        """All of it as a value; of a body that was too large, its first `kept` octets. None without header section."""
         if self._answer is None:
             return None
         extensions = self._answer.extensions
@@ -339,18 +390,34 @@ class _Recording:
             tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
         )
         self._clean.append(self._body.finish())
+        body, pieces, marks = b"".join(self._clean), tuple(self.pieces), tuple(self._body.marks)
+        if ending is Ending.TOO_LARGE:
+            body = body[:kept]
+            pieces = _first(pieces, len(body))
+            marks = tuple((at, length) for at, length in marks if at + length <= len(body))
         return Response(
             status=self._answer.status_code,
             headers=headers,
-            body=b"".join(self._clean),
+            body=body,
             reason=self._redactor.text(extensions["reason_phrase"].decode("latin-1")),
             http_version=extensions["http_version"].decode("latin-1"),
             headers_at=self._headers_at,
-            pieces=tuple(self.pieces),
-            excess=self.attempt.excess if complete else 0,
-            redacted=tuple(self._body.marks),
+            pieces=pieces,
+            excess=self.attempt.excess if ending is Ending.COMPLETE else 0,
+            redacted=marks,
             redacted_headers=held,
         )
+
+
+def _first(pieces: tuple[Piece, ...], octets: int) -> tuple[Piece, ...]:
+    """The pieces that make up the first `octets` of a body, the last one cut."""
+    kept: list[Piece] = []
+    for piece in pieces:
+        if octets <= 0:
+            break
+        kept.append(Piece(piece.at, min(piece.length, octets)))
+        octets -= piece.length
+    return tuple(kept)
 
 
 class _HeaderSectionTooLarge(Exception):
