@@ -63,3 +63,17 @@ def prove(session: nox.Session) -> None:
     """Prove the suite on the reference server's faults and liberties; `nox -s prove -- --all` takes all of them."""
     session.install("-e", ".[sdk]")
     session.run("kitemesh-conformance", "prove", *session.posargs)
+
+
+@nox.session
+def misbehaving(session: nox.Session) -> None:
+    """Servers that hang, flood and lie, the large ones too; writes the table reports/misbehaving.md."""
+    session.install("-e", ".[sdk,dev]")
+    session.run("pytest", "tests/misbehaving", *session.posargs, env={"KITEMESH_MISBEHAVING": "reports/misbehaving.md"})
+
+
+@nox.session(python="3.11")
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the reader of event streams for a minute (or `-- -max_total_time=N`), from the streams in fixtures/sse."""
+    session.install("-e", ".", "atheris")
+    session.run("python", "tests/wire/fuzz_sse.py", *(session.posargs or ["-max_total_time=60"]))

@@ -21,7 +21,7 @@ from conformance.checks import registry
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding, Item
+from conformance.checks.finding import Finding, Item, Unjudged
 from conformance.checks.member import moment, number, uuid
 from conformance.contract.catalogue import Catalogue, UnknownRequirement, load
 from conformance.contract.classify import Due
@@ -392,6 +392,8 @@ def judge(transcript: Transcript, *, options: Options | None = None) -> Report:
     selection = _selection(options, recorded)
     evidence = Evidence(transcript)
     items, errors = _check_all(evidence, selection.selected)
+    if not evidence.heard:
+        items = {id_: [_UNHEARD] for id_ in items}
     verdict = decide(
         CATALOGUE,
         _told_once(evidence, items),
@@ -414,6 +416,9 @@ def judge(transcript: Transcript, *, options: Options | None = None) -> Report:
         excused=evidence.excused,
         credits=_credits(evidence),
     )
+
+
+_UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
 def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
@@ -508,7 +513,8 @@ def _trouble(evidence: Evidence) -> str:
         return "No request was recorded, so nothing is known of the target."
     stopped = evidence.options.get("stopped")
     if evidence.own and not any(r.response is not None for r in evidence.all):
-        why = str(stopped or "the target gave no answer")[:300].rstrip(".")
+        first = evidence.all[0].exchange
+        why = str(stopped or f"the target gave no answer ({first.error or first.ending})")[:300].rstrip(".")
         return f"{why[:1].upper()}{why[1:]}. Check the address and that it is up."
     if evidence.own and not evidence.admitted:
         statuses = {r.status for r in evidence.last if r.due is Due.ACCEPT}

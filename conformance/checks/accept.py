@@ -32,8 +32,6 @@ def accepted(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]
         yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
     elif _asks_for_much(reading) and status in (400, 413, 422) and (words := names_the_model(reading.object)):
         yield reading.unjudged(f"status {status}, whose error names {words!r}: the model's own limit", excused=True)
-    elif not reading.evidence.heard:
-        yield reading.unjudged("no answer to any request: the address may be wrong, or the target is down")
     elif status in (401, 403, 404) and not reading.evidence.admitted:
         yield reading.unjudged(f"status {status}: the token, the model or the address may be wrong")
     else:

@@ -57,6 +57,8 @@ SLOW_BUFFER = 4096
 LINGER = 0.05
 """Seconds in which octets behind a complete body are read, where the socket says that there are any."""
 
+_LONGEST_CHUNK_LINE = 4096
+"""Octets kept of a line between chunks; httpcore refuses a longer one itself."""
 SHOWN = 60
 """Octets shown of what is no HTTP."""
 LONGEST_ERROR = 400
@@ -74,6 +76,7 @@ _FIELDS = "conformance.fields"
 _INTERIM = re.compile(rb"HTTP/[0-9.]+ +1(?!01)[0-9]{2}")
 """Interim answers (RFC 9110, section 15.2) but 101, which is a final one to us: we never asked to switch."""
 _BLANK_LINE = re.compile(rb"\n\r?\n")
+_CHUNKED = re.compile(rb"\ntransfer-encoding:[^\n]*chunked", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,38 +393,70 @@ class _Recording:
             tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
         )
         self._clean.append(self._body.finish())
-        body, pieces, marks = b"".join(self._clean), tuple(self.pieces), tuple(self._body.marks)
-        if ending is Ending.TOO_LARGE:
-            body = body[:kept]
-            pieces = _first(pieces, len(body))
-            marks = tuple((at, length) for at, length in marks if at + length <= len(body))
-        return Response(
+        response = Response(
             status=self._answer.status_code,
             headers=headers,
-            body=body,
+            body=b"".join(self._clean),
             reason=self._redactor.text(extensions["reason_phrase"].decode("latin-1")),
             http_version=extensions["http_version"].decode("latin-1"),
             headers_at=self._headers_at,
-            pieces=pieces,
+            pieces=tuple(self.pieces),
             excess=self.attempt.excess if ending is Ending.COMPLETE else 0,
-            redacted=marks,
+            redacted=tuple(self._body.marks),
             redacted_headers=held,
         )
-
-
-def _first(pieces: tuple[Piece, ...], octets: int) -> tuple[Piece, ...]:
-    """The pieces that make up the first `octets` of a body, the last one cut."""
-    kept: list[Piece] = []
-    for piece in pieces:
-        if octets <= 0:
-            break
-        kept.append(Piece(piece.at, min(piece.length, octets)))
-        octets -= piece.length
-    return tuple(kept)
+        return response.first(kept) if ending is Ending.TOO_LARGE else response
 
 
 class _HeaderSectionTooLarge(Exception):
     """The header section passed its limit."""
+
+
+class _Chunks:
+    """Follows a chunked body (RFC 9112, section 7.1) to its end, to tell what came behind it.
+
+    httpcore keeps octets behind the end for the next exchange on the connection: an answer that was sent twice would be
+    taken for the answer to another request. What is no chunked coding is httpcore's to refuse.
+    """
+
+    def __init__(self) -> None:
+        self.behind: int | None = None
+        """Octets behind the end; None while it has not come."""
+        self._skip = 0
+        self._line = b""
+        self._trailer = False
+
+    def feed(self, data: bytes) -> None:
+        at = 0
+        while at < len(data):
+            if self.behind is not None:
+                self.behind += len(data) - at
+                return
+            if self._skip:
+                step = min(self._skip, len(data) - at)
+                self._skip -= step
+                at += step
+                continue
+            end = data.find(b"\n", at)
+            if end < 0:
+                self._line = (self._line + data[at:])[:_LONGEST_CHUNK_LINE]
+                return
+            line, self._line = (self._line + data[at:end]).rstrip(b"\r"), b""
+            at = end + 1
+            if self._trailer:
+                self.behind = None if line else 0
+            else:
+                size = _hexadecimal(line.partition(b";")[0])
+                self._trailer = size == 0
+                self._skip = size + 2 if size else 0
+
+
+def _hexadecimal(digits: bytes) -> int:
+    """A chunk's size; one that is none counts as a chunk without end, so that the connection is not used again."""
+    try:
+        return int(digits, 16)
+    except ValueError:
+        return 2**62
 
 
 class _Attempt:
@@ -444,8 +479,8 @@ class _Attempt:
         """Octets before the body, interim answers included; None while the final header section is incomplete."""
         self.head = b""
         """What came of the final answer's header section, while it is incomplete."""
-        self.last = b""
-        """The last four octets that came."""
+        self.chunks: _Chunks | None = None
+        """Follows the body, where it is chunked."""
         self.excess = 0
         """Octets behind the end that Content-Length announced."""
         self.server_ip = ""
@@ -464,8 +499,9 @@ class _Attempt:
         """Note what was read. Raises `_HeaderSectionTooLarge`."""
         self.received += len(data)
         self.ended = not data
-        self.last = (self.last + data)[-4:] if len(data) < 4 else data[-4:]
         if self.body_at is not None:
+            if self.chunks is not None:
+                self.chunks.feed(data)
             return
         searched = max(0, len(self.head) - 2)
         self.head += data
@@ -474,6 +510,9 @@ class _Attempt:
                 self.head, searched = self.head[blank.end() :], 0
                 continue
             self.body_at = self.received - len(self.head) + blank.end()
+            if _CHUNKED.search(self.head, 0, blank.end()):
+                self.chunks = _Chunks()
+                self.chunks.feed(self.head[blank.end() :])
             break
         if (self.body_at or self.received) > self.limits.header_section:
             raise _HeaderSectionTooLarge
@@ -577,8 +616,8 @@ class _Tap(httpcore.AsyncNetworkStream):
     async def settle(self, announced: int | None) -> None:
         """The body is complete: count what came behind it. `announced`: its Content-Length, None for other framings.
 
-        Behind another framing nothing is counted, but a chunked body ends with a blank line: where that was not the
-        last thing read, the connection is not fit for another exchange.
+        Behind another framing nothing is counted, but where anything came there, such as another answer, the
+        connection is not fit for another exchange.
         """
         attempt = self._attempt
         if attempt is None or attempt.body_at is None:
@@ -592,7 +631,7 @@ class _Tap(httpcore.AsyncNetworkStream):
         if announced is not None:
             attempt.excess = max(0, attempt.received - attempt.body_at - announced)
             self._spoilt = self._spoilt or attempt.excess > 0
-        elif not _BLANK_LINE.search(attempt.last):
+        elif attempt.chunks is None or attempt.chunks.behind != 0:
             self._spoilt = True
 
 

@@ -35,7 +35,7 @@ class Limits:
     lines: int = 40_000
     """Line ends in the answer's body, and likewise pieces in which it comes (chunks of one octet): a million tiny ones
     would cost far more memory than their octets."""
-    at_once: int = 64 * MEBIBYTE
+    at_once: int = 32 * MEBIBYTE
     """Octets of all bodies that are being received at one time; the answer that passes it is given up."""
     kept: int = 32 * 1024
     """Octets that are kept of a body which passed one of these limits: enough to show what it was."""

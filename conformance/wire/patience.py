@@ -18,7 +18,7 @@ A legitimate target with a slow model, a rate limit, or one request in which it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.wire.exchange import TIMED_OUT, Ending, Exchange
 from conformance.wire.limits import MEBIBYTE, Limits
@@ -35,8 +35,8 @@ FLOODS = 8
 """Answers that may pass the limit of size; two, where no answer came to an end so far."""
 LARGE = MEBIBYTE
 """Weight of a body from which on it counts as large: a run's whole transcript seldom has as much."""
-LARGE_IN_ALL = 32 * MEBIBYTE
-"""Weight that the large bodies of a run may have together."""
+LARGE_IN_ALL = 8 * MEBIBYTE
+"""Weight that the large bodies of a run may have together. Judging and reporting take about ten times as much."""
 LINE = 200
 """Octets that a line end, or a piece in which a body came, weighs: what reading an event takes in memory."""
 WAITS_IN_ALL = 5.0
@@ -75,6 +75,17 @@ class Patience:
         self._waited = _Span()
         self.spent = False
         """The waits of this run are used up."""
+
+    def kept(self, exchange: Exchange) -> Exchange:
+        """The exchange as it is to be kept: cut, and blamed on nobody, where large answers have had their share."""
+        if exchange.response is None or self._large <= LARGE_IN_ALL or _weight(exchange) < LARGE:
+            return exchange
+        return replace(
+            exchange,
+            response=exchange.response.first(self._limits.kept),
+            ending=Ending.LEFT,
+            error="left: large answers had been kept enough of",
+        )
 
     def note(self, exchange: Exchange, marker: bytes) -> str:
         """Why nothing more should be sent after this exchange; empty where all is well.

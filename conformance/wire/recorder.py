@@ -180,7 +180,8 @@ class Recorder:
                 if self.stopped:
                     raise Stop(self.stopped)
                 self.budget.take()
-                exchange = await self.client.exchange(self._outgoing(flow, send, round_, attempt, group))
+                sent = await self.client.exchange(self._outgoing(flow, send, round_, attempt, group))
+                exchange = self.patience.kept(sent)
             self._keep(exchange)
             wait = self.judgement.ask_again(exchange) if attempt < ATTEMPTS else None
             if wait is None:

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from misbehaving.relay import Answer, Endless, Twist, after, always, relay, sometimes, unchanged
-from wire.raw_server import Act, Script, answer, chunk, chunked
+from misbehaving.relay import Answer, Endless, Twist, after, always, sometimes, unchanged
+from wire.raw_server import Act, Script, answer, chunk
 
 from conformance.wire.limits import Limits
 
-SHORT = Limits(connect=1, first_byte=1, idle=0.5, total=2, waiting=2)
+SHORT = Limits(connect=2, first_byte=2, idle=1, total=3.5, waiting=2)
 """For targets that never answer in time: every limit is reached quickly."""
 LONG = replace(Limits.scaled(20), behind_done=0.3)
 """For targets whose answers are to be judged: a busy machine does not reach it."""
 GIGABYTE = 10**9
+STANDARD = {"depth": "standard"}
+FEW = {"only": ("auth", "sdk")}
+"""A run of a dozen requests: enough to see that a target is served in this way at all."""
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 PART = chunk(b"x" * 65_536)
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -52,6 +55,8 @@ class Case:
     given: str | None = None
     """The path that the user gives, where it is another one."""
     tls: bool = False
+    big: bool = False
+    """Too long or too large for the ordinary tests: the session `misbehaving` takes it."""
     backlog: bool = False
     """Nobody accepts connections."""
 
@@ -74,36 +79,42 @@ TIME = (
         within=SHORT.opening, exit=INCONCLUSIVE, says=("does not answer", "no answer within"), most_requests=1,
     ),
     Case(
-        id="silent-standard", does="the same, at depth standard", twist=always(QUIET), options={"depth": "standard"},
+        id="silent-at-defaults", does="the same, with the default limits", twist=always(QUIET), big=True,
+        limits=Limits(),
+        within=60.0, exit=INCONCLUSIVE, says=("does not answer",), most_requests=1,
+    ),
+    Case(
+        id="silent-standard", does="the same, at depth standard", twist=always(QUIET), options=STANDARD,
         within=SHORT.first_byte, exit=INCONCLUSIVE, says=("does not answer",), most_requests=1,
     ),
     Case(
         id="not-accepted", does="listens, and accepts no connection", twist=always(QUIET), backlog=True,
+        options=STANDARD,
         within=SHORT.connect, exit=INCONCLUSIVE, says=("does not answer",), most_requests=0,
     ),
     Case(
         id="header-drip", does="sends its header section octet by octet, with pauses", twist=always(DRIP),
-        options={"depth": "standard"},
+        options=STANDARD,
         within=SHORT.total, exit=INCONCLUSIVE, says=("does not answer",), most_requests=1,
     ),
     Case(
         id="endless-chunks", does="a stream of chunks that never ends",
-        twist=always(Endless(STREAM, chunk(b'data: {"id":"x"}\n\n'), 0.02)),
+        twist=always(Endless(STREAM, chunk(b'data: {"id":"x"}\n\n'), 0.02)), options=STANDARD,
         within=SHORT.total, exit=NONCONFORMANT, says=NOT_ENDED, most_requests=2,
     ),
     Case(
         id="endless-comments", does="a stream of comments that never ends",
-        twist=always(Endless(STREAM, chunk(b": ping\n\n"), 0.02)),
+        twist=always(Endless(STREAM, chunk(b": ping\n\n"), 0.02)), options=STANDARD,
         within=SHORT.total, exit=NONCONFORMANT, says=NOT_ENDED, most_requests=2,
     ),
     Case(
         id="endless-line", does="a stream of octets without a line end, slowly",
-        twist=always(Endless(STREAM, chunk(b"data"), 0.02)),
+        twist=always(Endless(STREAM, chunk(b"data"), 0.02)), options=STANDARD,
         within=SHORT.total, exit=NONCONFORMANT, says=NOT_ENDED, most_requests=2,
     ),
     Case(
         id="stalls", does="stalls between chunks, for ever",
-        twist=always([(0.0, STREAM + chunk(b"data: {}\n\n"))]),
+        twist=always([(0.0, STREAM + chunk(b"data: {}\n\n"))]), options=STANDARD,
         within=2 * SHORT.idle, exit=NONCONFORMANT, says=NOT_ENDED, most_requests=20,
     ),
     Case(
@@ -132,12 +143,13 @@ TIME = (
 
 
 @cache
-def _bomb() -> bytes:
-    packed = gzip.compress(b" " * 100_000_000, 9)
+def _bomb(octets: int) -> bytes:
+    packed = gzip.compress(b" " * octets, 9)
     return answer(packed, "Content-Type: application/json", "Content-Encoding: gzip")
 
 
 TOO_LARGE = ("limit of size",)
+TAKES_MEMORY = ("more memory than a run may have",)
 SIZE = (
     Case(
         id="line-1-gb", does="one line of 1 GB in a stream",
@@ -156,8 +168,13 @@ SIZE = (
         limits=LONG, within=LONG.total, exit=INCONCLUSIVE, says=TOO_LARGE, most_requests=20,
     ),
     Case(
-        id="gzip-bomb", does="100 MB of white space in a small gzip body, which nobody asked for",
-        twist=lambda a: [(0.0, _bomb())],
+        id="gzip-bomb-1-gb", does="1 GB of white space in a gzip body of 1 MB", big=True,
+        twist=lambda a: [(0.0, _bomb(GIGABYTE))],
+        limits=LONG, within=LONG.total, exit=NONCONFORMANT, finds=_finds("http.encoding"),
+    ),
+    Case(
+        id="gzip-bomb", does="20 MB of white space in a gzip body of 20 KB, which nobody asked for",
+        twist=lambda a: [(0.0, _bomb(20_000_000))], options={"only": ("auth", "http")},
         limits=LONG, within=LONG.total, exit=NONCONFORMANT, finds=_finds("http.encoding"),
     ),
     Case(
@@ -167,12 +184,22 @@ SIZE = (
     ),
     Case(
         id="chunks-of-one-octet", does="a million chunks of one octet",
+        twist=always(Endless(STREAM, chunk(b"x") * 1000, steps=1000)), big=True,
+        limits=Limits(), within=Limits().total, exit=NONCONFORMANT, says=TOO_LARGE, most_requests=16,
+    ),
+    Case(
+        id="chunks-of-one-octet-scaled", does="a million chunks of one octet, with a limit of 4,000 pieces",
         twist=always(Endless(STREAM, chunk(b"x") * 1000, steps=1000)),
         limits=replace(LONG, lines=4_000), within=LONG.total, exit=NONCONFORMANT, says=TOO_LARGE, most_requests=16,
     ),
     Case(
-        id="events-below-the-limit", does="streams of 19,000 events, each below the limits",
+        id="events-below-the-limit", does="streams of 19,000 events, each below the limits", big=True,
         twist=always([(0.0, STREAM + chunk(b"data: {}\n\n" * 19_000) + b"0\r\n\r\n")]),
+        limits=LONG, within=LONG.total, exit=NONCONFORMANT, says=TAKES_MEMORY,
+    ),
+    Case(
+        id="events-many", does="streams of 4,000 events, each below the limits",
+        twist=always([(0.0, STREAM + chunk(b"data: {}\n\n" * 4_000) + b"0\r\n\r\n")]),
         limits=LONG, within=LONG.total, exit=NONCONFORMANT,
     ),
     Case(
@@ -269,7 +296,7 @@ LIES = (
     ),
     Case(
         id="429-retry-after", does="429 with Retry-After: 1 to every request",
-        twist=always(_refusal("429 Too Many Requests", "Retry-After: 1")),
+        twist=always(_refusal("429 Too Many Requests", "Retry-After: 1")), options=STANDARD,
         within=2 * SHORT.waiting, exit=INCONCLUSIVE, says=("puts off every request (429)",),
     ),
     Case(
@@ -303,26 +330,27 @@ WAYS = (
         limits=LONG, within=LONG.connect, exit=INCONCLUSIVE, says=("--ca-bundle FILE",), most_requests=0,
     ),
     Case(
-        id="ca-bundle", does="the same, with --ca-bundle", twist=unchanged, tls=True, options={"ca_bundle": "{bundle}"},
+        id="ca-bundle", does="the same, with --ca-bundle", twist=unchanged, tls=True,
+        options=FEW | {"ca_bundle": "{bundle}"},
         limits=LONG, within=SERVED, exit=CONFORMANT, only=True,
     ),
     Case(
-        id="ipv6", does="is served at [::1]", twist=unchanged, host="::1",
+        id="ipv6", does="is served at [::1]", twist=unchanged, host="::1", options=FEW,
         limits=LONG, within=SERVED, exit=CONFORMANT, only=True,
     ),
     Case(
-        id="base-path", does="is served below a path", twist=unchanged, base="/gateway/kite/v1",
+        id="base-path", does="is served below a path", twist=unchanged, base="/gateway/kite/v1", options=FEW,
         limits=LONG, within=SERVED, exit=CONFORMANT, only=True,
     ),
     Case(
         id="base-path-without-v1", does="is served below a path without /v1", twist=unchanged, base="/kite",
+        options=FEW,
         limits=LONG, within=SERVED, exit=CONFORMANT, only=True,
     ),
     Case(
-        id="without-v1", does="is given without /v1", twist=unchanged, given="",
+        id="without-v1", does="is given without /v1", twist=unchanged, given="", options=FEW,
         limits=LONG, within=SERVED, exit=CONFORMANT, only=True,
     ),
 )  # fmt: skip
 
 CASES = (*TIME, *SIZE, *LIES, *WAYS)
-__all__ = ["CASES", "Case", "chunked", "relay"]

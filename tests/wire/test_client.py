@@ -201,7 +201,10 @@ def test_endless_body_stops_at_the_limit() -> None:
     exchange = once((0, chunked(end=b"")), *[(0.0, chunk(b"x" * 10_000))] * 2000, limits=limits)
     assert exchange.ending is Ending.TOO_LARGE
     assert exchange.response is not None
-    assert 200_000 < len(exchange.response.body) <= 200_000 + 65536
+    assert len(exchange.response.body) == limits.kept
+    assert exchange.error == "more than 200000 octets of body"
+    assert exchange.response.pieces is not None
+    assert sum(piece.length for piece in exchange.response.pieces) == limits.kept
 
 
 @pytest.mark.parametrize("delay", [None, 0.02])
