@@ -37,6 +37,8 @@ LARGE = MEBIBYTE
 """Weight of a body from which on it counts as large: a run's whole transcript seldom has as much."""
 LARGE_IN_ALL = 8 * MEBIBYTE
 """Weight that the large bodies of a run may have together. Judging and reporting take about ten times as much."""
+CODED = 16
+"""Octets that one octet of a coded body weighs: no probe offers a coding, and it may stand for a thousand."""
 LINE = 200
 """Octets that a line end, or a piece in which a body came, weighs: what reading an event takes in memory."""
 WAITS_IN_ALL = 5.0
@@ -167,7 +169,9 @@ def _weight(exchange: Exchange) -> int:
     if exchange.response is None:
         return 0
     body, pieces = exchange.response.body, exchange.response.pieces or ()
-    return max(len(body), LINE * max(body.count(b"\n") + body.count(b"\r"), len(pieces)))
+    coding = (exchange.response.header("content-encoding") or "identity").strip().lower()
+    octets = len(body) * (1 if coding == "identity" else CODED)
+    return max(octets, LINE * max(body.count(b"\n") + body.count(b"\r"), len(pieces)))
 
 
 def _requests(count: int) -> str:

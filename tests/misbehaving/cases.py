@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -144,7 +144,8 @@ TIME = (
 
 @cache
 def _bomb(octets: int) -> bytes:
-    packed = gzip.compress(b" " * octets, 9)
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(octets // 1_000_000)) + packer.flush()
     return answer(packed, "Content-Type: application/json", "Content-Encoding: gzip")
 
 
@@ -170,7 +171,7 @@ SIZE = (
     Case(
         id="gzip-bomb-1-gb", does="1 GB of white space in a gzip body of 1 MB", big=True,
         twist=lambda a: [(0.0, _bomb(GIGABYTE))],
-        limits=LONG, within=LONG.total, exit=NONCONFORMANT, finds=_finds("http.encoding"),
+        limits=Limits(), within=Limits().total, exit=NONCONFORMANT, finds=_finds("http.encoding"),
     ),
     Case(
         id="gzip-bomb", does="20 MB of white space in a gzip body of 20 KB, which nobody asked for",

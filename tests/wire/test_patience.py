@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from conformance.wire.exchange import Credential, Ending, Exchange, Piece, Request, Response
@@ -133,3 +135,10 @@ def test_waits_side_by_side_count_once() -> None:
     patience = answered()
     assert all(patience.wait(60, 0, exchange(ENDED)) == (True, "") for _ in range(64))
     assert patience.remark() == ""
+
+
+def test_a_coded_body_weighs_what_it_may_hide() -> None:
+    coded = exchange(ENDED, body=b"x" * 900_000)
+    assert coded.response is not None
+    coded = replace(coded, response=replace(coded.response, headers=(("Content-Encoding", "gzip"),)))
+    assert "memory" in noted(answered(), coded)[0]
