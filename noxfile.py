@@ -70,3 +70,17 @@ def seeds(session: nox.Session) -> None:
     """100 seeds: each finds every rule that is broken only where traits of a body meet."""
     session.install("-e", ".[dev]")
     session.run("pytest", "tests/probes/test_seeds.py", *session.posargs, env={"KITEMESH_SEEDS": "100"})
+
+
+@nox.session
+def misbehaving(session: nox.Session) -> None:
+    """Servers that hang, flood and lie, the large ones too; writes the table reports/misbehaving.md."""
+    session.install("-e", ".[sdk,dev]")
+    session.run("pytest", "tests/misbehaving", *session.posargs, env={"KITEMESH_MISBEHAVING": "reports/misbehaving.md"})
+
+
+@nox.session(python="3.11")
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the reader of event streams for a minute (or `-- -max_total_time=N`), from the streams in fixtures/sse."""
+    session.install("-e", ".", "atheris")
+    session.run("python", "tests/wire/fuzz_sse.py", *(session.posargs or ["-max_total_time=60"]))

@@ -8,7 +8,9 @@ sentence on standard error. Everything heavy is imported where it is used, so th
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -43,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 errors="backslashreplace"
             )  # a terminal that cannot show a character is no reason to fail
     try:
-        return int(group.main(words, prog_name=PROGRAM, standalone_mode=False) or OK)
+        with _terminated_as_interrupted():
+            return int(group.main(words, prog_name=PROGRAM, standalone_mode=False) or OK)
     except (KeyboardInterrupt, click.Abort):
         return _complain("Interrupted.", INTERRUPTED)
     except click.ClickException as error:
@@ -61,6 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "run it with --debug for the traceback, and report it, please.",
             SUITE_ERROR,
         )
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: the reports of what was done are written, and the exit code is 2."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _wants_traceback(words: Sequence[str]) -> bool:
@@ -96,8 +112,8 @@ def group() -> None:
 
     \b
     Exit codes: 0 conformant (or failing only as --baseline knows), 1 not,
-    2 interrupted, 3 the suite failed, 4 wrong usage (nothing was sent),
-    6 inconclusive.
+    2 interrupted (Ctrl-C, SIGTERM; what was done is reported), 3 the suite
+    failed, 4 wrong usage (nothing was sent), 6 inconclusive.
     """
 
 

@@ -64,7 +64,7 @@ FLAGS = (
     Flag("strict", "A broken SHOULD fails the run too.", kind="switch"),
     Flag("baseline", "Known failures, which do not fail the run.", "FILE"),
     Flag("concurrency", "Requests at a time [8].", "N"),
-    Flag("timeout", "To the first byte; half between bytes [120].", "SECONDS"),
+    Flag("timeout", "To the first byte; half between bytes [120]; quick's first request: 3/8.", "SECONDS"),
     Flag("max-requests", "Send no more than this.", "N"),
     Flag("max-credits", "Stop once so much was charged.", "N"),
     Flag("wait-expiry", "Wait so long for an approval to expire [0].", "SECONDS"),

@@ -23,7 +23,7 @@ from conformance.checks import registry, second_opinion
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding, Item
+from conformance.checks.finding import Finding, Item, Unjudged
 from conformance.checks.member import moment, number, uuid
 from conformance.checks.rounds import told_once
 from conformance.contract.catalogue import Catalogue, UnknownRequirement, load
@@ -40,6 +40,7 @@ from conformance.verdict import Conclusion, Exit, Selection, State, Verdict, dec
 from conformance.wire.client import Client
 from conformance.wire.exchange import Ending, Exchange, Headers, Transcript
 from conformance.wire.limits import Limits
+from conformance.wire.patience import Patience
 from conformance.wire.recorder import Budget, Judgement, Recorder, Slots
 from conformance.wire.redaction import Redactor
 
@@ -237,11 +238,13 @@ async def record(
                 Progress(exchange.note.phase, budget.requests, max(planned, budget.requests), budget.credits, note)
             )
 
+    limits = limits or Limits.scaled(options.timeout)
+    bearing = Patience(limits, options.concurrency)
     interrupted = False
     async with Client(
         options.url or "",
         concurrency=options.concurrency,
-        limits=limits or Limits.scaled(options.timeout),
+        limits=limits,
         redactor=redactor,
         verify=_verify(options),
         extra_headers=options.headers,
@@ -253,6 +256,8 @@ async def record(
             secrets,
             budget,
             Slots(options.concurrency),
+            bearing,
+            limits.opening if options.depth is Depth.QUICK else None,
             told,
         )
         recheck = Recheck(recorder, plan_of(options, seed), kept, Judging(_findings, _doubtful, _shows))
@@ -263,7 +268,7 @@ async def record(
                 await recheck.failures(chosen)
         except asyncio.CancelledError:
             interrupted = True
-    kept.update(stopped=recorder.stopped, interrupted=interrupted)
+    kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
     if recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
     exchanges = sorted(recorder.exchanges, key=lambda exchange: exchange.started)
@@ -419,6 +424,8 @@ def judge(
     evidence = Evidence(transcript)
     selection = _selection(options, recorded, _replayed(evidence))
     items, errors = _check_all(evidence, selection.selected)
+    if not evidence.heard:
+        items = {id_: [_UNHEARD] for id_ in items}
     said = second_opinion.opinions(evidence) if opinions else {}
     told = second_opinion.told(told_once(evidence, items), said)
     verdict = decide(
@@ -444,6 +451,9 @@ def judge(
         excused=evidence.excused,
         credits=_credits(evidence),
     )
+
+
+_UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
 def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
@@ -512,7 +522,8 @@ def _trouble(evidence: Evidence) -> str:
         return "No request was recorded, so nothing is known of the target."
     stopped = evidence.options.get("stopped")
     if evidence.own and not any(r.response is not None for r in evidence.all):
-        why = str(stopped or "the target gave no answer")[:300].rstrip(".")
+        first = evidence.all[0].exchange
+        why = str(stopped or f"the target gave no answer ({first.error or first.ending})")[:300].rstrip(".")
         return f"{why[:1].upper()}{why[1:]}. Check the address and that it is up."
     if evidence.own and not evidence.admitted:
         statuses = {r.status for r in evidence.last if r.due is Due.ACCEPT}
@@ -527,6 +538,8 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
     notes = []
     if stopped := evidence.options.get("stopped"):
         notes.append(f"The recording ended early: {stopped}."[:400])
+    if remark := evidence.options.get("remark"):
+        notes.append(f"{remark}."[:400])
     if evidence.options.get("interrupted"):
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
     if names := _cut_searches(evidence.options.get("shrinking")):

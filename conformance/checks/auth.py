@@ -55,7 +55,8 @@ def told(reading: Reading) -> Words:
         kind = f" ({reading.media_type})" if reading.media_type else ""
         return Words(f"status {reading.status}{kind}")
     if reading.exchange.ending in TIMED_OUT:
-        return Words(f"no answer within {reading.exchange.finished:.0f} s")
+        seconds = reading.exchange.finished
+        return Words(f"no answer within {seconds:.{0 if seconds >= 1 else 2}f} s")
     return Words(f"no answer: {reading.exchange.error or reading.exchange.ending}")
 
 

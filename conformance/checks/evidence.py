@@ -25,8 +25,10 @@ from conformance.probes.flow import Phase
 from conformance.wire import sse
 from conformance.wire.exchange import Credential, Ending, Exchange, Response, Transcript
 
-DECODED_LIMIT = 64 * 2**20
-"""Octets that a content coding may be undone to."""
+DECODED_LIMIT = 2**20
+"""Octets that a content coding may be undone to: no probe offers one, and few octets may stand for a great many."""
+DECODED_IN_ALL = 16 * 2**20
+"""Octets that content codings may be undone to in a whole transcript; the bodies behind them are read as empty."""
 _SSE_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[\r\n]*)(?:data|event|id|retry|error)?:", re.IGNORECASE)
 _CODINGS = ("gzip", "x-gzip", "deflate")
 DONE = "[DONE]"
@@ -176,7 +178,7 @@ class Reading:
         coding = self._coding
         if self.response.decoded or coding in ("", "identity"):
             return self.response.body
-        return _inflate(self.response.body) if coding in _CODINGS else b""
+        return self.evidence.inflated(self.response.body) if coding in _CODINGS else b""
 
     @cached_property
     def _coding(self) -> str:
@@ -437,8 +439,17 @@ class Evidence:
         self.modes: Collection[str] = frozenset(modes) & MODES if isinstance(modes, list) else MODES
         self.memo: dict[str, Any] = {}
         """What checks worked out and others may use."""
+        self._undone = 0
         self.all = tuple(Reading(exchange, self) for exchange in transcript)
         self.by_name = {reading.name: reading for reading in self.all}
+
+    def inflated(self, body: bytes) -> bytes:
+        """A body with gzip or deflate undone, as long as the transcript's budget lasts."""
+        if self._undone >= DECODED_IN_ALL:
+            return b""
+        plain = _inflate(body)
+        self._undone += len(plain)
+        return plain
 
     @cached_property
     def last(self) -> tuple[Reading, ...]:
@@ -472,6 +483,11 @@ class Evidence:
         """How many of the last attempts were excused, of how many."""
         count = sum(1 for r in self.last if (r.excuses_refusal if r.due is Due.REFUSE else r.excuse))
         return count, len(self.last)
+
+    @cached_property
+    def heard(self) -> bool:
+        """True where any answer came at all, a suite's own recording; others' tell too little to say no."""
+        return not self.own or any(r.response is not None for r in self.all)
 
     @cached_property
     def admitted(self) -> bool:

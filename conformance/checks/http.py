@@ -70,6 +70,14 @@ def complete(reading: Reading) -> Iterator[Finding]:
             Words(reading.exchange.error or "octets that are no HTTP"),
             place,
         )
+    elif ending is Ending.TOO_LARGE and not reading.streamed:
+        yield reading.finding(
+            "http.complete",
+            "the body goes on beyond the suite's limit of size",
+            "the end of the body within the limit, far above what a short prompt needs",
+            Words(reading.exchange.error or "more than the limit"),
+            place,
+        )
     elif ending in TIMED_OUT and not reading.streamed:
         yield reading.finding(
             "http.complete",

@@ -57,6 +57,8 @@ SLOW_BUFFER = 4096
 LINGER = 0.05
 """Seconds in which octets behind a complete body are read, where the socket says that there are any."""
 
+_LONGEST_CHUNK_LINE = 4096
+"""Octets kept of a line between chunks; httpcore refuses a longer one itself."""
 SHOWN = 60
 """Octets shown of what is no HTTP."""
 LONGEST_ERROR = 400
@@ -74,6 +76,7 @@ _FIELDS = "conformance.fields"
 _INTERIM = re.compile(rb"HTTP/[0-9.]+ +1(?!01)[0-9]{2}")
 """Interim answers (RFC 9110, section 15.2) but 101, which is a final one to us: we never asked to switch."""
 _BLANK_LINE = re.compile(rb"\n\r?\n")
+_CHUNKED = re.compile(rb"\ntransfer-encoding:[^\n]*chunked", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class Outgoing:
     """Close the connection after so many pieces of the body; 0: as soon as the header section is there."""
     fresh: bool = False
     """Use a connection of its own: what must not be carried out twice is never sent again behind the caller's back."""
+    answer_within: float | None = None
+    """Seconds within which the header section has to be complete, or the suite leaves, which blames nobody."""
     pause: float = 0.0
     """Seconds to wait before each read, which then takes `SLOW_READ` octets: a slow reader."""
     settle: tuple[bytes, float] | None = None
@@ -131,6 +136,8 @@ class Client:
         self._timer = timer
         self._extra = extra_headers
         self._slots = asyncio.Semaphore(concurrency)
+        self._held = 0
+        """Octets of the bodies that are being received."""
         self._context = (
             httpx.create_ssl_context(verify=verify, trust_env=False) if self._base.startswith("https:") else None
         )
@@ -236,7 +243,7 @@ class Client:
                 body=self._redactor.octets(outgoing.body),
                 credential=outgoing.credential,
             ),
-            response=recording.response(complete=ending is Ending.COMPLETE),
+            response=recording.response(ending, self._limits.kept),
             ending=ending,
             started=started,
             finished=finished,
@@ -253,22 +260,29 @@ class Client:
         settling = False
         try:
             async with asyncio.timeout(self._limits.total) as deadline:
+                latest = deadline.when()
+                if outgoing.answer_within is not None:
+                    soon = asyncio.get_running_loop().time() + outgoing.answer_within
+                    deadline.reschedule(min(latest or soon, soon))
                 answer = await client.send(request, stream=True)
                 try:
+                    deadline.reschedule(latest)
                     recording.begin(answer)
                     if leave_after is not None and leave_after <= 0:
                         return Ending.LEFT, ""
                     async for data in answer.aiter_raw():
                         recording.add(data)
+                        self._held += len(data)
                         if leave_after is not None and len(recording.pieces) >= leave_after:
                             return Ending.LEFT, ""
-                        if recording.length > self._limits.body:
-                            return Ending.TOO_LARGE, f"more than {self._limits.body} octets of body"
+                        if beyond := self._beyond(recording):
+                            return Ending.TOO_LARGE, f"more than {beyond}"
                         if settle is not None and not settling and recording.held_line_end(settle[0], data):
                             settling = True
                             soon = asyncio.get_running_loop().time() + settle[1]
                             deadline.reschedule(min(deadline.when() or soon, soon))
                 finally:
+                    self._held -= recording.length
                     await answer.aclose()
         except httpcore.LocalProtocolError as error:
             # Without its cause: h11 quotes the field, and with it the token.
@@ -276,12 +290,44 @@ class Client:
         except TimeoutError:
             if settle is not None and settling:
                 return Ending.TIMED_OUT_IDLE, f"no end within {settle[1]:g} s behind {settle[0].decode('latin-1')}"
+            if outgoing.answer_within is not None and not recording.begun:
+                return _without_http(attempt, Ending.LEFT), f"no answer within {outgoing.answer_within:g} s"
             return _without_http(attempt, Ending.TIMED_OUT_TOTAL), f"no end within {self._limits.total:g} s"
         except _HeaderSectionTooLarge:
             return Ending.TOO_LARGE, f"more than {self._limits.header_section} octets of header section"
         except _FAILURES as error:
-            return _ending(attempt, error), _said(attempt, error, self._redactor)
+            ending = _ending(attempt, error)
+            return ending, self._waited(ending) or self._said(attempt, error)
         return Ending.COMPLETE, ""
+
+    def _beyond(self, recording: _Recording) -> str:
+        """The limit of size that this answer, or all those under way together, went beyond; empty: none."""
+        limits = self._limits
+        if recording.length > limits.body:
+            return f"{limits.body} octets of body"
+        if recording.lines > limits.lines:
+            return f"{limits.lines} lines of body"
+        if len(recording.pieces) > limits.lines:
+            return f"{limits.lines} pieces of body"
+        return f"{limits.at_once} octets of bodies at one time" if self._held > limits.at_once else ""
+
+    def _waited(self, ending: Ending) -> str:
+        """What did not come in time; empty where the ending is another one."""
+        match ending:
+            case Ending.TIMED_OUT_CONNECTING:
+                return f"no connection within {self._limits.connect:g} s"
+            case Ending.TIMED_OUT_FIRST_BYTE:
+                return f"no octet of an answer within {self._limits.first_byte:g} s"
+            case Ending.TIMED_OUT_IDLE:
+                return f"no further octet within {self._limits.idle:g} s"
+        return ""
+
+    def _said(self, attempt: _Attempt, error: BaseException) -> str:
+        """What went wrong, in words; of a certificate that is not trusted, what to do."""
+        words = _said(attempt, error, self._redactor)
+        if "CERTIFICATE_VERIFY_FAILED" not in words:
+            return words
+        return f"the certificate is not trusted; --ca-bundle FILE names certificates to trust ({words})"[:LONGEST_ERROR]
 
 
 @dataclass(slots=True)
@@ -299,6 +345,8 @@ class _Recording:
         self.attempt = attempt
         self.pieces: list[Piece] = []
         self.length = 0
+        self.lines = 0
+        """Line ends; of CRLF both octets count."""
         self._redactor = redactor
         self._body = redactor.stream()
         self._clean: list[bytes] = []
@@ -312,6 +360,11 @@ class _Recording:
         """Seconds since the start, in whole microseconds."""
         return round(self._timer() - self._zero, 6)
 
+    @property
+    def begun(self) -> bool:
+        """The header section is there."""
+        return self._answer is not None
+
     def begin(self, answer: httpx.Response) -> None:
         """The header section is there."""
         self._headers_at = self.now()
@@ -321,6 +374,7 @@ class _Recording:
         """A piece of the body is there."""
         self.pieces.append(Piece(self.now(), len(data)))
         self.length += len(data)
+        self.lines += data.count(b"\n") + data.count(b"\r")
         self._clean.append(self._body.feed(data))
 
     def held_line_end(self, marker: bytes, data: bytes) -> bool:
@@ -329,8 +383,8 @@ class _Recording:
         self._tail = seen[-len(marker) :]
         return marker + b"\n" in seen or marker + b"\r" in seen
 
-    def response(self, *, complete: bool) -> Response | None:
-        """All of it as a value; None where no header section came."""
+    def response(self, ending: Ending, kept: int) -> Response | None:
+        """All of it as a value; of a body that was too large, its first `kept` octets. None without header section."""
         if self._answer is None:
             return None
         extensions = self._answer.extensions
@@ -339,7 +393,7 @@ class _Recording:
             tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
         )
         self._clean.append(self._body.finish())
-        return Response(
+        response = Response(
             status=self._answer.status_code,
             headers=headers,
             body=b"".join(self._clean),
@@ -347,14 +401,62 @@ class _Recording:
             http_version=extensions["http_version"].decode("latin-1"),
             headers_at=self._headers_at,
             pieces=tuple(self.pieces),
-            excess=self.attempt.excess if complete else 0,
+            excess=self.attempt.excess if ending is Ending.COMPLETE else 0,
             redacted=tuple(self._body.marks),
             redacted_headers=held,
         )
+        return response.first(kept) if ending is Ending.TOO_LARGE else response
 
 
 class _HeaderSectionTooLarge(Exception):
     """The header section passed its limit."""
+
+
+class _Chunks:
+    """Follows a chunked body (RFC 9112, section 7.1) to its end, to tell what came behind it.
+
+    httpcore keeps octets behind the end for the next exchange on the connection: an answer that was sent twice would be
+    taken for the answer to another request. What is no chunked coding is httpcore's to refuse.
+    """
+
+    def __init__(self) -> None:
+        self.behind: int | None = None
+        """Octets behind the end; None while it has not come."""
+        self._skip = 0
+        self._line = b""
+        self._trailer = False
+
+    def feed(self, data: bytes) -> None:
+        at = 0
+        while at < len(data):
+            if self.behind is not None:
+                self.behind += len(data) - at
+                return
+            if self._skip:
+                step = min(self._skip, len(data) - at)
+                self._skip -= step
+                at += step
+                continue
+            end = data.find(b"\n", at)
+            if end < 0:
+                self._line = (self._line + data[at:])[:_LONGEST_CHUNK_LINE]
+                return
+            line, self._line = (self._line + data[at:end]).rstrip(b"\r"), b""
+            at = end + 1
+            if self._trailer:
+                self.behind = None if line else 0
+            else:
+                size = _hexadecimal(line.partition(b";")[0])
+                self._trailer = size == 0
+                self._skip = size + 2 if size else 0
+
+
+def _hexadecimal(digits: bytes) -> int:
+    """A chunk's size; one that is none counts as a chunk without end, so that the connection is not used again."""
+    try:
+        return int(digits, 16)
+    except ValueError:
+        return 2**62
 
 
 class _Attempt:
@@ -377,8 +479,8 @@ class _Attempt:
         """Octets before the body, interim answers included; None while the final header section is incomplete."""
         self.head = b""
         """What came of the final answer's header section, while it is incomplete."""
-        self.last = b""
-        """The last four octets that came."""
+        self.chunks: _Chunks | None = None
+        """Follows the body, where it is chunked."""
         self.excess = 0
         """Octets behind the end that Content-Length announced."""
         self.server_ip = ""
@@ -397,8 +499,9 @@ class _Attempt:
         """Note what was read. Raises `_HeaderSectionTooLarge`."""
         self.received += len(data)
         self.ended = not data
-        self.last = (self.last + data)[-4:] if len(data) < 4 else data[-4:]
         if self.body_at is not None:
+            if self.chunks is not None:
+                self.chunks.feed(data)
             return
         searched = max(0, len(self.head) - 2)
         self.head += data
@@ -407,6 +510,9 @@ class _Attempt:
                 self.head, searched = self.head[blank.end() :], 0
                 continue
             self.body_at = self.received - len(self.head) + blank.end()
+            if _CHUNKED.search(self.head, 0, blank.end()):
+                self.chunks = _Chunks()
+                self.chunks.feed(self.head[blank.end() :])
             break
         if (self.body_at or self.received) > self.limits.header_section:
             raise _HeaderSectionTooLarge
@@ -510,8 +616,8 @@ class _Tap(httpcore.AsyncNetworkStream):
     async def settle(self, announced: int | None) -> None:
         """The body is complete: count what came behind it. `announced`: its Content-Length, None for other framings.
 
-        Behind another framing nothing is counted, but a chunked body ends with a blank line: where that was not the
-        last thing read, the connection is not fit for another exchange.
+        Behind another framing nothing is counted, but where anything came there, such as another answer, the
+        connection is not fit for another exchange.
         """
         attempt = self._attempt
         if attempt is None or attempt.body_at is None:
@@ -525,7 +631,7 @@ class _Tap(httpcore.AsyncNetworkStream):
         if announced is not None:
             attempt.excess = max(0, attempt.received - attempt.body_at - announced)
             self._spoilt = self._spoilt or attempt.excess > 0
-        elif not _BLANK_LINE.search(attempt.last):
+        elif attempt.chunks is None or attempt.chunks.behind != 0:
             self._spoilt = True
 
 

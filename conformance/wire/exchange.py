@@ -11,7 +11,7 @@ that writing to HAR and reading back loses nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -116,6 +116,24 @@ class Response:
         wanted = name.lower()
         values = [value for key, value in self.headers if key.lower() == wanted]
         return ", ".join(values) if values else None
+
+    def first(self, octets: int) -> Response:
+        """This answer with no more than the first octets of its body."""
+        if len(self.body) <= octets:
+            return self
+        pieces: list[Piece] = []
+        left = octets
+        for piece in self.pieces or ():
+            if left <= 0:
+                break
+            pieces.append(Piece(piece.at, min(piece.length, left)))
+            left -= piece.length
+        return replace(
+            self,
+            body=self.body[:octets],
+            pieces=None if self.pieces is None else tuple(pieces),
+            redacted=tuple((at, length) for at, length in self.redacted if at + length <= octets),
+        )
 
 
 @dataclass(frozen=True, slots=True)

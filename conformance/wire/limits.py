@@ -1,14 +1,17 @@
 """How long and how much the recording client takes before it stops reading.
 
 A target may hang, trickle or never end; none of that may hold a run up for ever. Each limit that is reached has an
-ending of its own (`exchange.Ending`), so that a report can say which.
+ending of its own (`exchange.Ending`), so that a report can say which. What all exchanges of a run may cost together is
+the business of `patience`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 MEBIBYTE = 1024 * 1024
+QUICK_SHARE = 3 / 8
+"""Of the time to the first byte: what a quick run gives its first answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +26,27 @@ class Limits:
     """Seconds between two reads that brought something, once the answer has begun."""
     total: float = 600.0
     """Seconds for the whole exchange."""
-    body: int = 32 * MEBIBYTE
-    """Octets of the answer's body; the piece that passes it is the last one kept."""
+    behind_done: float = 4.0
+    """Seconds in which a stream has to end behind its `[DONE]`; then it is left."""
+    waiting: float = 180.0
+    """Seconds for which every request may be put off (429, 503 and the like) with nothing answered between."""
+    body: int = 8 * MEBIBYTE
+    """Octets of the answer's body; reading stops at the piece that passes it."""
+    lines: int = 40_000
+    """Line ends in the answer's body, and likewise pieces in which it comes (chunks of one octet): a million tiny ones
+    would cost far more memory than their octets."""
+    at_once: int = 32 * MEBIBYTE
+    """Octets of all bodies that are being received at one time; the answer that passes it is given up."""
+    kept: int = 32 * 1024
+    """Octets that are kept of a body which passed one of these limits: enough to show what it was."""
     header_section: int = 64 * 1024
     """Octets of the answer's header section, interim (1xx) answers included. httpcore gives up at 100 KiB by itself."""
 
     def __post_init__(self) -> None:
         """Refuse limits under which nothing could ever be received (ValueError)."""
-        for name in ("connect", "first_byte", "idle", "total", "body", "header_section"):
-            if not getattr(self, name) > 0:  # catches NaN too
-                raise ValueError(f"the limit {name} must be above 0")
+        for entry in fields(self):
+            if not getattr(self, entry.name) > 0:  # catches NaN too
+                raise ValueError(f"the limit {entry.name} must be above 0")
 
     @classmethod
     def scaled(cls, timeout: float) -> Limits:
@@ -46,4 +60,15 @@ class Limits:
             first_byte=timeout,
             idle=timeout * standard.idle / standard.first_byte,
             total=timeout * standard.total / standard.first_byte,
+            behind_done=min(standard.behind_done, timeout),
+            waiting=timeout * standard.waiting / standard.first_byte,
         )
+
+    @property
+    def opening(self) -> float:
+        """Seconds in which the first answer of a quick run has to begin, its header section complete: 45 by default.
+
+        A quick run is to tell quickly that nobody answers. A target whose model takes longer than that is judged at
+        another depth, or with a longer time-out; it is not failed for it. Later answers have the contract's time.
+        """
+        return self.first_byte * QUICK_SHARE

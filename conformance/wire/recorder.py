@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 from conformance.contract.classify import CHAT, RESUME
 from conformance.probes.flow import Answer, Flow, Phase, Send
 from conformance.wire.client import Client, Outgoing
-from conformance.wire.exchange import TIMED_OUT, Credential, Ending, Exchange, Headers, ProbeNote
+from conformance.wire.exchange import Credential, Ending, Exchange, Headers, ProbeNote
+from conformance.wire.patience import Patience
 
 ATTEMPTS = 3
 """Times that a request is sent at the most while its answers excuse themselves (contract, "Answers that excuse")."""
-HUNG = 24
-"""Requests in a row that ran into a time limit, after which the target is taken to hang on everything: more than are
-under way at once, for one that blocks may hold up all of those."""
-AFTER_DONE = (b"[DONE]", 4.0)
-"""Behind these octets a stream ought to end; the suite waits so many seconds for it."""
+DONE = b"[DONE]"
+"""Behind these octets a stream ought to end."""
 
 
 class Stop(Exception):
@@ -109,12 +107,13 @@ class Recorder:
     """`token`, and `second` where there is one."""
     budget: Budget
     slots: Slots
+    patience: Patience
+    opening: float | None = None
+    """Seconds in which the answer to the opening probe has to begin, where that is less than the limits give."""
     told: Callable[[Exchange, str], None] = lambda exchange, note: None
     """Called after each exchange, with a remark or an empty text."""
     exchanges: list[Exchange] = field(default_factory=list)
     stopped: str = ""
-    _hung: int = 0
-    _heard: bool = False
 
     async def run(self, flows: Sequence[Flow]) -> None:
         """Record the flows phase by phase. A Stop ends it and is told."""
@@ -181,10 +180,18 @@ class Recorder:
                 if self.stopped:
                     raise Stop(self.stopped)
                 self.budget.take()
-                exchange = await self.client.exchange(self._outgoing(flow, send, round_, attempt, group))
+                sent = await self.client.exchange(self._outgoing(flow, send, round_, attempt, group))
+                exchange = self.patience.kept(sent)
             self._keep(exchange)
             wait = self.judgement.ask_again(exchange) if attempt < ATTEMPTS else None
             if wait is None:
+                if exchange.response is not None and attempt < ATTEMPTS:
+                    self.patience.served()
+                return self.judgement.answer(exchange)
+            worth, why = self.patience.wait(wait, asyncio.get_running_loop().time(), exchange)
+            if why:
+                raise Stop(why)
+            if not worth:
                 return self.judgement.answer(exchange)
             if exchange.status == 429:
                 self.slots.halve()
@@ -195,16 +202,13 @@ class Recorder:
     def _keep(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
         self.budget.credits += self.judgement.credits(exchange)
-        self._heard = self._heard or exchange.response is not None
-        hung = exchange.ending in TIMED_OUT and exchange.response is None
-        self._hung = self._hung + 1 if hung else 0
         self.told(exchange, "")
-        if self._hung >= HUNG or (hung and not self._heard):
-            raise Stop(f"the target does not answer: {self._hung} requests in a row ran into the time limit")
-        if not self._heard and exchange.ending in (Ending.REFUSED, Ending.TLS) and exchange.note.attempt >= ATTEMPTS:
+        if why := self.patience.note(exchange, DONE):
+            raise Stop(why)
+        if self.patience.heard:
+            return
+        if exchange.ending is Ending.TLS or (exchange.ending is Ending.REFUSED and exchange.note.attempt >= ATTEMPTS):
             raise Stop(f"the target cannot be reached: {exchange.error or exchange.ending}")
-        if not self._heard and exchange.ending is Ending.TLS:
-            raise Stop(f"the target cannot be reached: {exchange.error or 'the TLS handshake failed'}")
 
     def _outgoing(self, flow: Flow, send: Send, round_: int, attempt: int, group: str | None) -> Outgoing:
         probe = send.name
@@ -234,9 +238,10 @@ class Recorder:
             credential_of(send.authorization),
             note,
             leave_after=send.leave_after,
+            answer_within=None if self.patience.heard or flow.phase is not Phase.OPENING else self.opening,
             fresh=send.endpoint == RESUME,
             pause=send.pause,
-            settle=None if send.pause else AFTER_DONE,
+            settle=None if send.pause else (DONE, self.patience.behind_done()),
         )
 
 

@@ -6,8 +6,9 @@ import asyncio
 import enum
 import re
 import socket
+import ssl
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 
 
@@ -20,7 +21,10 @@ class Act(enum.Enum):
 
 Step = tuple[float, bytes | Act]
 """Seconds to wait first, then what to send or do."""
-Script = Sequence[Step]
+Script = Iterable[Step]
+"""Iterated anew each time that it is played; it need not have an end."""
+Choice = Callable[[bytes], Awaitable[Script]]
+"""Gives the script for a request (header section and body)."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
@@ -49,7 +53,15 @@ class RawServer:
     played as soon as a connection is made, before any request.
     """
 
-    def __init__(self, *scripts: Script, greet: bool = False) -> None:
+    def __init__(
+        self,
+        *scripts: Script,
+        greet: bool = False,
+        choose: Choice | None = None,
+        host: str = "127.0.0.1",
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Take scripts, or `choose`, which gives one for each request; `context` makes it serve TLS."""
         self.connections = 0
         self.requests: list[bytes] = []
         """Header section and body of each request, in order of arrival."""
@@ -62,6 +74,9 @@ class RawServer:
         """Set once a client closed or broke its connection while a script was played."""
         self._scripts = scripts
         self._greet = greet
+        self._choose = choose
+        self._host = host
+        self._context = context
         self._played = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -69,10 +84,11 @@ class RawServer:
     @property
     def url(self) -> str:
         """Its base URL."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http{'s' if self._context else ''}://{host}:{self.port}/v1"
 
     async def __aenter__(self) -> RawServer:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, self._host, 0, ssl=self._context)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -120,7 +136,10 @@ class RawServer:
 
     async def _play(self, writer: asyncio.StreamWriter) -> bool:
         """Play the next script; False once the connection is of no more use."""
-        script = self._scripts[min(self._played, len(self._scripts) - 1)]
+        if self._choose is not None:
+            script = await self._choose(self.requests[-1])
+        else:
+            script = self._scripts[min(self._played, len(self._scripts) - 1)]
         self._played += 1
         for delay, act in script:
             if delay:

@@ -201,7 +201,10 @@ def test_endless_body_stops_at_the_limit() -> None:
     exchange = once((0, chunked(end=b"")), *[(0.0, chunk(b"x" * 10_000))] * 2000, limits=limits)
     assert exchange.ending is Ending.TOO_LARGE
     assert exchange.response is not None
-    assert 200_000 < len(exchange.response.body) <= 200_000 + 65536
+    assert len(exchange.response.body) == limits.kept
+    assert exchange.error == "more than 200000 octets of body"
+    assert exchange.response.pieces is not None
+    assert sum(piece.length for piece in exchange.response.pieces) == limits.kept
 
 
 @pytest.mark.parametrize("delay", [None, 0.02])
@@ -547,7 +550,8 @@ def test_base_url_is_checked(url: str) -> None:
 
 def test_limits_scale_with_the_time_out() -> None:
     assert Limits.scaled(120) == Limits()
-    assert Limits.scaled(4) == Limits(connect=4, first_byte=4, idle=2, total=20)
+    assert Limits.scaled(4) == Limits(connect=4, first_byte=4, idle=2, total=20, waiting=6)
+    assert (Limits().opening, Limits.scaled(4).opening) == (45, 1.5)
     for wrong in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="above 0"):
             Limits.scaled(wrong)

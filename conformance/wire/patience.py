@@ -1,0 +1,178 @@
+"""How long a run bears with a target that hangs, floods or puts it off: when to stop instead of asking on.
+
+Each exchange has its own limits (`limits`). This bounds what all of them may cost together, so that a target which
+hangs on everything costs a few times one limit and never the limit times the number of probes. It decides on the
+outside of exchanges alone, their endings, times and sizes, and says in words why a run ends.
+
+Who is stopped:
+
+- a target that let the first request run into a time limit without one octet (two requests, where some octets came);
+- one on which request after request runs into a time limit: `HUNG` of them or three times as many as are under way at
+  once, or three or more that took `HUNG_FOR` times the limit to the first byte, whatever comes first;
+- one that loses the run `LOST_FOR` times that limit in all, with answers between;
+- one whose answers pass the limit of size again and again (`FLOODS`), or are large (`LARGE`) and hold `LARGE_IN_ALL`;
+- one that puts off every request for `Limits.waiting` seconds, with nothing answered between.
+
+A legitimate target with a slow model, a rate limit, or one request in which it blocks stays clear of all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from conformance.wire.exchange import TIMED_OUT, Ending, Exchange
+from conformance.wire.limits import MEBIBYTE, Limits
+
+HUNG = 24
+"""Requests in a row that ran into a time limit: more than are under way at once, for one that blocks may hold up all
+of those."""
+HUNG_FOR = 4.0
+"""Times the limit to the first byte that three or more such requests in a row may take."""
+LOST_FOR = 10.0
+"""Times the limit to the first byte (or twice the limit in all, if that is more) that may be lost in all to requests
+that ran into a time limit."""
+FLOODS = 8
+"""Answers that may pass the limit of size; two, where no answer came to an end so far."""
+LARGE = MEBIBYTE
+"""Weight of a body from which on it counts as large: a run's whole transcript seldom has as much."""
+LARGE_IN_ALL = 8 * MEBIBYTE
+"""Weight that the large bodies of a run may have together. Judging and reporting take about ten times as much."""
+CODED = 16
+"""Octets that one octet of a coded body weighs: no probe offers a coding, and it may stand for a thousand."""
+LINE = 200
+"""Octets that a line end, or a piece in which a body came, weighs: what reading an event takes in memory."""
+WAITS_IN_ALL = 5.0
+"""Times `Limits.waiting` that a run may wait in all because answers excuse themselves; then they stand as they are."""
+
+
+@dataclass(slots=True)
+class _Span:
+    """Wall-clock time covered by intervals, which come in the order of their ends."""
+
+    seconds: float = 0.0
+    _until: float = float("-inf")
+
+    def add(self, start: float, end: float) -> None:
+        self.seconds += max(0.0, end - max(start, self._until))
+        self._until = max(self._until, end)
+
+
+class Patience:
+    """Notes exchanges and waits, and says when it is enough. One owner: the recorder."""
+
+    def __init__(self, limits: Limits, at_once: int) -> None:
+        """Take the limits of each exchange, and how many requests are under way at once."""
+        self._limits = limits
+        self._most_hung = max(HUNG, 3 * at_once)
+        self.heard = False
+        """Some answer came, at least its header section."""
+        self.answered = False
+        """Some answer came to its end."""
+        self._hung = 0
+        self._hung_for = _Span()
+        self._lost = _Span()
+        self._floods = 0
+        self._large = 0
+        self._put_off = _Span()
+        self._waited = _Span()
+        self.spent = False
+        """The waits of this run are used up."""
+
+    def kept(self, exchange: Exchange) -> Exchange:
+        """The exchange as it is to be kept: cut, and blamed on nobody, where large answers have had their share."""
+        if exchange.response is None or self._large <= LARGE_IN_ALL or _weight(exchange) < LARGE:
+            return exchange
+        return replace(
+            exchange,
+            response=exchange.response.first(self._limits.kept),
+            ending=Ending.LEFT,
+            error="left: large answers had been kept enough of",
+        )
+
+    def note(self, exchange: Exchange, marker: bytes) -> str:
+        """Why nothing more should be sent after this exchange; empty where all is well.
+
+        A stream that bore its end (`marker` on a line's end) and stayed open did answer.
+        """
+        body = exchange.response.body if exchange.response else b""
+        given_up = exchange.ending is Ending.LEFT and exchange.response is None
+        hung = exchange.ending in TIMED_OUT and not (marker + b"\n" in body or marker + b"\r" in body)
+        self.heard = self.heard or exchange.response is not None
+        if hung or given_up:
+            return self._hang(exchange)
+        self._hung, self._hung_for = 0, _Span()
+        if exchange.ending is Ending.TOO_LARGE:
+            self._floods += 1
+            if self._floods >= (FLOODS if self.answered else 2):
+                return f"the target's answers are too large: {self._floods} went beyond the suite's limit of size"
+        elif exchange.response is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
+            self.answered = True
+        weight = _weight(exchange)
+        self._large += weight if weight >= LARGE else 0
+        if self._large > LARGE_IN_ALL:
+            return "the target's answers are too large: to read them all would take more memory than a run may have"
+        return ""
+
+    def _hang(self, exchange: Exchange) -> str:
+        times = exchange.started, exchange.started + exchange.finished
+        self._hung += 1
+        self._hung_for.add(*times)
+        self._lost.add(*times)
+        limit, seconds = self._limits.first_byte, self._hung_for.seconds
+        how = exchange.error or str(exchange.ending)
+        if not self.heard:
+            return f"the target does not answer: the first request ran into the time limit ({how}); --timeout sets it"
+        if not self.answered and (self._hung >= 2 or seconds > 1.5 * limit):
+            return (
+                f"the target never ended an answer: {_requests(self._hung)} ran into the time limit (the last: {how})"
+            )
+        if self._hung >= self._most_hung or (self._hung >= 3 and seconds >= HUNG_FOR * limit):
+            often = f"{_requests(self._hung)} in a row"
+            return f"the target does not answer: {often} ran into the time limit (the last: {how})"
+        if self._lost.seconds >= max(LOST_FOR * limit, 2 * self._limits.total):
+            lost = f"{self._lost.seconds:.0f} s"
+            return f"the target hangs again and again: {lost} were lost to time limits (the last: {how})"
+        return ""
+
+    def behind_done(self) -> float:
+        """Seconds that a stream has to end behind `[DONE]`."""
+        return self._limits.behind_done
+
+    def served(self) -> None:
+        """An answer came that does not put the request off."""
+        self._put_off = _Span()
+
+    def wait(self, seconds: float, now: float, exchange: Exchange) -> tuple[bool, str]:
+        """Whether to wait so long before asking again, and why nothing more should be sent (else empty)."""
+        if self._put_off.seconds >= self._limits.waiting:
+            said = exchange.status or exchange.ending
+            return False, f"the target puts off every request ({said}), for {self._put_off.seconds:.0f} s by now"
+        if self._waited.seconds + seconds > WAITS_IN_ALL * self._limits.waiting:
+            self.spent = True
+            return False, ""
+        self._put_off.add(now, now + seconds)
+        self._waited.add(now, now + seconds)
+        return True, ""
+
+    def remark(self) -> str:
+        """What a report should say of the waits; empty where they were within their budget."""
+        if not self.spent:
+            return ""
+        return (
+            f"Answers that excuse themselves (429, 503 and the like) were waited for {self._waited.seconds:.0f} s in "
+            "all, which is the budget; after that such answers were left as they are"
+        )
+
+
+def _weight(exchange: Exchange) -> int:
+    """Octets of memory that the answer takes, roughly, once it is read."""
+    if exchange.response is None:
+        return 0
+    body, pieces = exchange.response.body, exchange.response.pieces or ()
+    coding = (exchange.response.header("content-encoding") or "identity").strip().lower()
+    octets = len(body) * (1 if coding == "identity" else CODED)
+    return max(octets, LINE * max(body.count(b"\n") + body.count(b"\r"), len(pieces)))
+
+
+def _requests(count: int) -> str:
+    return f"{count} request{'' if count == 1 else 's'}"

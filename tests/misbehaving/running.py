@@ -1,0 +1,164 @@
+"""One case in a process of its own: the server, the recording, the judging and the reports, measured together."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from misbehaving.cases import CASES, Case
+from misbehaving.relay import relay
+from wire.raw_server import Act, RawServer, Script
+
+from conformance import run
+from conformance.options import Depth, Options
+from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
+from conformance.report import files, terminal
+from conformance.verdict import State
+
+OF_KIB = 1024 if sys.platform != "darwin" else 1
+"""What `ru_maxrss` counts in."""
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came of a case."""
+
+    seconds: float
+    """Of the recording."""
+    afterwards: float
+    """Of the judging and the reports."""
+    peak: float
+    """Of the process's memory, in MB."""
+    exit: int
+    verdict: str
+    failed: tuple[str, ...]
+    errors: tuple[str, ...]
+    """Requirements on which the suite itself failed."""
+    words: str
+    """The verdict, the notes, the findings, and what the terminal shows."""
+    requests: int
+    elsewhere: int
+    """Connections that the server got to which nobody should have gone."""
+    reports: tuple[str, ...]
+
+
+def options_of(case: Case, url: str, bundle: str) -> Options:
+    """The run's options."""
+    changes: dict[str, Any] = dict(case.options)
+    if "ca_bundle" in changes:
+        changes["ca_bundle"] = bundle
+    changes["depth"] = Depth(changes.get("depth", "quick"))
+    options = Options(
+        url=url,
+        model=DEFAULT_MODEL,
+        token=FIRST_TOKEN,
+        second_token=SECOND_TOKEN,
+        approval_prompt=DEFAULT_APPROVAL_PROMPT,
+        seed=1,
+        **changes,
+    )
+    return options.checked()
+
+
+@contextmanager
+def _unaccepted() -> Any:
+    """A port where connections wait for ever: the queue of those to be accepted is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        try:
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+            yield listener.getsockname()[1]
+        finally:
+            for filler in fillers:
+                filler.close()
+
+
+@asynccontextmanager
+async def _serving(case: Case, port: int, pem: Path) -> AsyncIterator[tuple[str, RawServer, RawServer]]:
+    context = None
+    if case.tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+    other = RawServer([(0.0, Act.CLOSE)])
+    choose = relay(port, lambda answer: _sent_to(case.twist(answer), other.port), case.base.encode())
+    async with other, RawServer(choose=choose, host=case.host, context=context) as server:
+        given = case.base if case.given is None else case.given
+        url = server.url.removesuffix("/v1") + given
+        if case.backlog:
+            with _unaccepted() as closed:
+                yield f"http://127.0.0.1:{closed}/v1", server, other
+        else:
+            yield url, server, other
+
+
+def _sent_to(script: Script, port: int) -> Script:
+    """A redirection's script, with the address of the other origin in it."""
+    if not isinstance(script, list):
+        return script
+    there = b"http://127.0.0.1:%d/v1/chat/completions" % port
+    return [(delay, act.replace(b"{elsewhere}", there) if isinstance(act, bytes) else act) for delay, act in script]
+
+
+async def _record(case: Case, port: int, pem: Path) -> tuple[run.Report, float, int, int]:
+    async with _serving(case, port, pem) as (url, server, other):
+        options = options_of(case, url, str(pem))
+        start = time.monotonic()
+        transcript = await run.record(options, 1, patience=0.1, limits=case.limits)
+        seconds = time.monotonic() - start
+        return transcript, seconds, len(server.requests), other.connections
+
+
+def play(id_: str, port: int, pem: str, directory: str) -> Came:
+    """Run a case against the reference server at `port`, behind its misbehaviour; reports go into `directory`."""
+    case = next(case for case in CASES if case.id == id_)
+    transcript, seconds, requests, elsewhere = asyncio.run(_record(case, port, Path(pem)))
+    start = time.monotonic()
+    report = run.judge(transcript)
+    report = replace(report, options=replace(report.options, token=FIRST_TOKEN))
+    written = files.write(report, Path(directory))
+    shown = terminal.text(report, written)
+    afterwards = time.monotonic() - start
+    failed = [o for o in report.verdict.outcomes if o.state is State.FAILED]
+    told = [f"{f.message}; {f.observed}" for o in failed for f in o.findings]
+    return Came(
+        seconds=seconds,
+        afterwards=afterwards,
+        peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * OF_KIB / 1e6,
+        exit=int(report.exit_code()),
+        verdict=str(report.verdict.conclusion),
+        failed=tuple(o.requirement.id for o in failed),
+        errors=tuple(f"{o.requirement.id}: {o.reason}" for o in report.verdict.outcomes if o.state is State.ERROR),
+        words="\n".join([report.verdict.sentence, *report.notes, *told, shown]),
+        requests=requests,
+        elsewhere=elsewhere,
+        reports=tuple(path.name for path in written),
+    )
+
+
+def table(rows: Sequence[tuple[Case, Came]]) -> str:
+    """The table, in Markdown."""
+    lines = [
+        "| case | what the target does | recording, s | limit, s | judging and reports, s | peak memory, MB "
+        "| verdict (exit code) | failed requirements |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",
+    ]
+    for case, came in rows:
+        failed = ", ".join(came.failed[:4]) + (f" and {len(came.failed) - 4} more" if len(came.failed) > 4 else "")
+        lines.append(
+            f"| {case.id} | {case.does} | {came.seconds:.1f} | {case.within:g} | {came.afterwards:.1f} "
+            f"| {came.peak:.0f} | {came.verdict} ({came.exit}) | {failed} |"
+        )
+    return "\n".join(lines) + "\n"

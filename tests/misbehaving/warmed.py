@@ -1,0 +1,28 @@
+"""Imported once, before processes for the cases are forked: what every run does first has been done here."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from misbehaving import running
+
+from conformance import run
+from conformance.options import Options
+from conformance.reference.settings import DEFAULT_MODEL
+from conformance.report import files, terminal
+from conformance.wire import har
+
+_CONFORMING = Path(__file__).parents[2] / "fixtures" / "transcripts" / "conforming.har"
+
+
+def _warm() -> None:
+    report = run.judge(har.load(_CONFORMING))
+    with tempfile.TemporaryDirectory() as directory:
+        files.write(report, Path(directory))
+    terminal.text(report, ())
+    run.plan(Options(url="http://127.0.0.1:9/v1", model=DEFAULT_MODEL, token="km_x", seed=1))
+
+
+_warm()
+__all__ = ["running"]

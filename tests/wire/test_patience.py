@@ -1,0 +1,144 @@
+"""What a run bears with: when it stops, and that a legitimate target stays clear of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from conformance.wire.exchange import Credential, Ending, Exchange, Piece, Request, Response
+from conformance.wire.limits import MEBIBYTE, Limits
+from conformance.wire.patience import FLOODS, HUNG, LARGE_IN_ALL, Patience
+
+REQUEST = Request("POST", "http://127.0.0.1:9/v1", (), b"{}", Credential.OWN)
+DONE = b"[DONE]"
+SILENT, STALLED, ENDED, FLOOD = Ending.TIMED_OUT_FIRST_BYTE, Ending.TIMED_OUT_IDLE, Ending.COMPLETE, Ending.TOO_LARGE
+
+
+def exchange(ending: Ending, start: float = 0.0, seconds: float = 1.0, body: bytes | None = None) -> Exchange:
+    answered = body is not None or ending in (ENDED, STALLED, FLOOD)
+    body = body or b""
+    response = Response(200, (), body, pieces=(Piece(0.1, len(body)),)) if answered else None
+    return Exchange("x", REQUEST, response, ending, start, seconds)
+
+
+def noted(patience: Patience, *exchanges: Exchange) -> list[str]:
+    return [patience.note(item, DONE) for item in exchanges]
+
+
+def answered(limits: Limits | None = None, at_once: int = 8) -> Patience:
+    patience = Patience(limits or Limits(), at_once)
+    assert noted(patience, exchange(ENDED)) == [""]
+    return patience
+
+
+def test_silence_at_first_stops_at_once() -> None:
+    assert "does not answer" in noted(Patience(Limits(), 8), exchange(SILENT, seconds=120))[0]
+
+
+def test_two_that_never_end_stop_before_any_answer() -> None:
+    first, second = noted(Patience(Limits(), 8), exchange(STALLED, 0, 60), exchange(STALLED, 60, 60))
+    assert first == ""
+    assert "never ended an answer: 2 requests" in second
+
+
+def test_hanging_on_everything_one_by_one_costs_a_few_limits() -> None:
+    patience = answered()
+    told = noted(patience, *(exchange(SILENT, n * 120, 120) for n in range(4)))
+    assert told[:3] == ["", "", ""]
+    assert "4 requests in a row" in told[3]
+
+
+@pytest.mark.parametrize("at_once", [1, 8, 64])
+def test_one_block_that_holds_up_all_at_once_is_borne(at_once: int) -> None:
+    patience = answered(at_once=at_once)
+    assert set(noted(patience, *(exchange(SILENT, 0, 120) for _ in range(at_once)))) == {""}
+    assert noted(patience, exchange(ENDED, 120), *(exchange(SILENT, 130, 120) for _ in range(at_once)))[-1] == ""
+
+
+def test_as_many_in_a_row_stop() -> None:
+    told = noted(answered(), *(exchange(SILENT, 0, 1) for _ in range(HUNG)))
+    assert set(told[:-1]) == {""}
+    assert f"{HUNG} requests in a row" in told[-1]
+
+
+def test_hanging_on_every_other_request_is_bounded_too() -> None:
+    patience = answered()
+    for n in range(100):
+        if why := noted(patience, exchange(SILENT, n * 121, 120), exchange(ENDED, n * 121 + 120))[0]:
+            assert "again and again" in why
+            assert n == 9  # ten times the limit to the first byte
+            return
+    pytest.fail("it went on")
+
+
+def test_a_stream_that_stays_open_behind_its_end_did_answer() -> None:
+    body = b"data: [DONE]\n\n: ping\n\n"
+    assert set(noted(Patience(Limits(), 8), *(exchange(STALLED, n, 4, body) for n in range(100)))) == {""}
+
+
+def test_a_slow_model_is_borne() -> None:
+    assert set(noted(Patience(Limits(), 8), *(exchange(ENDED, n * 100, 119) for n in range(300)))) == {""}
+
+
+def test_floods() -> None:
+    assert noted(Patience(Limits(), 8), exchange(FLOOD), exchange(FLOOD))[1] != ""
+    told = noted(answered(), *(exchange(FLOOD) for _ in range(FLOODS)))
+    assert set(told[:-1]) == {""}
+    assert "too large" in told[-1]
+
+
+def test_large_answers_have_a_share_and_are_cut_beyond_it() -> None:
+    patience = answered()
+    large = exchange(ENDED, body=b"x" * (2 * MEBIBYTE))
+    told = [noted(patience, large)[0] for _ in range(LARGE_IN_ALL // (2 * MEBIBYTE) + 1)]
+    assert set(told[:-1]) == {""}
+    assert "memory" in told[-1]
+    kept = patience.kept(large)
+    assert kept.response is not None
+    assert len(kept.response.body) == Limits().kept
+    assert kept.ending is Ending.LEFT
+    assert patience.kept(exchange(ENDED, body=b"{}")).ending is ENDED
+
+
+def test_many_small_answers_are_no_large_ones() -> None:
+    assert set(noted(answered(), *(exchange(ENDED, body=b"x" * 100_000) for _ in range(1000)))) == {""}
+
+
+def test_events_weigh_more_than_their_octets() -> None:
+    body = b"data: {}\n\n" * 19_000
+    assert noted(answered(), exchange(ENDED, body=body), exchange(ENDED, body=body))[1] != ""
+
+
+def test_being_put_off_is_borne_for_a_while() -> None:
+    patience = answered()
+    busy = exchange(ENDED)
+    assert [patience.wait(60, n * 60, busy)[0] for n in range(3)] == [True, True, True]
+    worth, why = patience.wait(60, 180, busy)
+    assert not worth
+    assert "puts off every request (200), for 180 s" in why
+
+
+def test_a_rate_limit_between_answers_is_waited_for_within_a_budget() -> None:
+    patience = answered()
+    waits = 0
+    for n in range(100):
+        worth, why = patience.wait(60, n * 61, exchange(ENDED))
+        assert why == ""
+        waits += worth
+        patience.served()
+    assert waits == 15  # five times 180 s
+    assert "waited for 900 s" in patience.remark()
+
+
+def test_waits_side_by_side_count_once() -> None:
+    patience = answered()
+    assert all(patience.wait(60, 0, exchange(ENDED)) == (True, "") for _ in range(64))
+    assert patience.remark() == ""
+
+
+def test_a_coded_body_weighs_what_it_may_hide() -> None:
+    coded = exchange(ENDED, body=b"x" * 900_000)
+    assert coded.response is not None
+    coded = replace(coded, response=replace(coded.response, headers=(("Content-Encoding", "gzip"),)))
+    assert "memory" in noted(answered(), coded)[0]
