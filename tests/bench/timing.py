@@ -1,0 +1,40 @@
+"""Measuring by turns: what one moment of a noisy machine does to one candidate it does to the others too."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call, in seconds."""
+    gc.collect()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def by_turns(candidates: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, list[float]]:
+    """Wall times in seconds of each candidate, which take turns; every other round goes the other way round."""
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    for turn in range(repetitions):
+        order = list(candidates) if turn % 2 == 0 else list(reversed(candidates))
+        for name in order:
+            taken[name].append(seconds(candidates[name]))
+    return taken
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of the rounds' ratios: a slow moment of the machine that met both cancels out.
+
+    Raises:
+        ValueError: not as many of one as of the other.
+    """
+    return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
+
+
+def median(figures: Sequence[float]) -> float:
+    """The median."""
+    return statistics.median(figures)
