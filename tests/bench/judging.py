@@ -21,13 +21,13 @@ NAME = "judging"
 WANTED = 2000
 """Exchanges a second."""
 SEED = 700
-STREAMS, CHUNKS = 40, 1500
-"""Of the transcript that is all stream: about 12 MB."""
+STREAMS, CHUNKS = 20, 1500
+"""Of the transcript that is all stream: about 6 MB."""
 
 
 def measure(fast: bool) -> Part:
     """Measure; `fast`: a standard run's transcript and few short streams."""
-    repetitions = 2 if fast else 7
+    repetitions = 2 if fast else 5
     with server.served(0.0) as options:
         standard = asyncio.run(run.record(options, SEED))
         deep = standard if fast else asyncio.run(run.record(replace(options, depth=Depth.DEEP), SEED))
@@ -36,16 +36,20 @@ def measure(fast: bool) -> Part:
         rows.append(judged("a deep run's transcript", deep, repetitions))
     long = streams(standard, 2 if fast else STREAMS, 50 if fast else CHUNKS)
     rows.append(judged_streams(long, repetitions))
-    rows += reading.rows(20 if fast else 200)
-    notes = ("judging is `run.judge`, every check of every requirement and the verdict; beside it a loop that splits "
-             "each stream at its blank lines and calls json.loads on every event and every other body",)  # fmt: skip
+    rows += reading.rows(20 if fast else 100)
+    notes = (
+        "seconds are of CPU time; judging is `run.judge`, every check of every requirement and the verdict; beside it "
+        "a loop that splits each stream at its blank lines and calls json.loads on every event and every other body",
+    )
     return Part(NAME, "Judging and reading", tuple(rows), notes)
 
 
 def judged(what: str, transcript: Transcript, repetitions: int) -> Row:
     """Exchanges a second."""
     bodies = answered(transcript)
-    taken = timing.by_turns({"ours": lambda: run.judge(transcript), "bare": lambda: bare(bodies)}, repetitions)
+    taken = timing.by_turns(
+        {"ours": lambda: run.judge(transcript), "bare": lambda: bare(bodies)}, repetitions, timing.CPU
+    )
     mine, other = (len(transcript) / timing.median(taken[name]) for name in ("ours", "bare"))
     return Row(
         f"judging {what} ({len(transcript)} exchanges)",
@@ -62,7 +66,9 @@ def judged_streams(transcript: Transcript, repetitions: int) -> Row:
     """Megabytes of stream a second."""
     bodies = answered(transcript)
     size = sum(len(body) for body, _ in bodies) / 1e6
-    taken = timing.by_turns({"ours": lambda: run.judge(transcript), "bare": lambda: bare(bodies)}, repetitions)
+    taken = timing.by_turns(
+        {"ours": lambda: run.judge(transcript), "bare": lambda: bare(bodies)}, repetitions, timing.CPU
+    )
     mine, other = (size / timing.median(taken[name]) for name in ("ours", "bare"))
     return Row(
         f"judging long streams ({len(transcript)} of {size / len(transcript):.2f} MB)",

@@ -27,6 +27,7 @@ from conformance.wire.redaction import Redactor
 
 from . import timing
 from .reading import chat_stream
+from .server import ROOT
 from .table import Part, Row
 
 NAME = "memory"
@@ -84,8 +85,8 @@ def peak(url: str) -> tuple[float, Ending, int]:
     Raises:
         RuntimeError: the process failed.
     """
-    root = Path(__file__).resolve().parents[__name__.count(".")]
-    paths = [str(root), str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    package = Path(__file__).resolve().parents[__name__.count(".")]
+    paths = [str(package), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-m", __name__, url],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
@@ -123,8 +124,20 @@ async def _record(url: str) -> tuple[Ending, int]:
 
 def _main(arguments: Sequence[str]) -> None:
     ending, length = asyncio.run(_record(arguments[0]))
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(most if sys.platform != "darwin" else most // 1024, ending, length)
+    print(most(), ending, length)
+
+
+def most() -> int:
+    """The most memory that this process had resident since it began, in KiB.
+
+    Linux' `ru_maxrss` begins with the size of whoever started the process, so that it is no use here.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        peak_ = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak_ // 1024 if sys.platform == "darwin" else peak_
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def rows(repetitions: int) -> list[Row]:
         pieces = chat_stream(end=end)
         for cut, fed in (("in one piece", [b"".join(pieces)]), ("a piece an event", pieces)):
             taken = timing.by_turns({"ours": lambda fed=fed: ours(fed), "theirs": lambda fed=fed: theirs(fed)},
-                                    repetitions)  # type: ignore[misc]  # fmt: skip
+                                    repetitions, timing.CPU)  # type: ignore[misc]  # fmt: skip
             ratio = timing.ratio(taken["ours"], taken["theirs"])
             mine, other = (timing.median(taken[name]) * 1e6 / len(pieces) for name in ("ours", "theirs"))
             made.append(

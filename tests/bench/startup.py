@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from conformance.options import Depth
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
 
@@ -27,7 +29,7 @@ def measure(fast: bool) -> Part:
     repetitions = 2 if fast else 15
     taken = timing.by_turns({"help": show_help, "python": bare_python}, repetitions)
     help_, python = timing.median(taken["help"]), timing.median(taken["python"])
-    arrivals = [first_request("standard") for _ in range(2 if fast else 5)]
+    arrivals = [first_request(Depth.STANDARD) for _ in range(2 if fast else 5)]
     rows = (
         Row(
             "kitemesh-conformance --help", f"{help_:.2f} s", f"python -c pass {python:.2f} s",
@@ -64,16 +66,18 @@ class Arrivals:
         self._app = app
         self.first: float | None = None
         """`time.perf_counter()` then."""
+        self.arrived = threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve."""
         if self.first is None:
             self.first = time.perf_counter()
+            self.arrived.set()
         await self._app(scope, receive, send)
 
 
-def first_request(depth: str) -> float:
-    """Seconds from starting the command until its first request arrives. It then sends that one and no more.
+def first_request(depth: Depth) -> float:
+    """Seconds from starting the command until its first request arrives; it is ended then.
 
     Raises:
         RuntimeError: none came.
@@ -81,9 +85,16 @@ def first_request(depth: str) -> float:
     app = Arrivals(create_app())
     with in_thread(app) as url, tempfile.TemporaryDirectory() as output:
         options = replace(server.standard(f"{url}/v1"), depth=depth)
-        command = server.arguments(options, 1, Path(output), "--max-requests", "1")
+        command = server.arguments(options, 1, Path(output))
         started = time.perf_counter()
-        done = subprocess.run(command, env=server.environment(options), capture_output=True, text=True)
-    if app.first is None:
-        raise RuntimeError(f"no request came: {(done.stdout + done.stderr)[-1000:]}")
+        with (Path(output) / "said.txt").open("wb") as said:
+            process = subprocess.Popen(command, env=server.environment(options), stdout=said, stderr=said)
+        try:
+            while app.first is None and process.poll() is None:
+                app.arrived.wait(0.1)
+        finally:
+            process.kill()
+            process.wait()
+        if app.first is None:
+            raise RuntimeError(f"no request came: {(Path(output) / 'said.txt').read_text(errors='replace')[-1000:]}")
     return app.first - started

@@ -7,22 +7,29 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+Clock = Callable[[], float]
+WALL: Clock = time.perf_counter
+CPU: Clock = time.process_time
+"""For what only computes: what else runs on the machine then counts less."""
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of one call, in seconds."""
+
+def seconds(work: Callable[[], object], clock: Clock = WALL) -> float:
+    """Time of one call, in seconds."""
     gc.collect()
-    started = time.perf_counter()
+    started = clock()
     work()
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def by_turns(candidates: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, list[float]]:
-    """Wall times in seconds of each candidate, which take turns; every other round goes the other way round."""
+def by_turns(
+    candidates: Mapping[str, Callable[[], object]], repetitions: int, clock: Clock = WALL
+) -> dict[str, list[float]]:
+    """Times in seconds of each candidate, which take turns; every other round goes the other way round."""
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(repetitions):
         order = list(candidates) if turn % 2 == 0 else list(reversed(candidates))
         for name in order:
-            taken[name].append(seconds(candidates[name]))
+            taken[name].append(seconds(candidates[name], clock))
     return taken
 
 
