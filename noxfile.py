@@ -1,5 +1,8 @@
 """Sessions for developers: `nox` runs lint, types and tests; `nox -s conformance -- URL --model …` judges a server."""
 
+import os
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -63,3 +66,19 @@ def prove(session: nox.Session) -> None:
     """Prove the suite on the reference server's faults and liberties; `nox -s prove -- --all` takes all of them."""
     session.install("-e", ".[sdk]")
     session.run("kitemesh-conformance", "prove", *session.posargs)
+
+
+LLM_COMPLY = "llm-comply==0.5.0"
+"""Another suite that the benchmarks run on the same server, in an environment of its own."""
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the suite, beside the least possible and beside other tools; arguments go to `python -m tests.bench`."""
+    session.install("-e", ".[sdk,dev]")
+    apart = Path(session.create_tmp()) / "llm-comply"
+    program = apart / ("Scripts" if os.name == "nt" else "bin")
+    if not apart.exists():
+        session.run("python", "-m", "venv", str(apart))
+    session.run(str(program / "python"), "-m", "pip", "install", "-q", LLM_COMPLY, external=True)
+    session.run("python", "-m", "tests.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)

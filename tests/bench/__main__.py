@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -54,20 +54,23 @@ def main(only: str | None, fast: bool, output: Path, update: Path | None, llm_co
         _complain(
             f"{error}" if isinstance(error, table.Unmarked) else f"--output and --update: {error}; choose others."
         )
-    measured = []
-    for name, measure in known.items():
-        if name in wanted:
-            click.echo(f"measuring {name} …", err=True)
-            measured.append(measure(fast))
     machine = table.machine()
+    measured: list[table.Part] = []
+    for name in [name for name in known if name in wanted]:
+        click.echo(f"measuring {name} …", err=True)
+        measured.append(known[name](fast))
+        # After each part, so that nothing is lost where a later one fails.
+        _write(output, measured, machine, fast)
     shown = table.markdown(measured, machine)
     click.echo(shown)
-    (output / "bench.md").write_text(shown, encoding="utf-8")
-    (output / "bench.json").write_text(
-        json.dumps(table.document(measured, machine, fast), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-    )
     if update is not None:
         table.update(update, shown)
+
+
+def _write(output: Path, measured: Sequence[table.Part], machine: str, fast: bool) -> None:
+    (output / "bench.md").write_text(table.markdown(measured, machine), encoding="utf-8")
+    document = json.dumps(table.document(measured, machine, fast), ensure_ascii=False, indent=1)
+    (output / "bench.json").write_text(f"{document}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -104,7 +104,7 @@ def app() -> Starlette:
     block = b"".join(chat_stream(300)[:-1])
 
     async def answer(request: Request) -> StreamingResponse:
-        async def parts():
+        async def parts() -> AsyncIterator[bytes]:
             left = request.path_params["size"] * MEBIBYTE
             while left > 0:
                 yield block[:left]

@@ -7,6 +7,7 @@ not timed, so they go two at a time.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ LIMIT = 300.0
 """Seconds after which a tool is ended."""
 SERVE_ALL = "conformance.prove:serve_all"
 AT_ONCE = 2
+WORKERS = 8
+"""Requests at a time, each tool's."""
 MANY = 64
 """Requests at a time where a machine with room for them is pretended."""
 
@@ -55,6 +58,8 @@ class Found:
     """Fault to the reason why the tool came to no end on it."""
     crashed: int = 0
     """Errors of the tool's own, over all runs."""
+    baseline: frozenset[str] = frozenset()
+    """What it complains of against the conforming server."""
 
     @property
     def count(self) -> int:
@@ -72,22 +77,27 @@ def measure(fast: bool, llm_comply: str | None) -> Part:
     faults = CHOSEN[::5] if fast else CHOSEN
     examples = 5 if fast else EXAMPLES
     rows, speeds = _speed(examples, 1 if fast else 3, fast)
-    found = {"ours": ours(faults), "Schemathesis": _found(_schemathesis(8, examples), faults)}
-    why = "it is not installed (its command is given by --llm-comply)"
-    if llm_comply is not None:
+    found = {"ours": ours(faults)}
+    others: dict[str, Tool | None] = {
+        "Schemathesis": _schemathesis(WORKERS, examples),
+        "llm-comply": None if llm_comply is None else _llm_comply(llm_comply),
+    }
+    for name, tool in others.items():
         try:
-            rows.append(_llm_comply_speed(llm_comply, 1 if fast else 5))
-            found["llm-comply"] = _found(_llm_comply(llm_comply), faults)
+            if tool is None:
+                raise Unusable("it is not installed (--llm-comply gives its command)")
+            found[name] = _found(tool, faults)
+            if name == "llm-comply":
+                rows.append(_llm_comply_speed(tool, 1 if fast else 5))
         except Unusable as error:
-            why = str(error)
+            rows.append(Row(name, "", f"not measured: {error}"))
     rows += findings(found, len(faults))
-    if "llm-comply" not in found:
-        rows.append(Row("llm-comply", "", f"not measured: {why}"))
     data: dict[str, Any] = {
         "speed": speeds,
         "found": {
             name: {
-                "requests": f.requests, "by_fault": dict(f.by_fault), "unusable": dict(f.unusable), "errors": f.crashed
+                "requests": f.requests, "by_fault": dict(f.by_fault), "unusable": dict(f.unusable),
+                "errors": f.crashed, "against_the_conforming_server": sorted(f.baseline),
             } for name, f in found.items()
         },
     }  # fmt: skip
@@ -95,19 +105,25 @@ def measure(fast: bool, llm_comply: str | None) -> Part:
 
 
 def _notes(examples: int, found: Mapping[str, Found]) -> tuple[str, ...]:
-    missed = "; ".join(
-        f"{name} misses {', '.join(id_ for id_, caught in f.by_fault.items() if not caught) or 'none'}"
-        for name, f in found.items()
-    )
+    theirs = {name: f for name, f in found.items() if name != "ours"}
     return (
-        f"Schemathesis runs its default phases on `schemas/openapi.yaml` with --max-examples {examples}; it sends one "
-        "request at a time for each of the two operations, however many workers it is given",
-        "a fault counts as found by another tool where it brings up any complaint that it does not bring up against "
-        "the conforming server (Schemathesis: two runs of those), and by ours where the very requirement is blamed",
-        f"Schemathesis' own errors during these runs: {found['Schemathesis'].crashed} (a scenario ends with each)",
-        f"of the {len(found['ours'].by_fault)} faults {missed}",
-        "llm-comply tests OpenAI's own chat API by 8 requests, one after another; the conforming server fails 6 of its "
-        "tests, for lacking members such as `refusal` that KiteMesh does not document",
+        f"Schemathesis runs its default phases on `schemas/openapi.yaml` with --max-examples {examples}, and reads "
+        "streams to their end; its workers share the work out by operation, of which there are two",
+        "llm-comply tests OpenAI's own chat API, one request after another; it asks for members that KiteMesh does not "
+        "document, such as `refusal`",
+        "a fault counts as found by another tool where it brings up any complaint that neither of two runs against the "
+        "conforming server brought up, and by ours where the very requirement is blamed (two tries where the first one "
+        "misses it; only the second one's requests are counted then)",
+        *(
+            f"{name}: {len(f.baseline)} kinds of complaint against the conforming server, "
+            f"{f.crashed} errors of its own, {len(f.unusable)} runs without an end"
+            for name, f in theirs.items()
+        ),
+        *(
+            f"{name} finds {', '.join(id_ for id_, caught in f.by_fault.items() if caught) or 'none'}"
+            for name, f in theirs.items()
+        ),
+        f"ours misses {', '.join(id_ for id_, caught in found['ours'].by_fault.items() if not caught) or 'none'}",
     )
 
 
@@ -115,18 +131,22 @@ def _notes(examples: int, found: Mapping[str, Found]) -> tuple[str, ...]:
 
 
 def _speed(examples: int, repetitions: int, fast: bool) -> tuple[list[Row], dict[str, Any]]:
-    """Rows and single figures: standard depth at 8 requests at a time, then deep at many."""
+    """Rows and single figures: a standard run at the usual number of requests at a time, then a deep one at many."""
     rows, data = [], {}
-    ways = [("standard, 8 at a time", Depth.STANDARD, 8, repetitions)]
+    ways = [(f"standard, {WORKERS} at a time", Depth.STANDARD, WORKERS, repetitions)]
     if not fast:
         ways.append((f"deep, {MANY} at a time", Depth.DEEP, MANY, 1))
     with server.served(LATENCY) as options:
         for what, depth, workers, times in ways:
             chosen = replace(options, depth=depth, concurrency=workers)
-            turns = [
-                (_our_run(chosen, 300 + turn), _in_folder(_schemathesis(workers, examples, 300 + turn), options))
-                for turn in range(times)
-            ]
+            try:
+                turns = [
+                    (_our_run(chosen, 300 + turn), _in_folder(_schemathesis(workers, examples, 300 + turn), options))
+                    for turn in range(times)
+                ]
+            except Unusable as error:
+                rows.append(Row(f"time for a request, {what}", "", f"Schemathesis not measured: {error}"))
+                continue
             rows.append(faster(what, turns))
             data[what] = [
                 {"ours": [mine.seconds, mine.requests], "schemathesis": [other.seconds, other.requests]}
@@ -157,17 +177,15 @@ def _rate(said: Sequence[Said]) -> str:
 
 def _our_run(options: Options, seed: int) -> Said:
     """The whole command, with all its reports."""
-    import json
-
     with tempfile.TemporaryDirectory() as output:
         seconds = timing.seconds(lambda: server.command(options, seed, Path(output)))
         results = json.loads((Path(output) / "results.json").read_text(encoding="utf-8"))
     return Said(seconds, results["totals"]["requests"], frozenset())
 
 
-def _llm_comply_speed(program: str, repetitions: int) -> Row:
+def _llm_comply_speed(tool: Tool, repetitions: int) -> Row:
     with server.served(LATENCY) as options:
-        said = [_in_folder(_llm_comply(program), options) for _ in range(repetitions)]
+        said = [_in_folder(tool, options) for _ in range(repetitions)]
     return Row(f"llm-comply, time of all its tests at {LATENCY * 1000:g} ms", "", _rate(said), repetitions=repetitions)
 
 
@@ -235,6 +253,7 @@ def gathered(baseline: Sequence[Said | Unusable], on_faults: Mapping[str, Said |
         sum(said.requests for said in runs.values()),
         {id_: str(said) for id_, said in on_faults.items() if isinstance(said, Unusable)},
         sum(said.crashed for said in (*known, *runs.values())),
+        frozenset().union(*(said.complaints for said in known)),
     )
 
 

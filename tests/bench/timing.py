@@ -27,8 +27,7 @@ def by_turns(
     """Times in seconds of each candidate, which take turns; every other round goes the other way round."""
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(repetitions):
-        order = list(candidates) if turn % 2 == 0 else list(reversed(candidates))
-        for name in order:
+        for name in list(candidates)[:: 1 if turn % 2 == 0 else -1]:
             taken[name].append(seconds(candidates[name], clock))
     return taken
 
