@@ -21,8 +21,8 @@ NAME = "judging"
 WANTED = 2000
 """Exchanges a second."""
 SEED = 700
-STREAMS, CHUNKS = 20, 1500
-"""Of the transcript that is all stream: about 6 MB."""
+STREAMS, CHUNKS = 10, 1000
+"""Of the transcript that is all stream: about 2 MB."""
 
 
 def measure(fast: bool) -> Part:
@@ -33,7 +33,7 @@ def measure(fast: bool) -> Part:
         deep = standard if fast else asyncio.run(run.record(replace(options, depth=Depth.DEEP), SEED))
     rows = [judged("a standard run's transcript", standard, repetitions)]
     if not fast:
-        rows.append(judged("a deep run's transcript", deep, repetitions))
+        rows.append(judged("a deep run's transcript", deep, 3))
     long = streams(standard, 2 if fast else STREAMS, 50 if fast else CHUNKS)
     rows.append(judged_streams(long, repetitions))
     rows += reading.rows(20 if fast else 100)

@@ -88,7 +88,8 @@ def test_the_floor_keeps_the_ways_of_reading_and_waiting(served):
 
 
 def test_generation_counts_bodies():
-    assert generation.valid(1, 6) == 6
+    assert generation.natural(1, 6) == 6
+    assert generation.unusual(1, 3) == 3
     assert generation.invalid(1, 1) > 20
     assert generation.flows(1, "quick") == 0
     assert generation.flows(1, "standard") > generation.invalid(1, 1)
