@@ -1,5 +1,8 @@
 """Sessions for developers: `nox` runs lint, types and tests; `nox -s conformance -- URL --model …` judges a server."""
 
+import os
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -84,3 +87,19 @@ def fuzz(session: nox.Session) -> None:
     """Fuzz the reader of event streams for a minute (or `-- -max_total_time=N`), from the streams in fixtures/sse."""
     session.install("-e", ".", "atheris")
     session.run("python", "tests/wire/fuzz_sse.py", *(session.posargs or ["-max_total_time=60"]))
+
+
+LLM_COMPLY = "llm-comply==0.5.0"
+"""Another suite that the benchmarks run on the same server, in an environment of its own."""
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the suite, beside the least possible and beside other tools; arguments go to `python -m tests.bench`."""
+    session.install("-e", ".[sdk,dev]")
+    apart = Path(session.create_tmp()) / "llm-comply"
+    program = apart / ("Scripts" if os.name == "nt" else "bin")
+    if not apart.exists():
+        session.run("python", "-m", "venv", str(apart))
+    session.run(str(program / "python"), "-m", "pip", "install", "-q", LLM_COMPLY, external=True)
+    session.run("python", "-m", "tests.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)
