@@ -131,14 +131,21 @@ def _notes(examples: int, found: Mapping[str, Found]) -> tuple[str, ...]:
 
 
 def _speed(examples: int, repetitions: int, fast: bool) -> tuple[list[Row], dict[str, Any]]:
-    """Rows and single figures: a standard run at the usual number of requests at a time, then a deep one at many."""
+    """Rows and single figures: a standard run at the usual number of requests at a time, then deep ones at many.
+
+    The last of them does what Schemathesis does, payloads and their refusals, without approvals, expiry, and the rest.
+    """
     rows, data = [], {}
-    ways = [(f"standard, {WORKERS} at a time", Depth.STANDARD, WORKERS, repetitions)]
+    ways: list[tuple[str, dict[str, Any], int, int]] = [
+        (f"standard, {WORKERS} at a time", {"depth": Depth.STANDARD}, WORKERS, repetitions)
+    ]
     if not fast:
-        ways.append((f"deep, {MANY} at a time", Depth.DEEP, MANY, 1))
+        ways.append((f"deep, {MANY} at a time", {"depth": Depth.DEEP}, MANY, 1))
+        payloads = {"depth": Depth.DEEP, "only": ("accept", "reject")}
+        ways.append((f"deep, payloads only, {MANY} at a time", payloads, MANY, repetitions))
     with server.served(LATENCY) as options:
-        for what, depth, workers, times in ways:
-            chosen = replace(options, depth=depth, concurrency=workers)
+        for what, how, workers, times in ways:
+            chosen = replace(options, concurrency=workers, **how)
             try:
                 turns = [
                     (_our_run(chosen, 300 + turn), _in_folder(_schemathesis(workers, examples, 300 + turn), options))

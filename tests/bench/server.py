@@ -58,7 +58,9 @@ def arguments(options: Options, seed: int, output: Path, *more: str) -> list[str
         *(*COMMAND, "run", options.url or "", "--model", options.model or ""),
         *("--approval-prompt", options.approval_prompt or "", "--expiring-prompt", options.expiring_prompt or ""),
         *("--wait-expiry", f"{options.wait_expiry:g}", "--concurrency", str(options.concurrency)),
-        *("--depth", str(options.depth), "--seed", str(seed), "--output", str(output), *more),
+        *("--depth", str(options.depth), "--seed", str(seed), "--output", str(output)),
+        *(("--only", ",".join(options.only)) if options.only else ()),
+        *more,
     ]
 
 
