@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from conformance.contract.classify import text_of
-from conformance.probes.flow import Flow, Phase, Send, encode, single
+from conformance.probes.flow import Compose, Flow, Phase, Send, encode, single
 from conformance.probes.plan import NATURAL, UNUSUAL, Plan
-from conformance.probes.rules import RAW_RULES, RULES
+from conformance.probes.rules import BY_ID, RAW_RULES, RULES, many_messages
 
 if TYPE_CHECKING:  # Hypothesis is slow to start, and not needed where nothing is generated
     from conformance.probes.strategies import Breach, Draws
@@ -25,6 +25,9 @@ PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "m
 STANDARD = (12, 4, 1)
 """Natural bodies, unusual ones, and rounds of breaches at standard depth."""
 DEEP = (120, 60, 11)
+LONG = (12, 500)
+"""Messages of the conversations in whose last but one a message is broken: a server may look at the first few only."""
+LONG_RULES = ("message-type", "role-enum", "content-type", "part-type")
 STREAMS = 2
 """Valid streams in a round, on which the breaches are made; beside them is one body that is no stream."""
 
@@ -40,6 +43,9 @@ def amounts(plan: Plan) -> tuple[int, int, int]:
     share = plan.examples // (3 * len(RULES))
     return (0, 0, 0) if plan.examples == 0 else (max(1, share * 6), max(1, share * 2), max(1, share))
 
+
+BROKEN_COVERS = ("reject", "stream", "error", "http")
+"""Areas that a broken body serves."""
 
 Write = Callable[[Any, str], bytes]
 """Octets of a body, under the name of a probe."""
@@ -183,6 +189,24 @@ def flows(plan: Plan) -> Iterator[Flow]:
     """One flow for each generated body."""
     for item in drawn(plan):
         yield flow(item, item.name)
+    if drawn(plan):
+        yield from long_conversations(plan)
+
+
+def long_conversations(plan: Plan) -> Iterator[Flow]:
+    """Breaches far down. They are what they are: there is nothing in them to shrink."""
+    for length in LONG:
+        for id_ in LONG_RULES:
+            rule, name = BY_ID[id_], f"generated-{id_}-last-of-{length}"
+            values = rule.values
+            valid = Compose(plan).body(name, messages=many_messages(length - 1, _last(plan, name)))
+            body = rule.apply(valid, values[plan.source(name).randrange(len(values))], length - 2)
+            send = Send(name, encode(body), twin=f"accept-{length}-messages", breach=id_)
+            yield single("reject", Phase.GENERATED, name, lambda _, send=send: send, covers=BROKEN_COVERS)  # type: ignore[misc]
+
+
+def _last(plan: Plan, name: str) -> Any:
+    return {"role": "user", "content": Compose(plan).ask(name)}
 
 
 def flow(item: Drawn, name: str, octets: bytes | None = None) -> Flow:
@@ -191,6 +215,6 @@ def flow(item: Drawn, name: str, octets: bytes | None = None) -> Flow:
     send = Send(
         name, item.octets(name) if octets is None else octets, twin=item.twin, breach=item.breach, served=served
     )
-    covers = ("accept", "error", "http") if served else ("reject", "stream", "error", "http")
+    covers = ("accept", "error", "http") if served else BROKEN_COVERS
     area = "accept" if served else "reject"
     return single(area, Phase.GENERATED, item.name, lambda _: send, covers=covers, served=served)

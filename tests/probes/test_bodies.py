@@ -20,12 +20,12 @@ from referencing import Registry, Resource
 
 from conformance.contract import schemas
 from conformance.contract.classify import CHAT, RESUME, Asked, Due, classify
-from conformance.probes import strategies
-from conformance.probes.flow import encode
+from conformance.probes import generated, strategies
+from conformance.probes.flow import Send, encode
 from conformance.probes.hostile import edges
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import FIXED_VALUES, fixed_values
-from conformance.probes.rules import MISSING, RAW_RULES, RESUME_RULES, RULES, Rule
+from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RESUME_RULES, RULES, Rule
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 PLAN = Plan(model=MODEL, seed=1)
@@ -208,6 +208,20 @@ def test_drawn_breach_breaks_one_thing(rule: Rule, data: st.DataObject) -> None:
     base = data.draw(st.sampled_from(["natural", "rich"]))
     bodies = strategies.natural_bodies(PLAN) if base == "natural" else strategies.rich_bodies(PLAN, stream=True)
     assert_single_breach(rule, data.draw(strategies.breaches(rule)).apply(data.draw(bodies)), CHAT)
+
+
+def test_breaches_far_down_break_one_thing() -> None:
+    made = {flow.name: next(flow.steps(1)) for flow in generated.long_conversations(PLAN)}
+    assert len(made) == len(generated.LONG) * len(generated.LONG_RULES)
+    for name, send in made.items():
+        assert isinstance(send, Send)
+        body = json.loads(send.body)
+        length = int(name.rpartition("-")[2])
+        assert len(body["messages"]) == length
+        found = schemas.errors("request", body)
+        assert len(found) == 1
+        assert found[0].pointer.startswith(f"/messages/{length - 2}")
+        assert_single_breach(BY_ID[send.breach or ""], body, CHAT)
 
 
 def keywords(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
