@@ -244,7 +244,7 @@ def test_junit_knows_requirement_level_and_area(world, conformance, pytester):
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(TOTAL), "1", "0")
     case = next(c for c in suite if c.get("name") == "stream.done")
     properties = {p.get("name"): p.get("value") for p in suite.find("properties")}
-    assert properties.items() >= {"stream.done": "MUST, source P", "verdict": "nonconformant (full scope)"}.items()
+    assert properties.items() >= {"stream.done": "MUST, source S", "verdict": "nonconformant (full scope)"}.items()
     assert len(properties) == TOTAL + 4
     assert (properties["target"], properties["model"], properties["seed"]) == (URL, MODEL, "7")
     assert "an event [DONE]" in case.find("failure").get("message")
