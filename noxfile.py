@@ -1,6 +1,7 @@
 """Sessions for developers: `nox` runs lint, types and tests; `nox -s conformance -- URL --model …` judges a server."""
 
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -80,6 +81,25 @@ def misbehaving(session: nox.Session) -> None:
     """Servers that hang, flood and lie, the large ones too; writes the table reports/misbehaving.md."""
     session.install("-e", ".[sdk,dev]")
     session.run("pytest", "tests/misbehaving", *session.posargs, env={"KITEMESH_MISBEHAVING": "reports/misbehaving.md"})
+
+
+@nox.session
+def example(session: nox.Session) -> None:
+    """Make reports/example anew: a failing and a passing run, and pictures of their reports. Needs Chromium."""
+    session.install("-e", ".[sdk]")
+    session.run("python", "tests/example/refresh.py")
+
+
+@nox.session
+def accessibility(session: nox.Session) -> None:
+    """Run axe-core on the reports in reports/example. Needs Chromium and npm, which fetches axe-core."""
+    if shutil.which("npm") is None:
+        session.error("npm is needed for this and was not found; install Node.js with it.")
+    elsewhere = Path(session.create_tmp()).resolve()
+    npm = ("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    session.run(*npm, f"--prefix={elsewhere}", "axe-core@4", external=True)
+    axe = elsewhere / "node_modules" / "axe-core" / "axe.min.js"
+    session.run("python", "tests/example/accessibility.py", str(axe))
 
 
 @nox.session(python="3.11")

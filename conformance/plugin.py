@@ -34,6 +34,8 @@ UNFINISHED = ".unfinished-"
 """Start of a directory's name in which pytest leaves its reports until `kitemesh-conformance run` moves them up."""
 
 _OURS = "kitemesh-conformance-session"
+_TOLD = "kitemesh_requirement"
+"""Attribute of a test's report."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -120,13 +122,6 @@ class RequirementItem(pytest.Item):
         self.line = line
         self.conformance = conformance
         self.extra_keyword_matches.update({requirement.area, requirement.level.value})
-        self.user_properties += [
-            ("requirement", requirement.id),
-            ("level", requirement.level.value),
-            ("area", requirement.area),
-            ("source", ", ".join(requirement.sources)),
-            ("statement", requirement.statement),
-        ]
 
     def setup(self) -> None:
         """Tell a failure of the suite apart from one of the target: pytest's "error"."""
@@ -280,6 +275,7 @@ class Conformance:
             return
         try:
             self._record(chosen)
+            self._tell_junit(session.config, chosen)
         except KeyboardInterrupt as interrupt:
             self.failure = interrupt
             raise
@@ -303,6 +299,26 @@ class Conformance:
             except OSError as error:
                 self.unwritten = error
 
+    def _tell_junit(self, config: pytest.Config, chosen: Sequence[Requirement]) -> None:
+        """Give junit.xml the run's data and each requirement's level, as properties of the whole suite of tests."""
+        from _pytest.junitxml import xml_key
+
+        from conformance.report.account import target_model, target_url
+
+        junit = config.stash.get(xml_key, None)
+        if junit is None or self.report is None:
+            return
+        verdict = self.report.verdict
+        told = {
+            "verdict": f"{verdict.conclusion.value} ({verdict.scope} scope)",
+            "target": target_url(self.report) or "unknown",
+            "model": target_model(self.report) or "unknown",
+            "seed": str(self.report.seed),
+            **{one.id: f"{one.level.value}, source {', '.join(one.sources)}" for one in chosen},
+        }
+        for name, value in told.items():
+            junit.add_global_property(name, _shown(value))
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -311,6 +327,8 @@ class Conformance:
         report = yield
         if not isinstance(item, RequirementItem):
             return report
+        # Not as user properties: in junit.xml these would stand in a test case, where its schema allows none.
+        setattr(report, _TOLD, item.requirement)
         error = call.excinfo.value if call.excinfo else None
         if isinstance(error, pytest.skip.Exception):
             report.longrepr = (item.path.name, item.line + 1, f"Skipped: {error.msg}")
@@ -331,7 +349,7 @@ class Conformance:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note that a test failed which is none of ours."""
-        if report.failed and not _properties(report):
+        if report.failed and _requirement(report) is None:
             self._others_failed = True
 
     @pytest.hookimpl(trylast=True)
@@ -409,10 +427,11 @@ class Conformance:
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_row(self, report: Any, cells: list[str]) -> None:
         """Fill them; for a test that is none of ours they stay empty."""
-        known = _properties(report)
+        known = _requirement(report)
+        told = (known.statement, known.level.value, ", ".join(known.sources)) if known else ("", "", "")
         cells[2:2] = [
-            f'<td class="col-{name}">{escape(str(known.get(key, "")))}</td>'
-            for name, key in (("requirement", "statement"), ("level", "level"), ("source", "source"))
+            f'<td class="col-{name}">{escape(text)}</td>'
+            for name, text in zip(("requirement", "level", "source"), told, strict=True)
         ]
 
 
@@ -472,7 +491,6 @@ def _lines(path: Path) -> dict[str, int]:
     return found
 
 
-def _properties(report: Any) -> dict[str, object]:
-    """What a report of one of our items says of its requirement; empty for any other."""
-    known = dict(getattr(report, "user_properties", ()))
-    return known if {"requirement", "level", "area"} <= known.keys() else {}
+def _requirement(report: Any) -> Requirement | None:
+    """The requirement that a report of one of our items speaks of; None for any other."""
+    return getattr(report, _TOLD, None)

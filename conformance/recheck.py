@@ -19,7 +19,7 @@ from conformance.checks.finding import Finding
 from conformance.probes.flow import AGAIN, SMALLER, WHIMS, Flow, Phase
 from conformance.probes.generated import Drawn, drawn, flow
 from conformance.probes.plan import Plan
-from conformance.wire.exchange import TIMED_OUT, Exchange, Transcript
+from conformance.wire.exchange import TIMED_OUT, Exchange, ProbeNote, Transcript
 from conformance.wire.recorder import Recorder
 
 FIXED_AGAIN = 8
@@ -83,8 +83,13 @@ class Recheck:
         again = [one for one in chosen if one.name in failed]
         for one in [one for one in again if one.phase is not Phase.GENERATED][:FIXED_AGAIN]:
             await self.recorder.together([one], AGAIN)
+        # What shows nothing but faults that fixed probes show as well can wait: it is not shrunk.
+        fixed = _broken_by_fixed(seen, notes)
+        telling = {notes[f.exchange].flow for f in seen if f.exchange in notes and f.requirement not in fixed}
+        generated = [one for one in again if one.phase is Phase.GENERATED]
+        generated.sort(key=lambda one: one.name not in telling)
         # Each of these is one request, which cannot disturb another: that is what they were made for.
-        await self.recorder.together([one for one in again if one.phase is Phase.GENERATED][:GENERATED_AGAIN], AGAIN)
+        await self.recorder.together(generated[:GENERATED_AGAIN], AGAIN)
         if again:
             await self._shrink()
 
@@ -101,8 +106,7 @@ class Recheck:
         twice = {exchange.note.probe for exchange in exchanges.values() if exchange.note.round == AGAIN}
         items = {item.name: item for item in drawn(self.plan) if item.name in twice}
         findings = [f for f in self.judging.findings(self._transcript()) if f.exchange in exchanges]
-        phases = (Phase.GENERATED, Phase.REPLAY)
-        fixed = {f.requirement for f in findings if exchanges[f.exchange].note.phase not in phases}
+        fixed = _broken_by_fixed(findings, {name: exchange.note for name, exchange in exchanges.items()})
         found: dict[tuple[str, str], Drawn] = {}
         for finding in findings:
             exchange = exchanges[finding.exchange]
@@ -147,3 +151,9 @@ class Recheck:
 
     def _transcript(self, exchanges: Sequence[Exchange] | None = None) -> Transcript:
         return Transcript(tuple(self.recorder.exchanges if exchanges is None else exchanges), self.kept)
+
+
+def _broken_by_fixed(findings: Iterable[Finding], notes: Mapping[str, ProbeNote]) -> set[str]:
+    """The requirements that fixed probes break."""
+    drawn_in = (Phase.GENERATED, Phase.REPLAY)
+    return {f.requirement for f in findings if f.exchange in notes and notes[f.exchange].phase not in drawn_in}

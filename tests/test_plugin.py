@@ -243,8 +243,10 @@ def test_junit_knows_requirement_level_and_area(world, conformance, pytester):
     suite = ElementTree.parse(pytester.path / "junit.xml").getroot().find("testsuite")
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(TOTAL), "1", "0")
     case = next(c for c in suite if c.get("name") == "stream.done")
-    properties = {p.get("name"): p.get("value") for p in case.iter("property")}
-    assert properties.items() >= {"requirement": "stream.done", "level": "MUST", "area": "stream"}.items()
+    properties = {p.get("name"): p.get("value") for p in suite.find("properties")}
+    assert properties.items() >= {"stream.done": "MUST, source S", "verdict": "nonconformant (full scope)"}.items()
+    assert len(properties) == TOTAL + 4
+    assert (properties["target"], properties["model"], properties["seed"]) == (URL, MODEL, "7")
     assert "an event [DONE]" in case.find("failure").get("message")
     skipped = next(c for c in suite if c.get("name") == "resume.expired").find("skipped")
     assert skipped.get("message") == "not-exercised: no leave to wait"

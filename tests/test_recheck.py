@@ -18,6 +18,7 @@ from conformance.probes.vectors import loads
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.faults import by_id
+from conformance.reference.faults.making import together
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.report.vectors import vectors
@@ -27,9 +28,9 @@ SETTINGS = Settings(token_interval=0.0)
 AREAS = ("accept", "reject")
 
 
-def recorded(behaviour: Behaviour, **options: Any) -> run.Report:
+def recorded(behaviour: Behaviour, areas: tuple[str, ...] = AREAS, **options: Any) -> run.Report:
     with in_thread(create_app(SETTINGS, behaviour)) as url:
-        told = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], only=AREAS, **options).checked()
+        told = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], only=areas, **options).checked()
         transcript = asyncio.run(run.record(told, 7, patience=0.1))
     return run.judge(transcript)
 
@@ -65,6 +66,15 @@ def test_several_faults_are_all_told_each_with_its_smallest_body() -> None:
     kinds = {f.exchange.split("-stream")[0].split("-json")[0] for f, _ in found}
     assert any(kind.startswith("generated-mode") for kind in kinds)
     assert any(kind.startswith("generated-content") for kind in kinds)
+
+
+def test_a_fault_that_many_bodies_show_keeps_no_other_from_being_shrunk() -> None:
+    both = together(by_id("rich-temperature-accepted").behaviour, by_id("error-code-integer").behaviour)
+    report = recorded(both, (*AREAS, "error"))
+    # All refusals break error.schema, more bodies than are sent again; fixed probes show it as well.
+    generated = {f.exchange for f in report.verdict["error.schema"].findings if f.exchange.startswith("generated-")}
+    assert len(generated) > recheck.GENERATED_AGAIN
+    assert any(finding.shrunk_from for finding, _ in findings(report, "reject.generated"))
 
 
 def test_a_transcript_that_is_judged_again_says_the_same_of_smaller_bodies() -> None:

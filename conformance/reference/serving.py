@@ -56,13 +56,14 @@ class Connection(H11Protocol):
 
 
 @contextmanager
-def in_thread(app: ASGIApp) -> Iterator[str]:
-    """Serve an application on a free port of loopback while the context lasts; gives the base URL.
+def in_thread(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve an application on a port of loopback, by default a free one, while the context lasts; gives the base URL.
 
     Raises:
+        OSError: the port is taken.
         RuntimeError: it did not start.
     """
-    with _listener(0) as listener:
+    with _listener(port) as listener:
         server = _uvicorn(app)
         thread = threading.Thread(target=server.run, args=([listener],), name="reference-server", daemon=True)
         thread.start()

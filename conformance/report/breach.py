@@ -46,8 +46,8 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange]) -> Iterat
 
 
 def shown_findings(outcome: Outcome) -> tuple[tuple[Finding, ...], int]:
-    """The findings to show, steady ones first, and how many are left out."""
-    ordered = sorted(outcome.findings, key=lambda finding: finding.intermittent)
+    """The findings to show, steady ones and smallest bodies first, and how many are left out."""
+    ordered = sorted(outcome.findings, key=lambda finding: (finding.intermittent, not finding.shrunk_from))
     return tuple(ordered[:SHOWN]), max(0, len(ordered) - SHOWN)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from conformance import __version__
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Finding
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
+from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.report import latency, octets, tally, timeline
 from conformance.report.account import Account, target_model, target_url
 from conformance.report.curl import curl
@@ -81,6 +82,12 @@ class Sign(NamedTuple):
     symbol: str
 
 
+KNOWN = Sign("left_out", "known", "–")
+NEW = Sign("failed", "new", "✕")
+STALE = Sign("warned", "stale", "!")
+EXPIRED = Sign("warned", "expired", "!")
+_ROWS = 50
+"""Of the gate's table."""
 PASSED = Sign("passed", "passed", "✓")
 FAILED = Sign("failed", "failed", "✕")
 WARNED = Sign("warned", "warning", "!")
@@ -164,6 +171,19 @@ class Broken:
     """Exchanges that show it as well, the first of them."""
     left: int
     """Findings that are neither shown nor named."""
+    accepted: str
+    """Why the baseline accepts it; empty where it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """What the baseline says of one failure, or what it lacks."""
+
+    sign: Sign
+    requirement: str
+    finding: str
+    """Keys of the findings that are meant; empty: all of them."""
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +230,7 @@ def _render(account: Account, evidence: Evidence, bounds: Bounds, files: Mapping
     areas, total = _areas(account), tally.total(verdict)
     failed = tally.broken(verdict)
     readings = timeline.streams(evidence)
+    gate_rows = [*_gate_rows(account.gate)] if account.gate.baseline else []
     return _ENVIRONMENT.get_template("report.html.j2").render(
         account=account,
         verdict=verdict,
@@ -225,7 +246,11 @@ def _render(account: Account, evidence: Evidence, bounds: Bounds, files: Mapping
             for (state, why), outcomes in tally.unjudged(verdict).items()
         ],
         errors=tally.errors(verdict),
-        broken=_broken(failed, evidence, bounds, set(account.options.recorded().get("headers", ()))),
+        known=KNOWN,
+        broken=_broken(failed, account, evidence, bounds),
+        failed={outcome.requirement.id for outcome in failed},
+        gate_rows=gate_rows[:_ROWS],
+        more_gate_rows=len(gate_rows[_ROWS:]),
         sources=SOURCES,
         streams=len(readings),
         timelines=timeline.timelines(readings, (f for o in failed for f in o.findings), bounds.streams),
@@ -281,6 +306,22 @@ def _facts(account: Account) -> list[tuple[str, str]]:
     ]
 
 
+def _gate_rows(gate: Gate) -> Iterator[GateRow]:
+    """What asks for something first."""
+    for failure in gate.new:
+        yield GateRow(
+            NEW, failure.requirement, "; ".join(failure.findings[:3]), "The baseline does not know it: mend it."
+        )
+    for entry in gate.expired:
+        yield GateRow(EXPIRED, entry.requirement, entry.finding or "", expired_sentence(entry))
+    for entry in gate.stale:
+        yield GateRow(STALE, entry.requirement, entry.finding or "", stale_sentence(entry))
+    for entry in gate.known:
+        told = [entry.reason, *([f"owner: {entry.owner}"] if entry.owner else [])]
+        told += [f"accepted until {entry.expires}"] if entry.expires else []
+        yield GateRow(KNOWN, entry.requirement, entry.finding or "", "; ".join(told))
+
+
 _TOLD_APART = frozenset({"url", "model", "depth", "seed"})
 
 
@@ -300,7 +341,8 @@ def _moment(seconds: float) -> str:
 # --- findings
 
 
-def _broken(failed: Sequence[Outcome], evidence: Evidence, bounds: Bounds, secret: set[str]) -> list[Broken]:
+def _broken(failed: Sequence[Outcome], account: Account, evidence: Evidence, bounds: Bounds) -> list[Broken]:
+    secret = set(account.options.recorded().get("headers", ()))
     each = max(1, min(bounds.findings, bounds.in_all // max(len(failed), 1)))
     body = min(bounds.body, bounds.bodies // max(2 * each * len(failed), 1))
     broken = []
@@ -308,16 +350,19 @@ def _broken(failed: Sequence[Outcome], evidence: Evidence, bounds: Bounds, secre
         chosen, rest = _chosen(outcome.findings, each)
         shown = tuple(_shown(f, evidence.by_name.get(f.exchange), bounds, body, secret) for f in chosen)
         others = tuple(dict.fromkeys(excerpt(f.exchange, 80) for f in rest[:_NAMED]))
-        broken.append(Broken(outcome, sign_of(outcome), shown, others, len(rest[_NAMED:])))
+        accepted = account.gate.reason(outcome.requirement.id) or ""
+        broken.append(Broken(outcome, sign_of(outcome), shown, others, len(rest[_NAMED:]), accepted))
     return broken
 
 
 def _chosen(findings: Sequence[Finding], most: int) -> tuple[list[Finding], list[Finding]]:
-    """The findings to show, and the rest: one of each kind, steady ones first, and two where there is but one kind.
+    """The findings to show, and the rest: one of each kind, and two where there is but one kind.
+
+    Steady ones come first, and of these the ones with the smallest bodies.
 
     What differs in numbers only, such as the event in which it was seen, is of one kind.
     """
-    ordered = sorted(findings, key=lambda finding: finding.intermittent)
+    ordered = sorted(findings, key=lambda finding: (finding.intermittent, not finding.shrunk_from))
     kinds: dict[tuple[str, str, str], int] = {}
     for index, finding in enumerate(ordered):
         kinds.setdefault((finding.message, finding.expected, re.sub(r"\d+", "", finding.place)), index)
@@ -453,6 +498,13 @@ def _prose(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(s) if n % 2 else s for n, s in enumerate(spans))
 
 
+def _linked(text: str, ids: Collection[str]) -> Markup:
+    """A sentence in which the names of broken requirements lead to their findings."""
+    words = re.split(r"([a-z]+\.[a-z0-9-]+)", octets.lines(text))
+    link = Markup('<a href="#broken-{0}">{0}</a>')
+    return Markup("").join(link.format(word) if word in ids else word for word in words)
+
+
 def _scale(seconds: float) -> str:
     """A time on a scale: `20 ms`, `2 s`."""
     return f"{seconds * 1000:g} ms" if seconds < 0.999 else f"{seconds:g} s"
@@ -467,6 +519,7 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters["prose"] = _prose
+_ENVIRONMENT.filters["linked"] = _linked
 _ENVIRONMENT.filters["duration"] = timeline.duration
 _ENVIRONMENT.filters["excerpt"] = excerpt
 _ENVIRONMENT.filters["scale"] = _scale

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from html.parser import HTMLParser
 
@@ -15,6 +16,8 @@ from made_up import MODEL, NASTY, URL, exchange, finding, report
 from conformance.checks.evidence import Evidence
 from conformance.checks.finding import Finding, Judged
 from conformance.contract.catalogue import Level, load
+from conformance.gate import baseline
+from conformance.gate.baseline import Entry
 from conformance.options import Options
 from conformance.report import files, html, latency, octets, timeline
 from conformance.report.offence import offence
@@ -499,3 +502,77 @@ def test_text_has_contrast_in_light_and_dark():
         for fg, bg in pairs:
             lighter, darker = sorted((_luminance(scheme[fg]), _luminance(scheme[bg])), reverse=True)
             assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (fg, bg)
+
+
+# --- the gate
+
+
+def gated(tmp_path, *entries, **world):
+    path = tmp_path / "known.toml"
+    path.write_text(baseline.dumps(entries), encoding="utf-8")
+    options = Options(url=URL, model=MODEL, token="km_t", baseline=str(path))
+    text = html.page(report(options, **world))
+    return text, Page(text)
+
+
+def test_the_gate_tells_what_is_new_known_stale_and_expired(tmp_path):
+    entries = (
+        Entry("stream.done", "TICKET-17", owner="chat team", expires=date(2027, 1, 31)),
+        Entry("http.json", "TICKET-18"),
+        Entry("chunk.schema", "TICKET-19", expires=date(2026, 1, 31)),
+    )
+    broken = {"stream.done": 1, "chunk.schema": 1, "error.schema": 1}
+    text, page = gated(tmp_path, *entries, broken=broken)
+    assert page.problems == []
+    table = re.search(r'<table class="gate">.*?</table>', text, re.S)[0]
+    rows = [" ".join(Page(row).text.split()) for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)]
+    assert [row.split()[1] for row in rows[1:]] == ["new", "expired", "stale", "known"]
+    assert rows[1].startswith("✕ new error.schema")
+    assert "chunk.schema expired after 2026-01-31" in rows[2]
+    assert "http.json fails, but it was judged and does not: remove the entry" in rows[3]
+    assert "TICKET-17; owner: chat team; accepted until 2027-01-31" in rows[4]
+    assert 'href="#broken-stream.done">stream.done</a>' in table
+    assert 'href="#req-http.json">http.json</a>' in table
+
+
+def test_a_known_failure_is_marked_where_it_is_told(tmp_path):
+    text, _ = gated(tmp_path, Entry("stream.done", "TICKET-17"), broken={"stream.done": 1, "http.json": 1})
+    known = [
+        re.search(r'id="broken-([^"]+)', part)[1] for part in text.split("<h3 ")[1:] if "known</span>" in part[:500]
+    ]
+    assert known == ["stream.done"]
+    assert "<dt>Accepted</dt><dd>TICKET-17</dd>" in text
+
+
+def test_a_hostile_baseline_is_inert_and_bounded(tmp_path):
+    nasty = f"{OTHER_NASTY} {NASTY}".replace("\ud800", "")
+    entries = [Entry(r.id, nasty, owner=nasty) for r in load()]
+    text, page = gated(tmp_path, *entries, broken={r.id: 1 for r in load()})
+    assert page.problems == []
+    assert page.tags["script"] == page.tags["img"] == 0
+    assert "7*7" in text  # no template was made of it
+    assert len(text.encode()) < html.LARGEST
+
+
+def test_without_a_baseline_there_is_no_gate():
+    text, page = world("nonconformant")
+    assert "gate" not in page.ids
+    assert 'class="gate"' not in text
+
+
+def test_the_sentence_leads_to_what_is_broken():
+    text, _ = world("nonconformant")
+    sentence = re.search(r'<p class="sentence">(.*?)</p>', text)[1]
+    assert re.findall(r'<a href="#broken-([^"]+)">\1</a>', sentence) == ["stream.done", "chunk.schema"]
+
+
+def test_the_smallest_body_is_shown_first():
+    small = finding("reject.generated", place="status", exchange="small", shrunk_from="larger")
+    findings = [
+        finding("reject.generated", place="status", exchange="large"),
+        replace(small, exchange="unsteady", intermittent=True),
+        small,
+    ]
+    text = html.page(judged([], findings))
+    places = re.findall(r'<dt>Place</dt><dd>status, in <span class="exchange">([^<]+)', text)
+    assert places[:2] == ["small", "large"]
