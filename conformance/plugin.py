@@ -41,7 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     from conformance.flags import FLAGS
 
     group = parser.getgroup("kitemesh-conformance", "conformance of a KiteMesh-compatible server")
-    group.addoption("--target-url", metavar="URL", help="Judge the server at this base URL.")
+    group.addoption(
+        "--target-url",
+        metavar="URL-or-NAME",
+        help="Judge the server at this base URL, or of this name in conformance.toml.",
+    )
     group.addoption("--target-reference", action="store_true", help="Judge the embedded reference server.")
     for flag in FLAGS:
         text = f"{flag.help.replace('%', '%%')} Or {flag.variable}."
@@ -51,8 +55,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                 group.addoption(name, action="store_true", help=text)
             case "list" | "header":
                 group.addoption(name, action="append", metavar=flag.metavar, default=[], help=text)
-            case "text":
+            case _:
                 group.addoption(name, metavar=flag.metavar, help=text)
+    group.addoption("--target-config", metavar="FILE", help="Read this instead of conformance.toml.")
     group.addoption(
         "--conformance-output",
         metavar="DIR",
@@ -65,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     url = config.getoption("target_url")
     if config.pluginmanager.has_plugin(_OURS) or not (url or config.getoption("target_reference")):
         return
+    from conformance import config as configuration
     from conformance import flags
     from conformance.options import UsageError
     from conformance.report import files
@@ -79,7 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
         environ.pop("KITEMESH_URL", None)
     output = config.getoption("conformance_output")
     try:
-        options = flags.options(url, given, environ)
+        file = configuration.find(config.getoption("target_config"), environ)
+        options = configuration.options(url, given, environ, file)
         selected_ids(options)
         known_failures(options)
         if output:
