@@ -1,4 +1,4 @@
-"""The command line: `kitemesh-conformance run`, `judge`, `serve`, `prove`, `explain`, `requirements`.
+"""The command line: `kitemesh-conformance run`, `judge`, `compare`, `serve`, `prove`, `explain`, `config` and others.
 
 A thin face: it turns arguments into values, calls, shows, and gives the exit code. Whatever goes wrong becomes one
 sentence on standard error. Everything heavy is imported where it is used, so that `--help` is quick.
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from conformance import __version__
-from conformance.flags import FLAGS, Flag, names, options
+from conformance import __version__, completion, manual
+from conformance.flags import FLAGS, OUTPUT, Flag, names
 from conformance.options import Options, UsageError
 
 if TYPE_CHECKING:
@@ -109,71 +109,93 @@ def group() -> None:
       kitemesh-conformance run                     try it on the reference server
       export KITEMESH_TOKEN=km_…                   your own token
       kitemesh-conformance run https://api.example.com/v1 --model group:<uuid>
-
-    \b
-    Exit codes: 0 conformant (or failing only as --baseline knows), 1 not,
-    2 interrupted (Ctrl-C, SIGTERM; what was done is reported), 3 the suite
-    failed, 4 wrong usage (nothing was sent), 6 inconclusive.
+    Exit codes: 0 conformant (known failures aside), 1 not, 2 interrupted, 3 the
+    suite failed, 4 wrong usage (nothing was sent), 6 inconclusive.
     """
 
 
-def _flag(flag: Flag) -> Callable[[_Command], _Command]:
-    declared: dict[str, Any] = {"help": flag.help}
+def _flag(flag: Flag, *, hidden: bool = False) -> Callable[[_Command], _Command]:
+    declared: dict[str, Any] = {"help": flag.help, "hidden": hidden, "cls": manual.Option, "topic": flag.topic}
     match flag.kind:
         case "switch":
             declared["is_flag"] = True
         case "list" | "header":
             declared |= {"multiple": True, "metavar": flag.metavar}
-        case "text":
+        case "file":
+            declared |= {
+                "type": click.Path(),
+                "metavar": flag.metavar,
+            }  # for the shell's completion; nothing is checked
+        case _:
             declared["metavar"] = flag.metavar
+    if flag.choices:
+        declared["shell_complete"] = completion.words(flag.choices)
+    elif flag.kind == "list":
+        declared["shell_complete"] = completion.requirements
     return click.option(f"--{flag.name}", flag.key, **declared)
 
 
-def _flags(wanted: Sequence[str] | None = None) -> Callable[[_Command], _Command]:
+def _flags(wanted: Sequence[str] | None = None, *, hidden: bool = False) -> Callable[[_Command], _Command]:
     """The options of the table, those with the given names or all, in the table's order."""
 
     def decorate(command: _Command) -> _Command:
         for flag in reversed(FLAGS):
             if wanted is None or flag.name in wanted:
-                command = _flag(flag)(command)
+                command = _flag(flag, hidden=hidden)(command)
         return command
 
     return decorate
 
 
-_write_baseline = click.option("--write-baseline", metavar="FILE", help="Write what fails as a baseline.")
+def _option(name: str, help: str, *, topic: str = "", **rest: Any) -> Callable[[_Command], _Command]:
+    return click.option(name, cls=manual.Option, topic=topic, help=help, **rest)
+
+
+_write_baseline = _option(
+    "--write-baseline", "Write what fails as a baseline.", topic="What is judged", metavar="FILE", type=click.Path()
+)
+_config = _option("--config", "Read this, not conformance.toml.", topic="Target", metavar="FILE", type=click.Path())
+_target = click.argument("url", required=False, metavar="[URL|TARGET]", shell_complete=completion.targets)
 _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where the suite fails.")
 
 
-@group.command(context_settings=_SCREEN, short_help="Record and judge a server (or the reference server).")
-@click.argument("url", required=False)
+@group.command(
+    cls=manual.Command, context_settings=_SCREEN, short_help="Record and judge a server (or the reference server)."
+)
+@_target
 @_flags()
-@click.option("--output", metavar="DIR", help="Directory for the reports [reports].")
-@click.option("--plan", is_flag=True, help="Say what would be sent, and send nothing.")
 @_write_baseline
+@_flag(OUTPUT)
+@_config
+@_option("--plan", "Say what would be sent, and send nothing.", topic="Limits and reports", is_flag=True)
+@manual.help_all
 @_debug
-def run(url: str | None, output: str | None, plan: bool, write_baseline: str | None, **given: Any) -> int:
-    """Record and judge the server at URL; without URL, the embedded reference server.
+def run(
+    url: str | None, config: str | None, output: str | None, plan: bool, write_baseline: str | None, **given: Any
+) -> int:
+    """Record and judge the server at URL, or a TARGET that conformance.toml
+    names; without either, the embedded reference server.
 
-    The token comes from KITEMESH_TOKEN. Each option can be set by a variable too:
-    --max-credits by KITEMESH_MAX_CREDITS, and so on. For --only and --skip names
-    see: kitemesh-conformance requirements.
+    The token comes from KITEMESH_TOKEN. Each option can be set by a variable too
+    (KITEMESH_MAX_CREDITS) and in conformance.toml: see config show --help.
 
     \b
     Example:
       kitemesh-conformance run https://api.example.com/v1 --model group:<uuid> \\
         --approval-prompt 'Create a ticket, please.' --max-credits 200
     """
+    from conformance import config as configuration
     from conformance.run import known_failures, selected_ids
 
-    chosen = options(url, given, os.environ)
+    file = configuration.find(config, os.environ)
+    chosen = configuration.options(url, given, os.environ, file)
     selected_ids(chosen)
     known = known_failures(chosen)
     _may_write(write_baseline, known)
     if plan:
         _show_plan(chosen)
         return OK
-    directory = Path(output or os.environ.get("KITEMESH_OUTPUT") or "reports")
+    directory = Path(configuration.output(output, os.environ, file.target(url, os.environ)).value)
     _prepare(directory)
     session = _pytest_session(chosen, directory)
     if session.report is None:
@@ -326,10 +348,10 @@ def _show(report: Report, written: Sequence[Path]) -> None:
 
 
 @group.command(context_settings=_SCREEN, short_help="Judge recorded transcripts, without a network.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE.har…")
+@click.argument("files", nargs=-1, required=True, metavar="FILE.har…", type=click.Path())
 @_flags(("only", "skip", "strict", "baseline"))
-@click.option("--output", metavar="DIR", help="Write the reports here (of one FILE).")
-@click.option("--against", metavar="FILE", help="Confirm or deny this results.json.")
+@click.option("--output", metavar="DIR", type=click.Path(), help="Write the reports here (of one FILE).")
+@click.option("--against", metavar="FILE", type=click.Path(), help="Confirm or deny this results.json.")
 @_write_baseline
 @_debug
 def judge(
@@ -443,8 +465,8 @@ def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
 
 
 @group.command(context_settings=_SCREEN, short_help="Compare two runs: what broke, what was mended.")
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.argument("old", metavar="OLD", type=click.Path())
+@click.argument("new", metavar="NEW", type=click.Path())
 @click.option(
     "--format", "form", type=click.Choice(["terminal", "markdown", "json"]), default="terminal", help="[terminal]"
 )
@@ -493,8 +515,8 @@ def _document(name: str) -> dict[str, Any]:
 
 @group.command(context_settings=_SCREEN)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on loopback [any free one].")
-@click.option("--fault", metavar="ID", help="Break one requirement, in this way.")
-@click.option("--liberty", metavar="ID", help="Differ, legitimately, in this way.")
+@click.option("--fault", metavar="ID", shell_complete=completion.faults, help="Break one requirement, in this way.")
+@click.option("--liberty", metavar="ID", shell_complete=completion.liberties, help="Differ, legitimately, in this way.")
 @_debug
 def serve(port: int, fault: str | None, liberty: str | None) -> int:
     """Run the reference server in the foreground, until Ctrl-C.
@@ -502,7 +524,7 @@ def serve(port: int, fault: str | None, liberty: str | None) -> int:
     \b
     Example:
       kitemesh-conformance serve --port 8080
-      kitemesh-conformance serve --port 8080 --fault done-missing
+      kitemesh-conformance serve --port 8080 --fault stream-done-absent
     """
     from conformance.prove import behaviour
     from conformance.reference.app import create_app
@@ -529,7 +551,13 @@ def serve(port: int, fault: str | None, liberty: str | None) -> int:
 
 
 @group.command(context_settings=_SCREEN, short_help="Prove the suite on servers with known faults.")
-@click.option("--only", multiple=True, metavar="ID,…", help="These faults, liberties, requirements or areas only.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="ID,…",
+    shell_complete=completion.requirements,
+    help="These faults, liberties, requirements or areas only.",
+)
 @click.option("--all", "everything", is_flag=True, help="Every fault and every liberty, not a choice of them.")
 @click.option("--output", metavar="DIR", help="Write prove.json and prove.md here.")
 @click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Draw these random choices [1].")
@@ -592,7 +620,7 @@ def prove(
 
 
 @group.command(context_settings=_SCREEN, short_help="Explain a requirement, with an example.")
-@click.argument("requirement", metavar="ID")
+@click.argument("requirement", metavar="ID", shell_complete=completion.ids)
 @_debug
 def explain(requirement: str) -> int:
     """Say what a requirement asks for and why, what proves its check, and show it.
@@ -615,7 +643,7 @@ def explain(requirement: str) -> int:
 
 
 @group.command(context_settings=_SCREEN, short_help="List the catalogue.")
-@click.argument("patterns", nargs=-1, metavar="[ID-or-area]…")
+@click.argument("patterns", nargs=-1, metavar="[ID-or-area]…", shell_complete=completion.requirements)
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="[text]")
 @_debug
 def requirements(patterns: tuple[str, ...], form: str) -> int:
@@ -634,6 +662,68 @@ def requirements(patterns: tuple[str, ...], form: str) -> int:
     except UnknownRequirement as error:
         raise UsageError(str(error)) from None
     click.echo(listing.FORMS[form](catalogue, chosen), nl=False)
+    return OK
+
+
+@group.group(context_settings=_SCREEN, no_args_is_help=True)
+def config() -> None:
+    """Show what a run is told, and where each value comes from.
+
+    \b
+    Example of conformance.toml:
+      depth = "quick"                    # of every run that is started here
+      [targets.staging]                  # kitemesh-conformance run staging
+      url = "https://staging.example.com/v1"
+      model = "group:<uuid>"
+      token-env = "STAGING_TOKEN"        # never the token itself
+    """
+
+
+@config.command(context_settings=_SCREEN, short_help="Every option of a run, and where it comes from.")
+@_target
+@_flags(hidden=True)
+@_flag(OUTPUT, hidden=True)
+@_config
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="[text]")
+@_debug
+def show(url: str | None, config: str | None, form: str, **given: Any) -> int:
+    """Show each option as a run of TARGET (or URL) would take it, and where it comes
+    from: the command line, a variable, conformance.toml, or the default.
+
+    Takes the options of run too. Nothing is sent, and no token is shown. What a
+    run would refuse is told on standard error, with exit code 4.
+
+    \b
+    Example:
+      kitemesh-conformance config show staging --depth quick
+    """
+    from conformance import config as configuration
+    from conformance import origins
+    from conformance.options import base_url
+
+    file = configuration.find(config, os.environ)
+    target = file.target(url, os.environ)
+    if target.url:
+        base_url(target.url.value)  # first: it may hold a password
+    click.echo(origins.FORMS[form](target, origins.rows(target, given, os.environ), file), nl=False)
+    configuration.options(url, given, os.environ, file)
+    return OK
+
+
+@config.command(context_settings=_SCREEN, short_help="The JSON Schema of conformance.toml.")
+@_debug
+def schema() -> int:
+    """Print the JSON Schema of conformance.toml, for an editor that completes it.
+
+    \b
+    Example:
+      kitemesh-conformance config schema > config.schema.json
+    """
+    import json
+
+    from conformance import config as configuration
+
+    click.echo(json.dumps(configuration.schema(), indent=2, ensure_ascii=False))
     return OK
 
 

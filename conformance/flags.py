@@ -1,7 +1,8 @@
 """Every option of a run, once: its flag, its environment variable, its help, and how its text becomes a value.
 
-The command line and the pytest plugin both build their flags from this table, so that they cannot drift apart. What was
-given wins over the environment; the environment wins over the default.
+The command line, the pytest plugin and `conformance.toml` all build on this table, so that they cannot drift apart. A
+value comes from the first layer that has it: what was given, the environment, then whatever layers a file adds; where
+none has, from the default in `Options`. Each value knows where it came from.
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance.options import Depth, Options, UsageError
+from conformance.options import MODES, Depth, Options, UsageError
 
-Kind = Literal["text", "switch", "list", "header"]
+Kind = Literal["text", "switch", "list", "header", "integer", "number", "file", "choice"]
 
 TOKEN_ENV = "KITEMESH_TOKEN"
-_APPROVALS = ("approval_prompt", "no_approvals")
+SECOND_TOKEN_ENV = "KITEMESH_SECOND_TOKEN"
+COMMAND_LINE = "command line"
+_RIVALS = (("approval_prompt", "no_approvals"), ("token_env", "token_file"))
+"""Of two only one can hold: the one that a nearer layer has."""
+_DENIALS = {"no_approvals": "approvals", "no_execute": "execute"}
+"""Switch to the member of `Options` that it makes False."""
+_NAMED = {"header": "headers"}
+"""Key to the member of `Options`, where they differ."""
 _YES = frozenset({"1", "true", "yes", "on"})
-_NO = frozenset({"", "0", "false", "no", "off"})
+_NO = frozenset({"0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +35,17 @@ class Flag:
     """One option."""
 
     name: str
-    """`max-credits`: the command line's `--max-credits`, pytest's `--target-max-credits`."""
+    """`max-credits`: the command line's `--max-credits`, pytest's `--target-max-credits`, the key in the file."""
     help: str
     metavar: str = ""
     kind: Kind = "text"
     """`switch` takes no value; `list` takes names joined by commas, again and again; `header` may be repeated."""
     of_target: bool = False
     """True: only of use with a URL; the reference server has its own."""
+    topic: str = ""
+    """The heading below which `run --help` shows it; empty: only `run --help-all` does."""
+    choices: tuple[str, ...] = ()
+    """What a `choice` may be, and the names in a `list`; empty: not known here."""
 
     @property
     def key(self) -> str:
@@ -46,35 +58,55 @@ class Flag:
         return f"KITEMESH_{self.key.upper()}"
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value, and where it came from."""
+
+    value: Any
+    """Text or a number, a bool for a switch, a tuple of texts for lists and headers."""
+    origin: str
+    """`command line`, the name of a variable, or `conformance.toml [targets.staging]`."""
+
+
+Layer = Mapping[str, Setting]
+"""What one place says, by `Flag.key`; what it does not speak of is absent."""
+
 FLAGS = (
-    Flag("model", "Model to ask for: group:<uuid>.", "GROUP", of_target=True),
-    Flag("token-env", f"Variable that holds the token [{TOKEN_ENV}].", "NAME", of_target=True),
-    Flag("token-file", "File that holds the token.", "FILE", of_target=True),
+    Flag("model", "Model to ask for: group:<uuid>.", "GROUP", of_target=True, topic="Target"),
+    Flag("token-env", f"Variable that holds the token [{TOKEN_ENV}].", "NAME", of_target=True, topic="Target"),
+    Flag("token-file", "File that holds the token.", "FILE", "file", of_target=True),
     Flag("second-token-env", "Variable that holds another caller's token.", "NAME", of_target=True),
-    Flag("approval-prompt", "Prompt that makes tools wait for approval.", "TEXT", of_target=True),
+    Flag("approval-prompt", "Prompt that makes tools wait for approval.", "TEXT", of_target=True, topic="Target"),
     Flag("expiring-prompt", "Likewise, where it expires soon.", "TEXT", of_target=True),
-    Flag("no-approvals", "The target has no tool approvals.", kind="switch", of_target=True),
-    Flag("no-execute", "Never approve a tool call.", kind="switch"),
-    Flag("modes", "metadata.mode values that it has [all].", "LIST", "list"),
-    Flag("depth", "quick, standard or deep [standard].", "DEPTH"),
-    Flag("examples", "Generated bodies [by depth].", "N"),
-    Flag("replay", "Send these vectors.json bodies first.", "FILE"),
-    Flag("only", "Judge these ids or areas only.", "ID,…", "list"),
-    Flag("skip", "Leave these ids or areas out.", "ID,…", "list"),
-    Flag("strict", "A broken SHOULD fails the run too.", kind="switch"),
-    Flag("baseline", "Known failures, which do not fail the run.", "FILE"),
-    Flag("concurrency", "Requests at a time [8].", "N"),
-    Flag("timeout", "To the first byte; half between bytes [120]; quick's first request: 3/8.", "SECONDS"),
-    Flag("max-requests", "Send no more than this.", "N"),
-    Flag("max-credits", "Stop once so much was charged.", "N"),
-    Flag("wait-expiry", "Wait so long for an approval to expire [0].", "SECONDS"),
-    Flag("seed", "Draw the same random choices again.", "N"),
+    Flag("no-approvals", "The target has no tool approvals.", kind="switch", of_target=True, topic="Target"),
+    Flag("no-execute", "Never approve a tool call.", kind="switch", topic="Target"),
+    Flag("modes", "metadata.mode values that it has [all].", "LIST", "list", choices=MODES),
+    Flag(
+        "depth", "quick, standard or deep [standard].", "DEPTH", "choice", topic="What is judged", choices=tuple(Depth)
+    ),
+    Flag("examples", "Generated bodies [by depth].", "N", "integer"),
+    Flag("replay", "Send these vectors.json bodies first.", "FILE", "file"),
+    Flag("only", "Judge these ids or areas only.", "ID,…", "list", topic="What is judged"),
+    Flag("skip", "Leave these ids or areas out.", "ID,…", "list", topic="What is judged"),
+    Flag("strict", "A broken SHOULD fails the run too.", kind="switch", topic="What is judged"),
+    Flag("baseline", "Known failures, which do not fail the run.", "FILE", "file", topic="What is judged"),
+    Flag("concurrency", "Requests at a time [8].", "N", "integer", topic="Limits and reports"),
+    Flag("timeout", "To the first byte; half between bytes [120]; quick's first request: 3/8.", "SECONDS", "number"),
+    Flag("max-requests", "Send no more than this.", "N", "integer", topic="Limits and reports"),
+    Flag("max-credits", "Stop once so much was charged.", "N", "number", topic="Limits and reports"),
+    Flag("wait-expiry", "Wait so long for an approval to expire [0].", "SECONDS", "number"),
+    Flag("seed", "Draw the same random choices again.", "N", "integer"),
     Flag("header", "Send this field too; repeatable.", "'N: V'", "header", of_target=True),
-    Flag("ca-bundle", "Trust these certificates.", "FILE", of_target=True),
+    Flag("ca-bundle", "Trust these certificates.", "FILE", "file", of_target=True),
 )
 
+OUTPUT = Flag("output", "Directory for the reports [reports].", "DIR", "file", topic="Limits and reports")
+"""Not of a run but of the command line that keeps its reports."""
 
-def options(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
+
+def options(
+    url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], below: Sequence[Layer] = ()
+) -> Options:
     """Validated options.
 
     Args:
@@ -82,58 +114,101 @@ def options(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str
         given: values by `Flag.key`: text, a bool for a switch, a sequence of texts for lists and headers. None, False
             and an empty sequence mean: not given.
         environ: the environment.
+        below: what a file says, nearest first.
 
     Raises:
         UsageError: with one sentence that says what to do.
     """
     url = url or environ.get("KITEMESH_URL") or None
-    values = _gather(url, given, environ)
-    if all(key in values for key in _APPROVALS):
-        raise UsageError("--approval-prompt and --no-approvals contradict each other; leave one of them out.")
-    made: dict[str, Any] = {"url": url}
-    for key, value in values.items():
-        match key:
-            case "no_approvals":
-                made["approvals"] = False
-            case "no_execute":
-                made["execute"] = False
-            case "token_env" | "token_file" | "second_token_env":
-                continue
-            case _ if key in _PARSERS:
-                made[key] = _PARSERS[key](key, value)
-            case _:
-                made[key] = value
+    return made(url, settings(url, given, environ, below), environ)
+
+
+def settings(
+    url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], below: Sequence[Layer] = ()
+) -> dict[str, Setting]:
+    """What is told of each option, by key, each by the nearest layer; what none speaks of is absent.
+
+    Args:
+        url: the target's; None: the reference server, which what is of targets does not concern.
+        given: as for `options`.
+        environ: the environment.
+        below: what a file says, nearest first.
+
+    Raises:
+        UsageError: a variable is no switch, one layer contradicts itself, or there is no target for what was given.
+    """
+    told = _given(given)
+    of_target = {flag.key: flag.name for flag in FLAGS if flag.of_target}
+    if url is None:
+        for key in of_target.keys() & told.keys():
+            raise UsageError(
+                f"--{of_target[key]} is about a target: give its URL too (without one the reference server runs)."
+            )
+    found: dict[str, Setting] = {}
+    for layer in (told, _environment(environ), *below):
+        fresh = {key: setting for key, setting in layer.items() if key not in found}
+        for pair in _RIVALS:
+            if all(key in layer and layer[key].value is not False for key in pair):
+                one, other = (f"--{key.replace('_', '-')}" for key in pair)
+                message = f"{one} and {other} contradict each other; leave one of them out."
+                raise UsageError(placed(message, layer))
+            if any(key in found and found[key].value is not False for key in pair):
+                fresh = {key: setting for key, setting in fresh.items() if key not in pair}
+        found |= fresh
+    return {key: setting for key, setting in found.items() if url is not None or key not in of_target}
+
+
+def made(url: str | None, found: Mapping[str, Setting], environ: Mapping[str, str]) -> Options:
+    """Validated options from what was told.
+
+    Raises:
+        UsageError: with one sentence that says what to do, and where the value stands.
+    """
+    try:
+        return _made(url, {key: setting.value for key, setting in found.items() if setting.value != ()}, environ)
+    except UsageError as error:
+        raise UsageError(placed(str(error), found)) from None
+
+
+def placed(message: str, found: Layer) -> str:
+    """The message with each `--name` whose value was not given on the command line followed by where it stands."""
+
+    def place(match: re.Match[str]) -> str:
+        setting = found.get(match[1].replace("-", "_"))
+        return match[0] if setting is None or setting.origin == COMMAND_LINE else f"{match[0]} ({setting.origin})"
+
+    return re.sub(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)", place, message, count=1)
+
+
+def _made(url: str | None, values: Mapping[str, Any], environ: Mapping[str, str]) -> Options:
+    told: dict[str, Any] = {"url": url}
+    for flag in FLAGS:
+        if flag.key not in values or flag.key in ("token_env", "token_file", "second_token_env"):
+            continue
+        value = values[flag.key]
+        if flag.key in _DENIALS:
+            told[_DENIALS[flag.key]] = not value
+        else:
+            told[_NAMED.get(flag.key, flag.key)] = _PARSERS.get(flag.kind, _as_it_is)(flag.key, value)
     if url is not None:
-        made["token"] = _token(values, environ)
-        made["second_token"] = _second_token(values, environ)
-    checked = Options(**made).checked()
-    return checked
+        told["token"] = _token(values, environ)
+        told["second_token"] = _second_token(values, environ)
+    return Options(**told).checked()
 
 
-def _gather(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """What was given or is in the environment, by key; what was not is absent."""
-    values: dict[str, Any] = {}
+def _given(given: Mapping[str, Any]) -> dict[str, Setting]:
+    found = {}
     for flag in FLAGS:
         value = given.get(flag.key)
         if value not in (None, False, (), []):
-            if flag.of_target and url is None:
-                raise UsageError(
-                    f"--{flag.name} is about a target: give its URL too (without one the reference server runs)."
-                )
-            values[flag.key] = tuple(value) if flag.kind in ("list", "header") else value
-        elif url is not None or not flag.of_target:
-            found = _from_environment(flag, environ)
-            if found is not None:
-                values[flag.key] = found
-    told = [key for key in _APPROVALS if given.get(key)]
-    if len(told) == 1:  # it wins over what the environment says of the other
-        values.pop(next(key for key in _APPROVALS if key not in told), None)
-    for key in ("modes", "only", "skip"):
-        if key in values:
-            values[key] = names(values[key])
-    if "header" in values:
-        values["headers"] = _headers(values.pop("header"))
-    return values
+            value = tuple(value) if flag.kind in ("list", "header") else value
+            found[flag.key] = Setting(value, COMMAND_LINE)
+    return found
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, Setting]:
+    found = {flag: _from_environment(flag, environ) for flag in FLAGS}
+    return {flag.key: Setting(value, flag.variable) for flag, value in found.items() if value is not None}
 
 
 def _from_environment(flag: Flag, environ: Mapping[str, str]) -> Any:
@@ -144,12 +219,12 @@ def _from_environment(flag: Flag, environ: Mapping[str, str]) -> Any:
         case "switch":
             if text.strip().lower() not in _YES | _NO:
                 raise UsageError(f"{flag.variable} must be 1 or 0, not {text!r}.")
-            return True if text.strip().lower() in _YES else None
+            return text.strip().lower() in _YES
         case "list":
             return (text,)
         case "header":
             return tuple(line for line in text.splitlines() if line.strip())
-        case "text":
+        case _:
             return text
 
 
@@ -158,12 +233,12 @@ def names(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(word.strip() for text in texts for word in text.split(",") if word.strip())
 
 
-def _headers(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def _headers(key: str, texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     fields = []
     for text in texts:
         name, colon, value = text.partition(":")
         if not colon:
-            raise UsageError("--header takes 'Name: value', but one of them has no colon; correct it.")
+            raise UsageError(f"--{key} takes 'Name: value', but one of them has no colon; correct it.")
         fields.append((name.strip(), value.strip()))
     return tuple(fields)
 
@@ -183,16 +258,21 @@ def _token(values: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
 def _second_token(values: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
     name = values.get("second_token_env")
     if name is None:
-        return environ.get("KITEMESH_SECOND_TOKEN") or None
+        return environ.get(SECOND_TOKEN_ENV) or None
     return _variable("second-token-env", name, environ)
 
 
 def _variable(flag: str, name: str, environ: Mapping[str, str]) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.startswith("km_"):
+    if not is_variable(name):
         raise UsageError(f"--{flag} takes the name of a variable that holds the token, never the token itself.")
     if not environ.get(name):
         raise UsageError(f"The variable {name}, which --{flag} names, is not set; set it to the token.")
     return environ[name]
+
+
+def is_variable(name: str) -> bool:
+    """Whether a text may be a variable's name; a token, given in its place by mistake, is none."""
+    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None and not name.startswith("km_")
 
 
 def _integer(key: str, value: Any) -> int:
@@ -216,8 +296,15 @@ def _depth(key: str, value: Any) -> Depth:
         raise UsageError(f"--{key} must be {', '.join(Depth)}, not {value!r}.") from None
 
 
+def _as_it_is(key: str, value: Any) -> Any:
+    return value
+
+
 _PARSERS: Mapping[str, Callable[[str, Any], Any]] = {
-    "depth": _depth,
-    **dict.fromkeys(("examples", "concurrency", "max_requests", "seed"), _integer),
-    **dict.fromkeys(("timeout", "max_credits", "wait_expiry"), _number),
+    "choice": _depth,
+    "integer": _integer,
+    "number": _number,
+    "list": lambda key, value: names(value),
+    "header": _headers,
 }
+"""By kind: key and value to what `Options` takes."""

@@ -1,9 +1,10 @@
 """The pytest plugin: the catalogue as a test file, one item a requirement, judged on one recording a session.
 
 `pytest --target-url URL` puts the items of `requirements.toml` into the session, from whatever directory; so does
-`--target-reference`, against the embedded reference server. `::stream.done`, `::stream` and
-`requirements.toml::stream.done` select. Without one of the two options nothing here does anything, and importing this
-module costs next to nothing.
+`--target-reference`, against the embedded reference server, and `--target-app package.module:app`, against an ASGI
+application that is served on loopback meanwhile. `::stream.done`, `::stream` and `requirements.toml::stream.done`
+select. Without one of the three options there is only the fixture `conformance_of`, which does the same from code, and
+importing this module costs next to nothing.
 
 An item shows what the verdict says, it decides nothing: a broken MUST fails with the finding's text, a broken SHOULD is
 an xfail (with `--target-strict` it fails), what was not judged is a skip with its reason, a failure of the suite is an
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from conformance.options import Options
     from conformance.run import Report
     from conformance.verdict import Outcome
+
+Host = Callable[[], AbstractContextManager[str]]
+"""Serves something while the context lasts, and gives its base URL."""
 
 FILE = Path(__file__).parent / "contract" / "requirements.toml"
 
@@ -43,7 +48,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     from conformance.flags import FLAGS
 
     group = parser.getgroup("kitemesh-conformance", "conformance of a KiteMesh-compatible server")
-    group.addoption("--target-url", metavar="URL", help="Judge the server at this base URL.")
+    group.addoption(
+        "--target-url",
+        metavar="URL-or-NAME",
+        help="Judge the server at this base URL, or of this name in conformance.toml.",
+    )
+    group.addoption(
+        "--target-app",
+        metavar="MODULE:APP",
+        help="Judge this ASGI application, package.module:app or package.module:create_app(), served on loopback.",
+    )
+    group.addoption("--target-app-path", metavar="PATH", help="Where its endpoints are [/v1].")
     group.addoption("--target-reference", action="store_true", help="Judge the embedded reference server.")
     for flag in FLAGS:
         text = f"{flag.help.replace('%', '%%')} Or {flag.variable}."
@@ -53,8 +68,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                 group.addoption(name, action="store_true", help=text)
             case "list" | "header":
                 group.addoption(name, action="append", metavar=flag.metavar, default=[], help=text)
-            case "text":
+            case _:
                 group.addoption(name, metavar=flag.metavar, help=text)
+    group.addoption("--target-config", metavar="FILE", help="Read this instead of conformance.toml.")
     group.addoption(
         "--conformance-output",
         metavar="DIR",
@@ -62,35 +78,69 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def conformance_of() -> Callable[..., Report]:
+    """`conformance.check_app`: serves an ASGI application on loopback, records a run against it, and judges it."""
+    from conformance.app import check_app
+
+    return check_app
+
+
+_TARGETS = ("target_url", "target_app", "target_reference")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Join the session, where one of the two options asks for it."""
-    url = config.getoption("target_url")
-    if config.pluginmanager.has_plugin(_OURS) or not (url or config.getoption("target_reference")):
+    """Join the session, where one of the three options asks for it."""
+    asked = [name for name in _TARGETS if config.getoption(name)]
+    if config.pluginmanager.has_plugin(_OURS) or not asked:
         return
-    from conformance import flags
     from conformance.options import UsageError
     from conformance.report import files
     from conformance.run import known_failures, selected_ids
 
-    if url and config.getoption("target_reference"):
-        raise pytest.UsageError("--target-url and --target-reference contradict each other; leave one of them out.")
+    if len(asked) > 1:
+        one, other = (f"--{name.replace('_', '-')}" for name in asked[:2])
+        raise pytest.UsageError(f"{one} and {other} contradict each other; leave one of them out.")
     _refuse_xdist(config)
-    given = {flag.key: config.getoption(f"target_{flag.key}") for flag in flags.FLAGS}
-    environ = dict(os.environ)
-    if not url:
-        environ.pop("KITEMESH_URL", None)
     output = config.getoption("conformance_output")
     try:
-        options = flags.options(url, given, environ)
+        options = _options(config)
         selected_ids(options)
         known_failures(options)
+        host = _host(config)
         if output:
             files.prepare(Path(output))
     except UsageError as error:
         raise pytest.UsageError(re.sub(r"(?<![\w-])--(?=[a-z])", "--target-", str(error))) from None
     except OSError as error:
         raise pytest.UsageError(f"Nothing can be written to {output!r} ({error.strerror}).") from None
-    config.pluginmanager.register(Conformance(options, Path(output) if output else None), _OURS)
+    config.pluginmanager.register(Conformance(options, Path(output) if output else None, host=host), _OURS)
+
+
+def _options(config: pytest.Config) -> Options:
+    """What the run is told. Of an application the port is not known yet."""
+    from conformance import app, flags
+    from conformance import config as configuration
+
+    given = {flag.key: config.getoption(f"target_{flag.key}") for flag in flags.FLAGS}
+    environ = dict(os.environ)
+    url = config.getoption("target_url")
+    if config.getoption("target_app"):
+        url = app.base(config.getoption("target_app_path") or app.PATH)
+    elif not url:
+        environ.pop("KITEMESH_URL", None)
+    file = configuration.find(config.getoption("target_config"), environ)
+    return configuration.options(url, given, environ, file)
+
+
+def _host(config: pytest.Config) -> Host | None:
+    """What serves the application; None: the target runs by itself."""
+    from conformance import app
+
+    if not (spec := config.getoption("target_app")):
+        return None
+    found = app.load(spec, config.invocation_params.dir)
+    return lambda: app.serving(found, config.getoption("target_app_path") or app.PATH)
 
 
 def _refuse_xdist(config: pytest.Config) -> None:
@@ -179,9 +229,19 @@ class CatalogueFile(pytest.File):
 class Conformance:
     """One session: collects, records once, hands out outcomes, writes reports, gives the exit code."""
 
-    def __init__(self, options: Options, output: Path | None, *, publishes: bool = True) -> None:
-        """Take validated options, the directory for the reports, where some are wanted, and whether CI is told here."""
+    def __init__(
+        self, options: Options, output: Path | None, *, publishes: bool = True, host: Host | None = None
+    ) -> None:
+        """Take the session's frame.
+
+        Args:
+            options: validated.
+            output: directory for the reports; None: none are wanted.
+            publishes: whether CI is told here.
+            host: what serves the target while it is judged, and gives its URL; None: it runs by itself.
+        """
         self._publishes = publishes
+        self._host = host
         self.options = options
         self.output = output
         self.report: Report | None = None
@@ -291,7 +351,7 @@ class Conformance:
         from conformance.report import files, terminal
 
         self.options = narrowed(self.options, chosen)
-        with terminal.meter(terminal.console(stderr=True)) as watch:
+        with self._served(), terminal.meter(terminal.console(stderr=True)) as watch:
             self.report = run.run(self.options, watch)
         if self.output is not None:
             try:
@@ -318,6 +378,15 @@ class Conformance:
         }
         for name, value in told.items():
             junit.add_global_property(name, _shown(value))
+
+    @contextmanager
+    def _served(self) -> Iterator[None]:
+        if self._host is None:
+            yield
+            return
+        with self._host() as url:
+            self.options = replace(self.options, url=url)
+            yield
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -7,12 +7,13 @@ be tried again); it is handed in from here as functions, so that no module impor
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -69,9 +70,9 @@ class Report:
     """A run, judged."""
 
     options: Options
-    transcript: Transcript
+    transcript: Transcript = field(repr=False)
     verdict: Verdict
-    gate: Gate
+    gate: Gate = field(repr=False)
     started: float
     """Unix seconds."""
     ended: float
@@ -82,6 +83,19 @@ class Report:
     excused: tuple[int, int] = (0, 0)
     """Excused exchanges, of how many."""
     credits: float = 0.0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that was found, of a SHOULD too, in the catalogue's order."""
+        return tuple(finding for outcome in self.verdict.outcomes for finding in outcome.findings)
+
+    def __str__(self) -> str:
+        """What a terminal shows of it: the verdict, and what failed."""
+        from conformance.report import terminal
+
+        held = io.StringIO()
+        terminal.show(self, terminal.console(held))
+        return held.getvalue()
 
     def exit_code(self) -> Exit:
         """The command line's exit code: by the gate, which is the verdict where nothing is known."""

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
 INSTALL, RUN, UPLOAD, VERDICT = "Install the suite", "Run the suite", "Upload the reports", "Give the verdict"
-OTHERS = {"url", "token", "second-token", "output", "artifact", "python-version"}
+OTHERS = {"url", "token", "second-token", "config", "output", "artifact", "python-version"}
 BASH = shutil.which("bash")
 needs_bash = pytest.mark.skipif(BASH is None, reason="there is no bash")
 
@@ -173,6 +173,15 @@ def test_what_is_left_empty_is_the_jobs(tmp_path):
     job = Job(tmp_path / "second", url="reference")
     job.step(RUN, KITEMESH_STRICT="perhaps")
     assert "KITEMESH_STRICT must be 1 or 0" in job.log
+
+
+@needs_bash
+def test_a_target_of_the_configuration_is_judged(tmp_path):
+    (tmp_path / "gate.toml").write_text('[targets.staging]\nurl = "ftp://x"\n', encoding="utf-8")
+    job = Job(tmp_path, url="staging", config="gate.toml")
+    assert job.step(RUN) == 0
+    assert "'ftp://x' is no http or https URL" in job.log
+    assert job.outputs == {"exit-code": "4"}
 
 
 @needs_bash

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -203,13 +204,38 @@ def test_without_a_command_the_help_is_shown(command):
     assert "Exit codes" in out + err
 
 
-def test_help_fits_a_screen(command):
-    for words in ((), ("run",), ("judge",), ("compare",), ("serve",), ("requirements",)):
-        code, out, _ = command(*words, "--help")
-        assert code == 0
-        assert "Example:" in out
-        assert len(out.splitlines()) <= 45
-        assert max(map(len, out.splitlines())) <= 80
+def commands(found=cli.group, words=()):
+    """The words of every command, groups too."""
+    yield words
+    for name, command in getattr(found, "commands", {}).items():
+        yield from commands(command, (*words, name))
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_help_fits_a_screen(command, words):
+    code, out, _ = command(*words, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert len(out.splitlines()) <= (40 if words == ("run",) else 24)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_all_explains_every_option(command):
+    code, out, _ = command("run", "--help-all")
+    assert code == 0
+    for flag in FLAGS:
+        assert re.search(rf"^ *--{flag.name} .*{re.escape(flag.help[:12])}", out, re.MULTILINE), flag.name
+    short = command("run", "--help")[1]
+    assert all(f"--{flag.name}" in short for flag in FLAGS)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_examples_name_faults_that_there_are(command):
+    from conformance.reference.faults import FAULTS
+
+    named = re.findall(r"--fault (\S+)", command("serve", "--help")[1])
+    assert {name for name in named if name != "ID"} <= {fault.id for fault in FAULTS}
+    assert len(named) > 1
 
 
 def test_help_is_quick():
@@ -218,10 +244,11 @@ def test_help_is_quick():
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "conformance.cli", "--help"], cwd=ROOT, check=True, capture_output=True)
         times.append(time.perf_counter() - start)
-    assert min(times) < 1.0
+    print(f"--help: {min(times):.2f} s")  # below 0.5 s; what makes it slow is held here, the time is not
     script = "import sys, conformance.cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert not {"httpx", "hypothesis", "jsonschema", "pytest", "rich", "starlette"} & set(loaded.split())
+    heavy = {"asyncio", "httpx", "hypothesis", "jinja2", "jsonschema", "pytest", "rich", "schemathesis", "starlette"}
+    assert not heavy & set(loaded.split())
 
 
 def test_the_plan_sends_nothing(world, command):

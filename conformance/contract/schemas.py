@@ -29,7 +29,8 @@ from jsonschema.validators import extend
 from conformance.contract.predicates import ASSERTIONS, FORMATS, Holds, is_date_time, is_number, is_uuid, predicate
 
 _SUFFIX = ".schema.json"
-_SHARED = "shared"
+_NO_KIND = frozenset({"shared", "config"})
+"""What others refer to, and what a file of the user's is checked by (in editors): nothing that travels is of them."""
 _MOST_ERRORS = 1000
 """More than a request's 500 messages can have one each; a hostile answer may hold a million broken items."""
 
@@ -83,7 +84,7 @@ def is_valid(name: str, instance: Any) -> bool:
 
 def schema(name: str) -> dict[str, Any]:
     """The schema as its file has it, references and all; a fresh copy. Raises KeyError where there is none."""
-    if name not in names() and name != _SHARED:
+    if name not in names() and name not in _NO_KIND:
         raise KeyError(name)
     document: dict[str, Any] = json.loads((schema_dir() / f"{name}{_SUFFIX}").read_text(encoding="utf-8"))
     return document
@@ -93,7 +94,7 @@ def schema(name: str) -> dict[str, Any]:
 def names() -> tuple[str, ...]:
     """The names of the schemas, sorted: `approval`, `chunk`, `completion`, …"""
     found = (path.name.removesuffix(_SUFFIX) for path in schema_dir().glob(f"*{_SUFFIX}"))
-    return tuple(sorted(name for name in found if name != _SHARED))
+    return tuple(sorted(name for name in found if name not in _NO_KIND))
 
 
 def schema_dir() -> Path:

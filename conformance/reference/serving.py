@@ -63,13 +63,13 @@ def in_thread(app: ASGIApp, port: int = 0) -> Iterator[str]:
         OSError: the port is taken.
         RuntimeError: it did not start.
     """
-    with _listener(port) as listener:
+    with listener(port) as bound:
         server = _uvicorn(app)
-        thread = threading.Thread(target=server.run, args=([listener],), name="reference-server", daemon=True)
+        thread = threading.Thread(target=server.run, args=([bound],), name="reference-server", daemon=True)
         thread.start()
         try:
             _wait(lambda: server.started, thread.is_alive)
-            yield _url(listener)
+            yield url_of(bound)
         finally:
             server.should_exit = server.force_exit = True
             thread.join(_STOP_WITHIN)
@@ -114,24 +114,25 @@ def in_foreground(app: ASGIApp, port: int = 0, ready: Callable[[str], None] = la
     Raises:
         OSError: the port is taken.
     """
-    with _listener(port) as listener:
+    with listener(port) as bound:
         server = _uvicorn(app)
-        threading.Thread(target=_announce, args=(server, _url(listener), ready), daemon=True).start()
-        server.run([listener])
+        threading.Thread(target=_announce, args=(server, url_of(bound), ready), daemon=True).start()
+        server.run([bound])
 
 
-def _listener(port: int) -> socket.socket:
+def listener(port: int) -> socket.socket:
+    """A socket bound to a port of loopback, 0 for any free one. Raises OSError where it is taken."""
     # Not socket.create_server: it leaves the protocol open, and asyncio sends small packets at once (TCP_NODELAY) only
     # where it is TCP by name. Without that each answer waits 40 ms for the client's delayed acknowledgement.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((_LOOPBACK, port))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((_LOOPBACK, port))
     except OSError:
-        listener.close()
+        bound.close()
         raise
-    return listener
+    return bound
 
 
 def _uvicorn(app: ASGIApp) -> uvicorn.Server:
@@ -153,8 +154,9 @@ def _uvicorn(app: ASGIApp) -> uvicorn.Server:
     )
 
 
-def _url(listener: socket.socket) -> str:
-    return f"http://{_LOOPBACK}:{listener.getsockname()[1]}"
+def url_of(bound: socket.socket) -> str:
+    """The base URL of what listens there."""
+    return f"http://{_LOOPBACK}:{bound.getsockname()[1]}"
 
 
 def _wait(started: Callable[[], bool], alive: Callable[[], bool]) -> None:

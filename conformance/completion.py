@@ -1,0 +1,67 @@
+"""What the shell completes: requirements, targets, faults. What cannot be known is completed by nothing, silently."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+
+from click import Context, Parameter
+from click.shell_completion import CompletionItem
+
+from conformance.options import UsageError
+
+
+def requirements(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids and areas, also behind a comma: of `http.json,str` the last part."""
+    from conformance.contract.catalogue import load
+
+    catalogue = load()
+    told = {**catalogue.areas, **{requirement.id: requirement.statement for requirement in catalogue}}
+    before, comma, last = incomplete.rpartition(",")
+    return [CompletionItem(before + comma + name, help=text) for name, text in told.items() if name.startswith(last)]
+
+
+def ids(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Ids, one a word."""
+    from conformance.contract.catalogue import load
+
+    return [CompletionItem(r.id, help=r.statement) for r in load() if r.id.startswith(incomplete)]
+
+
+def targets(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names in `conformance.toml`, or in the file that `--config` names."""
+    from conformance import config
+
+    try:
+        known = config.find(context.params.get("config"), os.environ).urls
+    except UsageError:
+        return []
+    return [CompletionItem(name, help=str(url.value)) for name, url in known.items() if name.startswith(incomplete)]
+
+
+def words(choices: Iterable[str]) -> Callable[[Context, Parameter, str], list[CompletionItem]]:
+    """What completes these words, also behind a comma."""
+
+    def complete(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(before + comma + word) for word in choices if word.startswith(last)]
+
+    return complete
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+
+def faults(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """The faults of the reference server."""
+    from conformance.reference.faults import FAULTS
+
+    return _starting((fault.id for fault in FAULTS), incomplete)
+
+
+def liberties(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """The liberties of the reference server."""
+    from conformance.reference.liberties import LIBERTIES
+
+    return _starting((liberty.id for liberty in LIBERTIES), incomplete)
