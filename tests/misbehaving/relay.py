@@ -54,6 +54,24 @@ def unchanged(answer: Answer) -> Script:
     return [(0.0, answer.octets)]
 
 
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """A twist that answers every so manieth request with a script of its own, and leaves the others alone.
+
+    The reference server is not asked then: what was put off must not have been done.
+    """
+
+    script: Script
+    every: int = 1
+
+    def meets(self, number: int) -> bool:
+        """Whether the request of this number gets the script."""
+        return number % self.every == 0
+
+    def __call__(self, answer: Answer) -> Script:
+        return self.script if self.meets(answer.number) else unchanged(answer)
+
+
 def relay(port: int, twist: Twist, prefix: bytes = b"/v1") -> Callable[[bytes], Awaitable[Script]]:
     """Asks the reference server at a port of loopback, and twists its answer; `prefix` is the base path served here."""
     count = 0
@@ -62,6 +80,8 @@ def relay(port: int, twist: Twist, prefix: bytes = b"/v1") -> Callable[[bytes], 
         nonlocal count
         count += 1
         number = count
+        if isinstance(twist, Instead) and twist.meets(number):
+            return twist.script
         line, rest = request.split(b"\r\n", 1)
         asked = line.replace(prefix, b"/v1", 1) + b"\r\nConnection: close\r\n" + rest
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -75,13 +95,9 @@ def relay(port: int, twist: Twist, prefix: bytes = b"/v1") -> Callable[[bytes], 
     return choose
 
 
-def sometimes(every: int, twist: Twist) -> Twist:
-    """Twist each so manieth answer only."""
-
-    def chosen(answer: Answer) -> Script:
-        return twist(answer) if answer.number % every == 0 else unchanged(answer)
-
-    return chosen
+def sometimes(every: int, script: Script) -> Twist:
+    """Answer each so manieth request with the script."""
+    return Instead(script, every)
 
 
 def after(count: int, twist: Twist) -> Twist:
@@ -95,7 +111,7 @@ def after(count: int, twist: Twist) -> Twist:
 
 def always(script: Script) -> Twist:
     """The same script, whatever was answered."""
-    return lambda answer: script
+    return Instead(script)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,11 @@ async def _serving(case: Case, port: int, pem: Path) -> AsyncIterator[tuple[str,
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)
     other = RawServer([(0.0, Act.CLOSE)])
-    choose = relay(port, lambda answer: _sent_to(case.twist(answer), other.port), case.base.encode())
+    relayed = relay(port, case.twist, case.base.encode())
+
+    async def choose(request: bytes) -> Script:
+        return _sent_to(await relayed(request), other.port)
+
     async with other, RawServer(choose=choose, host=case.host, context=context) as server:
         given = case.base if case.given is None else case.given
         url = server.url.removesuffix("/v1") + given
@@ -119,6 +123,11 @@ async def _record(case: Case, port: int, pem: Path) -> tuple[run.Report, float, 
         transcript = await run.record(options, 1, patience=0.1, limits=case.limits)
         seconds = time.monotonic() - start
         return transcript, seconds, len(server.requests), other.connections
+
+
+def warm() -> bool:
+    """Whether this process was forked from one that had been warmed."""
+    return "misbehaving.warmed" in sys.modules
 
 
 def play(id_: str, port: int, pem: str, directory: str) -> Came:

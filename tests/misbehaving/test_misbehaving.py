@@ -1,5 +1,7 @@
 """A target that misbehaves can neither hang, exhaust nor fool the suite: the table of cases, each in its own process.
 
+What most of them cost is waiting, so many are under way at once; those that cost work and memory, few.
+
 With `KITEMESH_MISBEHAVING` set to a file's name (the nox session `misbehaving`), the large and long cases run too, and
 the table of what was measured is written there.
 """
@@ -11,25 +13,30 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
-from misbehaving.cases import CASES, Case
-from misbehaving.running import Came, play, table
+from misbehaving.cases import CASES, SIZE, Case
+from misbehaving.running import Came, play, table, warm
 
 from conformance.reference.serving import in_process
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN, Settings
 
 TABLE = os.environ.get("KITEMESH_MISBEHAVING", "")
 CHOSEN = [case for case in CASES if TABLE or not case.big]
-AT_ONCE = 4
+WAITING, WORKING = 12, 2
+"""Cases at a time: of those that mostly wait for a time limit, and of those that mostly read."""
 MOST_MEMORY = 300.0
 """MB, the server of the case included."""
 SLACK, SHARE = 15.0, 3.0
 """Seconds, and times the stated limit, that a busy machine may take on top of it."""
-REPORTS = {"report.html", "results.json", "summary.md", "transcript.har"}
+REPORTS = {"report.html", "results.json", "summary.md", "transcript.har", "vectors.json"}
 
 
 def _certificate(directory: Path) -> str:
@@ -56,28 +63,43 @@ def _has_ipv6() -> bool:
 
 @pytest.fixture(scope="module")
 def came(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Came]]]:
-    """Case id to what comes of it; all that were selected are under way at once, a few at a time."""
+    """Case id to what comes of it; all that were selected are under way at once, as many as the machine bears."""
     selected = {item.callspec.params["case"].id for item in request.session.items if "case" in _params(item)}
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["misbehaving.warmed"])
+    chosen = [case for case in CHOSEN if case.id in selected]
+    context = _forking()
     directory = tmp_path_factory.mktemp("misbehaving")
-    pem = _certificate(directory) if any(case.tls and case.id in selected for case in CASES) else ""
-    with in_process(Settings(token_interval=0.0)) as url:
+    pem = _certificate(directory) if any(case.tls for case in chosen) else ""
+    with in_process(Settings(token_interval=0.0)) as url, ExitStack() as stack:
         port = int(url.rsplit(":", 1)[1])
         # A process of its own for each, so that its peak of memory is its own.
-        with ProcessPoolExecutor(AT_ONCE, mp_context=context, max_tasks_per_child=1) as pool:
-            futures = {}
-            for case in CHOSEN:
-                if case.id in selected:
-                    reports = directory / case.id
-                    reports.mkdir()
-                    futures[case.id] = pool.submit(play, case.id, port, pem, str(reports))
-            yield futures
+        pools = {
+            works: stack.enter_context(ProcessPoolExecutor(count, mp_context=context, max_tasks_per_child=1))
+            for works, count in ((False, WAITING), (True, WORKING))
+        }
+        assert pools[False].submit(warm).result()
+        futures = {}
+        for case in sorted(chosen, key=lambda case: -case.waits):
+            reports = directory / case.id
+            reports.mkdir()
+            futures[case.id] = pools[case in SIZE].submit(play, case.id, port, pem, str(reports))
+        yield futures
+        for pool in pools.values():
             pool.shutdown(cancel_futures=True)
     done = [(case, futures[case.id].result()) for case in CHOSEN if case.id in futures and _came(futures[case.id])]
     if TABLE:
         Path(TABLE).parent.mkdir(parents=True, exist_ok=True)
         Path(TABLE).write_text(table(done), encoding="utf-8")
+
+
+def _forking() -> ForkServerContext:
+    """A context whose processes are forked from one that has imported everything: that takes longer than a case."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["misbehaving.warmed"])
+    with pytest.MonkeyPatch.context() as patch:
+        # The server of forks is given no path of this process, and passes over what it cannot import.
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        forkserver.ensure_running()
+    return context
 
 
 def _params(item: pytest.Item) -> dict[str, object]:
