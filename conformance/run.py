@@ -271,7 +271,7 @@ async def record(
             budget,
             Slots(options.concurrency),
             bearing,
-            limits.opening if options.depth is Depth.QUICK else None,
+            options.depth is Depth.QUICK,
             told,
         )
         recheck = Recheck(recorder, plan_of(options, seed), kept, Judging(_findings, _doubtful, _shows))

@@ -106,7 +106,13 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     """Bad credentials, at most three of them a token that was never issued, and odd spellings of the good one."""
 
     def with_authorization(
-        name: str, authorization: str | None, *, quick: bool = False, served: bool = False, **f: Any
+        name: str,
+        authorization: str | None,
+        *,
+        quick: bool = False,
+        served: bool = False,
+        phase: Phase = Phase.CALM,
+        **f: Any,
     ) -> Flow:
         def make(round_: int) -> Send:
             compose = Compose(plan, round_)
@@ -116,9 +122,10 @@ def credentials(plan: Plan) -> Iterator[Flow]:
             twin = MINIMAL_STREAM if f.get("stream") else MINIMAL
             return Send(name, encode(body), authorization=authorization, twin=twin, served=served)
 
-        return single("auth", Phase.CALM, name, make, quick=quick, covers=("error", "http"))
+        return single("auth", phase, name, make, quick=quick, covers=("error", "http"))
 
-    yield with_authorization("auth-missing-header", None, quick=True)
+    # It needs no model: where the very first request is left without an answer, it tells whether anybody is there.
+    yield with_authorization("auth-missing-header", None, quick=True, phase=Phase.OPENING)
     yield with_authorization("auth-empty-bearer", "Bearer", quick=True)
     yield with_authorization("auth-unknown-token", NEVER_ISSUED, quick=True)
     yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)

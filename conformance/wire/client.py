@@ -291,7 +291,7 @@ class Client:
             if settle is not None and settling:
                 return Ending.TIMED_OUT_IDLE, f"no end within {settle[1]:g} s behind {settle[0].decode('latin-1')}"
             if outgoing.answer_within is not None and not recording.begun:
-                return _without_http(attempt, Ending.LEFT), f"no answer within {outgoing.answer_within:g} s"
+                return _without_http(attempt, Ending.LEFT), f"no answer within {outgoing.answer_within:.3g} s"
             return _without_http(attempt, Ending.TIMED_OUT_TOTAL), f"no end within {self._limits.total:g} s"
         except _HeaderSectionTooLarge:
             return Ending.TOO_LARGE, f"more than {self._limits.header_section} octets of header section"

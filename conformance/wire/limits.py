@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 MEBIBYTE = 1024 * 1024
-QUICK_SHARE = 3 / 8
+QUICK_SHARE = 1 / 3
 """Of the time to the first byte: what a quick run gives its first answer."""
 
 
@@ -66,9 +66,14 @@ class Limits:
 
     @property
     def opening(self) -> float:
-        """Seconds in which the first answer of a quick run has to begin, its header section complete: 45 by default.
+        """Seconds in which the first answer of a quick run has to begin, its header section complete: 40 by default.
 
         A quick run is to tell quickly that nobody answers. A target whose model takes longer than that is judged at
         another depth, or with a longer time-out; it is not failed for it. Later answers have the contract's time.
         """
         return self.first_byte * QUICK_SHARE
+
+    @property
+    def knock(self) -> float:
+        """Seconds for a second request that needs no model, where the first one was left without an answer: 10."""
+        return self.first_byte / 12

@@ -6,7 +6,8 @@ outside of exchanges alone, their endings, times and sizes, and says in words wh
 
 Who is stopped:
 
-- a target that let the first request run into a time limit without one octet (two requests, where some octets came);
+- a target that let the first two requests run into a time limit without an answer: a model answers the first, the
+  second is refused, so that one who hangs on the first alone is told from one who is not there;
 - one on which request after request runs into a time limit: `HUNG` of them or three times as many as are under way at
   once, or three or more that took `HUNG_FOR` times the limit to the first byte, whatever comes first;
 - one that loses the run `LOST_FOR` times that limit in all, with answers between;
@@ -23,6 +24,8 @@ from dataclasses import dataclass, replace
 from conformance.wire.exchange import TIMED_OUT, Ending, Exchange
 from conformance.wire.limits import MEBIBYTE, Limits
 
+KNOCKS = 2
+"""Requests that a target may leave without any answer before it is taken to be dead."""
 HUNG = 24
 """Requests in a row that ran into a time limit: more than are under way at once, for one that blocks may hold up all
 of those."""
@@ -120,8 +123,11 @@ class Patience:
         self._lost.add(*times)
         limit, seconds = self._limits.first_byte, self._hung_for.seconds
         how = exchange.error or str(exchange.ending)
+        if not self.heard and self._hung < KNOCKS:
+            return ""
         if not self.heard:
-            return f"the target does not answer: the first request ran into the time limit ({how}); --timeout sets it"
+            often = _requests(self._hung)
+            return f"the target does not answer: {often} ran into the time limit ({how}); --timeout sets it"
         if not self.answered and (self._hung >= 2 or seconds > 1.5 * limit):
             return (
                 f"the target never ended an answer: {_requests(self._hung)} ran into the time limit (the last: {how})"
@@ -137,6 +143,14 @@ class Patience:
     def behind_done(self) -> float:
         """Seconds that a stream has to end behind `[DONE]`."""
         return self._limits.behind_done
+
+    def answer_within(self, quick: bool) -> float | None:
+        """Seconds in which the next answer has to begin while none has come; None: what the limits say."""
+        if self.heard:
+            return None
+        if self._hung:
+            return self._limits.knock
+        return self._limits.opening if quick else None
 
     def served(self) -> None:
         """An answer came that does not put the request off."""

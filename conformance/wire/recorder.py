@@ -108,8 +108,8 @@ class Recorder:
     budget: Budget
     slots: Slots
     patience: Patience
-    opening: float | None = None
-    """Seconds in which the answer to the opening probe has to begin, where that is less than the limits give."""
+    quick: bool = False
+    """True: the first answer has to begin sooner than the limits say (`Limits.opening`)."""
     told: Callable[[Exchange, str], None] = lambda exchange, note: None
     """Called after each exchange, with a remark or an empty text."""
     exchanges: list[Exchange] = field(default_factory=list)
@@ -238,7 +238,7 @@ class Recorder:
             credential_of(send.authorization),
             note,
             leave_after=send.leave_after,
-            answer_within=None if self.patience.heard or flow.phase is not Phase.OPENING else self.opening,
+            answer_within=self.patience.answer_within(self.quick) if flow.phase is Phase.OPENING else None,
             fresh=send.endpoint == RESUME,
             pause=send.pause,
             settle=None if send.pause else (DONE, self.patience.behind_done()),

@@ -551,7 +551,7 @@ def test_base_url_is_checked(url: str) -> None:
 def test_limits_scale_with_the_time_out() -> None:
     assert Limits.scaled(120) == Limits()
     assert Limits.scaled(4) == Limits(connect=4, first_byte=4, idle=2, total=20, waiting=6)
-    assert (Limits().opening, Limits.scaled(4).opening) == (45, 1.5)
+    assert (Limits().opening, Limits.scaled(6).opening, Limits().knock) == (40, 2, 10)
     for wrong in (0, -1, float("nan")):
         with pytest.raises(ValueError, match="above 0"):
             Limits.scaled(wrong)

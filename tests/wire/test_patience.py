@@ -32,8 +32,26 @@ def answered(limits: Limits | None = None, at_once: int = 8) -> Patience:
     return patience
 
 
-def test_silence_at_first_stops_at_once() -> None:
-    assert "does not answer" in noted(Patience(Limits(), 8), exchange(SILENT, seconds=120))[0]
+def test_silence_twice_at_first_stops_at_once() -> None:
+    first, second = noted(Patience(Limits(), 8), exchange(SILENT, 0, 120), exchange(SILENT, 120, 10))
+    assert first == ""
+    assert "does not answer: 2 requests" in second
+
+
+def test_one_who_hangs_on_the_first_request_only_is_asked_on() -> None:
+    patience = Patience(Limits(), 8)
+    assert noted(patience, exchange(SILENT, 0, 120), exchange(ENDED)) == ["", ""]
+    assert patience.heard
+
+
+def test_the_first_answers_have_less_time_while_nobody_was_heard() -> None:
+    patience = Patience(Limits(), 8)
+    assert patience.answer_within(quick=True) == Limits().opening
+    assert patience.answer_within(quick=False) is None
+    noted(patience, exchange(SILENT, 0, 120))
+    assert patience.answer_within(quick=True) == patience.answer_within(quick=False) == Limits().knock
+    noted(patience, exchange(ENDED))
+    assert patience.answer_within(quick=True) is None
 
 
 def test_two_that_never_end_stop_before_any_answer() -> None:
