@@ -16,6 +16,8 @@ from conformance.options import Options
 from conformance.report.excerpt import excerpt
 
 _DEFAULT = "default"
+_COLUMN = 44
+"""Characters that a value may take before it shifts its origin to the right; a model has 42."""
 _LONGEST = 120
 """Characters of a value that are shown to a person."""
 
@@ -88,7 +90,7 @@ def _default(flag: Flag) -> Any:
 def text(target: Target, shown: Sequence[Row], file: config.Config) -> str:
     """One line an option: name, value, origin."""
     lines = [(row.name, _words(row), row.origin) for row in shown]
-    widths = [max(len(line[column]) for line in lines if len(line[column]) <= 40) for column in (0, 1)]
+    widths = [max(len(line[column]) for line in lines if len(line[column]) <= _COLUMN) for column in (0, 1)]
     told = [f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip() for name, value, origin in lines]
     head = f"Target: {target.name or (target.url.value if target.url else 'the embedded reference server')}"
     known = f"; it names {', '.join(file.urls)}" if file.urls else ""

@@ -49,7 +49,7 @@ async def failing(app):
     yield
 
 def create(fault=None):
-    return create_app(Settings(), behaviour(fault, None))
+    return create_app(Settings(token_interval=0.0), behaviour(fault, None))
 
 def wsgi(environ, start_response):
     return []
