@@ -539,7 +539,7 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
     if stopped := evidence.options.get("stopped"):
         notes.append(f"The recording ended early: {stopped}."[:400])
     if remark := evidence.options.get("remark"):
-        notes.append(f"{remark}."[:400])
+        notes.append(f"{remark}."[:600])
     if evidence.options.get("interrupted"):
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
     if names := _cut_searches(evidence.options.get("shrinking")):
