@@ -71,6 +71,7 @@ FLAGS = (
     Flag("seed", "Draw the same random choices again.", "N"),
     Flag("header", "Send this field too; repeatable.", "'N: V'", "header", of_target=True),
     Flag("ca-bundle", "Trust these certificates.", "FILE", of_target=True),
+    Flag("no-bodies", "Leave bodies out of all reports.", kind="switch"),
 )
 
 
@@ -97,6 +98,8 @@ def options(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str
                 made["approvals"] = False
             case "no_execute":
                 made["execute"] = False
+            case "no_bodies":
+                made["bodies"] = False
             case "token_env" | "token_file" | "second_token_env":
                 continue
             case _ if key in _PARSERS:

@@ -14,16 +14,18 @@ Who is stopped:
 - one that puts off every request for `Limits.waiting` seconds, with nothing answered between.
 
 Nobody is stopped for large answers below the limit of size: a model that thinks aloud may well send thousands of events
-for each. Once they hold `LARGE_IN_ALL` together, of each further one only a part is kept, which blames nobody.
+for each. Once they weigh `Limits.large_of_a_kind` together, only a part of each further one is kept; nobody is blamed.
 
 A legitimate target with a slow model, a rate limit, or one request in which it blocks stays clear of all of them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from conformance.contract.classify import RESUME
 from conformance.wire.exchange import TIMED_OUT, Ending, Exchange
 from conformance.wire.limits import MEBIBYTE, Limits
 
@@ -39,8 +41,6 @@ FLOODS = 8
 """Answers that may pass the limit of size; two, where no answer came to an end so far."""
 LARGE = MEBIBYTE
 """Weight of an answer from which on it counts as large: a stream of 400 events, or 1 MB of text."""
-LARGE_IN_ALL = 80 * MEBIBYTE
-"""Weight that the large answers of a run may have together, to be kept whole. Judging takes about twice as much."""
 CODED = 16
 """Octets that one octet of a coded body weighs: no probe offers a coding, and it may stand for a thousand."""
 LINE = 1000
@@ -79,7 +79,7 @@ class Patience:
         self._hung_for = _Span()
         self._lost = _Span()
         self._floods = 0
-        self._large = 0
+        self._large: Counter[str] = Counter()
         self._vital = 0
         self.cut = 0
         """Large answers of which only a part was kept."""
@@ -98,17 +98,23 @@ class Patience:
         weight = _weight(exchange)
         if exchange.response is None or weight < LARGE:
             return exchange
-        if self._large + weight <= LARGE_IN_ALL:
-            self._large += weight
-            return exchange
-        for response in (exchange.response.first(self._limits.kept), exchange.response.ends(self._limits.kept)):
-            part = replace(
+        parts = [
+            replace(
                 exchange,
                 response=response,
                 ending=Ending.LEFT,
                 error="only a part of it was kept: large answers had had their share of memory",
             )
-            if not vital(part):
+            for response in (exchange.response.first(self._limits.kept), exchange.response.ends(self._limits.kept))
+        ]
+        lacking = [vital(part) for part in parts]
+        # A share for each kind: else plain answers would leave nothing for those of which a run has but a few.
+        kind = "asking" if lacking[0] else "resumed" if exchange.request.url.endswith(RESUME) else "plain"
+        if self._large[kind] + weight <= self._limits.large_of_a_kind:
+            self._large[kind] += weight
+            return exchange
+        for part, lacks in zip(parts, lacking, strict=True):
+            if not lacks:
                 self.cut += 1
                 return part
         self._vital += weight
@@ -132,7 +138,7 @@ class Patience:
                 return f"the target's answers are too large: {self._floods} went beyond the suite's limit of size"
         elif exchange.response is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
             self.answered = True
-        if self._vital > LARGE_IN_ALL // 4:
+        if self._vital > self._limits.large_of_a_kind // 2:
             return "the target's answers are too large: to keep what they build on would take more memory than there is"
         return ""
 

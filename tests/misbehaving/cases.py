@@ -236,11 +236,13 @@ SIZE = (
         limits=LONG, within=LONG.total, exit=NONCONFORMANT,
     ),
     Case(
-        id="verbose", does="legitimate streams of 2,600 chunks of reasoning each", twist=_verbose(2_600),
-        options={"only": ("stream", "chunk")}, limits=LONG, within=SERVED, exit=CONFORMANT, only=True,
+        id="verbose", does="legitimate streams of 300 chunks of reasoning each, with a share for two of them",
+        twist=_verbose(300), options={"only": ("stream", "chunk")}, limits=replace(LONG, large_of_a_kind=2_500_000),
+        within=SERVED, exit=CONFORMANT, only=True, says=IN_PART,
     ),
     Case(
-        id="verbose-standard", does="the same, at depth standard", twist=_verbose(2_600), big=True,
+        id="verbose-standard", does="legitimate streams of 2,600 chunks of reasoning each", big=True,
+        twist=_verbose(2_600),
         options=STANDARD, limits=LONG, within=SERVED, exit=CONFORMANT, only=True, says=IN_PART,
     ),
     Case(
