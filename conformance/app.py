@@ -58,6 +58,7 @@ class Told(TypedDict, total=False):
     modes: Sequence[str]
     depth: str
     examples: int | None
+    bodies: bool
     replay: str | None
     only: Sequence[str]
     skip: Sequence[str]

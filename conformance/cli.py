@@ -7,6 +7,7 @@ sentence on standard error. Everything heavy is imported where it is used, so th
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sys
@@ -445,7 +446,7 @@ def _judge(
     if titled:
         click.echo()
     code = _keep_baseline(report, write_baseline, known)
-    return _confirm(claimed, results.results(report, octets), code) if claimed else code
+    return _confirm(claimed, results.results(report, hashlib.sha256(octets).hexdigest()), code) if claimed else code
 
 
 def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
@@ -507,7 +508,7 @@ def _document(name: str) -> dict[str, Any]:
         octets = results.read(Path(name), har.LARGEST)
         value = read_json(octets.removeprefix(BOM)).value
         if isinstance(value, dict) and "log" in value:
-            return results.results(runner.judge(har.load(octets)), octets)
+            return results.results(runner.judge(har.load(octets)), hashlib.sha256(octets).hexdigest())
         return results.loads(octets)
     except (results.ResultsError, har.HarError) as error:
         raise UsageError(f"{name!r} cannot be compared. {error}") from None

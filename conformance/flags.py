@@ -22,7 +22,7 @@ SECOND_TOKEN_ENV = "KITEMESH_SECOND_TOKEN"
 COMMAND_LINE = "command line"
 _RIVALS = (("approval_prompt", "no_approvals"), ("token_env", "token_file"))
 """Of two only one can hold: the one that a nearer layer has."""
-_DENIALS = {"no_approvals": "approvals", "no_execute": "execute"}
+_DENIALS = {"no_approvals": "approvals", "no_execute": "execute", "no_bodies": "bodies"}
 """Switch to the member of `Options` that it makes False."""
 _NAMED = {"header": "headers"}
 """Key to the member of `Options`, where they differ."""
@@ -91,13 +91,14 @@ FLAGS = (
     Flag("strict", "A broken SHOULD fails the run too.", kind="switch", topic="What is judged"),
     Flag("baseline", "Known failures, which do not fail the run.", "FILE", "file", topic="What is judged"),
     Flag("concurrency", "Requests at a time [8].", "N", "integer", topic="Limits and reports"),
-    Flag("timeout", "To the first byte; half between bytes [120]; quick's first request: 3/8.", "SECONDS", "number"),
+    Flag("timeout", "To the first byte; half between bytes [120]; quick's first request: 1/3.", "SECONDS", "number"),
     Flag("max-requests", "Send no more than this.", "N", "integer", topic="Limits and reports"),
     Flag("max-credits", "Stop once so much was charged.", "N", "number", topic="Limits and reports"),
     Flag("wait-expiry", "Wait so long for an approval to expire [0].", "SECONDS", "number"),
     Flag("seed", "Draw the same random choices again.", "N", "integer"),
     Flag("header", "Send this field too; repeatable.", "'N: V'", "header", of_target=True),
     Flag("ca-bundle", "Trust these certificates.", "FILE", "file", of_target=True),
+    Flag("no-bodies", "Leave bodies out of all reports.", kind="switch"),
 )
 
 OUTPUT = Flag("output", "Directory for the reports [reports].", "DIR", "file", topic="Limits and reports")

@@ -73,6 +73,8 @@ class Options:
     """File of the failures that are known; None: none is."""
     headers: tuple[tuple[str, str], ...] = ()
     ca_bundle: str | None = None
+    bodies: bool = True
+    """False: the content of requests and answers is left out of all reports (`--no-bodies`)."""
 
     def checked(self) -> Options:
         """These options, with the URL brought to its base form (no trailing slash, `/v1` where no path was given).

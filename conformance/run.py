@@ -37,6 +37,7 @@ from conformance.probes.catalogue import QUICK_LEAVES_OUT, count, flows
 from conformance.probes.flow import Answer, Approval, Phase
 from conformance.probes.plan import Plan
 from conformance.recheck import Judging, Recheck
+from conformance.report import withheld
 from conformance.verdict import Conclusion, Exit, Selection, State, Verdict, decide
 from conformance.wire.client import Client
 from conformance.wire.exchange import Ending, Exchange, Headers, Transcript
@@ -125,8 +126,24 @@ def run(options: Options, progress: Tell | None = None) -> Report:
         transcript = asyncio.run(record(options, seed, progress))
     if progress:
         progress(Progress("judging", len(transcript), len(transcript), 0.0))
-    report = judge(transcript, known=known)
-    return replace(report, started=started, ended=time.time(), options=options)
+    report = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
+    return report if options.bodies else without_bodies(report)
+
+
+def without_bodies(report: Report) -> Report:
+    """The report with the content of requests and answers left out of all that is written and shown."""
+    options = report.options
+    return replace(
+        report,
+        options=replace(
+            options,
+            approval_prompt=options.approval_prompt and withheld.WORD,
+            expiring_prompt=options.expiring_prompt and withheld.WORD,
+        ),
+        transcript=withheld.transcript(report.transcript),
+        verdict=withheld.verdict(report.verdict),
+        notes=tuple(map(withheld.words, report.notes)),
+    )
 
 
 @contextmanager
@@ -552,8 +569,11 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
     notes = []
     if stopped := evidence.options.get("stopped"):
         notes.append(f"The recording ended early: {stopped}."[:400])
+    answers = [reading.response for reading in evidence.all if reading.response is not None]
+    if evidence.own and answers and not any(response.body_known for response in answers):
+        notes.append("The transcript was written without bodies (--no-bodies): what needs them was not judged.")
     if remark := evidence.options.get("remark"):
-        notes.append(f"{remark}."[:400])
+        notes.append(f"{remark}."[:600])
     if evidence.options.get("interrupted"):
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
     if names := _cut_searches(evidence.options.get("shrinking")):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -52,11 +54,10 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
     Raises:
         OSError: a file cannot be written.
     """
-    # A lone surrogate (from an argument that was no UTF-8) becomes `\\udcff`, which JSON reads as the same.
-    transcript = har.dumps(account.transcript).encode("utf-8", "backslashreplace")
+    hashed = hashlib.sha256()
     written = [
-        write_whole(directory / TRANSCRIPT, transcript),
-        write_whole(directory / RESULTS, results.dumps(results.results(account, transcript))),
+        write_whole(directory / TRANSCRIPT, _hashing(_transcript(account), hashed)),
+        write_whole(directory / RESULTS, results.dumps(results.results(account, hashed.hexdigest()))),
         write_whole(directory / SUMMARY, summary.summary(account).encode("utf-8")),
         write_whole(directory / VECTORS, vectors.vectors(account)),
     ]
@@ -68,6 +69,19 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
     return [write_whole(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
 
 
+def _transcript(account: Account) -> Iterator[bytes]:
+    """The octets of the transcript's file, piece by piece."""
+    # A lone surrogate (from an argument that was no UTF-8) becomes `\\udcff`, which JSON reads as the same.
+    return (piece.encode("utf-8", "backslashreplace") for piece in har.pieces(account.transcript))
+
+
+def _hashing(pieces: Iterable[bytes], hashed: hashlib._Hash) -> Iterator[bytes]:
+    """The pieces, each put into the hash as it passes."""
+    for piece in pieces:
+        hashed.update(piece)
+        yield piece
+
+
 def url_of(path: Path, directory: Path) -> str:
     """The relative URL of a file for a page in that directory; empty where there is none (another drive)."""
     try:
@@ -77,11 +91,12 @@ def url_of(path: Path, directory: Path) -> str:
     return quote(Path(relative).as_posix())
 
 
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write beside the path, then rename, so that nobody ever reads a half."""
+def write_whole(path: Path, content: bytes | Iterable[bytes]) -> Path:
+    """Write, at once or piece by piece, beside the path, then rename, so that nobody ever reads a half."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        unfinished.write_bytes(content)
+        with unfinished.open("wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,12 +24,12 @@ from conformance.wire.exchange import Exchange
 FORMAT = 1
 
 
-def results(account: Account, transcript: bytes) -> dict[str, Any]:
+def results(account: Account, transcript_sha256: str) -> dict[str, Any]:
     """The document as JSON values.
 
     Args:
         account: the run.
-        transcript: the octets of the transcript that is kept beside it, for its hash.
+        transcript_sha256: of the transcript's file that is kept beside it, in hexadecimal.
     """
     verdict = account.verdict
     exchanges = exchanges_by_name(account.transcript)
@@ -55,7 +54,7 @@ def results(account: Account, transcript: bytes) -> dict[str, Any]:
         },
         "seed": account.seed,
         "options": account.options.recorded(),
-        "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": hashlib.sha256(transcript).hexdigest()},
+        "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": transcript_sha256},
         "notes": list(account.notes),
         "shapes": [_shape(shape) for shape in shapes(account.transcript)],
         "requirements": [_requirement(outcome, exchanges) for outcome in verdict.outcomes],

@@ -395,7 +395,7 @@ class _Recording:
         self._clean.append(self._body.finish())
         response = Response(
             status=self._answer.status_code,
-            headers=headers,
+            headers=mask_credentials(headers),
             body=b"".join(self._clean),
             reason=self._redactor.text(extensions["reason_phrase"].decode("latin-1")),
             http_version=extensions["http_version"].decode("latin-1"),

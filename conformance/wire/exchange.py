@@ -135,6 +135,29 @@ class Response:
             redacted=tuple((at, length) for at, length in self.redacted if at + length <= octets),
         )
 
+    def ends(self, octets: int) -> Response:
+        """This answer without the middle of its body: about so many octets at each end, cut between events."""
+        head = self.body.rfind(b"\n\n", 0, octets) + 2
+        tail = self.body.find(b"\n\n", len(self.body) - octets) + 2
+        if not 2 <= head < tail or tail < 2:
+            return self
+        pieces: list[Piece] = []
+        start = 0
+        for piece in self.pieces or ():
+            end = start + piece.length
+            kept = max(0, min(end, head) - start) + max(0, end - max(start, tail))
+            if kept:
+                pieces.append(Piece(piece.at, kept))
+            start = end
+        marks = [(at, n) for at, n in self.redacted if at + n <= head]
+        marks += [(at - tail + head, n) for at, n in self.redacted if at >= tail]
+        return replace(
+            self,
+            body=self.body[:head] + self.body[tail:],
+            pieces=None if self.pieces is None else tuple(pieces),
+            redacted=tuple(marks),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeNote:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -52,20 +52,30 @@ class HarError(ValueError):
 
 def dumps(transcript: Transcript) -> str:
     """The transcript as the text of a HAR file: one line for each entry, so that two can be compared."""
-    log = dump(transcript)["log"]
-    entries = ",\n".join(_compact(entry) for entry in log.pop("entries"))
-    return _compact({"log": log})[:-2] + f', "entries": [\n{entries}\n]}}}}\n'
+    return "".join(pieces(transcript))
+
+
+def pieces(transcript: Transcript) -> Iterator[str]:
+    """Likewise piece by piece, an entry at a time: as one text it takes many times the memory of the bodies."""
+    yield _compact({"log": _head(transcript)})[:-2] + ', "entries": ['
+    between = "\n"
+    for exchange in transcript:
+        yield between + _compact(_entry(exchange))
+        between = ",\n"
+    yield "\n]}}\n" if len(transcript) else "\n\n]}}\n"
 
 
 def dump(transcript: Transcript) -> Json:
     """The transcript as a HAR object. Credentials and cookies' values are masked, whoever put them there."""
+    return {"log": {**_head(transcript), "entries": [_entry(exchange) for exchange in transcript]}}
+
+
+def _head(transcript: Transcript) -> Json:
+    """The log without its entries."""
     return {
-        "log": {
-            "version": "1.2",
-            "creator": {"name": "kitemesh-conformance", "version": __version__},
-            "_conformance": {"creator": transcript.creator, "options": dict(transcript.options)},
-            "entries": [_entry(exchange) for exchange in transcript],
-        }
+        "version": "1.2",
+        "creator": {"name": "kitemesh-conformance", "version": __version__},
+        "_conformance": {"creator": transcript.creator, "options": dict(transcript.options)},
     }
 
 

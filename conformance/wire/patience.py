@@ -11,16 +11,22 @@ Who is stopped:
 - one on which request after request runs into a time limit: `HUNG` of them or three times as many as are under way at
   once, or three or more that took `HUNG_FOR` times the limit to the first byte, whatever comes first;
 - one that loses the run `LOST_FOR` times that limit in all, with answers between;
-- one whose answers pass the limit of size again and again (`FLOODS`), or are large (`LARGE`) and hold `LARGE_IN_ALL`;
+- one whose answers pass the limit of size again and again (`FLOODS`);
 - one that puts off every request for `Limits.waiting` seconds, with nothing answered between.
+
+Nobody is stopped for large answers below the limit of size: a model that thinks aloud may well send thousands of events
+for each. Once they weigh `Limits.large_of_a_kind` together, only a part of each further one is kept; nobody is blamed.
 
 A legitimate target with a slow model, a rate limit, or one request in which it blocks stays clear of all of them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from conformance.contract.classify import RESUME
 from conformance.wire.exchange import TIMED_OUT, Ending, Exchange
 from conformance.wire.limits import MEBIBYTE, Limits
 
@@ -37,13 +43,14 @@ that ran into a time limit."""
 FLOODS = 8
 """Answers that may pass the limit of size; two, where no answer came to an end so far."""
 LARGE = MEBIBYTE
-"""Weight of a body from which on it counts as large: a run's whole transcript seldom has as much."""
-LARGE_IN_ALL = 8 * MEBIBYTE
-"""Weight that the large bodies of a run may have together. Judging and reporting take about ten times as much."""
+"""Weight of an answer from which on it counts as large: a stream of 400 events, or 1 MB of text."""
 CODED = 16
 """Octets that one octet of a coded body weighs: no probe offers a coding, and it may stand for a thousand."""
-LINE = 200
-"""Octets that a line end, or a piece in which a body came, weighs: what reading an event takes in memory."""
+LINE = 1000
+"""Octets that a line end, or a piece in which a body came, weighs: what reading an event takes in memory, which has two
+line ends."""
+VALUE = 120
+"""Octets that a comma or an opening bracket weighs: what reading a value takes, with its name."""
 WAITS_IN_ALL = 5.0
 """Times `Limits.waiting` that a run may wait in all because answers excuse themselves; then they stand as they are."""
 
@@ -75,22 +82,46 @@ class Patience:
         self._hung_for = _Span()
         self._lost = _Span()
         self._floods = 0
-        self._large = 0
+        self._large: Counter[str] = Counter()
+        self._vital = 0
+        self.cut = 0
+        """Large answers of which only a part was kept."""
         self._put_off = _Span()
         self._waited = _Span()
         self.spent = False
         """The waits of this run are used up."""
 
-    def kept(self, exchange: Exchange) -> Exchange:
-        """The exchange as it is to be kept: cut, and blamed on nobody, where large answers have had their share."""
-        if exchange.response is None or self._large <= LARGE_IN_ALL or _weight(exchange) < LARGE:
+    def kept(self, exchange: Exchange, vital: Callable[[Exchange], bool]) -> Exchange:
+        """The exchange as it is to be kept: cut, and blamed on nobody, where large answers have had their share.
+
+        Args:
+            exchange: all of it.
+            vital: whether so much of it lacks what later exchanges build on, such as an approval that it asks for.
+        """
+        weight = _weight(exchange)
+        if exchange.response is None or weight < LARGE:
             return exchange
-        return replace(
-            exchange,
-            response=exchange.response.first(self._limits.kept),
-            ending=Ending.LEFT,
-            error="left: large answers had been kept enough of",
-        )
+        parts = [
+            replace(
+                exchange,
+                response=response,
+                ending=Ending.LEFT,
+                error="only a part of it was kept: large answers had had their share of memory",
+            )
+            for response in (exchange.response.first(self._limits.kept), exchange.response.ends(self._limits.kept))
+        ]
+        lacking = [vital(part) for part in parts]
+        # A share for each kind: else plain answers would leave nothing for those of which a run has but a few.
+        kind = "asking" if lacking[0] else "resumed" if exchange.request.url.endswith(RESUME) else "plain"
+        if self._large[kind] + weight <= self._limits.large_of_a_kind:
+            self._large[kind] += weight
+            return exchange
+        for part, lacks in zip(parts, lacking, strict=True):
+            if not lacks:
+                self.cut += 1
+                return part
+        self._vital += weight
+        return exchange
 
     def note(self, exchange: Exchange, marker: bytes) -> str:
         """Why nothing more should be sent after this exchange; empty where all is well.
@@ -110,10 +141,8 @@ class Patience:
                 return f"the target's answers are too large: {self._floods} went beyond the suite's limit of size"
         elif exchange.response is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
             self.answered = True
-        weight = _weight(exchange)
-        self._large += weight if weight >= LARGE else 0
-        if self._large > LARGE_IN_ALL:
-            return "the target's answers are too large: to read them all would take more memory than a run may have"
+        if self._vital > self._limits.large_of_a_kind // 2:
+            return "the target's answers are too large: to keep what they build on would take more memory than there is"
         return ""
 
     def _hang(self, exchange: Exchange) -> str:
@@ -169,13 +198,19 @@ class Patience:
         return True, ""
 
     def remark(self) -> str:
-        """What a report should say of the waits; empty where they were within their budget."""
-        if not self.spent:
-            return ""
-        return (
-            f"Answers that excuse themselves (429, 503 and the like) were waited for {self._waited.seconds:.0f} s in "
-            "all, which is the budget; after that such answers were left as they are"
-        )
+        """What a report should say of waits and of large answers; empty where both were within their budget."""
+        said = []
+        if self.spent:
+            said.append(
+                f"Answers that excuse themselves (429, 503 and the like) were waited for {self._waited.seconds:.0f} s "
+                "in all, which is the budget; after that such answers were left as they are"
+            )
+        if self.cut:
+            said.append(
+                f"Of {self.cut} large answers only a part was judged: to keep them all would take more memory than a "
+                "run may have"
+            )
+        return ". ".join(said)
 
 
 def _weight(exchange: Exchange) -> int:
@@ -185,7 +220,8 @@ def _weight(exchange: Exchange) -> int:
     body, pieces = exchange.response.body, exchange.response.pieces or ()
     coding = (exchange.response.header("content-encoding") or "identity").strip().lower()
     octets = len(body) * (1 if coding == "identity" else CODED)
-    return max(octets, LINE * max(body.count(b"\n") + body.count(b"\r"), len(pieces)))
+    lines = max(body.count(b"\n") + body.count(b"\r"), len(pieces))
+    return octets + LINE * lines + VALUE * sum(map(body.count, (b",", b"[", b"{")))
 
 
 def _requests(count: int) -> str:

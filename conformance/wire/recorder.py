@@ -180,8 +180,8 @@ class Recorder:
                 if self.stopped:
                     raise Stop(self.stopped)
                 self.budget.take()
-                sent = await self.client.exchange(self._outgoing(flow, send, round_, attempt, group))
-                exchange = self.patience.kept(sent)
+                exchange = await self.client.exchange(self._outgoing(flow, send, round_, attempt, group))
+            # A flow goes on from the whole answer, such as to the approval at its end, whatever is kept of it.
             self._keep(exchange)
             wait = self.judgement.ask_again(exchange) if attempt < ATTEMPTS else None
             if wait is None:
@@ -200,7 +200,7 @@ class Recorder:
             attempt += 1
 
     def _keep(self, exchange: Exchange) -> None:
-        self.exchanges.append(exchange)
+        self.exchanges.append(self.patience.kept(exchange, lambda part: self._lacks(part, exchange)))
         self.budget.credits += self.judgement.credits(exchange)
         self.told(exchange, "")
         if why := self.patience.note(exchange, DONE):
@@ -209,6 +209,11 @@ class Recorder:
             return
         if exchange.ending is Ending.TLS or (exchange.ending is Ending.REFUSED and exchange.note.attempt >= ATTEMPTS):
             raise Stop(f"the target cannot be reached: {exchange.error or exchange.ending}")
+
+    def _lacks(self, part: Exchange, whole: Exchange) -> bool:
+        """Whether the part of an exchange does not tell of the approval that the whole asks for."""
+        asked = self.judgement.answer(whole).approval
+        return asked is not None and self.judgement.answer(part).approval != asked
 
     def _outgoing(self, flow: Flow, send: Send, round_: int, attempt: int, group: str | None) -> Outgoing:
         probe = send.name

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from misbehaving.relay import Answer, Endless, Twist, after, always, sometimes, unchanged
+from misbehaving.relay import Answer, Endless, Twist, after, always, dechunked, sometimes, unchanged
 from wire.raw_server import Act, Script, answer, chunk
 
 from conformance.wire.limits import Limits
@@ -161,8 +162,29 @@ def _bomb(octets: int) -> bytes:
 
 FLOODED = FLOODS + 8 + 1
 """Requests until a target that floods is left: so many answers, what is under way then, and one that ended before."""
+VERBOSE = b'{"index":0,"delta":{"content":"","reasoning":"%d thoughts"},"finish_reason":null}'
+
+
+def _verbose(events: int) -> Twist:
+    """Puts so many chunks of reasoning behind the first chunk of each stream, as a model that thinks aloud does."""
+
+    def twist(a: Answer) -> Script:
+        if not a.streamed or not a.head.startswith(b"HTTP/1.1 200"):
+            return unchanged(a)
+        body = dechunked(a.body)
+        first, end, rest = body.partition(b"\n\n")
+        told = re.search(rb'"choices": ?\[', first)
+        if told is None:
+            return unchanged(a)
+        before = first[: told.end()]
+        more = b"".join(before + VERBOSE % number + b"]}\n\n" for number in range(events))
+        return [(0.0, a.head), (0.0, chunk(first + end + more) + chunk(rest) + b"0\r\n\r\n")]
+
+    return twist
+
+
 TOO_LARGE = ("limit of size",)
-TAKES_MEMORY = ("more memory than a run may have",)
+IN_PART = ("only a part was judged",)
 SIZE = (
     Case(
         id="line-1-gb", does="one line of 1 GB in a stream",
@@ -208,12 +230,27 @@ SIZE = (
     Case(
         id="events-below-the-limit", does="streams of 19,000 events, each below the limits", big=True,
         twist=always([(0.0, STREAM + chunk(b"data: {}\n\n" * 19_000) + b"0\r\n\r\n")]),
-        limits=LONG, within=LONG.total, exit=NONCONFORMANT, says=TAKES_MEMORY,
+        limits=LONG, within=LONG.total, exit=NONCONFORMANT, says=IN_PART,
     ),
     Case(
         id="events-many", does="streams of 4,000 events, each below the limits",
-        twist=always([(0.0, STREAM + chunk(b"data: {}\n\n" * 4_000) + b"0\r\n\r\n")]),
+        twist=always([(0.0, STREAM + chunk(b"data: {}\n\n" * 4_000) + b"0\r\n\r\n")]), big=True,
         limits=LONG, within=LONG.total, exit=NONCONFORMANT,
+    ),
+    Case(
+        id="verbose", does="legitimate streams of 300 chunks of reasoning each, with a share for two of them",
+        twist=_verbose(300), options={"only": ("stream", "chunk")}, limits=replace(LONG, large_of_a_kind=2_500_000),
+        within=SERVED, exit=CONFORMANT, only=True, says=IN_PART,
+    ),
+    Case(
+        id="verbose-standard", does="legitimate streams of 2,600 chunks of reasoning each", big=True,
+        twist=_verbose(2_600),
+        options=STANDARD, limits=LONG, within=SERVED, exit=CONFORMANT, only=True, says=IN_PART,
+    ),
+    Case(
+        id="very-verbose-standard", does="legitimate streams of 10,000 chunks of reasoning each", big=True,
+        twist=_verbose(10_000),
+        options=STANDARD, limits=LONG, within=SERVED, exit=CONFORMANT, only=True, says=IN_PART,
     ),
     Case(
         id="values-below-the-limit", does="JSON of a million empty arrays, below the limits",

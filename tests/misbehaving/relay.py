@@ -46,6 +46,17 @@ class Answer:
         return _LENGTH.sub(b"\r\nContent-Length: %d" % (len(self.body) + off), self.head) + self.body
 
 
+def dechunked(body: bytes) -> bytes:
+    """A body with its chunked coding undone."""
+    parts = []
+    while body:
+        line, _, body = body.partition(b"\r\n")
+        size = int(line, 16)
+        parts.append(body[:size])
+        body = body[size + 2 :]
+    return b"".join(parts)
+
+
 Twist = Callable[[Answer], Script]
 
 

@@ -1,11 +1,13 @@
 """results.json: it holds to its schema, and says what the verdict says."""
 
+import hashlib
 import json
 
 import pytest
 from made_up import MODEL, URL, report
 
 from conformance.contract.schemas import errors
+from conformance.report import files
 from conformance.report.results import dumps, results
 
 WORLDS = [
@@ -19,13 +21,13 @@ WORLDS = [
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_it_holds_to_the_schema(world):
-    document = json.loads(dumps(results(report(**world), b"{}")))
+    document = json.loads(dumps(results(report(**world), "0" * 64)))
     assert errors("results", document) == []
 
 
 def test_it_says_what_the_verdict_says():
     made = report(broken={"stream.done": 5, "auth.challenge": 1})
-    document = results(made, b"{}")
+    document = results(made, "0" * 64)
     assert document["verdict"] == "nonconformant"
     assert document["exit_code"] == 1
     assert document["target"] == {"url": URL, "model": MODEL}
@@ -37,4 +39,11 @@ def test_it_says_what_the_verdict_says():
 
 
 def test_no_token_is_written():
-    assert b"km_secret_token" not in dumps(results(report(broken={"stream.done": 1}), b"{}"))
+    assert b"km_secret_token" not in dumps(results(report(broken={"stream.done": 1}), "0" * 64))
+
+
+def test_the_hash_is_that_of_the_transcripts_file(tmp_path):
+    files.write(report(broken={"stream.done": 1}), tmp_path)
+    written = (tmp_path / files.TRANSCRIPT).read_bytes()
+    told = json.loads((tmp_path / files.RESULTS).read_bytes())
+    assert told["evidence"]["transcript_sha256"] == hashlib.sha256(written).hexdigest()

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.wire.exchange import Credential, Ending, Exchange, Piece, Request, Response
 from conformance.wire.limits import MEBIBYTE, Limits
-from conformance.wire.patience import FLOODS, HUNG, LARGE_IN_ALL, Patience
+from conformance.wire.patience import FLOODS, HUNG, Patience
 
 REQUEST = Request("POST", "http://127.0.0.1:9/v1", (), b"{}", Credential.OWN)
 DONE = b"[DONE]"
@@ -106,26 +106,73 @@ def test_floods() -> None:
     assert "too large" in told[-1]
 
 
+def spared(exchange: Exchange) -> bool:
+    """Nothing builds on it."""
+    return False
+
+
+def fill(patience: Patience, one: Exchange) -> Exchange:
+    """The first of these answers of which only a part is kept."""
+    for _ in range(1000):
+        kept = patience.kept(one, spared)
+        assert patience.note(one, DONE) == ""  # nobody is stopped for them
+        if kept is not one:
+            return kept
+    raise AssertionError("all were kept")
+
+
 def test_large_answers_have_a_share_and_are_cut_beyond_it() -> None:
     patience = answered()
     large = exchange(ENDED, body=b"x" * (2 * MEBIBYTE))
-    told = [noted(patience, large)[0] for _ in range(LARGE_IN_ALL // (2 * MEBIBYTE) + 1)]
-    assert set(told[:-1]) == {""}
-    assert "memory" in told[-1]
-    kept = patience.kept(large)
+    kept = fill(patience, large)
     assert kept.response is not None
     assert len(kept.response.body) == Limits().kept
     assert kept.ending is Ending.LEFT
-    assert patience.kept(exchange(ENDED, body=b"{}")).ending is ENDED
+    assert patience.kept(exchange(ENDED, body=b"{}"), spared).ending is ENDED
+    assert "Of 1 large answers only a part was judged" in patience.remark()
+
+
+def test_what_others_build_on_stays() -> None:
+    patience = answered()
+    events = b"".join(b"data: %d\n\n" % n for n in range(19_000))
+    stream = exchange(ENDED, body=events + b"data: approval\n\n")
+
+    def lacks(part: Exchange) -> bool:
+        return part.response is None or b"approval" not in part.response.body
+
+    while (kept := patience.kept(stream, lacks)) is stream:
+        assert noted(patience, stream) == [""]
+    assert kept.response is not None
+    body = kept.response.body
+    assert body.startswith(b"data: 0\n\ndata: 1\n\n")
+    assert body.endswith(b"data: 18999\n\ndata: approval\n\n")
+    assert len(body) <= 2 * Limits().kept
+    assert sum(piece.length for piece in kept.response.pieces or ()) == len(body)
+    assert set(body.split(b"\n\n")) <= set(stream.response.body.split(b"\n\n")) if stream.response else False
+
+
+def test_what_cannot_be_cut_ends_the_run_some_time() -> None:
+    patience = answered()
+    stream = exchange(ENDED, body=b"data: {}\n\n" * 19_000)
+    told = []
+    for _ in range(9):
+        assert patience.kept(stream, lambda part: True) is stream
+        told += noted(patience, stream)
+    assert told[0] == ""
+    assert "memory" in told[-1]
 
 
 def test_many_small_answers_are_no_large_ones() -> None:
-    assert set(noted(answered(), *(exchange(ENDED, body=b"x" * 100_000) for _ in range(1000)))) == {""}
+    patience = answered()
+    small = exchange(ENDED, body=b"x" * 100_000)
+    assert all(patience.kept(small, spared) is small for _ in range(1000))
 
 
 def test_events_weigh_more_than_their_octets() -> None:
+    patience = answered()
     body = b"data: {}\n\n" * 19_000
-    assert noted(answered(), exchange(ENDED, body=body), exchange(ENDED, body=body))[1] != ""
+    many = [patience.kept(exchange(ENDED, body=body), spared).ending for _ in range(4)]
+    assert many == [ENDED, Ending.LEFT, Ending.LEFT, Ending.LEFT]
 
 
 def test_being_put_off_is_borne_for_a_while() -> None:
@@ -159,4 +206,5 @@ def test_a_coded_body_weighs_what_it_may_hide() -> None:
     coded = exchange(ENDED, body=b"x" * 900_000)
     assert coded.response is not None
     coded = replace(coded, response=replace(coded.response, headers=(("Content-Encoding", "gzip"),)))
-    assert "memory" in noted(answered(), coded)[0]
+    patience = answered()
+    assert [patience.kept(coded, spared).ending for _ in range(4)] == [ENDED, ENDED, Ending.LEFT, Ending.LEFT]
