@@ -315,6 +315,7 @@ def test_the_table_reaches_every_option():
         "approvals",
         "execute",
         "headers",
+        "bodies",
         "vectors",
     }
     assert {field.name for field in fields(Options)} <= reached
