@@ -143,7 +143,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, s
     with attacker.serving():
         step = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(where / "step.md")}
         words = ["run", attacker.url, "--model", DEFAULT_MODEL, "--output", "reports", "--timeout", "20", "--seed", "1"]
-        code, shown = command(where, *words, "--examples", "8", **step)
+        code, shown = command(where, *words, "--examples", "8", "--max-requests", "90", **step)
         assert code in (1, 6), shown[:2000]
         yield where, shown, attacker
 
@@ -170,9 +170,7 @@ def test_files_stay_what_they_are(attacked: tuple[Path, str, Attacker]) -> None:
     suite = ElementTree.fromstring((reports / "junit.xml").read_bytes())
     assert len(suite.findall(".//testcase")) == len(found["requirements"])
     assert not CONTROL.search("".join(suite.itertext()))
-    badge = (reports / "badge.svg").read_text(encoding="utf-8")
-    ElementTree.fromstring(badge)
-    assert "owned" not in badge
+    assert not (reports / "badge.svg").exists()  # of a run that a budget ended there is none
 
 
 def test_tables_of_the_summary_hold(attacked: tuple[Path, str, Attacker]) -> None:
