@@ -286,6 +286,7 @@ def test_the_table_reaches_every_option():
         "token",
         "second_token",
         "approvals",
+        "bodies",
         "execute",
         "headers",
         "vectors",
