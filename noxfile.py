@@ -102,6 +102,13 @@ def accessibility(session: nox.Session) -> None:
     session.run("python", "tests/example/accessibility.py", str(axe))
 
 
+@nox.session
+def inert(session: nox.Session) -> None:
+    """The HTML reports of a run against a hostile server, opened in headless Chromium: nothing runs or is fetched."""
+    session.install("-e", ".[sdk,dev]")
+    session.run("pytest", "tests/test_injection.py", *session.posargs, env={"KITEMESH_INERT": "1"})
+
+
 @nox.session(python="3.11")
 def fuzz(session: nox.Session) -> None:
     """Fuzz the reader of event streams for a minute (or `-- -max_total_time=N`), from the streams in fixtures/sse."""

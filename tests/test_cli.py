@@ -313,9 +313,9 @@ def test_the_table_reaches_every_option():
         "token",
         "second_token",
         "approvals",
+        "bodies",
         "execute",
         "headers",
-        "bodies",
         "vectors",
     }
     assert {field.name for field in fields(Options)} <= reached
