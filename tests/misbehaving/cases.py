@@ -248,8 +248,8 @@ SIZE = (
         options=STANDARD, limits=LONG, within=SERVED, exit=CONFORMANT, only=True, says=IN_PART,
     ),
     Case(
-        id="very-verbose-standard", does="legitimate streams of 10,000 chunks of reasoning each", big=True,
-        twist=_verbose(10_000),
+        id="very-verbose-standard", does="legitimate streams of 5,000 chunks of reasoning each", big=True,
+        twist=_verbose(5_000),
         options=STANDARD, limits=LONG, within=SERVED, exit=CONFORMANT, only=True, says=IN_PART,
     ),
     Case(
