@@ -153,7 +153,7 @@ def test_what_others_build_on_stays() -> None:
 
 def test_what_cannot_be_cut_ends_the_run_some_time() -> None:
     patience = answered()
-    stream = exchange(ENDED, body=b"data: {}\n\n" * 19_000)
+    stream = exchange(ENDED, body=b"data: {}\n\n" * 5_000)
     told = []
     for _ in range(9):
         assert patience.kept(stream, lambda part: True) is stream
@@ -170,7 +170,7 @@ def test_many_small_answers_are_no_large_ones() -> None:
 
 def test_events_weigh_more_than_their_octets() -> None:
     patience = answered()
-    body = b"data: {}\n\n" * 19_000
+    body = b"data: {}\n\n" * 10_000
     many = [patience.kept(exchange(ENDED, body=body), spared).ending for _ in range(4)]
     assert many == [ENDED, Ending.LEFT, Ending.LEFT, Ending.LEFT]
 
@@ -207,4 +207,4 @@ def test_a_coded_body_weighs_what_it_may_hide() -> None:
     assert coded.response is not None
     coded = replace(coded, response=replace(coded.response, headers=(("Content-Encoding", "gzip"),)))
     patience = answered()
-    assert [patience.kept(coded, spared).ending for _ in range(4)] == [ENDED, ENDED, Ending.LEFT, Ending.LEFT]
+    assert [patience.kept(coded, spared).ending for _ in range(4)] == [ENDED, Ending.LEFT, Ending.LEFT, Ending.LEFT]
