@@ -18,13 +18,12 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance import flags
+from conformance import files, flags
 from conformance.flags import FLAGS, OUTPUT, Flag, Layer, Setting
 from conformance.options import Options, UsageError
 
@@ -146,19 +145,11 @@ def load(path: Path) -> Config:
     """
     told = f"The configuration {str(path)!r}"
     try:
-        with path.open("rb") as file:
-            octets = file.read(LARGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no path"
-        raise UsageError(f"{told} cannot be read ({reason}); check --config.") from None
-    if len(octets) > LARGEST:
-        raise UsageError(f"{told} is larger than {LARGEST // 2**20} MiB; check --config.")
-    try:
-        document = tomllib.loads(octets.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise UsageError(f"{told} is no UTF-8; save it as such.") from None
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise UsageError(f"{told} is no TOML: {error}; correct it there.") from None
+        document = files.toml(files.read(path, LARGEST))
+    except (files.TooLarge, files.Unreadable) as error:
+        raise UsageError(f"{told} {error}; check --config.") from None
+    except files.Unusable as error:
+        raise UsageError(f"{told} {error}.") from None
     tables = document.pop("targets", {})
     if not isinstance(tables, dict):
         raise UsageError(f"{path}: targets must be tables; write [targets.staging] above the keys of each.")

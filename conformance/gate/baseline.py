@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from conformance import files
 from conformance.contract.catalogue import Catalogue, UnknownRequirement
 from conformance.gate.key import LONGEST
 
@@ -79,19 +79,13 @@ def load(path: Path, catalogue: Catalogue) -> Baseline:
     """
     told = f"The baseline {str(path)!r}"
     try:
-        with path.open("rb") as file:
-            octets = file.read(LARGEST + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no path"
-        raise BaselineError(f"{told} cannot be read ({reason}); check --baseline.") from None
-    if len(octets) > LARGEST:
-        raise BaselineError(f"{told} is larger than {LARGEST // 2**20} MiB; name whole requirements instead.")
-    try:
-        document = tomllib.loads(octets.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise BaselineError(f"{told} is no UTF-8; save it as such.") from None
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise BaselineError(f"{told} is no TOML: {error}.") from None
+        document = files.toml(files.read(path, LARGEST))
+    except files.TooLarge as error:
+        raise BaselineError(f"{told} {error}; name whole requirements instead.") from None
+    except files.Unreadable as error:
+        raise BaselineError(f"{told} {error}; check --baseline.") from None
+    except files.Unusable as error:
+        raise BaselineError(f"{told} {error}.") from None
     if odd := [name for name in document if name != "known"]:
         raise BaselineError(f"{told} has the unknown member {odd[0]!r}; entries stand below [[known]].")
     rows = document.get("known", [])

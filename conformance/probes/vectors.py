@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance import files
 from conformance.probes.plan import NATURAL, UNUSUAL
 
 FORMAT = 1
@@ -57,20 +58,18 @@ def load(path: Path) -> tuple[Vector, ...]:
     Raises:
         ReplayError: it cannot be read, or is none.
     """
+    told = f"The vectors {str(path)!r}"
     try:
-        with path.open("rb") as file:
-            octets = file.read(LARGEST + 1)
-    except OSError as error:
-        raise ReplayError(f"The vectors {str(path)!r} cannot be read ({error.strerror}); check --replay.") from None
-    if len(octets) > LARGEST:
-        raise ReplayError(
-            f"The vectors {str(path)!r} are larger than {LARGEST // 2**20} MiB; give a run's vectors.json."
-        )
+        octets = files.read(path, LARGEST)
+    except files.TooLarge as error:
+        raise ReplayError(f"{told} {error}; give a run's vectors.json.") from None
+    except files.Unreadable as error:
+        raise ReplayError(f"{told} {error}; check --replay.") from None
     try:
         return loads(octets)
     except (ValueError, RecursionError) as error:
         why = str(error) if isinstance(error, ReplayError) else "it is no JSON"
-        raise ReplayError(f"The vectors {str(path)!r} cannot be used: {why}; give a run's vectors.json.") from None
+        raise ReplayError(f"{told} cannot be used: {why}; give a run's vectors.json.") from None
 
 
 def loads(octets: bytes) -> tuple[Vector, ...]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance import __version__
+from conformance import __version__, files
 from conformance.checks.json_text import read_json
 from conformance.contract.catalogue import contract_hash
 from conformance.contract.schemas import errors
@@ -81,14 +81,9 @@ def load(path: Path) -> dict[str, Any]:
 def read(path: Path, most: int) -> bytes:
     """The octets of a file that has `most` of them at the most; raises ResultsError where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            octets = file.read(most + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no path"
-        raise ResultsError(f"The file cannot be read ({reason}).") from None
-    if len(octets) > most:
-        raise ResultsError(f"The file is larger than {most // 2**20} MiB.")
-    return octets
+        return files.read(path, most)
+    except files.Unusable as error:
+        raise ResultsError(f"The file {error}.") from None
 
 
 def loads(octets: bytes) -> dict[str, Any]:

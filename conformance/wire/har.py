@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from conformance import __version__
+from conformance import __version__, files
 from conformance.wire.exchange import (
     Credential,
     Ending,
@@ -255,15 +255,9 @@ def _text(source: str | bytes | Path) -> str:
         source = Path(source)
     if isinstance(source, Path):
         try:
-            size = source.stat().st_size
-            if size > LARGEST:
-                raise HarError(f"{source} is too large for a transcript: {size} octets, above {LARGEST}.")
-            source = source.read_bytes()
-        except (OSError, ValueError) as error:
-            if isinstance(error, HarError):
-                raise
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise HarError(f"The transcript {str(source)[:200]!r} cannot be read: {reason}.") from None
+            source = files.read(source, LARGEST)
+        except files.Unusable as error:
+            raise HarError(f"The transcript {str(source)[:200]!r} {error}.") from None
     if len(source) > LARGEST:
         raise HarError(f"The transcript is too large: above {LARGEST} octets.")
     if isinstance(source, bytes):

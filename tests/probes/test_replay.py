@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,17 @@ def test_what_is_wrong_with_a_file_is_said_in_one_sentence(tmp_path, content: by
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path) -> None:
-    for path in (tmp_path / "absent", tmp_path):
+    for path in (tmp_path / "absent", tmp_path, Path("\0")):
         with pytest.raises(ReplayError, match="--replay"):
             load(path)
+
+
+@pytest.mark.parametrize("depth", ["quick", "standard"])
+def test_every_twin_is_a_probe_of_the_same_plan(depth: str) -> None:
+    flows = catalogue.flows(Plan(model=MODEL, seed=1, depth=depth))
+    first = [next(flow.steps(1), None) for flow in flows]
+    sends = [send for send in first if isinstance(send, Send)]
+    names = {send.name for send in sends}
+    twins = {send.twin for send in sends if send.twin}
+    assert twins
+    assert twins <= names

@@ -461,8 +461,10 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     file = tmp_path / "large.har"
     file.write_text(har.dumps(Transcript((exchange(),))))
     monkeypatch.setattr(har, "LARGEST", 100)
-    with pytest.raises(har.HarError, match="too large"):
+    with pytest.raises(har.HarError, match="is larger than"):
         har.load(file)
+    with pytest.raises(har.HarError, match="is larger than"):
+        har.load(str(file))
     with pytest.raises(har.HarError, match="too large"):
         har.load(file.read_bytes())
 

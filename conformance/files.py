@@ -1,0 +1,50 @@
+"""Files that a user names: how much of one is read, and the clause that says why it cannot be used."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+
+class Unusable(ValueError):
+    """A file cannot be used.
+
+    The message is a clause that follows the file's name and ends without a stop: "is no UTF-8; save it as such".
+    """
+
+
+class TooLarge(Unusable):
+    """It is larger than may be read."""
+
+
+class Unreadable(Unusable):
+    """The system does not give it."""
+
+
+def read(path: Path, most: int) -> bytes:
+    """The octets of a file that has `most` of them at the most.
+
+    Raises:
+        TooLarge, Unreadable: likewise named.
+    """
+    try:
+        with path.open("rb") as file:
+            octets = file.read(most + 1)
+    except (OSError, ValueError) as error:  # a ValueError: NUL in the path
+        raise Unreadable(f"cannot be read ({getattr(error, 'strerror', None) or 'it is no path'})") from None
+    if len(octets) > most:
+        raise TooLarge(f"is larger than {most // 2**20} MiB")
+    return octets
+
+
+def toml(octets: bytes) -> dict[str, Any]:
+    """The table that the octets of a TOML file hold.
+
+    Raises:
+        Unusable: they are no UTF-8, or no TOML.
+    """
+    try:
+        return tomllib.loads(octets.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise Unusable("is no UTF-8; save it as such") from None
+    except (RecursionError, ValueError) as error:
+        raise Unusable(f"is no TOML: {error}; correct it there") from None
