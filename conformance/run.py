@@ -258,7 +258,8 @@ async def record(
     secrets = {"token": options.token or "", "second": options.second_token or ""}
     redactor = Redactor([s for s in secrets.values() if s])
     kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
-    chosen = flows(plan_of(options, seed), selected_ids(options))
+    plan = plan_of(options, seed)
+    chosen = flows(plan, selected_ids(options))
     planned = count(chosen)[0]
     watch = _Watch(kept, patience)
     budget = Budget(options.max_requests, options.max_credits)
@@ -291,7 +292,7 @@ async def record(
             options.depth is Depth.QUICK,
             told,
         )
-        recheck = Recheck(recorder, plan_of(options, seed), kept, Judging(_findings, _doubtful, _shows))
+        recheck = Recheck(recorder, plan, kept, Judging(_findings, _doubtful, _shows))
         try:
             await recorder.run(chosen)
             await recheck.whims(chosen)
@@ -534,17 +535,17 @@ def _replayed(evidence: Evidence) -> frozenset[str]:
 
 def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> Selection:
     absent = {} if options.approvals else {"approvals": "the target was declared to have no approvals (--no-approvals)"}
-    withheld: dict[str, str] = {}
+    left_out: dict[str, str] = {}
     if not options.execute:
-        withheld["resume.approve"] = withheld["resume.conflict"] = "--no-execute: nothing is ever approved"
-        withheld["resume.further-round"] = "--no-execute: nothing is ever approved"
+        left_out["resume.approve"] = left_out["resume.conflict"] = "--no-execute: nothing is ever approved"
+        left_out["resume.further-round"] = "--no-execute: nothing is ever approved"
     quick = options.depth is Depth.QUICK
     if quick:
-        withheld.update(dict.fromkeys(QUICK_LEAVES_OUT - set(replayed), "--depth quick leaves it out"))
+        left_out.update(dict.fromkeys(QUICK_LEAVES_OUT - set(replayed), "--depth quick leaves it out"))
     narrowed = (
         quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
     )
-    return Selection(options.strict, selected_ids(options), absent, withheld, narrowed)
+    return Selection(options.strict, selected_ids(options), absent, left_out, narrowed)
 
 
 def _trouble(evidence: Evidence) -> str:

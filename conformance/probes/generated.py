@@ -28,6 +28,8 @@ DEEP = (120, 60, 11)
 LONG = (12, 500)
 """Messages of the conversations in whose last but one a message is broken: a server may look at the first few only."""
 LONG_RULES = ("message-type", "role-enum", "content-type", "part-type")
+TWINS = {500: "accept-500-messages"}
+"""Fixed probes of the same lengths; where there is none, the first answer of all is the twin."""
 STREAMS = 2
 """Valid streams in a round, on which the breaches are made; beside them is one body that is no stream."""
 
@@ -201,7 +203,7 @@ def long_conversations(plan: Plan) -> Iterator[Flow]:
             values = rule.values
             valid = Compose(plan).body(name, messages=many_messages(length - 1, _last(plan, name)))
             body = rule.apply(valid, values[plan.source(name).randrange(len(values))], length - 2)
-            send = Send(name, encode(body), twin=f"accept-{length}-messages", breach=id_)
+            send = Send(name, encode(body), twin=TWINS.get(length), breach=id_)
             yield single("reject", Phase.GENERATED, name, lambda _, send=send: send, covers=BROKEN_COVERS)  # type: ignore[misc]
 
 
