@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from conformance import __version__, completion, manual
+from conformance import __version__, completion, cycles, manual
 from conformance.flags import FLAGS, OUTPUT, Flag, names
 from conformance.options import Options, UsageError
 
@@ -311,7 +311,7 @@ def _pytest_session(chosen: Options, directory: Path) -> Conformance:
         "--self-contained-html",
     ]
     try:
-        with _quiet_environment(), redirect_stdout(io.StringIO()):
+        with _quiet_environment(), cycles.looked_for_seldom(), redirect_stdout(io.StringIO()):
             pytest.main(arguments, plugins=[session])
         if session.report is not None:
             for name in ("junit.xml", "pytest.html"):

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import gc
 import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from multiprocessing.connection import Connection, wait
@@ -26,7 +24,7 @@ from types import MappingProxyType
 from starlette.types import ASGIApp
 
 import conformance
-from conformance import examples, run
+from conformance import cycles, examples, run
 from conformance.contract.catalogue import Level
 from conformance.options import Options, UsageError
 from conformance.proof import Case, Kind, Proof, Target, examined, tried_again
@@ -74,8 +72,6 @@ LIMITS = Limits(first_byte=3.0, idle=3.0, total=30.0)
 """A fault that hangs does so for 30 s: these are long enough to tell it from one that is slow."""
 PATIENCE = 0.1
 """Factor on the waits before a request is sent again: nothing passes by itself here."""
-_COLLECT_EVERY = 50_000
-"""Objects after which Python looks for cycles. By default it does for each 700, for a tenth of the whole time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +309,7 @@ def _examine_each(wanted: Sequence[Target], work: Work, processes: int | None, t
         told(found)
 
     if processes == 1:
-        with _collecting_seldom():
+        with cycles.looked_for_seldom():
             asyncio.run(_examine_all(wanted, work, keep))
     else:
         _in_processes(wanted, work, processes, keep)
@@ -370,19 +366,6 @@ def options(url: str, target: Target) -> Options:
     )
 
 
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """Look for cycles among objects seldom while the context lasts, and never among those that are there already."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
-
-
 # --- in several processes
 
 
@@ -423,5 +406,5 @@ def _in_processes(wanted: Sequence[Target], work: Work, processes: int, keep: Te
 
 def _work(mine: Sequence[Target], work: Work, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
-    with _collecting_seldom():
+    with cycles.looked_for_seldom():
         asyncio.run(_examine_all(mine, work, pipe.send))

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
-    *("files", "contract", "probes", "wire", "checks", "examples", "verdict", "gate", "proof", "report"),
+    *("files", "cycles", "contract", "probes", "wire", "checks", "examples", "verdict", "gate", "proof", "report"),
     *("options", "recheck", "run", "prove", "flags", "config", "origins"),
     *("app", "plugin", "completion", "manual", "cli"),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,9 @@ import pytest
 from checks.transcripts import CONFORMING, DIRECTORY, FAULTS, faulty
 
 from conformance import run
+from conformance.checks import registry
+from conformance.checks.blame import ABSORBED_BY
+from conformance.options import Options
 from conformance.verdict import State, Verdict
 from conformance.wire import har
 from conformance.wire.exchange import Transcript
@@ -131,3 +136,33 @@ def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path
         verdict = judged(har.load(path))
         assert not failed(verdict)
         assert State.ERROR not in states(verdict).values()
+
+
+def test_what_costs_much_is_judged_only_where_it_is_wanted() -> None:
+    code = (
+        "import sys\n"
+        "from conformance import run\n"
+        "from conformance.options import Options\n"
+        "from conformance.wire import har\n"
+        "verdict = run.judge(har.load(sys.argv[1]), options=Options(only=(sys.argv[2],))).verdict\n"
+        "print('openai' in sys.modules, {str(o.state) for o in verdict.outcomes if o.requirement.area == sys.argv[2]})\n"
+    )
+    found = {}
+    for area in ("chunk", "sdk"):
+        words = [sys.executable, "-c", code, str(DIRECTORY / "conforming.har"), area]
+        found[area] = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert found == {"chunk": ["False", "{'passed'}"], "sdk": ["True", "{'passed'}"]}
+
+
+def test_no_outcome_rests_on_what_is_judged_only_where_it_is_wanted() -> None:
+    assert not registry.COSTLY & {by for absorbers in ABSORBED_BY.values() for by in absorbers}
+    for name in NAMES:
+        transcript = har.load(DIRECTORY / f"{name}.har")
+        others = [requirement.id for requirement in run.CATALOGUE if requirement.id not in registry.COSTLY]
+        whole = {id_: state for id_, state in states(judged(transcript)).items() if id_ in others}
+        options = Options(
+            only=tuple(others), **({} if transcript.options.get("approvals", True) else {"approvals": False})
+        )
+        assert {
+            id_: s for id_, s in states(run.judge(transcript, options=options).verdict).items() if id_ in others
+        } == whole

@@ -38,6 +38,10 @@ AREAS = (
     sdk,
 )
 
+COSTLY = frozenset({"sdk.openai-completion", "sdk.openai-stream"})
+"""Requirements whose checks load a large library, and on which no other requirement's outcome rests: they are judged
+only where they are wanted."""
+
 
 def checks(catalogue: Catalogue) -> dict[str, Check]:
     """Requirement id to its check, in the catalogue's order.

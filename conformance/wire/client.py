@@ -44,7 +44,7 @@ from conformance.wire.exchange import (
 from conformance.wire.limits import Limits
 from conformance.wire.redaction import Redactor, mask_credentials
 
-CONNECTIONS_EACH = 10
+CONNECTIONS_EACH = 2
 """Connections of one httpx client: its pool looks at each of them for each request, so a few small ones are faster."""
 KEEP_ALIVE = 5.0
 """Seconds for which an idle connection is used again; common servers keep theirs for 5 s and more."""

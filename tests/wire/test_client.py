@@ -114,14 +114,16 @@ def test_complete_answer() -> None:
 
 
 def test_pieces_have_their_arrival_times() -> None:
-    steps = [(0.0, chunked(b"data: 1\n\n", end=b"")), (0.08, chunk(b"data: 2\n\n")), (0.08, b"0\r\n\r\n")]
+    steps = [(0.0, chunked(b"data: 1\n\n", end=b"")), (0.3, chunk(b"data: 2\n\n")), (0.3, b"0\r\n\r\n")]
     exchange = once(*steps)
     assert exchange.ending is Ending.COMPLETE
     assert exchange.response is not None
     assert exchange.response.pieces is not None
     first, second = exchange.response.pieces
-    assert second.at - first.at >= 0.07
-    assert exchange.finished - second.at >= 0.07
+    # Of two arrivals the first may be late and the second not: what is sure is how long each took from the start.
+    assert first.at < second.at < exchange.finished
+    assert second.at >= 0.29
+    assert exchange.finished >= 0.59
 
 
 def test_interim_answers_are_no_answers() -> None:
