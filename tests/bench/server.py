@@ -59,6 +59,7 @@ def arguments(options: Options, seed: int, output: Path, *more: str) -> list[str
         *("--approval-prompt", options.approval_prompt or "", "--expiring-prompt", options.expiring_prompt or ""),
         *("--wait-expiry", f"{options.wait_expiry:g}", "--concurrency", str(options.concurrency)),
         *("--depth", str(options.depth), "--seed", str(seed), "--output", str(output)),
+        *(("--examples", str(options.examples)) if options.examples is not None else ()),
         *(("--only", ",".join(options.only)) if options.only else ()),
         *more,
     ]
