@@ -179,6 +179,7 @@ def plan_of(options: Options, seed: int) -> Plan:
         depth=str(options.depth),
         modes=options.modes,
         approval_prompt=options.approval_prompt if options.approvals else None,
+        approvals=options.approvals,
         expiring_prompt=options.expiring_prompt,
         execute=options.execute,
         second_token=options.second_token is not None,
