@@ -3,10 +3,47 @@
 from __future__ import annotations
 
 import os
+import re
 
+import pytest
 from hypothesis import settings
+from made_up import World
 
 # The same examples at every run: a failure is a failure for everybody. HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """An empty directory, and an environment that names the token only."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("KITEMESH_", "GITHUB_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KITEMESH_TOKEN", "km_secret_token")
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """A made-up target: nothing is sent."""
+    from conformance import run
+
+    made = World()
+    monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
+    return made
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs the command line; gives its exit code, standard output and standard error."""
+    from conformance import cli
+
+    def run(*words):
+        code = cli.main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        assert not re.search(r"km_\w", out + err)  # a token; help and schema name the prefix alone
+        return code, out, err
+
+    return run

@@ -27,36 +27,8 @@ REPORTS = {
 
 
 @pytest.fixture(autouse=True)
-def _bare(monkeypatch, tmp_path):
-    """An empty directory, and an environment that names the token only."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("KITEMESH_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("KITEMESH_TOKEN", "km_secret_token")
-
-
-@pytest.fixture
-def world(monkeypatch):
-    """A made-up target: nothing is sent."""
-    from conformance import run
-
-    made = World()
-    monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
-    return made
-
-
-@pytest.fixture
-def command(capsys):
-    """Runs the command line; gives its exit code, standard output and standard error."""
-
-    def run(*words):
-        code = cli.main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert "km_secret" not in out + err
-        return code, out, err
-
-    return run
+def _bare(bare):
+    """Nothing of the caller's directory or environment."""
 
 
 def refused(result, *words):

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from made_up import MODEL, URL, World
+from made_up import MODEL, URL
 
-from conformance import cli, config
+from conformance import config
 from conformance.contract import schemas
 from conformance.flags import FLAGS, OUTPUT
 from conformance.options import Depth, Options, UsageError
@@ -41,10 +41,9 @@ url = "http://127.0.0.1:8000"
 
 
 @pytest.fixture(autouse=True)
-def _bare(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("KITEMESH_")]:
-        monkeypatch.delenv(name)
+def _bare(bare, monkeypatch):
+    """Nothing of the caller's directory or environment, but the token of another name."""
+    monkeypatch.delenv("KITEMESH_TOKEN")
     monkeypatch.setenv("STAGING_TOKEN", "km_secret_token")
 
 
@@ -53,30 +52,6 @@ def file():
     Path("conformance.toml").write_text(FILE, encoding="utf-8")
     Path("gate").mkdir()
     Path("gate/known.toml").touch()
-
-
-@pytest.fixture
-def world(monkeypatch):
-    """A made-up target: nothing is sent."""
-    from conformance import run
-
-    made = World()
-    monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
-    return made
-
-
-@pytest.fixture
-def command(capsys):
-    """Runs the command line; gives its exit code, standard output and standard error."""
-
-    def run(*words):
-        code = cli.main(list(words))
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert "km_" not in (out + err).replace("(?!km_)", "")  # the schema says what a variable's name is not
-        return code, out, err
-
-    return run
 
 
 # --- what wins

@@ -6,23 +6,13 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
-from made_up import MODEL, URL, World
+from made_up import MODEL, URL
 
 from conformance.contract.catalogue import load
 from conformance.options import UsageError
 
 PLUGINS = ("-p", "conformance.plugin", "-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin")
 TOTAL = len(load())
-
-
-@pytest.fixture
-def world(monkeypatch):
-    """A made-up target: nothing is sent."""
-    from conformance import run
-
-    made = World()
-    monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
-    return made
 
 
 @pytest.fixture
