@@ -135,7 +135,7 @@ def bench(session: nox.Session) -> None:
 NPM = ("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 EVENTSOURCE_PARSER = "eventsource-parser@3.1.1"
 READERS = ("httpx-sse==0.4.3", "sseclient-py==1.9.0", "openai==3.54.0")
-"""What reports/readers.md was measured with."""
+"""What reports/readers.md and reports/clients.md were measured with."""
 
 
 def _modules(session: nox.Session, *packages: str) -> Path:
@@ -153,3 +153,21 @@ def readers(session: nox.Session) -> None:
     session.install("-e", ".[sdk,dev]", *READERS)
     modules = _modules(session, EVENTSOURCE_PARSER)
     session.run("python", "-m", "tests.readers", "--modules", str(modules), *session.posargs)
+
+
+OPENAI_NPM = "openai@6.49.0"
+LANGCHAIN_OPENAI = "langchain-openai==1.7.3"
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """Drive clients that people use against the reference server's faults: what `explain` tells. Needs Node.js."""
+    session.install("-e", ".[sdk,dev]", *READERS)
+    modules = _modules(session, OPENAI_NPM, EVENTSOURCE_PARSER)
+    apart = Path(session.create_tmp()).resolve() / "langchain"
+    python = apart / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not apart.exists():
+        session.run("python", "-m", "venv", str(apart))
+    session.run(str(python), "-m", "pip", "install", "-q", LANGCHAIN_OPENAI, READERS[-1], external=True)
+    given = ("--modules", str(modules), "--langchain", str(python))
+    session.run("python", "-m", "tests.clients", *given, *session.posargs)

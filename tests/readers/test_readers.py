@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from .__main__ import main
 from .cases import CASES, Case
 from .comparing import Account, as_json, as_markdown, difference, from_json, in_python, standard
 from .readers import OURS, PARSER_NAME, Outcome, Told, outcome
@@ -38,6 +40,13 @@ def test_the_page_says_what_was_measured() -> None:
     assert (REPORTS / "readers.json").read_text(encoding="utf-8") == as_json(recorded)
     assert PARSER_NAME in RECORDED
     assert {name for one in recorded for name in one.differences} <= {case.name for case in CASES}
+
+
+def test_the_command_says_what_it_lacks(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["--modules", str(tmp_path), "--output", str(tmp_path / "out")])
+    assert result.exit_code == 4
+    assert f"--modules holds no {PARSER_NAME}; install it with npm, or run `nox -s readers`." in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def changed(number: int, **members: object) -> Outcome:
