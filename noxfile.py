@@ -130,3 +130,44 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(apart))
     session.run(str(program / "python"), "-m", "pip", "install", "-q", LLM_COMPLY, external=True)
     session.run("python", "-m", "tests.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)
+
+
+NPM = ("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+EVENTSOURCE_PARSER = "eventsource-parser@3.1.1"
+READERS = ("httpx-sse==0.4.3", "sseclient-py==1.9.0", "openai==3.54.0")
+"""What reports/readers.md and reports/clients.md were measured with."""
+
+
+def _modules(session: nox.Session, *packages: str) -> Path:
+    """Install npm packages in nox's temporary folder; gives their `node_modules`."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        session.error("node and npm are needed for this and were not found; install Node.js 20 or later with npm.")
+    elsewhere = Path(session.create_tmp()).resolve()
+    session.run(*NPM, f"--prefix={elsewhere}", *packages, external=True)
+    return elsewhere / "node_modules"
+
+
+@nox.session
+def readers(session: nox.Session) -> None:
+    """Hold readers of event streams against the standard; writes reports/readers.md and .json. Needs Node.js."""
+    session.install("-e", ".[sdk,dev]", *READERS)
+    modules = _modules(session, EVENTSOURCE_PARSER)
+    session.run("python", "-m", "tests.readers", "--modules", str(modules), *session.posargs)
+
+
+OPENAI_NPM = "openai@6.49.0"
+LANGCHAIN_OPENAI = "langchain-openai==1.7.3"
+
+
+@nox.session
+def clients(session: nox.Session) -> None:
+    """Drive clients that people use against the reference server's faults: what `explain` tells. Needs Node.js."""
+    session.install("-e", ".[sdk,dev]", *READERS)
+    modules = _modules(session, OPENAI_NPM, EVENTSOURCE_PARSER)
+    apart = Path(session.create_tmp()).resolve() / "langchain"
+    python = apart / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not apart.exists():
+        session.run("python", "-m", "venv", str(apart))
+    session.run(str(python), "-m", "pip", "install", "-q", LANGCHAIN_OPENAI, READERS[-1], external=True)
+    given = ("--modules", str(modules), "--langchain", str(python))
+    session.run("python", "-m", "tests.clients", *given, *session.posargs)

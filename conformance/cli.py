@@ -631,7 +631,8 @@ def prove(
 @click.argument("requirement", metavar="ID", shell_complete=completion.ids)
 @_debug
 def explain(requirement: str) -> int:
-    """Say what a requirement asks for and why, what proves its check, and show it.
+    """Say what a requirement asks for and why, what proves its check, which clients
+    a breach hurts, and show it.
 
     \b
     Example:
@@ -640,13 +641,15 @@ def explain(requirement: str) -> int:
     from conformance import examples
     from conformance.contract.catalogue import UnknownRequirement, load
     from conformance.prove import faults_of
+    from conformance.report import clients
     from conformance.report import explain as shown
 
     try:
         found = load()[requirement]
     except UnknownRequirement as error:
         raise UsageError(str(error)) from None
-    click.echo(shown.text(found, faults_of(found.id), examples.read(found.id)), nl=False)
+    hurt = clients.told(found.id)
+    click.echo(shown.text(found, faults_of(found.id), examples.read(found.id), hurt), nl=False)
     return OK
 
 

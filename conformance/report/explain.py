@@ -27,15 +27,22 @@ class Bounds(NamedTuple):
     """Header fields that are left out, in lower case."""
 
 
-def text(requirement: Requirement, proved_by: Sequence[tuple[str, str]], example: Example) -> str:
+def text(
+    requirement: Requirement,
+    proved_by: Sequence[tuple[str, str]],
+    example: Example,
+    hurt: Sequence[tuple[str, Sequence[str]]] = (),
+) -> str:
     """The explanation as lines for a terminal: 80 columns, but for what travelled, which is not broken.
 
     Args:
         requirement: what to explain.
         proved_by: id and summary of each fault of the reference server that breaks it.
         example: exchanges that hold and that break it.
+        hurt: which clients a fault hurts, and how (`clients.told`).
     """
-    return "\n".join([*_said(requirement), *_proved(proved_by), *_example(requirement.id, example)]) + "\n"
+    lines = [*_said(requirement), *_proved(proved_by), *_hurt(hurt), *_example(requirement.id, example)]
+    return "\n".join(lines) + "\n"
 
 
 def _said(requirement: Requirement) -> Iterator[str]:
@@ -59,6 +66,16 @@ def _proved(proved_by: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield from _wrapped(f"{fault}: {summary}", "  ", "      ")
     if not proved_by:
         yield "  none"
+
+
+def _hurt(hurt: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    if hurt:
+        yield ""
+        yield "Who is hurt (clients that were driven against these faults)"
+    for heading, lines in hurt:
+        yield from _wrapped(heading, "  ")
+        for line in lines:
+            yield from _wrapped(line, "      ", "        ")
 
 
 def _example(requirement: str, example: Example) -> Iterator[str]:

@@ -90,9 +90,9 @@ class Event(NamedTuple):
     name: str
     """The event type; empty where none was given, which means `message`."""
     id: str | None
-    """The id field of this very block; None where it has none (earlier ones are not carried on)."""
+    """The id field of this very block; None where it has none (earlier ones are carried on in `last_id`)."""
     retry: int | None
-    """Milliseconds."""
+    """The retry field of this very block, in milliseconds."""
     number: int
     """Counts dispatched events from 0; for the pending one, the number that it would have had."""
     offset: int
@@ -108,6 +108,10 @@ class Event(NamedTuple):
     """When the octet at `offset` arrived."""
     raw_data: tuple[bytes, ...]
     """What stands behind `data` on each data line, as sent: `: [DONE]`, `:[DONE]`; empty for a line without colon."""
+    last_id: str
+    """The last event ID, as the standard keeps it over blocks, those that are not dispatched too; empty: none."""
+    reconnection: int | None
+    """The reconnection time in force, in milliseconds, likewise kept over blocks; None: none was ever given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,8 @@ class Reader:
         self._known_ends = {b"\n"}
         self._after_cr = False
         self._number = 0
+        self._last_id = ""
+        self._reconnection: int | None = None
         # The block that is open:
         self._start = -1  # offset of its first field line; -1: none yet
         self._opening = b""  # that line
@@ -294,9 +300,9 @@ class Reader:
             case "id" if "\0" in value:
                 return Liberty.NUL_IN_ID
             case "id":
-                self._id = value
+                self._id = self._last_id = value
             case "retry" if value.isascii() and value.isdigit() and len(value) <= _RETRY_DIGITS:
-                self._retry = int(value)
+                self._retry = self._reconnection = int(value)
             case "retry":
                 return Liberty.BAD_RETRY
             case _:
@@ -316,6 +322,8 @@ class Reader:
             at,
             self._first_at,
             tuple(self._raw),
+            self._last_id,
+            self._reconnection,
         )
         self._empty_block()
         return tuple.__new__(Event, fields)  # what Event(*fields) does, without its detour through keywords

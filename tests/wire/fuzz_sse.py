@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
 import atheris
@@ -16,7 +15,8 @@ import atheris
 with atheris.instrument_imports(include=["conformance.wire.sse"]):
     from conformance.wire.sse import Reader
 
-CASES = Path(__file__).parents[2] / "fixtures" / "sse" / "cases.toml"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from readers.cases import CASES
 
 
 def outcome(pieces: list[bytes]) -> tuple[object, ...]:
@@ -43,10 +43,8 @@ def one_input(data: bytes) -> None:
 def main() -> None:
     """Fuzz."""
     with tempfile.TemporaryDirectory() as corpus:
-        for number, case in enumerate(tomllib.loads(CASES.read_text(encoding="utf-8"))["case"]):
-            (Path(corpus) / str(number)).write_bytes(
-                bytes([number % 256, number % 16]) + case["bytes"].encode("latin-1")
-            )
+        for number, case in enumerate(CASES):
+            (Path(corpus) / str(number)).write_bytes(bytes([number % 256, number % 16]) + case.body[:598])
         atheris.Setup([*sys.argv, "-max_len=600", corpus], one_input)
         atheris.Fuzz()
 

@@ -1,0 +1,51 @@
+"""The command of the nox session `clients`: drives the clients, writes the data and the page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from conformance.report import clients
+
+from . import table
+from .measuring import chosen, javascript_driver, langchain_driver, measured, openai_driver, record
+from .scenarios import FAULTS, LIBERTIES
+
+USAGE = 4
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--modules", metavar="DIR", type=click.Path(path_type=Path), required=True, help="npm's node_modules.")
+@click.option("--langchain", metavar="PYTHON", type=click.Path(path_type=Path), required=True)
+@click.option("--node", default="node", show_default=True, help="The program.")
+@click.option(
+    "--page", metavar="FILE", default="reports/clients.md", show_default=True, type=click.Path(path_type=Path)
+)
+@click.option("--data", metavar="FILE", default=clients.FILE, type=click.Path(path_type=Path), help="[the suite's own]")
+def main(modules: Path, langchain: Path, node: str, page: Path, data: Path) -> None:
+    """Drive clients against the reference server and its faults. Takes about three minutes."""
+    servers = chosen(FAULTS, LIBERTIES)
+    drivers = (openai_driver(), langchain_driver(langchain), javascript_driver(modules, node))
+    try:
+        made = measured(record(drivers, servers), servers)
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        click.echo(f"Error: the clients could not be driven: {error}. `nox -s clients` installs them.", err=True)
+        sys.exit(USAGE)
+    if made.conforming:
+        for harm in made.conforming:
+            said = clients.said(harm.outcome, harm.what)
+            click.echo(f"{harm.client.id}, {harm.scenario}, on the conforming server: {said}", err=True)
+        click.echo("Nothing is written: a client fails where nothing is broken.", err=True)
+        sys.exit(1)
+    data.write_text(clients.dumps(made), encoding="utf-8", newline="\n")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(table.as_markdown(made), encoding="utf-8", newline="\n")
+    hurting = sum(bool(one.harms) for one in made.faults.values())
+    click.echo(f"{len(made.clients)} clients, {len(made.faults)} faults, {hurting} of which hurt somebody.")
+
+
+if __name__ == "__main__":
+    main()
