@@ -7,7 +7,8 @@ statistics. Its monkey patching is off (see the package's own words).
     master                                   worker
       |  <----------- client_ready -----------  |   Locust's
       |  ----- soak-plan (key, number, …) ----> |   ours: what to send, never where to: that stands on its own
-      |  ------------- spawn -----------------> |   Locust's     command line, and so does its token
+      |  <------------ soak-ready ------------  |   ours         command line, and so does its token
+      |  ------------- spawn -----------------> |   Locust's
       |  <----- stats, with soak's account ---  |   Locust's, every three seconds
       |  -------------- stop -----------------> |   Locust's
       |  <-- stats, with the final account ---  |
@@ -54,7 +55,7 @@ MASTER_WITHIN = 60.0
 """Seconds in which a worker has to find its master."""
 ACCOUNTS_WITHIN = 90.0
 """Seconds in which the last accounts have to come, once everything was stopped."""
-PLAN = "soak-plan"
+PLAN, READY = "soak-plan", "soak-ready"
 ACCOUNT = "soak"
 """The member of Locust's report that holds ours."""
 
@@ -92,7 +93,7 @@ def alone(options: Options, load: Load, tell: Tell) -> Gathering:
             gathered.interrupted = ending.asked
             for message in post.accounts():
                 gathered.take(message, time.monotonic() - begun)
-        gathered.rows = _rows(environment)
+        _finish(gathered, environment)
     finally:
         runner.greenlet.kill(block=False)
         post.close()
@@ -120,7 +121,15 @@ def master(options: Options, load: Load, tell: Tell, waiting: Callable[[int], No
         if ACCOUNT in data:
             gathered.take(data[ACCOUNT], time.monotonic() - begun)
 
+    ready: set[str] = set()
+
+    def hear(environment: Any, msg: Any) -> None:
+        ready.add(msg.node_id)
+        if isinstance(msg.data, str) and msg.data:
+            gathered.trouble = f"A worker cannot do what it should: {msg.data[:300]}"
+
     environment.events.worker_report.add_listener(take)
+    runner.register_message(READY, hear)
     try:
         with _ending() as ending:
             _wait_for_workers(runner, load.expect_workers, waiting, ending)
@@ -135,6 +144,9 @@ def master(options: Options, load: Load, tell: Tell, waiting: Callable[[int], No
             environment.events.worker_connect.add_listener(
                 lambda client_id: runner.send_message("quit", None, client_id)
             )
+            _wait_for_readiness(clients, ready, ending)
+            if gathered.trouble:
+                ending.asked = True
             gathered.started, begun = time.time(), time.monotonic()
             starting = gevent.spawn(runner.start, load.users, load.rate) if not ending.asked else None
             while not ending.asked and time.monotonic() - begun < load.duration:
@@ -146,11 +158,11 @@ def master(options: Options, load: Load, tell: Tell, waiting: Callable[[int], No
                     gathered.trouble = "All workers were lost before the end; their own output says why."
                     break
             gathered.ended = time.time()
-            gathered.interrupted = ending.asked
+            gathered.interrupted = ending.asked and not gathered.trouble
             _stop(runner, starting)
             if starting is not None:
                 _wait_for_accounts(gathered, runner, len(clients))
-        gathered.rows = _rows(environment)
+        _finish(gathered, environment)
     finally:
         runner.greenlet.kill(block=False)
         runner.server.close(linger=0)
@@ -177,6 +189,7 @@ def worker(options: Options, load: Load) -> Gathering:
             gathered.started = time.time()
         except Exception as error:
             state.refused = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+        runner.send_message(READY, state.refused)
 
     def report(client_id: str, data: dict[str, Any]) -> None:
         if post.ready and not state.ended:
@@ -208,10 +221,10 @@ def worker(options: Options, load: Load) -> Gathering:
                 environment.stop_timeout = HURRY
                 runner.stop()
                 runner.send_message("quit")
+        gevent.sleep(0.5)  # what Locust has to say goes out
         if state.refused:
             raise Refused(state.refused)
-        gevent.sleep(0.5)  # what Locust has to say goes out
-        gathered.rows = _rows(environment)
+        _finish(gathered, environment)
     finally:
         runner.greenlet.kill(block=False)
         runner.client.close(linger=2000)
@@ -297,18 +310,38 @@ def _environment(post: _Post | None, parsed: Namespace | None = None) -> Any:
         assert post is not None  # a master has no users
         post.turn(user.environment)
 
-    _silence()
+    heard = _silence()
     asker = type("Asker", (User,), {"tasks": [ask], "abstract": False})
-    return Environment(user_classes=[asker], stop_timeout=FINISHING, parsed_options=parsed)
+    environment = Environment(user_classes=[asker], stop_timeout=FINISHING, parsed_options=parsed)
+    environment.heard = heard.errors
+    return environment
 
 
-def _silence() -> None:
-    """Locust's log goes nowhere, to the terminal as little as to the master: what is to be told is told in reports."""
+class _Heard(logging.Handler):
+    """Keeps the first errors that Locust writes into its log: what it cannot do, its users do not do."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.errors: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's first line."""
+        said = record.getMessage().partition("\n")[0][:200]
+        if record.exc_info and record.exc_info[0] is not None:
+            said = f"{said} ({record.exc_info[0].__name__}: {record.exc_info[1]})"[:300]
+        if len(self.errors) < 3 and said not in self.errors:
+            self.errors.append(said)
+
+
+def _silence() -> _Heard:
+    """Locust's log goes nowhere, to the terminal as little as to the master; its errors are told in notes."""
     runners.WORKER_LOG_REPORT_INTERVAL = -1
     runners.CONNECT_RETRY_COUNT = int(MASTER_WITHIN / runners.CONNECT_TIMEOUT)
-    for name in ("", "locust"):
-        logging.getLogger(name).addHandler(logging.NullHandler())
+    heard = _Heard()
+    logging.getLogger().addHandler(heard)  # also, Locust logs to the root at times, which would print otherwise
+    logging.getLogger("locust").addHandler(heard)
     logging.getLogger("locust").propagate = False
+    return heard
 
 
 def _key() -> Key:
@@ -326,8 +359,11 @@ def _memory(judge: int | None) -> int:
     return octets
 
 
-def _rows(environment: Any) -> Any:
-    return rows({name: environment.stats.get(name, "POST") for name in ROWS})
+def _finish(gathered: Gathering, environment: Any) -> None:
+    """Take in what Locust has counted, and what went wrong in it."""
+    gathered.rows = rows({name: environment.stats.get(name, "POST") for name in ROWS})
+    for said in environment.heard:
+        gathered.note(f"Locust says: {said}")
 
 
 # --- master and workers
@@ -368,6 +404,14 @@ def _wait_for_workers(runner: Any, wanted: int, waiting: Callable[[int], None], 
         gevent.sleep(TICK)
 
 
+def _wait_for_readiness(clients: list[str], ready: set[str], ending: _Ending) -> None:
+    until = time.monotonic() + WORKERS_WITHIN
+    while not ready.issuperset(clients) and not ending.asked:
+        if time.monotonic() > until:
+            raise UsageError("A worker that had come did not get ready; its own output says why.")
+        gevent.sleep(TICK)
+
+
 def _begin(post: _Post, options: Options, plan: Any) -> float:
     """Open the post as the master's plan says; gives the seconds after which this worker ends by itself."""
     if not isinstance(plan, dict):
@@ -385,7 +429,7 @@ def _begin(post: _Post, options: Options, plan: Any) -> float:
     most = [n for n in (plan.get("max_requests"), options.max_requests) if n is not None]
     credit = [n for n in (plan.get("max_credits"), options.max_credits) if n is not None]
     post.open(Orders(Key(key[:64]), number, bear, min(most, default=None), min(credit, default=None)))
-    return float(plan.get("duration") or 0) + ACCOUNTS_WITHIN
+    return float(plan.get("duration") or 0) + WORKERS_WITHIN + ACCOUNTS_WITHIN
 
 
 def _stop(runner: Any, starting: Any) -> None:
