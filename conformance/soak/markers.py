@@ -31,7 +31,7 @@ WORKERS, REQUESTS = 1_000, 10_000_000
 MISSPELT = 6
 """Letters by which a word may differ from the request's own and still be that, spelled wrongly."""
 
-_LETTERS = re.compile(r"[a-z]{16,}", re.IGNORECASE)
+_LETTERS = re.compile(r"[a-z]{16,}")
 _FORM = re.compile(rf"(?:[{_CONSONANTS}][{_VOWELS}]){{8}}")
 
 
@@ -79,8 +79,8 @@ class Key:
 
     def foreign(self, text: str, own: str) -> Iterator[tuple[str, Marker]]:
         """The words of other requests in a text, each with whose it is; `own` is the request's own word."""
-        for run in _LETTERS.findall(text):
-            for part in run.lower().split(own):
+        for run in _LETTERS.findall(text.lower()):
+            for part in run.split(own):
                 # Words that follow each other without a space between are as long as so many words.
                 if len(part) % LENGTH:
                     continue
