@@ -592,7 +592,10 @@ def soak(
     def waiting(there: int) -> None:
         click.echo(f"{there} of {wanted.expect_workers} workers are there.", err=True)
 
-    with telling.meter(terminal.console(stderr=True)) as tell:
+    def begun() -> None:
+        click.echo(f"{wanted.users} users begin. Ctrl-C ends it and tells what was judged by then.", err=True)
+
+    with telling.meter(terminal.console(stderr=True), begun) as tell:
         made = command.soak(chosen, wanted, tell, waiting)
     if role is load.Role.WORKER:
         click.echo(telling.farewell(made))

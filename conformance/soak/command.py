@@ -43,6 +43,7 @@ def soak(options: Options, load: Load, tell: Tell, waiting: Callable[[int], None
     run.selected_ids(options)
     run.verify(options)
     from conformance.soak import driving
+    from conformance.soak.plan import Refused
 
     try:
         if load.role is Role.MASTER:
@@ -53,5 +54,5 @@ def soak(options: Options, load: Load, tell: Tell, waiting: Callable[[int], None
             return driving.alone(options, load, tell)
         with run.reference(options) as told:
             return driving.alone(told, load, tell)
-    except driving.Refused as error:
+    except Refused as error:
         raise UsageError(str(error)) from None

@@ -38,8 +38,9 @@ from locust.env import Environment
 from conformance.options import Options, UsageError
 from conformance.soak.bridge import Bridge
 from conformance.soak.gathering import Gathering, rows
-from conformance.soak.load import USERS, Load, shares
+from conformance.soak.load import Load
 from conformance.soak.markers import Key
+from conformance.soak.plan import Refused, orders, plans
 from conformance.soak.station import ROWS, Orders, Station
 
 FINISHING = 10.0
@@ -61,10 +62,6 @@ ACCOUNT = "soak"
 
 Tell = Callable[[Gathering, float], None]
 """Told now and then how far it is: what has been gathered, and the seconds since the start."""
-
-
-class Refused(Exception):
-    """A worker cannot do what its master wants. The message is one sentence."""
 
 
 # --- the three roles
@@ -134,13 +131,8 @@ def master(options: Options, load: Load, tell: Tell, waiting: Callable[[int], No
         with _ending() as ending:
             _wait_for_workers(runner, load.expect_workers, waiting, ending)
             clients = sorted(runner.clients.keys())
-            requests = shares(options.max_requests, len(clients))
-            plan: dict[str, Any] = {"key": _key().text, "url": options.url, "model": options.model}
-            plan |= {"workers": len(clients), "users": load.users, "duration": load.duration}
-            plan["max_credits"] = None if options.max_credits is None else options.max_credits / len(clients)
-            for number, client in enumerate(clients):
-                told = {**plan, "worker": number, "max_requests": requests[number]}
-                runner.send_message(PLAN, told, client)
+            for client, plan in zip(clients, plans(_key(), options, load, len(clients)), strict=True):
+                runner.send_message(PLAN, plan, client)
             environment.events.worker_connect.add_listener(
                 lambda client_id: runner.send_message("quit", None, client_id)
             )
@@ -185,7 +177,9 @@ def worker(options: Options, load: Load) -> Gathering:
 
     def plan(environment: Any, msg: Any) -> None:
         try:
-            state.until = time.monotonic() + _begin(post, options, msg.data)
+            told, duration = orders(msg.data, options)
+            post.open(told)
+            state.until = time.monotonic() + duration + WORKERS_WITHIN + ACCOUNTS_WITHIN
             gathered.started = time.time()
         except Exception as error:
             state.refused = str(error) if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
@@ -410,26 +404,6 @@ def _wait_for_readiness(clients: list[str], ready: set[str], ending: _Ending) ->
         if time.monotonic() > until:
             raise UsageError("A worker that had come did not get ready; its own output says why.")
         gevent.sleep(TICK)
-
-
-def _begin(post: _Post, options: Options, plan: Any) -> float:
-    """Open the post as the master's plan says; gives the seconds after which this worker ends by itself."""
-    if not isinstance(plan, dict):
-        raise Refused("The master's plan cannot be read; use one version of the suite on all machines.")
-    if (plan.get("url"), plan.get("model")) != (options.url, options.model):
-        raise Refused("The master speaks of another target or model; give its URL and --model to this worker too.")
-    key = plan.get("key")
-    told = [plan.get(name) for name in ("worker", "users", "workers")]
-    numbers = [n for n in told if isinstance(n, int) and 0 <= n <= USERS]
-    if not isinstance(key, str) or len(numbers) < len(told):
-        raise Refused("The master's plan cannot be read; use one version of the suite on all machines.")
-    number, users, workers = numbers
-    bear = -(-users // max(1, workers))
-    # What was given here binds too: this machine's owner may allow less than the master.
-    most = [n for n in (plan.get("max_requests"), options.max_requests) if n is not None]
-    credit = [n for n in (plan.get("max_credits"), options.max_credits) if n is not None]
-    post.open(Orders(Key(key[:64]), number, bear, min(most, default=None), min(credit, default=None)))
-    return float(plan.get("duration") or 0) + WORKERS_WITHIN + ACCOUNTS_WITHIN
 
 
 def _stop(runner: Any, starting: Any) -> None:

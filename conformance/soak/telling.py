@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,21 +89,31 @@ def _memory(made: Gathering) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def meter(screen: Console) -> Iterator[Any]:
-    """A line that tells how far it is, while the context lasts; nothing where nobody watches."""
-    if not screen.is_terminal or screen.is_dumb_terminal or screen.color_system is None:
-        yield lambda made, passed: None
-        return
-    with screen.status("starting") as status:
+def meter(screen: Console, begun: Callable[[], None]) -> Iterator[Callable[[Gathering, float], None]]:
+    """What tells how far it is: calls `begun` once, and shows a line where somebody watches."""
+    watched = screen.is_terminal and not screen.is_dumb_terminal and screen.color_system is not None
+    status = screen.status("") if watched else None
+    first = True
 
-        def update(made: Gathering, passed: float) -> None:
+    def update(made: Gathering, passed: float) -> None:
+        nonlocal first
+        if first:
+            first = False
+            begun()
+            if status is not None:
+                status.start()
+        if status is not None:
             breaches = sum(made.broken.values())
             status.update(
                 f"{passed:.0f} of {made.load.duration:.0f} s: {made.requests} requests, {made.exchanges} judged, "
                 f"{breaches} breach{'' if breaches == 1 else 'es'}"
             )
 
+    try:
         yield update
+    finally:
+        if status is not None:
+            status.stop()
 
 
 def show(made: Gathering, screen: Console, written: tuple[Path, ...] = ()) -> None:
