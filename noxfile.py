@@ -130,3 +130,10 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(apart))
     session.run(str(program / "python"), "-m", "pip", "install", "-q", LLM_COMPLY, external=True)
     session.run("python", "-m", "tests.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """A master and two workers for a minute (or `-- 5m`): users, requests, memory; one answer of 10,000 mixed up."""
+    session.install("-e", ".[soak]", "pytest")
+    session.run("python", "tests/soak/demonstrate.py", *session.posargs, env={"PYTHONPATH": "tests"})

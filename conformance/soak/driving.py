@@ -16,6 +16,7 @@ statistics. Its monkey patching is off (see the package's own words).
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -260,6 +261,10 @@ class _Post:
         station = Station(self._options, orders, _memory)
         self._bridge.call(station.open())
         self._station = station
+        # Python looks for cycles the more seldom the more objects there are. Those of this process are there for good
+        # by now; set aside, they do not keep it from finding what is left of answers that were read.
+        gc.collect()
+        gc.freeze()
 
     def turn(self, environment: Any) -> None:
         """One turn of a user, whose times go to Locust's statistics."""

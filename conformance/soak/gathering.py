@@ -22,8 +22,8 @@ from conformance.verdict import Exit, Selection, Verdict, decide
 
 SAMPLES = 240
 """Samples of memory that are kept of a worker; of more, every other one."""
-IDS = 250_000
-"""Ids of all workers that are remembered: about 60 MB."""
+IDS = 2**18
+"""Ids of all workers, and executions, that there is room for: 8 MB each."""
 MOST_NOTES = 12
 FATES = 60
 

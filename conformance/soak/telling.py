@@ -73,7 +73,7 @@ def notes(made: Gathering) -> Iterator[str]:
     if made.options.max_requests is not None or made.options.max_credits is not None:
         yield "The budgets (--max-requests, --max-credits) were shared out evenly among the workers."
     if forgotten := sum(made.forgotten.values()):
-        yield f"{forgotten} ids were forgotten, the oldest first: one that came again after those was not noticed."
+        yield f"{forgotten} ids were forgotten to make room for newer ones: if they came again, it was not noticed."
     if made.untold:
         yield f"{made.untold} ids were not compared between workers: there were too many for one message."
     yield from made.notes

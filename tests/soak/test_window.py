@@ -2,6 +2,7 @@
 
 import gc
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -221,14 +222,27 @@ def test_nothing_is_kept_of_what_was_judged(judge):
 
 
 def test_a_ledger_forgets_the_oldest_and_says_so():
-    ledger = Ledger(most=3)
-    for number in range(5):
-        assert ledger.first(number, Seen(0, number)) is None
-    assert len(ledger) == 3
+    ledger = Ledger(most=8)
+    for number in range(1, 11):
+        assert ledger.first(number, Seen(7, number, 1.0, 2.0)) is None
     assert ledger.forgotten == 2
-    assert ledger.first(4, Seen(1, 1)) == Seen(0, 4)
-    assert ledger.first(0, Seen(1, 2)) is None, "it was forgotten"
+    assert ledger.first(10, Seen(1, 1)) == ledger.find(10) == Seen(7, 10, 1.0, 2.0)
+    assert ledger.find(1) is None
+    assert ledger.first(2, Seen(1, 2)) is None, "it was forgotten"
     assert digest("a\ud800") != digest("a")
+
+
+def test_a_ledger_holds_what_it_is_made_for_and_does_not_grow():
+    ledger = Ledger(most=8_000)
+    size = sum(sys.getsizeof(getattr(ledger, name)) for name in ("_values", "_whose", "_started", "_ended"))
+    values = [digest(str(number)) for number in range(4_000)]
+    for number, value in enumerate(values):
+        assert ledger.first(value, Seen(0, number)) is None
+    assert ledger.forgotten < 40, "half full, hardly a row overflows"
+    assert sum(ledger.find(value) is not None for value in values) == 4_000 - ledger.forgotten
+    for number in range(50_000):
+        ledger.first(digest(f"more {number}"), Seen(0, number))
+    assert sum(sys.getsizeof(getattr(ledger, name)) for name in ("_values", "_whose", "_started", "_ended")) == size
 
 
 def test_what_is_asked_is_what_a_run_knows(judge):
