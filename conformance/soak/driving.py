@@ -35,6 +35,7 @@ import gevent
 import psutil
 from locust import User, runners
 from locust.env import Environment
+from locust.stats import RequestStats
 
 from conformance.options import Options, UsageError
 from conformance.soak.bridge import Bridge
@@ -312,6 +313,8 @@ def _environment(post: _Post | None, parsed: Namespace | None = None) -> Any:
     heard = _silence()
     asker = type("Asker", (User,), {"tasks": [ask], "abstract": False})
     environment = Environment(user_classes=[asker], stop_timeout=FINISHING, parsed_options=parsed)
+    # What the last seconds were like is for Locust's web interface only.
+    environment.stats = RequestStats(use_response_times_cache=False)
     environment.heard = heard.errors
     return environment
 

@@ -16,7 +16,7 @@ from conformance.checks.finding import Finding, Item, Judged
 from conformance.options import Options
 from conformance.soak.account import Account, Unreadable, read
 from conformance.soak.ledger import Ledger, Seen
-from conformance.soak.load import Load
+from conformance.soak.load import Load, Role
 from conformance.soak.window import CATALOGUE, CORE, JUDGED, Example
 from conformance.verdict import Exit, Selection, Verdict, decide
 
@@ -91,7 +91,8 @@ class Gathering:
     notes: list[str] = field(default_factory=list)
     trouble: str = ""
     """Why it says nothing as a whole, where it does."""
-    _ids: dict[str, Ledger] = field(default_factory=dict)
+    _ids: Ledger = field(default_factory=lambda: Ledger(IDS))
+    _executions: Ledger = field(default_factory=lambda: Ledger(IDS))
 
     def take(self, message: object, at: float) -> None:
         """Take in a worker's account; `at` is in seconds since the start."""
@@ -123,13 +124,14 @@ class Gathering:
         self.errors.update({id_: error for id_, error in told.errors.items() if id_ not in self.errors})
         if told.remark:
             self.note(f"Worker {told.worker}: {told.remark}.")
-        self._compare(told)
+        if self.load.role is Role.MASTER:
+            self._compare(told)
 
     def _compare(self, told: Account) -> None:
         """Find ids that two workers got."""
         for kind, value, request in told.ids:
             # JSON answers and streams have their ids from one source; executions have another.
-            ledger = self._ids.setdefault("executions" if kind.startswith("kitemesh") else "ids", Ledger(IDS))
+            ledger = self._executions if kind.startswith("kitemesh") else self._ids
             here = Seen(told.worker, request)
             before = ledger.first(value, here)
             if before is None or before.worker == told.worker:

@@ -14,6 +14,7 @@ from typing import Any
 
 import conformance
 from conformance import run
+from conformance.contract import classify
 from conformance.options import Options
 from conformance.soak import asking
 from conformance.soak.account import Account
@@ -207,6 +208,7 @@ class Station:
         if not self._window:
             return
         window, self._window, self._octets = self._window, [], 0
+        classify.forget()
         self._pending += 1
         task = asyncio.create_task(self._judge(window))
         self._judging.add(task)

@@ -18,6 +18,7 @@ from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item
 from conformance.checks.member import uuid
 from conformance.checks.select import answers, readable_streams
+from conformance.contract import classify
 from conformance.contract.catalogue import Catalogue, load
 from conformance.report import withheld
 from conformance.soak.ledger import Ledger, Seen, digest
@@ -134,6 +135,9 @@ class Judge:
                 found.broken[id_] += len({finding.exchange for finding in outcome.findings})
                 self._show(id_, outcome.findings, evidence, found)
         found.forgotten = self.answers.forgotten + self.executions.forgotten
+        # What a run is spared by remembering grows in a soak, and is of no use: no word comes again.
+        classify.forget()
+        re.purge()
         return found
 
     def _show(self, id_: str, findings: Sequence[Finding], evidence: Evidence, found: Found) -> None:

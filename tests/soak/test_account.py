@@ -14,7 +14,7 @@ from conformance.report import terminal
 from conformance.soak import account, gathering, telling
 from conformance.soak.account import Account, Unreadable, read
 from conformance.soak.gathering import Gathering, Row
-from conformance.soak.load import Load
+from conformance.soak.load import Load, Role
 from conformance.soak.markers import Key, Marker
 from conformance.soak.window import JUDGED, Example, Judge
 from conformance.verdict import Exit
@@ -45,7 +45,7 @@ def crosstalk(worker=0):
 def gathered(*accounts, users=10, **options):
     """A soak in which these accounts came."""
     chosen = Options(**{"url": "http://127.0.0.1:9/v1", "model": MODEL, "token": "km_secret", **options})
-    made = Gathering(chosen, Load(users=users), started=time.time() - 9, ended=time.time())
+    made = Gathering(chosen, Load(users=users, role=Role.MASTER), started=time.time() - 9, ended=time.time())
     for number, one in enumerate(accounts):
         made.take(one.message(), float(number))
     made.rows = (Row("JSON answer", 10, 1.0, 3.0, 5.0, 8.0, 9.5),)

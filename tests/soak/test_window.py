@@ -9,6 +9,7 @@ import pytest
 from soak_answers import KEPT, MODEL, edited, error, exchange, world
 
 from conformance.checks import registry
+from conformance.contract import classify
 from conformance.soak import window
 from conformance.soak.ledger import Ledger, Seen, digest
 from conformance.soak.markers import Key, Marker
@@ -217,6 +218,7 @@ def test_nothing_is_kept_of_what_was_judged(judge):
     for start in range(0, 200, 40):
         found = judge.judge(world(KEY, range(start, start + 40)))
     del found
+    assert classify._judge_body.cache_info().currsize == 0
     gc.collect()
     assert sum(isinstance(thing, Exchange) for thing in gc.get_objects()) == before
 
