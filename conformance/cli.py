@@ -108,8 +108,7 @@ def group() -> None:
     \b
     Example:
       kitemesh-conformance run                     try it on the reference server
-      export KITEMESH_TOKEN=km_…                   your own token
-      kitemesh-conformance run https://api.example.com/v1 --model group:<uuid>
+      KITEMESH_TOKEN=km_… kitemesh-conformance run URL --model group:<uuid>
     Exit codes: 0 conformant (known failures aside), 1 not, 2 interrupted, 3 the
     suite failed, 4 wrong usage (nothing was sent), 6 inconclusive.
     """
