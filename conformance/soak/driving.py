@@ -32,6 +32,7 @@ from typing import Any
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # before Locust is imported
 
 import gevent
+import gevent.lock
 import psutil
 from locust import User, runners
 from locust.env import Environment
@@ -133,6 +134,8 @@ def master(options: Options, load: Load, tell: Tell, waiting: Callable[[int], No
         with _ending() as ending:
             _wait_for_workers(runner, load.expect_workers, waiting, ending)
             clients = sorted(runner.clients.keys())
+            if options.max_requests is not None and options.max_requests < len(clients):
+                raise UsageError(f"--max-requests must leave one for each of the {len(clients)} workers that came.")
             for client, plan in zip(clients, plans(_key(), options, load, len(clients)), strict=True):
                 runner.send_message(PLAN, plan, client)
             environment.events.worker_connect.add_listener(
@@ -188,19 +191,22 @@ def worker(options: Options, load: Load) -> Gathering:
         runner.send_message(READY, state.refused)
 
     def report(client_id: str, data: dict[str, Any]) -> None:
-        if post.ready and not state.ended:
+        if post.ready and not state.ending:
             data[ACCOUNT] = post.account()
             gathered.take(data[ACCOUNT], time.monotonic() - begun)
 
     def stopped(environment: Any) -> None:
-        if post.ready and not state.ended:
-            state.ended = True
-            for account in post.accounts():
+        if state.ending:
+            return
+        state.ending = True
+        try:
+            for account in post.accounts() if post.ready else ():
                 told: dict[str, Any] = {}
                 environment.events.report_to_master.fire(client_id=runner.client_id, data=told)
                 gathered.take(account, time.monotonic() - begun)
                 runner.send_message("stats", {**told, ACCOUNT: account})
-        state.ended = True
+        finally:
+            state.ended = True
 
     runner.register_message(PLAN, plan)
     environment.events.report_to_master.add_listener(report)
@@ -209,10 +215,10 @@ def worker(options: Options, load: Load) -> Gathering:
         with _ending() as ending:
             while not state.ended and not state.refused and time.monotonic() < state.until:
                 gevent.sleep(TICK)
-                if ending.asked or not runner.greenlet:
+                if not state.ending and (ending.asked or not runner.greenlet):
                     break
             gathered.ended = time.time()
-            if not state.ended and not state.refused:
+            if not state.ending and not state.refused:
                 post.interrupted = gathered.interrupted = True
                 environment.stop_timeout = HURRY
                 runner.stop()
@@ -234,6 +240,8 @@ class _State:
 
     refused: str = ""
     """Why it does not do what its master wants."""
+    ending: bool = False
+    """Its users have stopped, and it gives its last account."""
     ended: bool = False
     until: float = float("inf")
     """When it ends by itself (of `time.monotonic`)."""
@@ -249,6 +257,8 @@ class _Post:
         self._options = options
         self._bridge = Bridge()
         self._station: Station | None = None
+        self._telling = gevent.lock.Semaphore()
+        """One account is given at a time, so that none is on its way while the last one is."""
         self.over = False
         self.interrupted = False
 
@@ -287,7 +297,8 @@ class _Post:
     def account(self, *, final: bool = False) -> dict[str, Any]:
         """What is new since the last account."""
         assert self._station is not None  # says whoever calls: see `ready`
-        told = self._bridge.call(self._station.account(final=final))
+        with self._telling:
+            told = self._bridge.call(self._station.account(final=final))
         return {**told, "interrupted": self.interrupted}
 
     def accounts(self) -> Iterator[dict[str, Any]]:

@@ -91,8 +91,13 @@ class Gathering:
     notes: list[str] = field(default_factory=list)
     trouble: str = ""
     """Why it says nothing as a whole, where it does."""
-    _ids: Ledger = field(default_factory=lambda: Ledger(IDS))
-    _executions: Ledger = field(default_factory=lambda: Ledger(IDS))
+    _ids: Ledger = field(init=False)
+    _executions: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make room for ids where several workers tell theirs."""
+        room = IDS if self.load.role is Role.MASTER else 1
+        self._ids, self._executions = Ledger(room), Ledger(room)
 
     def take(self, message: object, at: float) -> None:
         """Take in a worker's account; `at` is in seconds since the start."""

@@ -62,6 +62,9 @@ def notes(made: Gathering) -> Iterator[str]:
     for reason in sorted({worker.stopped for worker in workers}):
         told = ", ".join(str(worker.number) for worker in workers if worker.stopped == reason)
         yield f"Worker {told} sent nothing more: {reason}."
+    for worker in made.workers.values():
+        if worker.interrupted and not made.interrupted:
+            yield f"Worker {worker.number} was interrupted before the end; what it had judged by then counts."
     if made.load.users == 1:
         yield "One user alone meets nobody: isolation was not judged."
     seconds = max(0.001, made.ended - made.started)
