@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -57,9 +58,18 @@ _judges: list[Judge] = []
 
 def _begin(key: Key, worker: int, kept: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _judges.append(Judge(key, worker, kept))
     gc.collect()
     gc.freeze()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed tells nobody, and the pipe between the two stays open at this end."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _judge(exchanges: Sequence[Exchange]) -> Found:

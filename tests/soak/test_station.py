@@ -1,8 +1,13 @@
 """A worker's recording, without Locust: turns of several users against the reference server, judged as they come."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
+from machines import PATHS
 
 from conformance.options import Options
 from conformance.reference.app import create_app
@@ -61,6 +66,29 @@ def test_turns_are_recorded_judged_and_dropped(url, monkeypatch):
     rows = {time.row for time in times}
     assert rows == {station.JSON, station.STREAM, station.FIRST_EVENT, station.REFUSAL}
     assert FIRST_TOKEN not in repr(messages)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process is killed")
+def test_a_judge_ends_with_its_worker(tmp_path):
+    program = (
+        "import asyncio, os, signal\n"
+        "from conformance.soak.apart import Apart\n"
+        "from conformance.soak.markers import Key\n"
+        "async def go():\n"
+        "    judge = Apart(Key('k'), 0, {})\n"
+        "    await judge.start()\n"
+        "    print(judge.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(go())\n"
+    )
+    path = tmp_path / "killed.py"
+    path.write_text(program, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
+    # Standard output is shared with the judge, so it ends when both have: else this runs into its time limit.
+    killed = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=environment, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert killed.stdout.strip().isdigit(), "the judge was there"
 
 
 def test_a_budget_ends_it(url):
