@@ -15,7 +15,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the suite's own tests; arguments go to pytest."""
-    session.install("-e", ".[sdk,dev]")
+    session.install("-e", ".[sdk,soak,dev]")
     session.run("pytest", *session.posargs)
 
 
