@@ -60,8 +60,8 @@ def notes(made: Gathering) -> Iterator[str]:
     """What has to be said beside the counts."""
     workers = [worker for worker in made.workers.values() if worker.stopped]
     for reason in sorted({worker.stopped for worker in workers}):
-        told = ", ".join(str(worker.number) for worker in workers if worker.stopped == reason)
-        yield f"Worker {told} sent nothing more: {reason}."
+        told = [str(number) for number in sorted(w.number for w in workers if w.stopped == reason)]
+        yield f"Worker{'s' if len(told) > 1 else ''} {', '.join(told)} sent nothing more: {reason}."
     for worker in made.workers.values():
         if worker.interrupted and not made.interrupted:
             yield f"Worker {worker.number} was interrupted before the end; what it had judged by then counts."
