@@ -15,7 +15,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the suite's own tests; arguments go to pytest."""
-    session.install("-e", ".[sdk,dev]")
+    session.install("-e", ".[sdk,soak,dev]")
     session.run("pytest", *session.posargs)
 
 
@@ -171,3 +171,10 @@ def clients(session: nox.Session) -> None:
     session.run(str(python), "-m", "pip", "install", "-q", LANGCHAIN_OPENAI, READERS[-1], external=True)
     given = ("--modules", str(modules), "--langchain", str(python))
     session.run("python", "-m", "tests.clients", *given, *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """A master and two workers for a minute (or `-- 5m`): users, requests, memory; one answer of 10,000 mixed up."""
+    session.install("-e", ".[soak]", "pytest")
+    session.run("python", "tests/soak/demonstrate.py", *session.posargs, env={"PYTHONPATH": "tests"})

@@ -108,15 +108,16 @@ def group() -> None:
     \b
     Example:
       kitemesh-conformance run                     try it on the reference server
-      export KITEMESH_TOKEN=km_…                   your own token
-      kitemesh-conformance run https://api.example.com/v1 --model group:<uuid>
+      KITEMESH_TOKEN=km_… kitemesh-conformance run URL --model group:<uuid>
     Exit codes: 0 conformant (known failures aside), 1 not, 2 interrupted, 3 the
     suite failed, 4 wrong usage (nothing was sent), 6 inconclusive.
     """
 
 
-def _flag(flag: Flag, *, hidden: bool = False) -> Callable[[_Command], _Command]:
-    declared: dict[str, Any] = {"help": flag.help, "hidden": hidden, "cls": manual.Option, "topic": flag.topic}
+def _flag(flag: Flag, *, hidden: bool = False, brief: bool = False) -> Callable[[_Command], _Command]:
+    """An option of the table; a brief one is named by `--help`, and explained by `--help-all` only."""
+    topic = "" if brief else flag.topic
+    declared: dict[str, Any] = {"help": flag.help, "hidden": hidden, "cls": manual.Option, "topic": topic}
     match flag.kind:
         case "switch":
             declared["is_flag"] = True
@@ -136,13 +137,15 @@ def _flag(flag: Flag, *, hidden: bool = False) -> Callable[[_Command], _Command]
     return click.option(f"--{flag.name}", flag.key, **declared)
 
 
-def _flags(wanted: Sequence[str] | None = None, *, hidden: bool = False) -> Callable[[_Command], _Command]:
+def _flags(
+    wanted: Sequence[str] | None = None, *, hidden: bool = False, brief: bool = False
+) -> Callable[[_Command], _Command]:
     """The options of the table, those with the given names or all, in the table's order."""
 
     def decorate(command: _Command) -> _Command:
         for flag in reversed(FLAGS):
             if wanted is None or flag.name in wanted:
-                command = _flag(flag, hidden=hidden)(command)
+                command = _flag(flag, hidden=hidden, brief=brief)(command)
         return command
 
     return decorate
@@ -156,6 +159,7 @@ _write_baseline = _option(
     "--write-baseline", "Write what fails as a baseline.", topic="What is judged", metavar="FILE", type=click.Path()
 )
 _config = _option("--config", "Read this, not conformance.toml.", topic="Target", metavar="FILE", type=click.Path())
+_config_brief = _option("--config", "Read this, not conformance.toml.", metavar="FILE", type=click.Path())
 _target = click.argument("url", required=False, metavar="[URL|TARGET]", shell_complete=completion.targets)
 _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where the suite fails.")
 
@@ -521,12 +525,102 @@ def _document(name: str) -> dict[str, Any]:
         raise UsageError(f"{name!r} cannot be compared. {error}") from None
 
 
+_SOAKED = (
+    *("model", "token-env", "token-file", "only", "skip", "strict", "timeout", "max-requests", "max-credits"),
+    *("header", "ca-bundle", "no-bodies"),
+)
+"""The options of a run that a soak takes too."""
+
+
+@group.command(
+    cls=manual.Command, context_settings=_SCREEN, short_help="Load a server with many users, and judge each answer."
+)
+@_target
+@_option("--users", "Users at once, in all [10].", topic="Load", metavar="N", type=int)
+@_option("--duration", "Go on for so long, such as 90s or 1h30m [1m].", topic="Load", metavar="T")
+@_option("--spawn-rate", "Users that begin each second.", topic="Load", metavar="R", type=float)
+@_option("--master", "Drive workers, and send nothing.", topic="Load", is_flag=True)
+@_option("--expect-workers", "Begin when so many are there [1].", topic="Load", metavar="N", type=int)
+@_option("--worker", "Do what a master says.", topic="Load", is_flag=True)
+@_option("--master-host", "Where the master listens [127.0.0.1].", topic="Load", metavar="HOST")
+@_option("--master-port", "Its port [5557].", topic="Load", metavar="N", type=int)
+@_option("--i-may-load-this-server", "Needed for any but this machine.", topic="Load", is_flag=True)
+@_flags(_SOAKED, brief=True)
+@_flag(OUTPUT, brief=True)
+@_config_brief
+@manual.help_all
+@_debug
+def soak(
+    url: str | None,
+    config: str | None,
+    output: str | None,
+    users: int | None,
+    duration: str | None,
+    spawn_rate: float | None,
+    master: bool,
+    expect_workers: int | None,
+    worker: bool,
+    master_host: str | None,
+    master_port: int | None,
+    i_may_load_this_server: bool,
+    **given: Any,
+) -> int:
+    """Load the server at URL with many users, and judge each answer as run does.
+
+    \b
+    Example:
+      kitemesh-conformance soak http://127.0.0.1:8080 --users 50 --duration 5m
+      kitemesh-conformance soak URL --master --expect-workers 2 --users 500
+      kitemesh-conformance soak URL --worker --master-host 10.0.0.1
+    """
+    from conformance import config as configuration
+    from conformance.report import terminal
+    from conformance.soak import command, load, telling
+
+    role = load.role(master, worker)
+    told: dict[str, Any] = {
+        "users": users,
+        "spawn_rate": spawn_rate,
+        "expect_workers": expect_workers,
+        "master_host": master_host,
+    }
+    told |= {"master_port": master_port, "duration": None if duration is None else load.seconds(duration)}
+    told = {name: value for name, value in told.items() if value is not None}
+    load.fitting(role, told)
+    command.locust_is_there()
+    file = configuration.find(config, os.environ)
+    chosen = configuration.options(url, given, command.environment(role, os.environ), file)
+    wanted = load.Load(role=role, consent=i_may_load_this_server, **told).checked(chosen)
+    directory = Path(configuration.output(output, os.environ, file.target(url, os.environ)).value)
+    if role is not load.Role.WORKER:
+        _prepare(directory)
+
+    def waiting(there: int) -> None:
+        click.echo(f"{there} of {wanted.expect_workers} workers are there.", err=True)
+
+    def begun() -> None:
+        click.echo(f"{wanted.users} users begin. Ctrl-C ends it and tells what was judged by then.", err=True)
+
+    with telling.meter(terminal.console(stderr=True), begun) as tell:
+        made = command.soak(chosen, wanted, tell, waiting)
+    if role is load.Role.WORKER:
+        click.echo(telling.farewell(made))
+        return INTERRUPTED if made.interrupted else OK
+    written: tuple[Path, ...] = ()
+    try:
+        written = telling.write(made, directory)
+    finally:
+        telling.show(made, terminal.console(), written)
+    return int(made.exit_code())
+
+
 @group.command(context_settings=_SCREEN)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on loopback [any free one].")
 @click.option("--fault", metavar="ID", shell_complete=completion.faults, help="Break one requirement, in this way.")
 @click.option("--liberty", metavar="ID", shell_complete=completion.liberties, help="Differ, legitimately, in this way.")
+@click.option("--crosstalk-every", type=click.IntRange(2), metavar="N", help="Mix up every N-th answer, for a soak.")
 @_debug
-def serve(port: int, fault: str | None, liberty: str | None) -> int:
+def serve(port: int, fault: str | None, liberty: str | None, crosstalk_every: int | None) -> int:
     """Run the reference server in the foreground, until Ctrl-C.
 
     \b
@@ -536,11 +630,14 @@ def serve(port: int, fault: str | None, liberty: str | None) -> int:
     """
     from conformance.prove import behaviour
     from conformance.reference.app import create_app
+    from conformance.reference.rare import create as create_rare
     from conformance.reference.serving import in_foreground
     from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
 
-    settings = Settings()
-    app = create_app(settings, behaviour(fault, liberty))
+    settings = Settings(crosstalk_every=crosstalk_every)
+    if crosstalk_every is not None and (fault is not None or liberty is not None):
+        raise UsageError("--crosstalk-every is a fault by itself; leave out --fault and --liberty.")
+    app = create_rare(settings) if crosstalk_every is not None else create_app(settings, behaviour(fault, liberty))
 
     def ready(url: str) -> None:
         click.echo(f"The reference server listens at {url}/v1 (Ctrl-C stops it). To judge it, in another terminal:")

@@ -262,7 +262,7 @@ async def record(
     plan = plan_of(options, seed)
     chosen = flows(plan, selected_ids(options))
     planned = count(chosen)[0]
-    watch = _Watch(kept, patience)
+    watch = Watch(kept, patience)
     budget = Budget(options.max_requests, options.max_credits)
 
     def told(exchange: Exchange, note: str) -> None:
@@ -279,7 +279,7 @@ async def record(
         concurrency=options.concurrency,
         limits=limits,
         redactor=redactor,
-        verify=_verify(options),
+        verify=verify(options),
         extra_headers=options.headers,
     ) as client:
         recorder = Recorder(
@@ -332,7 +332,8 @@ def base_headers() -> Headers:
     )
 
 
-def _verify(options: Options) -> ssl.SSLContext | bool:
+def verify(options: Options) -> ssl.SSLContext | bool:
+    """By which certificates the target is verified. Raises UsageError where they cannot be read."""
     if options.ca_bundle is None:
         return True
     try:
@@ -343,10 +344,11 @@ def _verify(options: Options) -> ssl.SSLContext | bool:
         ) from None
 
 
-class _Watch:
+class Watch:
     """What recording needs to know of an exchange, and which approvals wait."""
 
     def __init__(self, options: Mapping[str, Any], patience: float) -> None:
+        """Take a run's options, as a transcript keeps them, and a factor on the waits before a request goes again."""
         self._options = options
         self._patience = patience
         self._latest: Reading | None = None
@@ -620,6 +622,8 @@ __all__ = [
     "Progress",
     "Report",
     "State",
+    "Watch",
+    "base_headers",
     "judge",
     "known_failures",
     "plan",
@@ -627,4 +631,5 @@ __all__ = [
     "reference",
     "run",
     "selected_ids",
+    "verify",
 ]

@@ -43,7 +43,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
 )
 """What a target may lack, or a user may withhold: capability to what it takes."""
 
-_OWN_FORMATS = frozenset({"config.schema.json", "results.schema.json"})
+_OWN_FORMATS = frozenset({"config.schema.json", "results.schema.json", "soak.schema.json"})
 """Schemas of what the suite itself writes or reads: no target is judged by them."""
 _FILE = Path(__file__).with_name("requirements.toml")
 _ID = re.compile(r"(?P<area>[a-z]+)\.[a-z0-9]+(?:-[a-z0-9]+)*")

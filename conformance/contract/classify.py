@@ -206,6 +206,11 @@ def _deserved_by_body(
     return Asked(due, requirement, reason, endpoint, parsed, stream, edge)
 
 
+def forget() -> None:
+    """Forget the bodies that were judged. A run asks for the same ones again and again; a soak never does."""
+    _judge_body.cache_clear()
+
+
 @lru_cache(maxsize=8192)
 def _judge_body(
     endpoint: str, body: bytes, model: str | None, modes: tuple[str, ...]

@@ -29,7 +29,7 @@ from jsonschema.validators import extend
 from conformance.contract.predicates import ASSERTIONS, FORMATS, Holds, is_date_time, is_number, is_uuid, predicate
 
 _SUFFIX = ".schema.json"
-_NO_KIND = frozenset({"shared", "config"})
+_NO_KIND = frozenset({"shared", "config", "soak"})
 """What others refer to, and what a file of the user's is checked by (in editors): nothing that travels is of them."""
 _MOST_ERRORS = 1000
 """More than a request's 500 messages can have one each; a hostile answer may hold a million broken items."""

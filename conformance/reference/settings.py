@@ -49,6 +49,8 @@ class Settings:
     """Approvals that are remembered; beyond it the oldest is forgotten."""
     rate_limit_every: int | None = None
     """Every so manieth authenticated request is answered 429, once; None: no limit."""
+    crosstalk_every: int | None = None
+    """Every so manieth answer is given the text of an earlier one; only `rare.create` heeds it. None: none is."""
     max_body: int = 8 * 1024 * 1024
     """Octets of a request's body."""
     max_depth: int = 200
@@ -60,6 +62,8 @@ class Settings:
             raise ValueError("at least one token is needed, and none may be empty")
         if self.rate_limit_every is not None and self.rate_limit_every < 2:
             raise ValueError("rate_limit_every must be 2 or more")
+        if self.crosstalk_every is not None and self.crosstalk_every < 2:
+            raise ValueError("crosstalk_every must be 2 or more")
         if min(self.chunk_tokens, self.approval_capacity, self.max_body, self.max_depth) < 1:
             raise ValueError("chunk_tokens, approval_capacity, max_body and max_depth must be 1 or more")
         if min(self.latency, self.token_interval, self.approval_ttl, self.brief_ttl) < 0:

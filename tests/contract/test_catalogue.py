@@ -249,7 +249,7 @@ def test_contract_hash_follows_the_schemas(tmp_path: Path, monkeypatch: pytest.M
     chunk = copied / "chunk.schema.json"
     chunk.write_bytes(chunk.read_bytes().replace(b"\n", b"\r\n"))
     assert contract_hash() == before, "line ends do not count"
-    for name in ("results", "config"):
+    for name in ("results", "config", "soak"):
         own = copied / f"{name}.schema.json"
         own.write_bytes(own.read_bytes() + b" ")
         assert contract_hash() == before, f"no target is judged by the format of the {name}"
