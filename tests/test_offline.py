@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import tomllib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from checks.exchanges import with_status
 from checks.transcripts import CONFORMING, DIRECTORY, FAULTS, faulty
 
 from conformance import run
@@ -131,6 +134,32 @@ def test_without_options_a_transcript_is_judged_as_somebody_elses() -> None:
     assert not failed(verdict)
     assert verdict["resume.approval-unknown"].state is State.NOT_EXERCISED
     assert verdict["completion.schema"].state is State.PASSED
+
+
+def as_a_browser_saves_it(written: str) -> str:
+    """The HAR of the network panel: no credentials, decoded text, nothing of the suite's own."""
+    document = json.loads(written, object_hook=lambda one: {k: v for k, v in one.items() if not k.startswith("_")})
+    log = document["log"]
+    log["creator"] = {"name": "WebInspector", "version": "537.36"}
+    for entry in log["entries"]:
+        fields = entry["request"]["headers"]
+        entry["request"]["headers"] = [one for one in fields if one["name"].lower() != "authorization"]
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_har_from_a_browser_fails_nothing_that_its_missing_token_explains(status: int) -> None:
+    """Whether a request bore a good token is not known there: its 401 refuses neither a valid nor an invalid body."""
+    transcript = har.load(as_a_browser_saves_it(text("conforming")))
+    answers = {exchange.status for exchange in transcript}
+    assert {200, 401} <= answers
+    denied = [e for e in transcript if e.status == 401]
+    invalid = next(e for e in transcript if b'"messages":[]' in (e.request.body or b"") and e.status != 401)
+    wrong = replace(invalid, name="denied", response=denied[0].response)
+    everything = [with_status(e, status) if e.status == 401 else e for e in (*transcript, wrong)]
+    verdict = judged(replace(transcript, exchanges=tuple(everything)))
+    assert not failed(verdict)
+    assert verdict["accept.minimal"].state is State.PASSED
 
 
 def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path: Path) -> None:
