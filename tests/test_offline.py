@@ -162,6 +162,17 @@ def test_a_har_from_a_browser_fails_nothing_that_its_missing_token_explains(stat
     assert verdict["accept.minimal"].state is State.PASSED
 
 
+def test_an_answer_that_a_browser_saved_without_its_body_is_told_as_that() -> None:
+    document = json.loads(as_a_browser_saves_it(text("conforming")))
+    entries = document["log"]["entries"]
+    document["log"]["entries"] = [entry for entry in entries if entry["response"]["status"] == 200]
+    for entry in document["log"]["entries"]:
+        entry["response"]["content"].pop("text", None)
+    verdict = judged(har.load(json.dumps(document)))
+    assert not failed(verdict)
+    assert verdict["chunk.schema"].reason == "the transcript holds the answer without its body"
+
+
 def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path: Path) -> None:
     # A resume without the answer that asked for it is one of an approval that was never given.
     alone = [exchange for exchange in har.load(CONFORMING) if b'"approval_id"' not in (exchange.request.body or b"")]
