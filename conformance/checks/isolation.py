@@ -270,7 +270,7 @@ def _beside_a_slow_one(evidence: Evidence) -> Selected:
             if not kin or reading is slow or reading.due is not Due.ACCEPT or reading.note.attempt > 1:
                 continue
             if reading.exchange.started >= slow.ended or slow.exchange.finished < SLOW_SECONDS:
-                yield reading.unjudged("the slow reader was done before")
+                yield reading.unjudged("the stream was too short to hold up others while one client reads it slowly")
             else:
                 yield reading
 
