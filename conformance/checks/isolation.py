@@ -201,6 +201,12 @@ def _sharing(evidence: Evidence) -> Selected:
                 yield reading
 
 
+def _same_answer(one: Reading, other: Reading) -> bool:
+    """True where one answer was given to both; an `id` that comes again over another text is no such thing."""
+    same_id = one.answer_id is not None and one.answer_id == other.answer_id
+    return one.accepted and other.accepted and same_id and one.said == other.said
+
+
 @each("isolation.same-request-id", _sharing, whim=True)
 def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Two concurrent requests with one `request_id` are both served, or one of them gets a 4xx.
@@ -233,16 +239,14 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
             seen,
             "status",
         )
-    elif same := [
-        o for o in partners if o.accepted and reading.accepted and o.answer_id == reading.answer_id is not None
-    ]:
+    elif same := [o for o in partners if _same_answer(o, reading)]:
         yield reading.finding(
             "isolation.same-request-id",
             f"{same[0].name}, with the same `request_id`, gets the same answer",
             "an answer for each, or a 4xx",
             reading.answer_id,
             "/id",
-            yields_to=("completion.id-unique",),
+            yields_to=("completion.id-unique", "isolation.answers"),
         )
     elif word := _word_of_a_partner(reading, partners):
         yield reading.finding(
