@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import pytest
 from checks.exchanges import with_status
 from checks.transcripts import CONFORMING, DIRECTORY, FAULTS, faulty
+from interop import reviewing
 
 from conformance import run
 from conformance.verdict import State, Verdict
@@ -81,6 +82,38 @@ def test_file_is_small_and_tells_nothing_of_its_making(name: str) -> None:
 def test_judging_again_says_the_same(name: str) -> None:
     transcript = har.load(text(name))
     assert states(judged(transcript)) == states(judged(har.load(har.dumps(transcript))))
+
+
+# --- other people's servers ------------------------------------------------------------------------------------------
+
+REAL = DIRECTORY / "real"
+REAL_EXPECTED: dict[str, Any] = tomllib.loads((REAL / "expected.toml").read_text(encoding="utf-8"))
+LARGEST_REAL, LARGEST_OF_ALL = 150 * 1024, 1024 * 1024
+
+
+@pytest.mark.parametrize("name", sorted(REAL_EXPECTED))
+def test_outcome_of_a_real_server_is_the_expected_one(name: str) -> None:
+    verdict = judged(har.load(REAL / f"{name}.har"))
+    assert failed(verdict) == REAL_EXPECTED[name]["failed"]
+    assert verdict.conclusion == REAL_EXPECTED[name]["conclusion"], verdict.sentence
+    assert State.ERROR not in states(verdict).values()
+
+
+@pytest.mark.parametrize("name", sorted(REAL_EXPECTED))
+def test_what_fails_in_a_real_servers_transcript_was_reviewed(name: str) -> None:
+    known = {entry.requirement for entry in reviewing.load() if entry.server == name}
+    assert set(REAL_EXPECTED[name]["failed"]) <= known
+
+
+def test_every_file_of_a_real_server_is_expected_small_and_tells_nothing_of_its_making() -> None:
+    files = sorted(REAL.glob("*.har"))
+    assert [path.stem for path in files] == sorted(REAL_EXPECTED)
+    assert sum(path.stat().st_size for path in files) < LARGEST_OF_ALL
+    for path in files:
+        written = path.read_text(encoding="utf-8")
+        assert len(written.encode()) < LARGEST_REAL, path.name
+        assert not re.search(r"127\.0\.0\.1|localhost|km_(?!never_issued)[a-z]|/home/|/tmp/|/usr/|/root/", written)
+        assert har.load(har.dumps(har.load(written))) == har.load(written)
 
 
 # --- one octet -------------------------------------------------------------------------------------------------------
