@@ -61,6 +61,14 @@ TRACE = 'Traceback (most recent call last):\n  File "/app/server.py", line 5, in
 
 # --- error -----------------------------------------------------------------------------------------------------------
 
+
+def _preflight(status: int) -> Exchange:
+    """What a browser asks before a request to another origin, refused as Starlette's CORSMiddleware does."""
+    text = with_header(with_body(with_status(refused("preflight", BROKEN), status), b"Disallowed CORS origin"),
+                       "Content-Type", "text/plain")  # fmt: skip
+    return replace(text, request=replace(text.request, method="OPTIONS", body=b""))
+
+
 ERROR: tuple[Breaks | Holds, ...] = (
     breaks("error.schema", "FastAPI's detail", WELL, _error({"detail": "no"})),
     breaks("error.schema", "a text", WELL, _error({"error": "no"})),
@@ -73,6 +81,9 @@ ERROR: tuple[Breaks | Holds, ...] = (
     breaks("error.schema", "a 401's", put(denied("a"), "/error/request_id", None)),
     *(breaks("error.schema", f"a {status}'s", with_status(put(refused("a", {**BROKEN, "extra": 1, "messages": "x"},
       endpoint="/chat/resume"), "/error/type", 5), status)) for status in (404, 409)),
+    holds("error.schema", "a preflight that is refused", WELL, _preflight(400), refused("a", BROKEN)),
+    holds("error.schema-elsewhere", "a preflight that is refused", WELL, _preflight(405), refused(
+        "a", b"x", 415, content_type="text/plain")),
     holds("error.schema", "more members", WELL, put(refused("a", BROKEN), "/error/param", "messages")),
     holds("error.schema", "a member beside the error", WELL, put(refused("a", BROKEN), "/object", "error")),
     holds("error.schema", "an empty message", WELL, put(refused("a", BROKEN), "/error/message", "")),
