@@ -201,13 +201,15 @@ HTTP: tuple[Breaks | Holds, ...] = (
 # --- completion ------------------------------------------------------------------------------------------------------
 
 
-def _limit(number: int, text: str, counted: int, finish_reason: str = "stop", **fields: Any) -> Exchange:
+def _limit(
+    number: int, text: str, counted: int, finish_reason: str = "stop", probe: str = "a", **fields: Any
+) -> Exchange:
     """The same probe, tried for the n-th time."""
-    body = sent("a", prompt=LONG_TASK, **{"max_tokens": 16, **fields})
-    value = completion(f"a~{number}", text, finish_reason)
+    body = sent(probe, prompt=LONG_TASK, **{"max_tokens": 16, **fields})
+    value = completion(f"{probe}~{number}", text, finish_reason)
     value["usage"] = {"prompt_tokens": 7, "completion_tokens": counted, "total_tokens": 7 + counted}
-    value["kitemesh"]["request_id"] = "req-a"
-    return exchange(f"a~{number}", body, answer(value), probe="a", round=number)
+    value["kitemesh"]["request_id"] = f"req-{probe}"
+    return exchange(f"{probe}~{number}", body, answer(value), probe=probe, round=number)
 
 
 COUNTED = " ".join(str(number) for number in range(1, 61))
@@ -331,6 +333,8 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
     holds("completion.output-limit", "32 counted", _limit(1, "1 2", 32), _limit(2, "1 2", 32)),
     holds("completion.output-limit", "cut", _limit(1, COUNTED, 60, "length"), _limit(2, COUNTED, 60, "length")),
     holds("completion.output-limit", "one try alone", _limit(1, COUNTED, 60), state=OPEN),
+    breaks("completion.output-limit", "no limit of either name", _limit(1, COUNTED, 60), _limit(2, COUNTED, 60), *(
+        _limit(number, COUNTED, 60, probe="b", **BOTH) for number in (1, 2))),
     breaks("completion.limit-priority", "twice", _limit(1, COUNTED, 60, **BOTH), _limit(2, COUNTED, 60, **BOTH)),
     holds("completion.limit-priority", "heeded", _limit(1, "1 2", 4, **BOTH), _limit(2, "1 2", 4, **BOTH)),
     holds("completion.limit-priority", "the other way round", WELL, *(
