@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from checks.exchanges import chat_stream, events_of, judged, with_events
 
 from conformance import recheck, run
 from conformance.options import Options
@@ -23,6 +24,7 @@ from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.report.vectors import vectors
 from conformance.verdict import State
+from conformance.wire.exchange import Exchange
 from conformance.wire.recorder import ATTEMPTS
 
 SETTINGS = Settings(token_interval=0.0)
@@ -91,6 +93,22 @@ def test_what_does_not_fail_again_is_told_unshrunk() -> None:
     assert [f.intermittent for f, _ in found] == [True] * len(found) != []
     assert not any(f.shrunk_from for f, _ in found)
     assert not any(exchange.note.round == SMALLER for exchange in report.transcript)
+
+
+def test_a_breach_that_shows_only_when_the_flow_is_sent_once_more_is_intermittent() -> None:
+    """A stream that runs into the next second, of a server that stamps each chunk: it is not to be shrunk."""
+
+    def late(one: Exchange) -> Exchange:
+        *others, last, done = events_of(one)
+        return with_events(one, [*others, {**last, "created": last["created"] + 1}, done])
+
+    good = chat_stream("g", probe="g", flow="g", phase="generated")
+    repeated = late(chat_stream("g#4", probe="g", flow="g", phase="generated", round=AGAIN))
+    verdict = judged(good, repeated)
+    (finding,) = verdict["chunk.created-stable"].findings
+    assert finding.intermittent
+    verdict = judged(late(good), repeated)
+    assert [finding.intermittent for finding in verdict["chunk.created-stable"].findings] == [False]
 
 
 def test_a_generated_body_that_tells_nothing_new_is_not_asked_again_after_three_server_errors() -> None:
