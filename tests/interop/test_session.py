@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import urllib.error
@@ -52,6 +53,16 @@ def test_a_review_names_a_requirement_and_quotes_what_shows_it(entry: Entry) -> 
 
 def test_nothing_is_reviewed_twice() -> None:
     assert len({(entry.server, entry.requirement) for entry in ENTRIES}) == len(ENTRIES)
+
+
+def test_what_the_readme_tells_is_of_these_servers_and_no_suite_error_is_among_it() -> None:
+    told = json.loads(Path(__file__).with_name("measured.json").read_text(encoding="utf-8"))["servers"]
+    assert {one["server"] for one in told} <= set(BY_NAME)
+    assert not [one["server"] for one in told if one["suite_errors"] or one["new"] or one["problem"]]
+    for one in told:
+        reviewed = {entry.requirement for entry in ENTRIES if entry.server == one["server"]}
+        assert set(one["failed"]) <= reviewed
+        assert {entry.version for entry in ENTRIES if entry.server == one["server"]} == {one["version"]}
 
 
 # --- comparing
