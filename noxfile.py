@@ -178,3 +178,11 @@ def soak(session: nox.Session) -> None:
     """A master and two workers for a minute (or `-- 5m`): users, requests, memory; one answer of 10,000 mixed up."""
     session.install("-e", ".[soak]", "pytest")
     session.run("python", "tests/soak/demonstrate.py", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Judge other people's servers from PyPI and npm; arguments go to `python -m tests.interop` (names, `--depth`)."""
+    session.install("-e", ".[sdk]")
+    environments = Path(session.create_tmp()).resolve() / "servers"
+    session.run("python", "-m", "tests.interop", "--environments", str(environments), *session.posargs)

@@ -10,10 +10,11 @@ from functools import cache
 from typing import Any
 
 import pytest
+from checks.exchanges import chat_stream, events_of, judged, with_events
 
 from conformance import recheck, run
 from conformance.options import Options
-from conformance.probes.flow import AGAIN, SMALLER
+from conformance.probes.flow import AGAIN, SMALLER, Phase
 from conformance.probes.vectors import loads
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
@@ -23,6 +24,7 @@ from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.report.vectors import vectors
 from conformance.verdict import State
+from conformance.wire.exchange import Exchange
 from conformance.wire.recorder import ATTEMPTS
 
 SETTINGS = Settings(token_interval=0.0)
@@ -93,12 +95,32 @@ def test_what_does_not_fail_again_is_told_unshrunk() -> None:
     assert not any(exchange.note.round == SMALLER for exchange in report.transcript)
 
 
-def test_what_was_answered_by_a_server_error_three_times_is_not_asked_again() -> None:
+def test_a_breach_that_shows_only_when_the_flow_is_sent_once_more_is_intermittent() -> None:
+    """A stream that runs into the next second, of a server that stamps each chunk: it is not to be shrunk."""
+
+    def late(one: Exchange) -> Exchange:
+        *others, last, done = events_of(one)
+        return with_events(one, [*others, {**last, "created": last["created"] + 1}, done])
+
+    good = chat_stream("g", probe="g", flow="g", phase="generated")
+    repeated = late(chat_stream("g#4", probe="g", flow="g", phase="generated", round=AGAIN))
+    verdict = judged(good, repeated)
+    (finding,) = verdict["chunk.created-stable"].findings
+    assert finding.intermittent
+    verdict = judged(late(good), repeated)
+    assert [finding.intermittent for finding in verdict["chunk.created-stable"].findings] == [False]
+
+
+def test_a_generated_body_that_tells_nothing_new_is_not_asked_again_after_three_server_errors() -> None:
     """A slow target that fails on many bodies would be asked each of them six times and more."""
     report = recorded(by_id("role-unknown-500").behaviour, (*AREAS, "error"))
     assert report.verdict["error.no-server-error"].state is State.FAILED
-    failing = {e.note.probe for e in report.transcript if e.status == 500 and e.note.attempt == ATTEMPTS}
-    assert any(probe.startswith("generated-") for probe in failing)
+    failing = {
+        exchange.note.probe
+        for exchange in report.transcript
+        if exchange.note.phase == Phase.GENERATED and exchange.status == 500 and exchange.note.attempt == ATTEMPTS
+    }
+    assert failing
     assert not [e.name for e in report.transcript if e.note.probe in failing and e.note.round == AGAIN]
     assert not any(finding.intermittent for outcome in report.verdict.outcomes for finding in outcome.findings)
 

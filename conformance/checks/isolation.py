@@ -201,6 +201,24 @@ def _sharing(evidence: Evidence) -> Selected:
                 yield reading
 
 
+def _fails_now_and_then(evidence: Evidence) -> bool:
+    """True where a valid request of its own `request_id` met a server error, and was served when it was sent again."""
+    if "fails now and then" not in evidence.memo:
+        served = {(r.note.probe, r.note.round) for r in evidence.all if r.accepted and r.note.attempt > 1}
+        evidence.memo["fails now and then"] = any(
+            (reading.status or 0) >= 500 and reading.excuse is None and not reading.sharing_request_id
+            for reading in evidence.all
+            if (reading.note.probe, reading.note.round) in served and reading.due is Due.ACCEPT
+        )
+    return bool(evidence.memo["fails now and then"])
+
+
+def _same_answer(one: Reading, other: Reading) -> bool:
+    """True where one answer was given to both; an `id` that comes again over another text is no such thing."""
+    same_id = one.answer_id is not None and one.answer_id == other.answer_id
+    return one.accepted and other.accepted and same_id and one.said == other.said
+
+
 @each("isolation.same-request-id", _sharing, whim=True)
 def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Two concurrent requests with one `request_id` are both served, or one of them gets a 4xx.
@@ -215,7 +233,9 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("an answer excuses itself", excused=True)
         return
     bad = [r for r in pair if not (r.accepted or (r.status is not None and 400 <= r.status < 500))]
-    if bad:
+    if bad and _fails_now_and_then(reading.evidence):
+        yield reading.unjudged("the target answers by a server error now and then, whatever is asked beside")
+    elif bad:
         yield reading.finding(
             "isolation.same-request-id",
             "two requests with one `request_id` collide",
@@ -233,16 +253,14 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
             seen,
             "status",
         )
-    elif same := [
-        o for o in partners if o.accepted and reading.accepted and o.answer_id == reading.answer_id is not None
-    ]:
+    elif same := [o for o in partners if _same_answer(o, reading)]:
         yield reading.finding(
             "isolation.same-request-id",
             f"{same[0].name}, with the same `request_id`, gets the same answer",
             "an answer for each, or a 4xx",
             reading.answer_id,
             "/id",
-            yields_to=("completion.id-unique",),
+            yields_to=("completion.id-unique", "isolation.answers"),
         )
     elif word := _word_of_a_partner(reading, partners):
         yield reading.finding(
@@ -270,7 +288,7 @@ def _beside_a_slow_one(evidence: Evidence) -> Selected:
             if not kin or reading is slow or reading.due is not Due.ACCEPT or reading.note.attempt > 1:
                 continue
             if reading.exchange.started >= slow.ended or slow.exchange.finished < SLOW_SECONDS:
-                yield reading.unjudged("the slow reader was done before")
+                yield reading.unjudged("the stream was too short to hold up others while one client reads it slowly")
             else:
                 yield reading
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from conformance.checks.evidence import Evidence
-from conformance.checks.finding import Finding, Item
+from conformance.checks.finding import Finding, Item, Judged
 from conformance.probes.flow import AGAIN, SMALLER
 from conformance.wire.exchange import ProbeNote
 
 
 def told_once(evidence: Evidence, items: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
-    """Marks breaches that were not seen again, drops those that were, and puts the smallest body in the first's stead.
+    """Marks breaches that one round alone shows, drops repetitions, and puts the smallest body in the first's stead.
 
     Args:
         evidence: of the run.
@@ -32,6 +32,7 @@ def _of_requirement(evidence: Evidence, found: Sequence[Item], again: set[str]) 
     for item in found:
         if (note := _note(evidence, item)) is not None:
             shown[note.probe].add(note.round)
+    held = _held_at_first(evidence, found)
     stand_in = _stand_ins(evidence, found)
     gone = set(stand_in.values())
     told: list[Item] = []
@@ -46,8 +47,19 @@ def _of_requirement(evidence: Evidence, found: Sequence[Item], again: set[str]) 
         else:
             # Alone, nothing shows that takes several at once.
             lone = note.probe in again and not item.requirement.startswith("isolation.")
-            told.append(replace(item, intermittent=True) if lone and AGAIN not in shown[note.probe] else item)
+            once = AGAIN not in shown[note.probe] or (note.round == AGAIN and note.probe in held)
+            told.append(replace(item, intermittent=True) if lone and once else item)
     return told
+
+
+def _held_at_first(evidence: Evidence, found: Sequence[Item]) -> set[str]:
+    """The probes that were judged before they were sent once more; those that failed then are among them."""
+    notes = [
+        evidence.by_name[item.exchange].note
+        for item in found
+        if isinstance(item, Judged) and item.exchange in evidence.by_name
+    ]
+    return {note.probe for note in notes if note.probe and note.round < AGAIN}
 
 
 def _stand_ins(evidence: Evidence, found: Sequence[Item]) -> dict[str, str]:
