@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from conformance.run import Report
+    from conformance.judging import Report
 
 PATH = "/v1"
 """Where the endpoints are, unless told otherwise: `/v1/chat/completions`."""

@@ -27,8 +27,8 @@ from conformance.options import Options, UsageError
 
 if TYPE_CHECKING:
     from conformance.gate.baseline import Baseline
+    from conformance.judging import Report
     from conformance.plugin import Conformance
-    from conformance.run import Report
 
 PROGRAM = "kitemesh-conformance"
 OK, WORSE, DENIED, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 1, 1, 2, 3, 4
@@ -190,7 +190,7 @@ def run(
         --approval-prompt 'Create a ticket, please.' --max-credits 200
     """
     from conformance import config as configuration
-    from conformance.run import known_failures, selected_ids
+    from conformance.judging import known_failures, selected_ids
 
     file = configuration.find(config, os.environ)
     chosen = configuration.options(url, given, os.environ, file)
@@ -388,8 +388,8 @@ def judge(
       kitemesh-conformance judge reports/transcript.har --only stream
       kitemesh-conformance judge transcript.har --against results.json
     """
+    from conformance.judging import known_failures, selected_ids
     from conformance.report.tally import weightiest
-    from conformance.run import known_failures, selected_ids
 
     for flag, value in (("--output", output), ("--write-baseline", write_baseline), ("--against", against)):
         if value and len(files) > 1:
@@ -439,7 +439,7 @@ def _judge(
     titled: bool,
 ) -> int:
     """Judge one transcript as it was recorded, but for what was chosen now."""
-    from conformance import run as runner
+    from conformance import judging
     from conformance.report import files, results
     from conformance.wire import har
 
@@ -448,9 +448,9 @@ def _judge(
         transcript = har.load(octets)
     except (results.ResultsError, har.HarError) as error:
         raise UsageError(f"{str(path)!r} cannot be judged. {error}") from None
-    report = runner.judge(transcript, known=known)
+    report = judging.judge(transcript, known=known)
     if chosen:
-        report = runner.judge(transcript, options=replace(report.options, **chosen), known=known)
+        report = judging.judge(transcript, options=replace(report.options, **chosen), known=known)
     if titled:
         click.echo(f"== {path}")
     _show(report, files.write(report, Path(output)) if output else ())
@@ -510,7 +510,7 @@ def compare(old: str, new: str, form: str) -> int:
 
 def _document(name: str) -> dict[str, Any]:
     """The results in a file, or those of the transcript in it."""
-    from conformance import run as runner
+    from conformance import judging
     from conformance.checks.json_text import BOM, read_json
     from conformance.report import results
     from conformance.wire import har
@@ -519,7 +519,7 @@ def _document(name: str) -> dict[str, Any]:
         octets = results.read(Path(name), har.LARGEST)
         value = read_json(octets.removeprefix(BOM)).value
         if isinstance(value, dict) and "log" in value:
-            return results.results(runner.judge(har.load(octets)), hashlib.sha256(octets).hexdigest())
+            return results.results(judging.judge(har.load(octets)), hashlib.sha256(octets).hexdigest())
         return results.loads(octets)
     except (results.ResultsError, har.HarError) as error:
         raise UsageError(f"{name!r} cannot be compared. {error}") from None

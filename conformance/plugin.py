@@ -26,8 +26,8 @@ import pytest
 
 if TYPE_CHECKING:
     from conformance.contract.catalogue import Requirement
+    from conformance.judging import Report
     from conformance.options import Options
-    from conformance.run import Report
     from conformance.verdict import Outcome
 
 Host = Callable[[], AbstractContextManager[str]]
@@ -94,9 +94,9 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = [name for name in _TARGETS if config.getoption(name)]
     if config.pluginmanager.has_plugin(_OURS) or not asked:
         return
+    from conformance.judging import known_failures, selected_ids
     from conformance.options import UsageError
     from conformance.report import files
-    from conformance.run import known_failures, selected_ids
 
     if len(asked) > 1:
         one, other = (f"--{name.replace('_', '-')}" for name in asked[:2])
@@ -519,8 +519,8 @@ def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
     Raises:
         UsageError: the options had left out every one of them.
     """
+    from conformance.judging import CATALOGUE, selected_ids
     from conformance.options import UsageError
-    from conformance.run import CATALOGUE, selected_ids
 
     if len(chosen) == len(CATALOGUE):
         return options

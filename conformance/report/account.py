@@ -1,4 +1,4 @@
-"""What every report is made from, as the reports see it. `conformance.run.Report` is one."""
+"""What every report is made from, as the reports see it. `conformance.judging.Report` is one."""
 
 from __future__ import annotations
 

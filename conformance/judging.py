@@ -1,0 +1,296 @@
+"""Judging a transcript: evidence, checks, blame, verdict, gate, in this order. Pure but for the clock of the gate."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from conformance.checks import registry, second_opinion
+from conformance.checks.blame import ABSORBED_BY
+from conformance.checks.check import suspects
+from conformance.checks.evidence import Evidence
+from conformance.checks.finding import Finding, Item, Unjudged
+from conformance.checks.member import number
+from conformance.checks.rounds import told_once
+from conformance.contract.catalogue import Catalogue, UnknownRequirement, load
+from conformance.contract.classify import Due
+from conformance.gate import baseline, decision
+from conformance.gate.baseline import Baseline
+from conformance.gate.decision import Gate
+from conformance.options import Depth, Options, UsageError
+from conformance.probes.catalogue import QUICK_LEAVES_OUT
+from conformance.probes.flow import Phase
+from conformance.verdict import Conclusion, Exit, Selection, Verdict, decide
+from conformance.wire.exchange import Ending, Transcript
+
+CATALOGUE: Catalogue = load()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run, judged."""
+
+    options: Options
+    transcript: Transcript = field(repr=False)
+    verdict: Verdict
+    gate: Gate = field(repr=False)
+    started: float
+    """Unix seconds."""
+    ended: float
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+    """Things to tell: what a budget cut off, hints."""
+    seed: int = 0
+    excused: tuple[int, int] = (0, 0)
+    """Excused exchanges, of how many."""
+    credits: float = 0.0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that was found, of a SHOULD too, in the catalogue's order."""
+        return tuple(finding for outcome in self.verdict.outcomes for finding in outcome.findings)
+
+    def __str__(self) -> str:
+        """What a terminal shows of it: the verdict, and what failed."""
+        from conformance.report import terminal
+
+        held = io.StringIO()
+        terminal.show(self, terminal.console(held))
+        return held.getvalue()
+
+    def exit_code(self) -> Exit:
+        """The command line's exit code: by the gate, which is the verdict where nothing is known."""
+        if self.verdict.conclusion is Conclusion.ERROR:
+            return Exit.SUITE_ERROR
+        return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code
+
+
+def selected_ids(options: Options) -> frozenset[str] | None:
+    """The requirements that `--only` and `--skip` leave; None: all.
+
+    Raises:
+        UsageError: an id or area is unknown, or nothing is left.
+    """
+    if not options.only and not options.skip:
+        return None
+    try:
+        ids = {r.id for r in (CATALOGUE.select(options.only) if options.only else CATALOGUE)}
+        ids -= {r.id for r in CATALOGUE.select(options.skip)} if options.skip else set()
+    except UnknownRequirement as error:
+        raise UsageError(str(error)) from None
+    if not ids:
+        raise UsageError("--only and --skip leave no requirement to judge; name at least one.")
+    return frozenset(ids)
+
+
+def known_failures(options: Options) -> Baseline | None:
+    """What `--baseline` names; None where it was not given.
+
+    Raises:
+        UsageError: the file is not what it should be.
+    """
+    if options.baseline is None:
+        return None
+    try:
+        return baseline.load(Path(options.baseline).expanduser(), CATALOGUE)
+    except baseline.BaselineError as error:
+        raise UsageError(str(error)) from None
+
+
+def judge(
+    transcript: Transcript,
+    *,
+    options: Options | None = None,
+    known: Baseline | None = None,
+    opinions: bool = True,
+) -> Report:
+    """Judge a transcript: pure, offline. Without options, as it was recorded.
+
+    Args:
+        transcript: a run's, or a foreign one.
+        options: what to judge; None: as it was recorded.
+        known: the failures that the gate is to let pass; whether they have expired is asked of the clock.
+        opinions: whether Schemathesis is asked about the answers to its cases; its opinion changes no outcome.
+    """
+    recorded = transcript.options
+    options = options or _options_of(recorded)
+    evidence = Evidence(transcript)
+    selection = _selection(options, recorded, _replayed(evidence))
+    items, errors = _check_all(evidence, selection.selected)
+    if not evidence.heard:
+        items = {id_: [_UNHEARD] for id_ in items}
+    said = second_opinion.opinions(evidence) if opinions else {}
+    told = second_opinion.told(told_once(evidence, items), said)
+    verdict = decide(
+        CATALOGUE,
+        told,
+        selection,
+        errors=errors,
+        absorbed_by=ABSORBED_BY,
+        excused=evidence.excused,
+        trouble=_trouble(evidence),
+    )
+    times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
+    return Report(
+        options=options,
+        transcript=transcript,
+        verdict=verdict,
+        gate=decision.decide(verdict, transcript, known, today=datetime.now(UTC).date()),
+        started=min(t[0] for t in times),
+        ended=max(t[1] for t in times),
+        interrupted=bool(recorded.get("interrupted")),
+        notes=(*_notes(evidence), *_objections(told, said)),
+        seed=int(recorded.get("seed") or 0),
+        excused=evidence.excused,
+        credits=_credits(evidence),
+    )
+
+
+_UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
+
+
+def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
+    """Every check's items, and what an exception of a check says: the suite's own fault, never the target's."""
+    items: dict[str, list[Item]] = {}
+    errors: dict[str, str] = {}
+    for id_, check in registry.checks(CATALOGUE).items():
+        wanted = selected is None or id_ in selected
+        if id_ in registry.COSTLY and not wanted:
+            continue
+        try:
+            items[id_] = list(check(evidence))
+        except Exception as error:
+            if wanted:
+                errors[id_] = f"the check raised {type(error).__name__}: {error}"
+    return items, errors
+
+
+def _options_of(recorded: Mapping[str, Any]) -> Options:
+    """The options that a transcript was recorded with, as far as it tells; a foreign one tells nothing."""
+
+    def words(name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = recorded.get(name)
+        return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else default
+
+    default = Options()
+    depth = recorded.get("depth")
+    prompt = recorded.get("approval_prompt")
+    return replace(
+        default,
+        url=recorded.get("url") if isinstance(recorded.get("url"), str) else None,
+        model=recorded.get("model") if isinstance(recorded.get("model"), str) else None,
+        approvals=recorded.get("approvals") is not False,
+        approval_prompt=prompt if isinstance(prompt, str) else None,
+        execute=recorded.get("execute") is not False,
+        modes=words("modes", default.modes),
+        depth=Depth(depth) if depth in list(Depth) else Depth.STANDARD,
+        only=words("only", ()),
+        skip=words("skip", ()),
+        strict=recorded.get("strict") is True,
+    )
+
+
+def _replayed(evidence: Evidence) -> frozenset[str]:
+    """The requirements of the generated bodies that were sent because an earlier run failed on them."""
+    breaches = {reading.note.breach for reading in evidence.all if reading.note.phase == Phase.REPLAY}
+    valid = {"natural": "accept.generated", "unusual": "accept.any-valid"}
+    return frozenset(valid.get(breach or "", "reject.generated") for breach in breaches)
+
+
+def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> Selection:
+    why = "the target was declared to have no approvals (--no-approvals)"
+    # A second caller and leave to wait serve approvals alone.
+    absent = {} if options.approvals else dict.fromkeys(("approvals", "second-token", "wait-expiry"), why)
+    left_out: dict[str, str] = {}
+    if not options.execute:
+        left_out["resume.approve"] = left_out["resume.conflict"] = "--no-execute: nothing is ever approved"
+        left_out["resume.further-round"] = "--no-execute: nothing is ever approved"
+    quick = options.depth is Depth.QUICK
+    if quick:
+        left_out.update(dict.fromkeys(QUICK_LEAVES_OUT - set(replayed), "--depth quick leaves it out"))
+    narrowed = (
+        quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
+    )
+    return Selection(options.strict, selected_ids(options), absent, left_out, narrowed)
+
+
+def _trouble(evidence: Evidence) -> str:
+    """Why the run as a whole says nothing, in a sentence that says what to do; empty where it does say something."""
+    if not evidence.all:
+        return "No request was recorded, so nothing is known of the target."
+    stopped = evidence.options.get("stopped")
+    if evidence.own and not any(r.response is not None for r in evidence.all):
+        first = evidence.all[0].exchange
+        why = str(stopped or f"the target gave no answer ({first.error or first.ending})")[:300].rstrip(".")
+        return f"{why[:1].upper()}{why[1:]}. Check the address and that it is up."
+    if evidence.own and not evidence.admitted:
+        statuses = {r.status for r in evidence.last if r.due is Due.ACCEPT}
+        if statuses <= {401, 403}:
+            return "The target refused the token in every request; check the token and that it may use the model."
+        if statuses <= {401, 403, 404}:
+            return "The target knows neither the address nor the model (404 throughout); check the URL and the model."
+    return ""
+
+
+def _notes(evidence: Evidence) -> tuple[str, ...]:
+    notes = []
+    if stopped := evidence.options.get("stopped"):
+        notes.append(f"The recording ended early: {stopped}."[:400])
+    answers = [reading.response for reading in evidence.all if reading.response is not None]
+    if evidence.own and answers and not any(response.body_known for response in answers):
+        notes.append("The transcript was written without bodies (--no-bodies): what needs them was not judged.")
+    if remark := evidence.options.get("remark"):
+        notes.append(f"{remark}."[:600])
+    if evidence.options.get("interrupted"):
+        notes.append("The recording was interrupted; what had been recorded by then was judged.")
+    if names := _cut_searches(evidence.options.get("shrinking")):
+        notes.append(f"Shrinking met its limits for {names}: the bodies shown may not be the smallest that fail.")
+    left = sum(1 for r in evidence.all if r.exchange.ending is Ending.TOO_LARGE)
+    if left:
+        notes.append(
+            f"{left} answer{'s' if left > 1 else ''} exceeded the suite's limit of size and were cut off there."
+        )
+    return tuple(notes)
+
+
+def _objections(items: Mapping[str, Iterable[Item]], said: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """What Schemathesis alone objects to, in a sentence."""
+    alone = second_opinion.alone((item for found in items.values() for item in found), said)
+    if alone:
+        titles = "; ".join(sorted({titles for _, titles in alone}))
+        names = ", ".join(name for name, _ in alone[:3])
+        answers = "1 answer" if len(alone) == 1 else f"{len(alone)} answers"
+        yield f"Schemathesis alone objects to {answers}, to which no requirement speaks: {titles} ({names})."
+
+
+def _cut_searches(told: Any) -> str:
+    """The probes whose bodies were not shrunk to the end, as a recording tells them."""
+    cut = told.get("cut") if isinstance(told, dict) else None
+    return ", ".join(name for name in cut if isinstance(name, str))[:400] if isinstance(cut, list) else ""
+
+
+def _credits(evidence: Evidence) -> float:
+    charged = (number(r.kitemesh.get("credits_charged")) for r in evidence.all if r.accepted)
+    return sum(c for c in charged if c is not None and 0 <= c < 1e12)
+
+
+# --- what recording asks
+
+
+def findings(transcript: Transcript) -> list[Finding]:
+    """What the verdict on a transcript shows."""
+    return [finding for outcome in judge(transcript, opinions=False).verdict.outcomes for finding in outcome.findings]
+
+
+def doubtful(transcript: Transcript) -> set[str]:
+    return suspects(Evidence(transcript))
+
+
+def shows(transcript: Transcript, exchange: str, requirement: str) -> bool:
+    """Whether an exchange breaks a requirement."""
+    items = registry.checks(CATALOGUE)[requirement](Evidence(transcript))
+    return any(isinstance(item, Finding) and item.exchange == exchange for item in items)

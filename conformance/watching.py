@@ -1,0 +1,111 @@
+"""What recording has to know of each exchange as it ends: is it asked again, and what does a flow learn of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from conformance.checks.evidence import Evidence, Reading
+from conformance.checks.member import moment, number, uuid
+from conformance.contract.classify import Due
+from conformance.probes.flow import Answer, Approval
+from conformance.wire.exchange import Exchange, Transcript
+
+LONGEST_WAIT = 60.0
+"""Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
+REPLICAS = 2.0
+"""Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
+
+
+class Watch:
+    """What recording needs to know of an exchange, and which approvals wait."""
+
+    def __init__(self, options: Mapping[str, Any], patience: float) -> None:
+        """Take a run's options, as a transcript keeps them, and a factor on the waits before a request goes again."""
+        self._options = options
+        self._patience = patience
+        self._latest: Reading | None = None
+        """An exchange is asked about several times in a row."""
+        self._waiting: dict[str, frozenset[str]] = {}
+        """Approval id to the ids of its calls, all in lower case."""
+
+    def _read(self, exchange: Exchange) -> Reading:
+        if self._latest is None or self._latest.exchange is not exchange:
+            self._latest = Evidence(Transcript((exchange,), self._options)).all[0]
+        return self._latest
+
+    def answer(self, exchange: Exchange) -> Answer:
+        """What a flow gets to know."""
+        reading = self._read(exchange)
+        approval = None
+        if reading.taken and reading.waits:
+            approval = self._approval(reading)
+        if reading.taken and reading.asked.resume:
+            self._waiting.pop(uuid(reading.asked.body.get("approval_id")) or "", None)
+        return Answer(exchange.name, exchange.status, reading.excuse is not None, approval)
+
+    def _approval(self, reading: Reading) -> Approval | None:
+        approval_id = reading.kitemesh.get("approval_id")
+        if not isinstance(approval_id, str):
+            return None
+        calls = tuple(call["id"] for call in reading.calls if isinstance(call.get("id"), str))
+        expires = moment(reading.kitemesh.get("expires_at"))
+        execution = reading.kitemesh.get("execution_id")
+        self._waiting[approval_id.lower()] = frozenset(call.lower() for call in calls)
+        return Approval(
+            approval_id,
+            calls,
+            execution if isinstance(execution, str) else None,
+            None if expires is None else expires - reading.clock,
+        )
+
+    def ask_again(self, exchange: Exchange) -> float | None:
+        """Seconds to wait before asking again, where the answer excuses itself or may be a passing trouble."""
+        if exchange.note.left_after is not None and exchange.response is not None:
+            return None
+        reading = self._read(exchange)
+        if exchange.status == 404 and self._waits_for(reading):
+            return REPLICAS * self._patience if exchange.note.attempt == 1 else None
+        passing = exchange.status is not None and exchange.status >= 500
+        excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
+        if excuse is None and not passing:
+            return None
+        if exchange.status is not None and exchange.status not in (408, 429) and 400 <= exchange.status < 500:
+            # A quota, a filter or a model's limit does not pass within seconds.
+            return None
+        asked = _retry_after(exchange)
+        if asked is not None:
+            return asked if asked <= LONGEST_WAIT else None
+        return 0.4 * self._patience * 2.0 ** (exchange.note.attempt - 1)
+
+    def _waits_for(self, reading: Reading) -> bool:
+        """True for a fair decision on an approval that waits, by the caller whose it is."""
+        if not reading.asked.resume or reading.due is not Due.ACCEPT or str(reading.whose) != "own":
+            return False
+        calls = self._waiting.get(uuid(reading.asked.body.get("approval_id")) or "")
+        if calls is None:
+            return False
+        approved = [str(call).lower() for call in reading.asked.body.get("approved_tool_execution_ids", [])]
+        denied = [str(item["tool_execution_id"]).lower() for item in reading.asked.body.get("denied_tools", [])]
+        return not set(approved) & set(denied) and calls >= {*approved, *denied}
+
+    def credits(self, exchange: Exchange) -> float:
+        """Credits that the answer says were charged."""
+        if exchange.status != 200:
+            return 0.0
+        charged = number(self._read(exchange).kitemesh.get("credits_charged"))
+        return charged if charged is not None and 0 <= charged < 1e12 else 0.0
+
+
+def _retry_after(exchange: Exchange) -> float | None:
+    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3): a number, or a date."""
+    value = (exchange.response.header("retry-after") or "").strip() if exchange.response else ""
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+        return max(0.0, date.timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
