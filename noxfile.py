@@ -130,3 +130,11 @@ def bench(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(apart))
     session.run(str(program / "python"), "-m", "pip", "install", "-q", LLM_COMPLY, external=True)
     session.run("python", "-m", "tests.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Judge other people's servers from PyPI and npm; arguments go to `python -m tests.interop` (names, `--depth`)."""
+    session.install("-e", ".[sdk]")
+    environments = Path(session.create_tmp()).resolve() / "servers"
+    session.run("python", "-m", "tests.interop", "--environments", str(environments), *session.posargs)

@@ -248,12 +248,19 @@ def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> 
 
 
 def _show_plan(chosen: Options) -> None:
+    from conformance.recheck import ALL
     from conformance.run import plan
 
     requests, served = plan(chosen)
     click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback: nothing is charged or executed'}")
-    click.echo(f"Requests at most: {requests}, of which a model answers at most {min(requests, served)} (these cost).")
-    click.echo("Answers that excuse themselves, such as a 429, are asked again; that comes on top.")
+    click.echo(
+        f"Requests: {requests} at most where nothing fails, of which a model answers at most {min(requests, served)} "
+        "(these cost)."
+    )
+    click.echo(
+        "On top of these, what meets an excuse (such as a 429) or a server error is asked twice again, and what fails "
+        f"is sent once more and in up to {ALL} smaller forms; --max-requests bounds them all."
+    )
     if chosen.url is not None:
         click.echo(_credits(chosen))
         click.echo(_tools(chosen))

@@ -20,7 +20,7 @@ from conformance.probes.flow import AGAIN, SMALLER, WHIMS, Flow, Phase
 from conformance.probes.generated import Drawn, drawn, flow
 from conformance.probes.plan import Plan
 from conformance.wire.exchange import TIMED_OUT, Exchange, ProbeNote, Transcript
-from conformance.wire.recorder import Recorder
+from conformance.wire.recorder import ATTEMPTS, Recorder
 
 FIXED_AGAIN = 8
 """Flows of fixed probes that are recorded once more, at the most."""
@@ -80,13 +80,19 @@ class Recheck:
         tried = {note.flow for note in notes.values() if note.round > 1}
         seen = self.judging.findings(self._transcript())
         failed = {notes[f.exchange].flow for f in seen if f.exchange in notes} - tried
+        # What was asked as often as anything is, one time after another, is not intermittent.
+        settled = failed - {
+            notes[f.exchange].flow for f in seen if f.exchange in notes and notes[f.exchange].attempt < ATTEMPTS
+        }
         again = [one for one in chosen if one.name in failed]
-        for one in [one for one in again if one.phase is not Phase.GENERATED][:FIXED_AGAIN]:
+        once = [one for one in again if one.phase is not Phase.GENERATED and one.name not in settled]
+        for one in once[:FIXED_AGAIN]:
             await self.recorder.together([one], AGAIN)
         # What shows nothing but faults that fixed probes show as well can wait: it is not shrunk.
         fixed = _broken_by_fixed(seen, notes)
         telling = {notes[f.exchange].flow for f in seen if f.exchange in notes and f.requirement not in fixed}
-        generated = [one for one in again if one.phase is Phase.GENERATED]
+        drawn_again = [one for one in again if one.phase is Phase.GENERATED]
+        generated = [one for one in drawn_again if one.name in telling or one.name not in settled]
         generated.sort(key=lambda one: one.name not in telling)
         # Each of these is one request, which cannot disturb another: that is what they were made for.
         await self.recorder.together(generated[:GENERATED_AGAIN], AGAIN)

@@ -179,6 +179,7 @@ def plan_of(options: Options, seed: int) -> Plan:
         depth=str(options.depth),
         modes=options.modes,
         approval_prompt=options.approval_prompt if options.approvals else None,
+        approvals=options.approvals,
         expiring_prompt=options.expiring_prompt,
         execute=options.execute,
         second_token=options.second_token is not None,
@@ -533,7 +534,9 @@ def _replayed(evidence: Evidence) -> frozenset[str]:
 
 
 def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> Selection:
-    absent = {} if options.approvals else {"approvals": "the target was declared to have no approvals (--no-approvals)"}
+    why = "the target was declared to have no approvals (--no-approvals)"
+    # A second caller and leave to wait serve approvals alone.
+    absent = {} if options.approvals else dict.fromkeys(("approvals", "second-token", "wait-expiry"), why)
     withheld: dict[str, str] = {}
     if not options.execute:
         withheld["resume.approve"] = withheld["resume.conflict"] = "--no-execute: nothing is ever approved"

@@ -108,6 +108,17 @@ def test_one_octet_of_a_stream_flips_one_requirement(before: str, after: str, re
     assert after_states[requirement] is State.FAILED
 
 
+def test_without_approvals_nothing_of_theirs_applies() -> None:
+    """Nor what takes a second caller or a time to wait: there is no approval to resume by either."""
+    declared = Transcript(har.load(CONFORMING).exchanges, {"approvals": False, "second_token": True})
+    of_approvals = {
+        id_: state for id_, state in states(judged(declared)).items() if id_.startswith(("approval", "resume"))
+    }
+    assert set(of_approvals.values()) == {State.NOT_APPLICABLE}
+    assert "resume.expired" in of_approvals
+    assert "resume.other-caller" in of_approvals
+
+
 def octets_apart(one: Any, other: Any) -> list[tuple[int, int]]:
     """The octets in which two answers differ."""
     return [(a, b) for a, b in zip(one.response.body, other.response.body, strict=True) if a != b]

@@ -174,7 +174,23 @@ def _contains(validator: Any, wanted: Any, instance: Any, schema: Mapping[str, A
         return
     _, holds = _prebuilt(validator, wanted)
     if not any(holds(item) for item in instance):
-        yield ValidationError(f"must contain an item that matches {json.dumps(wanted)}")
+        yield ValidationError(f"must contain an item {_item_in_words(wanted)}")
+
+
+def _item_in_words(wanted: Mapping[str, Any]) -> str:
+    """What `contains` asks for, in words where it fixes members; else as JSON."""
+    members = wanted.get("properties", {})
+    if not members or any("const" not in member for member in members.values()):
+        return f"that matches {json.dumps(wanted)}"
+    return "with " + " and ".join(f"the {name} {json.dumps(member['const'])}" for name, member in members.items())
+
+
+def _pattern(_validator: Any, pattern: str, instance: Any, schema: Mapping[str, Any]) -> _Errors:
+    if not ASSERTIONS["pattern"](pattern, instance):
+        examples = schema.get("examples")
+        yield ValidationError(
+            f"must be of the form of {json.dumps(examples[0])}" if examples else f"must match {pattern}"
+        )
 
 
 def _properties(validator: Any, members: Mapping[str, Any], instance: Any, _schema: Mapping[str, Any]) -> _Errors:
@@ -232,7 +248,6 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
     "type": lambda types: f"must be {_types_in_words(types)}",
     "enum": lambda values: f"must be one of {', '.join(json.dumps(value) for value in values)}",
     "const": lambda value: f"must be {json.dumps(value)}",
-    "pattern": "must match {}".format,
     "format": "must be a {}".format,
     "minLength": "must have {} or more characters".format,
     "minimum": "must be at least {}".format,
@@ -255,6 +270,7 @@ _Validator: Any = extend(  # type: ignore[no-untyped-call]
     {
         "required": _required,
         "contains": _contains,
+        "pattern": _pattern,
         "properties": _properties,
         "items": _items,
         **{keyword: _asserting(keyword, words) for keyword, words in _WORDS.items()},

@@ -43,7 +43,12 @@ Chain = Generator[Send | Sequence[Send], Any, Any]
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
-    """The chains; those that need a waiting approval only where there is a prompt for one."""
+    """The chains; those that need a waiting approval only where there is a prompt for one.
+
+    A target without approvals need not have the endpoint: what its router says of an unknown path is not judged.
+    """
+    if not plan.approvals:
+        return
     yield Flow(
         "resume-unknown", "resume", Phase.CALM, lambda r: _unknown(plan, r), True, 1, covers=frozenset({"error"})
     )

@@ -55,6 +55,8 @@ class Plan:
     modes: tuple[str, ...] = ("auto", "normal", "orch", "synth")
     approval_prompt: str | None = None
     """A prompt that makes the target ask for approval; None: approvals are not exercised."""
+    approvals: bool = True
+    """False: the target was declared to have none, so that nothing is sent to its resume endpoint."""
     expiring_prompt: str | None = None
     """Likewise, for an approval that expires soon; None: the approval prompt."""
     execute: bool = True

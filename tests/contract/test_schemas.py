@@ -629,6 +629,13 @@ def test_error_says_what_is_asked_for_and_where_the_schema_says_so() -> None:
     assert errors("request", {"model": body["model"]}) == [
         SchemaError("", "required", "must have the member 'messages'", "/required", "messages")
     ]
+    assert [error.message for error in errors("request", body | {"model": "gpt-4"})] == [
+        'must be of the form of "group:123e4567-e89b-12d3-a456-426614174000"'
+    ]
+    nobody = [{"role": "system", "content": "Be brief."}]
+    assert [error.message for error in errors("request", body | {"messages": nobody})] == [
+        'must contain an item with the role "user"'
+    ]
 
 
 # --- the registry ------------------------------------------------------------------------------------------------
