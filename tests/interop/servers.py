@@ -53,6 +53,8 @@ class Server:
     base: str = "/v1"
     model: str = MODEL
     token: str = TOKEN
+    most_tokens: int | None = None
+    """The most tokens that it can write, where it refuses more (for the gateway of `tests.gateway`)."""
     start_within: float = 120.0
     """Seconds until it has to answer."""
 
