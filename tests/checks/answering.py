@@ -201,6 +201,7 @@ def _limit(number: int, text: str, counted: int, finish_reason: str = "stop", **
 
 COUNTED = " ".join(str(number) for number in range(1, 61))
 BOTH: dict[str, Any] = {"max_tokens": 1024, "max_completion_tokens": 16}
+ASKING = "Reply with just this word: "
 TURNS = [
     {"role": "user", "content": f"Reply with just this word: {word('first')}"},
     {"role": "assistant", "content": word("first")},
@@ -329,6 +330,11 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
            _turn(1, "Hello."), _turn(2, "Hello.")),
     holds("completion.uses-prompt", "the last", _turn(1, word("second"))),
     holds("completion.uses-prompt", "both words", _turn(1, f"{word('first')} {word('second')}")),
+    holds("completion.uses-prompt", "the beginning of the conversation, quoted into the last prompt",
+          *(_turn(n, f"I saw '{ASKING}{word('first')} {word('first')} {ASKING}{word('second')[:4]}'.")
+            for n in (1, 2)), state=OPEN),
+    breaks("completion.uses-prompt", "the first prompt, quoted",
+           *(_turn(n, f"I saw '{ASKING}{word('first')}'.") for n in (1, 2))),
     holds("completion.uses-prompt", "a model that repeats nothing", _turn(1, "Hi."), _turn(2, "Hi."), state=OPEN),
 )  # fmt: skip
 
