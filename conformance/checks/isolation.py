@@ -232,6 +232,7 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
             "both served, or one answered 4xx",
             seen,
             "status",
+            yields_to=("accept.minimal",),
         )
     elif same := [
         o for o in partners if o.accepted and reading.accepted and o.answer_id == reading.answer_id is not None

@@ -184,6 +184,8 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
     breaks("isolation.same-request-id", "500 to one", *_pairs(_both, lambda name: with_status(
         put(refused(name, _same_id(name)), "/error/request_id", "req-both"), 500))),
     breaks("isolation.same-request-id", "neither is served", *_pairs(_neither, _neither)),
+    breaks("accept.minimal", "nothing is served, two with one request_id neither", *_pairs(_neither, _neither),
+           refused("m", sent("m", request_id=False), 400)),
     breaks("isolation.same-request-id", "the answer to the other", *_pairs(_both, lambda name: put(
         _both(name), "/choices/0/message/content", word(name.replace("b", "a"))))),
     breaks("completion.id-unique", "one id for two of one request_id", *_pairs(_both, lambda name: put(
