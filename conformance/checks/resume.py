@@ -172,11 +172,23 @@ def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged
                 return
             why = reading.error.get("message") if reading.error else None
             seen = Words(f"{told(reading)}: {why[:160]!r}") if isinstance(why, str) else told(reading)
-            yield reading.finding(
-                requirement, "a decision on an approval that waits is not taken", "status 200", seen, "status"
-            )
+            message = "a decision on an approval that waits is not taken"
+            general = ("accept.minimal",) if _refused_as_minimal(reading) else ()
+            yield reading.finding(requirement, message, "status 200", seen, "status", yields_to=general)
 
     return judge
+
+
+def _refused_as_minimal(reading: Reading) -> bool:
+    """True where a minimal request was refused in the same words: what is wrong is no matter of the decision."""
+    why = reading.error.get("message") if reading.error else None
+    return why is not None and any(
+        other.asked.requirement == "accept.minimal"
+        and other.status == reading.status
+        and other.error is not None
+        and other.error.get("message") == why
+        for other in reading.evidence.last
+    )
 
 
 def _refused_anyway(reading: Reading) -> bool:
@@ -261,7 +273,7 @@ def _refused_streams(evidence: Evidence) -> Iterator[Item]:
                         found.expected,
                         Words(found.observed),
                         found.place,
-                        yields_to=("resume.approve", "resume.deny"),
+                        yields_to=("resume.approve", "resume.deny", *found.yields_to),
                     )
                 else:
                     yield found

@@ -31,6 +31,7 @@ from checks.exchanges import (
     refused,
     resumed,
     resumed_stream,
+    sent,
     with_events,
     with_header,
     with_status,
@@ -299,6 +300,12 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     breaks("resume.deny", "422", P, _no()),
     breaks("resume.deny", "with a reason", P, _no(_asks(denied_tools=[
         {"tool_execution_id": identifier("a", "call", "0"), "reason": "no"}]))),
+    breaks("resume.deny", "for another reason than a minimal request", P, _no(), put(
+        refused("m", sent("m", request_id=False), 422), "/error/message", "No such model."), also="accept.minimal"),
+    breaks("accept.minimal", "a decision is refused in the same words", P, _no(), refused("m", sent(
+        "m", request_id=False), 422)),
+    breaks("accept.minimal", "a streamed decision too", P, _no(_asks(stream=True)), refused("m", sent(
+        "m", request_id=False), 422)),
     holds("resume.deny", "taken", P, _yes()),
     holds("resume.deny", "one denied, one approved", paused("a", 2), resumed(
         "r", "a", approved_tool_execution_ids=[identifier("a", "call", "1")]), state=OPEN),
