@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 MODEL = "group:7d3f2c1a-5b4e-4f60-8a91-2c3d4e5f6071"
 TOKEN = "km_interop_0123456789abcdef"
@@ -21,6 +22,11 @@ TOKEN = "km_interop_0123456789abcdef"
 SHORT = "This is a mock response."
 COUNTED = "\n".join(str(number) for number in range(1, 61))
 """What the suite's prompt for a long stream asks for."""
+
+
+def _script(name: str) -> str:
+    """The path of a script in this folder, written for `$` to be taken as it is."""
+    return str(Path(__file__).with_name(name)).replace("$", "$$")
 
 
 class Kind(StrEnum):
@@ -149,6 +155,17 @@ SERVERS: tuple[Server, ...] = (
             )
         },
         environment={"AIMOCK_API_KEYS": "$token"},
+    ),
+    Server(
+        # From PyPI torch comes with CUDA's libraries alone: gigabytes, and it cannot be imported without them.
+        "transformers",
+        Kind.PIP,
+        "transformers",
+        ("transformers[serving]==5.23.0", "torch==2.15.0"),
+        ("$bin/transformers", "serve", "$model", "--host", "127.0.0.1", "--port", "$port", "--device", "cpu"),
+        prepare=(("$bin/python", _script("tiny_transformer.py"), "$model"),),
+        environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        ready="/health",
     ),
 )
 
