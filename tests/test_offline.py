@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import tomllib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from checks.exchanges import with_status
 from checks.transcripts import CONFORMING, DIRECTORY, FAULTS, faulty
+from interop import reviewing
 
 from conformance import run
 from conformance.verdict import State, Verdict
@@ -80,6 +84,38 @@ def test_judging_again_says_the_same(name: str) -> None:
     assert states(judged(transcript)) == states(judged(har.load(har.dumps(transcript))))
 
 
+# --- other people's servers ------------------------------------------------------------------------------------------
+
+REAL = DIRECTORY / "real"
+REAL_EXPECTED: dict[str, Any] = tomllib.loads((REAL / "expected.toml").read_text(encoding="utf-8"))
+LARGEST_REAL, LARGEST_OF_ALL = 150 * 1024, 1024 * 1024
+
+
+@pytest.mark.parametrize("name", sorted(REAL_EXPECTED))
+def test_outcome_of_a_real_server_is_the_expected_one(name: str) -> None:
+    verdict = judged(har.load(REAL / f"{name}.har"))
+    assert failed(verdict) == REAL_EXPECTED[name]["failed"]
+    assert verdict.conclusion == REAL_EXPECTED[name]["conclusion"], verdict.sentence
+    assert State.ERROR not in states(verdict).values()
+
+
+@pytest.mark.parametrize("name", sorted(REAL_EXPECTED))
+def test_what_fails_in_a_real_servers_transcript_was_reviewed(name: str) -> None:
+    known = {entry.requirement for entry in reviewing.load() if entry.server == name}
+    assert set(REAL_EXPECTED[name]["failed"]) <= known
+
+
+def test_every_file_of_a_real_server_is_expected_small_and_tells_nothing_of_its_making() -> None:
+    files = sorted(REAL.glob("*.har"))
+    assert [path.stem for path in files] == sorted(REAL_EXPECTED)
+    assert sum(path.stat().st_size for path in files) < LARGEST_OF_ALL
+    for path in files:
+        written = path.read_text(encoding="utf-8")
+        assert len(written.encode()) < LARGEST_REAL, path.name
+        assert not re.search(r"127\.0\.0\.1|localhost|km_(?!never_issued)[a-z]|/home/|/tmp/|/usr/|/root/", written)
+        assert har.load(har.dumps(har.load(written))) == har.load(written)
+
+
 # --- one octet -------------------------------------------------------------------------------------------------------
 
 STREAM = "accept-stream"
@@ -131,6 +167,43 @@ def test_without_options_a_transcript_is_judged_as_somebody_elses() -> None:
     assert not failed(verdict)
     assert verdict["resume.approval-unknown"].state is State.NOT_EXERCISED
     assert verdict["completion.schema"].state is State.PASSED
+
+
+def as_a_browser_saves_it(written: str) -> str:
+    """The HAR of the network panel: no credentials, decoded text, nothing of the suite's own."""
+    document = json.loads(written, object_hook=lambda one: {k: v for k, v in one.items() if not k.startswith("_")})
+    log = document["log"]
+    log["creator"] = {"name": "WebInspector", "version": "537.36"}
+    for entry in log["entries"]:
+        fields = entry["request"]["headers"]
+        entry["request"]["headers"] = [one for one in fields if one["name"].lower() != "authorization"]
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_har_from_a_browser_fails_nothing_that_its_missing_token_explains(status: int) -> None:
+    """Whether a request bore a good token is not known there: its 401 refuses neither a valid nor an invalid body."""
+    transcript = har.load(as_a_browser_saves_it(text("conforming")))
+    answers = {exchange.status for exchange in transcript}
+    assert {200, 401} <= answers
+    denied = [e for e in transcript if e.status == 401]
+    invalid = next(e for e in transcript if b'"messages":[]' in (e.request.body or b"") and e.status != 401)
+    wrong = replace(invalid, name="denied", response=denied[0].response)
+    everything = [with_status(e, status) if e.status == 401 else e for e in (*transcript, wrong)]
+    verdict = judged(replace(transcript, exchanges=tuple(everything)))
+    assert not failed(verdict)
+    assert verdict["accept.minimal"].state is State.PASSED
+
+
+def test_an_answer_that_a_browser_saved_without_its_body_is_told_as_that() -> None:
+    document = json.loads(as_a_browser_saves_it(text("conforming")))
+    entries = document["log"]["entries"]
+    document["log"]["entries"] = [entry for entry in entries if entry["response"]["status"] == 200]
+    for entry in document["log"]["entries"]:
+        entry["response"]["content"].pop("text", None)
+    verdict = judged(har.load(json.dumps(document)))
+    assert not failed(verdict)
+    assert verdict["chunk.schema"].reason == "the transcript holds the answer without its body"
 
 
 def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path: Path) -> None:

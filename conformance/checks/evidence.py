@@ -393,6 +393,9 @@ class Reading:
             if self.exchange.ending in (Ending.RESET, Ending.REFUSED):
                 return f"the connection was {self.exchange.ending}"
             return None
+        if self.whose is Credential.UNSTATED and self.status in (401, 403):
+            # Browsers strip the header, and a proxy's user may have sent a token that is no good.
+            return f"status {self.status}, and the transcript does not tell whether the request bore a good token"
         return excuse(self.exchange.response.status, self.media_type, self.body)
 
     @property

@@ -201,6 +201,12 @@ def _sharing(evidence: Evidence) -> Selected:
                 yield reading
 
 
+def _same_answer(one: Reading, other: Reading) -> bool:
+    """True where one answer was given to both; an `id` that comes again over another text is no such thing."""
+    same_id = one.answer_id is not None and one.answer_id == other.answer_id
+    return one.accepted and other.accepted and same_id and one.said == other.said
+
+
 @each("isolation.same-request-id", _sharing, whim=True)
 def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Two concurrent requests with one `request_id` are both served, or one of them gets a 4xx.
@@ -234,16 +240,14 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
             "status",
             yields_to=("accept.minimal",),
         )
-    elif same := [
-        o for o in partners if o.accepted and reading.accepted and o.answer_id == reading.answer_id is not None
-    ]:
+    elif same := [o for o in partners if _same_answer(o, reading)]:
         yield reading.finding(
             "isolation.same-request-id",
             f"{same[0].name}, with the same `request_id`, gets the same answer",
             "an answer for each, or a 4xx",
             reading.answer_id,
             "/id",
-            yields_to=("completion.id-unique",),
+            yields_to=("completion.id-unique", "isolation.answers"),
         )
     elif word := _word_of_a_partner(reading, partners):
         yield reading.finding(
@@ -271,7 +275,7 @@ def _beside_a_slow_one(evidence: Evidence) -> Selected:
             if not kin or reading is slow or reading.due is not Due.ACCEPT or reading.note.attempt > 1:
                 continue
             if reading.exchange.started >= slow.ended or slow.exchange.finished < SLOW_SECONDS:
-                yield reading.unjudged("the slow reader was done before")
+                yield reading.unjudged("the stream was too short to hold up others while one client reads it slowly")
             else:
                 yield reading
 

@@ -44,8 +44,10 @@ def served(evidence: Evidence) -> Selected:
             yield reading.unjudged(reading.excuse, excused=True)
         elif reading.taken and reading.known:
             yield reading
+        elif reading.taken and reading.response is not None and not reading.response.body_known:
+            yield reading.unjudged("the transcript holds the answer without its body")
         elif reading.taken:
-            yield reading.unjudged("the answer's body is not there, or coded in a way that is not read here", by=UNREAD)
+            yield reading.unjudged("the answer's body is coded in a way that is not read here", by=UNREAD)
 
 
 @remembered

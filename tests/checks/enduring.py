@@ -132,6 +132,15 @@ def _both(name: str) -> Exchange:
     return put(chat(name, body=_same_id(name)), "/kitemesh/request_id", "req-both")
 
 
+def _one_id(name: str) -> Exchange:
+    return put(_both(name), "/id", completion(name.replace("b", "a"), "")["id"])
+
+
+def _told_alike(name: str) -> Exchange:
+    """The answer of a server that says the same to everybody."""
+    return put(_both(name), "/choices/0/message/content", "This is a mock response.")
+
+
 def _neither(name: str) -> Exchange:
     return put(refused(name, _same_id(name), 409), "/error/request_id", "req-both")
 
@@ -188,9 +197,12 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
            refused("m", sent("m", request_id=False), 400)),
     breaks("isolation.same-request-id", "the answer to the other", *_pairs(_both, lambda name: put(
         _both(name), "/choices/0/message/content", word(name.replace("b", "a"))))),
-    breaks("completion.id-unique", "one id for two of one request_id", *_pairs(_both, lambda name: put(
-        _both(name), "/id", completion(name.replace("b", "a"), "")["id"]))),
+    breaks("completion.id-unique", "one id for two of one request_id", *_pairs(_both, _one_id)),
+    breaks("isolation.answers", "one id for those under way together, of one request_id too", *_together(
+        chat("x"), put(chat("y"), "/id", completion("x", "")["id"])), *_pairs(_told_alike, lambda name: put(
+        _told_alike(name), "/id", completion(name.replace("b", "a"), "")["id"]))),
     holds("isolation.same-request-id", "both served", *_pairs(_both, _both)),
+    holds("isolation.same-request-id", "both served, told alike", *_pairs(_told_alike, _told_alike)),
     holds("isolation.same-request-id", "409 to one", *_pairs(_both, _neither)),
     holds("isolation.same-request-id", "409 to the other", *_pairs(_neither, _both)),
     breaks("isolation.slow-reader", "held up until it is done", *USUAL, *_slow(7.0, 7.0)),

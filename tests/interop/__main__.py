@@ -37,9 +37,8 @@ def examine(
                 run = judge(server, url, depth, reports)
         except NotStarted as error:
             return table.Row(server.name, installed.version, problem=f"not started: {error}")
-    return table.row(
-        server.name, installed.version, run, reviewing.compare(server.name, installed.version, run, entries)
-    )
+    compared = reviewing.compare(server.name, installed.version, run, entries, whole=depth != "quick")
+    return table.row(server.name, installed.version, run, compared)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

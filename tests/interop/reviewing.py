@@ -51,11 +51,19 @@ def load(path: Path = FILE) -> tuple[Entry, ...]:
     return tuple(Entry(**row) for row in tomllib.loads(path.read_text(encoding="utf-8"))["reviewed"])
 
 
-def compare(server: str, version: str, run: Run, entries: Iterable[Entry]) -> Compared:
-    """A run beside the entries of its server."""
+def compare(server: str, version: str, run: Run, entries: Iterable[Entry], *, whole: bool = True) -> Compared:
+    """A run beside the entries of its server.
+
+    Args:
+        server: its name.
+        version: what was installed.
+        run: of the suite.
+        entries: of all servers.
+        whole: False where the run left probes out, so that what is passed may fail by those.
+    """
     own = [entry for entry in entries if entry.server == server]
     known = {entry.requirement: entry for entry in own}
     new = tuple(id_ for id_ in run.ids("failed") if id_ not in known)
-    gone = tuple(id_ for id_ in run.ids("passed") if id_ in known and not known[id_].intermittent)
+    gone = tuple(id_ for id_ in run.ids("passed") if whole and id_ in known and not known[id_].intermittent)
     other = next((entry.version for entry in own if entry.version != version), None)
     return Compared(new, gone, other)

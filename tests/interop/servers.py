@@ -96,7 +96,8 @@ SERVERS: tuple[Server, ...] = (
         "litellm",
         Kind.PIP,
         "litellm",
-        ("litellm[proxy]==1.106.2",),
+        # Without prisma, its client of a database, its handler of authentication errors crashes.
+        ("litellm[proxy]==1.106.2", "prisma==0.15.0"),
         ("$bin/litellm", "--config", "config.yaml", "--host", "127.0.0.1", "--port", "$port", "--telemetry", "False"),
         files={
             "config.yaml": "model_list:\n  - model_name: $model\n    litellm_params:\n      model: openai/mock\n"
@@ -134,6 +135,9 @@ SERVERS: tuple[Server, ...] = (
             *("--validate-keys", "--api-keys", "openai=$token", "--stats-file", "stats.json"),
             *("--max-concurrent", "64", "--itl-ms", "25", "--log-level", "warning"),
         ),
+        # Its answers tell the machine's name, which is nobody's business.
+        files={"sitecustomize.py": "import socket\nsocket.gethostname = lambda: 'host'\n"},
+        environment={"PYTHONPATH": "$folder"},
     ),
     Server(
         "aimock",
