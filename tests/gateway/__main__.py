@@ -6,15 +6,26 @@ import argparse
 import sys
 import threading
 from contextlib import suppress
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from tests.gateway.app import TOKENS, Settings, create_app
 from tests.gateway.serving import in_thread
 
+USAGE = 4
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends a wrong command line with one sentence and status 4."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        self.exit(USAGE, f"Error: {message}\n")
+
 
 def settings_of(arguments: list[str]) -> tuple[Settings, int]:
     """What the command line says: the settings, and the port."""
-    parser = argparse.ArgumentParser(prog="python -m tests.gateway", description=__doc__)
+    parser = Parser(prog="python -m tests.gateway", description=__doc__)
     parser.add_argument("upstream", metavar="UPSTREAM_URL", help="such as http://127.0.0.1:8000/v1")
     parser.add_argument("--upstream-model", default="default", metavar="NAME", help="the model to ask the upstream for")
     parser.add_argument("--upstream-key", default="none", metavar="KEY", help="the bearer token for the upstream")
@@ -45,7 +56,9 @@ def main() -> None:
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
     except OSError as error:
-        sys.exit(f"The gateway could not listen on port {port} ({error.strerror}); name another by --port.")
+        told = f"Error: the gateway could not listen on port {port} ({error.strerror}); name another by --port."
+        print(told, file=sys.stderr)
+        sys.exit(USAGE)
 
 
 if __name__ == "__main__":

@@ -55,18 +55,18 @@ SSE_STARLETTE = Habits(line_end="\r\n", comment=": ping - 2026-01-01 00:00:00.00
 """As sse-starlette frames: CRLF, and comments that keep the connection alive."""
 
 
-def create_app(habits: Habits) -> Starlette:
-    """The server."""
+def create_app(habits: Habits, model: str = MODEL) -> Starlette:
+    """The server, which knows one model."""
 
     async def chat(request: Request) -> Response:
         body = await request.json()
-        if set(body) & {"metadata", "approval_id", "kitemesh"} or body["model"] != MODEL:
+        if set(body) & {"metadata", "approval_id", "kitemesh"} or body["model"] != model:
             return JSONResponse({"detail": [{"type": "extra_forbidden", "msg": "Extra inputs"}]}, 422)
         prompt = [m["content"] for m in body["messages"] if m["role"] == "user"][-1]
         pieces = re.findall(r"\S+\s*|\s+", reply_to(prompt)) or ["…"]
         cut = body.get("max_tokens", len(pieces)) < len(pieces)
         pieces = pieces[: body["max_tokens"]] if cut else pieces
-        made = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": MODEL}
+        made = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         counted = {"prompt_tokens": 9, "total_tokens": 9 + len(pieces), "completion_tokens": len(pieces)}
         reason = "length" if cut else "stop"
         if body.get("stream"):

@@ -12,22 +12,26 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from conformance import run
+from conformance.contract.catalogue import load
 from conformance.options import Depth, Options
 from conformance.verdict import Conclusion, State, Verdict
 from conformance.wire.limits import Limits
-from tests.gateway import edit, plain
+from tests.gateway import edit, judge, plain
 from tests.gateway.__main__ import settings_of
 from tests.gateway.app import TOKENS, Settings, create_app
 from tests.gateway.approvals import Approvals
 from tests.gateway.events import Passing
 from tests.gateway.intake import Decision, Refusal
 from tests.gateway.serving import in_thread
+from tests.interop import reviewing
+from tests.interop.judging import Run
+from tests.interop.servers import BY_NAME
+from tests.interop.servers import MODEL as THEIRS
 
-MODEL = "group:7f0c2a4e-6b3d-4c8f-9a51-2d8e4b1c7a90"
-PROMPT = "Please create a ticket about the word below and assign it."
-BRIEF = "Please create a ticket about the word below, for a moment only."
+MODEL, PROMPT, BRIEF = judge.MODEL, judge.PROMPT, judge.BRIEF
 HERE = Path(__file__).parent
 STREAMS = {
     "vllm": plain.VLLM,
@@ -292,6 +296,73 @@ def test_a_breach_of_the_stream_shows_through(name: str, breaches: set[str], jud
     assert set(_failed(judged[name])) == breaches
 
 
+# --- in front of other people's servers
+
+
+REVIEWED = reviewing.load(judge.REVIEWED)
+IDS = {requirement.id for requirement in load()}
+
+
+@pytest.mark.parametrize("entry", REVIEWED, ids=lambda entry: f"{entry.server}-{entry.requirement}")
+def test_a_review_names_what_it_is_about(entry: reviewing.Entry) -> None:
+    assert entry.server in BY_NAME
+    assert any(entry.version in requirement for requirement in
+               (*BY_NAME[entry.server].requirements, *BY_NAME[entry.server].bare))  # fmt: skip
+    assert entry.requirement in IDS
+    assert entry.outcome == "failed"
+    assert min(len(entry.why), len(entry.bytes)) > 20
+
+
+def test_no_breach_is_reviewed_twice_or_is_the_gateways_own() -> None:
+    named = [(entry.server, entry.requirement) for entry in REVIEWED]
+    assert len(named) == len(set(named))
+    areas = {requirement.partition(".")[0] for _, requirement in named}
+    assert areas <= {"completion", "stream", "chunk", "isolation"}
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What the suite is called with; it tells of one failure."""
+    calls: list[tuple[Any, ...]] = []
+
+    def fake(*arguments: Any) -> Run:
+        calls.append(arguments)
+        answer = _post(arguments[1].removesuffix("/v1"))
+        assert answer.json()["model"] == MODEL
+        requirements = [{"id": "chunk.id-stable", "outcome": "failed"}]
+        return Run({"requirements": requirements, "totals": {"requests": 1}, "verdict": "nonconformant"}, 1, "")
+
+    monkeypatch.setattr(judge, "judge", fake)
+    return calls
+
+
+def test_what_nobody_reviewed_fails_the_session(ran: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    with in_thread(plain.create_app(plain.Habits(), THEIRS)) as behind:
+        result = CliRunner().invoke(judge.main, [f"mine={behind}/v1", "--output", str(tmp_path / "out"),
+                                                 "--environments", str(tmp_path / "made")])  # fmt: skip
+    assert result.exit_code == 1, result.output
+    assert "mine: fails and was not reviewed: chunk.id-stable" in result.output
+    assert (tmp_path / "out" / "gateway.md").read_text(encoding="utf-8") in result.output
+    target, _, depth, folder, options, variables = ran[0]
+    assert (target.model, target.token, depth, folder) == (judge.MODEL, TOKENS[0], "standard", tmp_path / "out/mine")
+    assert judge.PROMPT in options
+    assert variables == {"KITEMESH_SECOND_TOKEN": TOKENS[1]}
+
+
+def test_what_was_reviewed_passes(ran: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    with in_thread(plain.create_app(plain.Habits(), THEIRS)) as behind:
+        result = CliRunner().invoke(judge.main, [f"mockllm={behind}/v1", "--output", str(tmp_path / "out"),
+                                                 "--environments", str(tmp_path / "made")])  # fmt: skip
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("name", ["nobody", "mine=ftp://127.0.0.1", "../mine=http://127.0.0.1:1"])
+def test_a_server_that_cannot_be_is_told(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(judge.main, [name, "--output", str(tmp_path / "out")])
+    assert result.exit_code == 4
+    assert not (tmp_path / "out").exists()
+
+
 # --- apart from the suite
 
 
@@ -312,5 +383,5 @@ def test_a_bad_command_line_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["nowhere"], ["http://127.0.0.1:1", "--port", "99999"]):
         with pytest.raises(SystemExit) as caught:
             settings_of(arguments)
-        assert caught.value.code == 2
+        assert caught.value.code == 4
     assert "give one such as http://127.0.0.1:8000/v1" in capsys.readouterr().err
