@@ -69,7 +69,8 @@ def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
     ):
         yield reading.unjudged("the connection was reset", excused=True)
         return
-    if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and status not in (502, 503, 504):
+    proxied = status in (502, 503, 504) and reading.evidence.served_meanwhile(tries[0], reading)
+    if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and not proxied:
         yield reading.unjudged(reading.excuse, excused=True)
         return
     yield reading.finding(

@@ -18,6 +18,7 @@ from checks.exchanges import (
     exchange,
     limited,
     octets,
+    paused,
     put,
     refused,
     sent,
@@ -84,6 +85,8 @@ ROBUST: tuple[Breaks | Holds, ...] = (
     holds("robust.json-edges", "dropped, and nothing else was served", _silent("bom", Ending.RESET), state=OPEN),
     breaks("robust.large-body", "500", WELL, *_tries(*[_large(refused("a", b"", 500))] * 3), AFTER),
     breaks("robust.large-body", "502", WELL, *_tries(*[_large(refused("a", b"", 502))] * 3), AFTER),
+    holds("robust.large-body", "502 while approvals alone are answered", paused("p"), *_tries(
+        *[_large(refused("a", b"", 502))] * 3), paused("q"), state=OPEN),
     breaks("robust.large-body", "no answer", WELL, _large(unanswered("a", Ending.TIMED_OUT_FIRST_BYTE)), AFTER),
     breaks("robust.large-body", "reset again and again", WELL, *_tries(*[_large(unanswered("a"))] * 3), AFTER),
     *(holds("robust.large-body", f"{status}", WELL, _large(refused("a", b"", status))) for status in (400, 413, 422)),
