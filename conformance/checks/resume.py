@@ -535,6 +535,8 @@ def race(evidence: Evidence) -> Iterator[Item]:
             yield later.unjudged("the approval waited no longer")
         elif any(lost_before(approval, r) is not None for r in (one, two)):
             yield later.unjudged("an answer was lost", excused=True)
+        elif not (one.taken or two.taken) and (winner := _hindered(_racing(earlier))) is not None:
+            yield later.unjudged(f"{winner.name}, which may have won, got {told(winner)}", excused=True)
         elif one.taken and two.taken:
             yield Judged(later.name)
             if not _same_answer(one, two):
@@ -556,6 +558,11 @@ def race(evidence: Evidence) -> Iterator[Item]:
                     "status",
                     yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps"),
                 )
+
+
+def _hindered(racing: list[Reading]) -> Reading | None:
+    """One of several simultaneous resumes that was neither served nor refused: the others came too late behind it."""
+    return next((r for r in racing if r.excuses_refusal or r.status is None or r.status >= 500), None)
 
 
 @over_all("resume.refusal-keeps")

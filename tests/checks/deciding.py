@@ -364,6 +364,11 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
           _yes()),
     breaks("resume.race", "both are served", P, *_race(_yes(), _alike())),
     breaks("resume.race", "neither is", P, *_race(_no(None, 409), _no(_asks("r"), 409, "r2"))),
+    *(holds("resume.race", f"neither of two is, the third got {status}", P, *_race(
+        _no(_asks("r"), 409), _no(_asks("r"), 409, "r2"), _no(_asks("r"), status, "r3")), state=OPEN)
+      for status in (500, 502, 503)),
+    breaks("resume.race", "none of three is", P, *_race(
+        _no(None, 409, "r3"), _no(_asks("r"), 409), _no(_asks("r"), 409, "r2"))),
     holds("resume.race", "the other 409", P, *_race(_yes(), _no(_asks("r"), 409, "r2"))),
     holds("resume.race", "the earlier 409", P, *_race(_no(_asks("r"), 409, "r2"), _yes())),
     holds("resume.race", "the same answer", P, *_race(_yes(), put(_alike(), "/id", SAME_ID))),
