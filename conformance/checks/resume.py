@@ -180,15 +180,15 @@ def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged
 
 
 def _refused_as_minimal(reading: Reading) -> bool:
-    """True where a minimal request was refused in the same words: what is wrong is no matter of the decision."""
-    why = reading.error.get("message") if reading.error else None
-    return why is not None and any(
-        other.asked.requirement == "accept.minimal"
-        and other.status == reading.status
-        and other.error is not None
-        and other.error.get("message") == why
-        for other in reading.evidence.last
-    )
+    """True where it, or one at the same time, was refused in a minimal request's words: no matter of the decision."""
+    minimal = {_words(r) for r in reading.evidence.last if r.asked.requirement == "accept.minimal"} - {None}
+    return any(_words(r) in minimal for r in _racing(reading))
+
+
+def _words(reading: Reading) -> tuple[int | None, str] | None:
+    """The status of an error, and what it says."""
+    message = reading.error.get("message") if reading.error else None
+    return (reading.status, message) if isinstance(message, str) else None
 
 
 def _refused_anyway(reading: Reading) -> bool:
@@ -550,13 +550,14 @@ def race(evidence: Evidence) -> Iterator[Item]:
         else:
             yield Judged(later.name)
             if not any(r.taken for r in _racing(earlier)):
+                general = ("accept.minimal",) if _refused_as_minimal(later) else ()
                 yield later.finding(
                     "resume.race",
                     "neither of two simultaneous resumes is served",
                     "one served",
                     Words(f"{told(earlier)} and {told(later)}"),
                     "status",
-                    yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps"),
+                    yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps", *general),
                 )
 
 
@@ -583,7 +584,8 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
         else:
             yield Judged(reading.name)
             if not reading.taken:
-                general = ("resume.approve", "resume.deny", "resume.stream")
+                general: tuple[str, ...] = ("resume.approve", "resume.deny", "resume.stream")
+                general += ("accept.minimal",) if _refused_as_minimal(reading) else ()
                 yield reading.finding(
                     "resume.refusal-keeps",
                     f"a resume is refused after {len(before)} refused ones",

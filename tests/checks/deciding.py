@@ -304,6 +304,12 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
         refused("m", sent("m", request_id=False), 422), "/error/message", "No such model."), also="accept.minimal"),
     breaks("accept.minimal", "a decision is refused in the same words", P, _no(), refused("m", sent(
         "m", request_id=False), 422)),
+    breaks("accept.minimal", "decisions are refused in the same words, or because of one that was", P, *_race(
+        put(_no(_asks("r"), 409), "/error/message", "Resumed."), _no(_asks("r"), 404, "r2")),
+        chat_stream("s"), refused("m", sent("m", request_id=False), 404)),
+    breaks("accept.minimal", "a decision after a refused one too", P, put(_no(
+        _asks(approved_tool_execution_ids=["x"])), "/error/message", "No."), _no(name="r2", at=30.0),
+        refused("m", sent("m", request_id=False), 422)),
     breaks("accept.minimal", "a streamed decision too", P, _no(_asks(stream=True)), refused("m", sent(
         "m", request_id=False), 422)),
     holds("resume.deny", "taken", P, _yes()),
