@@ -547,6 +547,11 @@ class Evidence:
         """Likewise by an answer that waits for nothing: what lies behind the server was there."""
         return self._until(lambda reading: reading.accepted and not reading.waits)
 
+    @property
+    def never_answered(self) -> tuple[str, ...]:
+        """Who speaks of server errors where the model was never reached: nothing was lost since."""
+        return () if self._answered_until else ("error.no-server-error",)
+
     def _until(self, served: Callable[[Reading], bool]) -> list[tuple[float, str]]:
         until: dict[str, float] = {}
         for reading in filter(served, self.all):

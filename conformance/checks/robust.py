@@ -11,6 +11,7 @@ from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.select import Selected
 from conformance.contract.classify import Due
+from conformance.contract.excuses import EXCUSING
 from conformance.wire.exchange import TIMED_OUT, Ending
 
 LARGE = 1_000_000
@@ -74,7 +75,12 @@ def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged(reading.excuse, excused=True)
         return
     yield reading.finding(
-        "robust.large-body", "a large body is not answered by 200 or a 4xx", "200 or a 4xx", told(reading), "status"
+        "robust.large-body",
+        "a large body is not answered by 200 or a 4xx",
+        "200 or a 4xx",
+        told(reading),
+        "status",
+        yields_to=reading.evidence.never_answered,
     )
 
 
@@ -101,7 +107,7 @@ def _after_a_departure(evidence: Evidence) -> Selected:
 @each("robust.disconnect", _after_a_departure, whim=True)
 def disconnect(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The server keeps serving after a client leaves mid-stream. What may be an accident is tried again."""
-    if reading.status in (402, 408, 429, 502, 503, 504, 529):
+    if reading.status in EXCUSING:
         yield reading.unjudged(f"status {reading.status}", excused=True)
     elif not reading.accepted:
         yield reading.finding(
@@ -130,7 +136,12 @@ def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
     """A minimal request is served after all of the above."""
     if reading.status is not None and reading.status >= 500 and reading.evidence.admitted:
         yield reading.finding(
-            "robust.recovers", "a minimal request is not served any more", "status 200", told(reading), "status"
+            "robust.recovers",
+            "a minimal request is not served any more",
+            "status 200",
+            told(reading),
+            "status",
+            yields_to=reading.evidence.never_answered,
         )
         return
     yield from accepted(reading, "robust.recovers")

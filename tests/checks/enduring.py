@@ -70,6 +70,11 @@ def _left(*afterwards: Exchange) -> list[Exchange]:
     return made
 
 
+def _all_500(name: str) -> list[Exchange]:
+    """A request that is answered by a server error, again and again."""
+    return [refused(f"{name}~{n}", sent(name), 500, probe=name, attempt=n) for n in (1, 2)]
+
+
 ROBUST: tuple[Breaks | Holds, ...] = (
     *(breaks("robust.json-edges", f"{name}: 500", WELL, *_tries(_edge(name, 500), _edge(name, 500)), AFTER)
       for name in HOSTILE if name != "no-utf-8"),
@@ -103,6 +108,10 @@ ROBUST: tuple[Breaks | Holds, ...] = (
     holds("robust.disconnect", "429 afterwards", WELL, *_left(limited("b")), state=OPEN),
     breaks("robust.recovers", "500", WELL, refused("a", sent("a"), 500, phase="recover")),
     breaks("robust.recovers", "refused connections", WELL, unanswered("a", Ending.REFUSED, phase="recover")),
+    breaks("error.no-server-error", "500 in the end as from the beginning", paused("p"), *_all_500("m"), paused("q"),
+           refused("a", sent("a"), 500, phase="recover")),
+    breaks("error.no-server-error", "500 to a large body as to all others", paused("p"), *_all_500("m"),
+           *_tries(*[_large(refused("a", b"", 500))] * 3), paused("q")),
     holds("robust.recovers", "200", chat("a", phase="recover")),
     holds("robust.recovers", "429", WELL, limited("a", phase="recover"), state=OPEN),
 )  # fmt: skip
@@ -204,6 +213,11 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
     breaks("isolation.answers", "one id for those under way together, of one request_id too", *_together(
         chat("x"), put(chat("y"), "/id", completion("x", "")["id"])), *_pairs(_told_alike, lambda name: put(
         _told_alike(name), "/id", completion(name.replace("b", "a"), "")["id"]))),
+    *(holds("isolation.same-request-id", f"{status} to both", *_pairs(*[lambda name, status=status: with_status(
+        refused(name, _same_id(name)), status)] * 2), state=OPEN) for status in (402, 451, 520)),
+    breaks("error.no-server-error", "500 to two with one request_id and to all others", paused("p"), *_all_500("m"),
+           paused("q"), *_pairs(*[lambda name: with_status(put(refused(name, _same_id(name)), "/error/request_id",
+           "req-both"), 500)] * 2)),
     holds("isolation.same-request-id", "both served", *_pairs(_both, _both)),
     holds("isolation.same-request-id", "both served, told alike", *_pairs(_told_alike, _told_alike)),
     holds("isolation.same-request-id", "409 to one", *_pairs(_both, _neither)),
