@@ -144,4 +144,24 @@ def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
             yields_to=reading.evidence.never_answered,
         )
         return
+    if reading.exchange.ending is Ending.REFUSED and (last := _under_way_at_the_end(reading.evidence)):
+        yield reading.finding(
+            "robust.recovers",
+            f"no connection is taken any more since {last} went unanswered",
+            "status 200",
+            told(reading),
+            "status",
+        )
+        return
     yield from accepted(reading, "robust.recovers")
+
+
+def _under_way_at_the_end(evidence: Evidence) -> str:
+    """The requests whose connections broke when the target stopped to listen: one of them may have brought it down."""
+    refused = [r.exchange.started for r in evidence.all if r.exchange.ending is Ending.REFUSED]
+    served = max((r.ended for r in evidence.all if r.status is not None), default=0.0)
+    if not refused or served > max(refused):
+        return ""
+    since = min(started for started in refused if started >= served)
+    broken = (r for r in evidence.all if r.exchange.ending is Ending.RESET and r.exchange.started <= since)
+    return " and ".join(r.name for r in list(broken)[-3:] if r.ended >= served)
