@@ -20,8 +20,6 @@ COMMAND = (sys.executable, "-c", "import sys; from conformance.cli import main; 
 LIMIT = 1800.0
 """Seconds for one run."""
 SEED = 1
-TIMEOUT = 30
-"""Seconds to the first byte: these servers have no model that thinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def judge(
     """Run the suite on a server; its reports go to `output`. `variables` are set in its environment."""
     command = [
         *(*COMMAND, "run", url, "--model", server.model, *options, "--depth", depth),
-        *("--seed", str(SEED), "--timeout", str(TIMEOUT), "--output", str(output)),
+        *("--seed", str(SEED), "--timeout", str(server.timeout), "--output", str(output)),
     ]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KITEMESH_")}
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

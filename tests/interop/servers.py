@@ -61,6 +61,8 @@ class Server:
     token: str = TOKEN
     most_tokens: int | None = None
     """The most tokens that it can write, where it refuses more (for the gateway of `tests.gateway`)."""
+    timeout: int = 30
+    """Seconds to the first byte: most of these servers have no model that thinks."""
     start_within: float = 120.0
     """Seconds until it has to answer."""
 
@@ -170,6 +172,22 @@ SERVERS: tuple[Server, ...] = (
         prepare=(("$bin/python", _script("tiny_transformer.py"), "$model"),),
         environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         ready="/health",
+    ),
+    Server(
+        # Built from source: it takes a quarter of an hour and a compiler. The gguf package writes its model.
+        "llama-cpp-python",
+        Kind.PIP,
+        "llama-cpp-python",
+        ("llama-cpp-python[server]==0.3.36", "gguf==0.19.0"),
+        (
+            *("$bin/python", "-m", "llama_cpp.server", "--host", "127.0.0.1", "--port", "$port", "--api_key", "$token"),
+            *("--model", "tiny.gguf", "--model_alias", "$model", "--n_ctx", "16384", "--chat_format", "chatml"),
+            *("--n_threads", "1", "--interrupt_requests", "False"),
+        ),
+        prepare=(("$bin/python", _script("tiny_gguf.py"), "$folder/tiny.gguf"),),
+        ready="/docs",
+        most_tokens=512,
+        timeout=120,  # it gives one answer after the other
     ),
 )
 
