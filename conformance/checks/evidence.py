@@ -563,11 +563,13 @@ class Evidence:
         """True where some other request was answered 200 after the first try of one and before or after its last.
 
         A status that tells of what lies behind the server (502, say) is not belied by approvals: a gateway asks for
-        those itself, whether its model can be reached or not.
+        those itself, whether its model can be reached or not. Nor by what was served before the last try: it may have
+        gone out of reach in between, to the end of the run.
         """
         probe = first.note.probe or first.name
-        served = self._answered_until if last.status in EXCUSING else self._served_until
-        latest = next((ended for ended, other in served if other != probe), None)
+        if last.status in EXCUSING:
+            return any(ended >= last.started and other != probe for ended, other in self._answered_until)
+        latest = next((ended for ended, other in self._served_until if other != probe), None)
         # What is recorded anew at the end has nothing behind it.
         return latest is not None and (latest >= first.started or first.note.round > 1)
 
