@@ -80,19 +80,15 @@ class Recheck:
         tried = {note.flow for note in notes.values() if note.round > 1}
         seen = self.judging.findings(self._transcript())
         failed = {notes[f.exchange].flow for f in seen if f.exchange in notes} - tried
-        # What was asked as often as anything is, one time after another, is not intermittent.
-        settled = failed - {
-            notes[f.exchange].flow for f in seen if f.exchange in notes and notes[f.exchange].attempt < ATTEMPTS
-        }
         again = [one for one in chosen if one.name in failed]
-        once = [one for one in again if one.phase is not Phase.GENERATED and one.name not in settled]
-        for one in once[:FIXED_AGAIN]:
+        for one in [one for one in again if one.phase is not Phase.GENERATED][:FIXED_AGAIN]:
             await self.recorder.together([one], AGAIN)
         # What shows nothing but faults that fixed probes show as well can wait: it is not shrunk.
         fixed = _broken_by_fixed(seen, notes)
         telling = {notes[f.exchange].flow for f in seen if f.exchange in notes and f.requirement not in fixed}
-        drawn_again = [one for one in again if one.phase is Phase.GENERATED]
-        generated = [one for one in drawn_again if one.name in telling or one.name not in settled]
+        # Nor is it sent again where it was asked as often as anything is, one time after another.
+        seldom = {notes[f.exchange].flow for f in seen if f.exchange in notes and notes[f.exchange].attempt < ATTEMPTS}
+        generated = [one for one in again if one.phase is Phase.GENERATED and one.name in telling | seldom]
         generated.sort(key=lambda one: one.name not in telling)
         # Each of these is one request, which cannot disturb another: that is what they were made for.
         await self.recorder.together(generated[:GENERATED_AGAIN], AGAIN)

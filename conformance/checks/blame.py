@@ -82,6 +82,7 @@ ABSORBED_BY: Mapping[str, tuple[str, ...]] = {
     "accept.unicode": ("accept.minimal",),
     "accept.unicode-edges": ("accept.minimal", "accept.unicode"),
     "reject.generated": (*REJECT, "stream.refusal-as-json"),
+    "completion.limit-priority": ("completion.output-limit",),
     "resume.request-fields": REJECT,
     "resume.auth": ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"),
     "resume.further-round": (*APPROVAL, "kitemesh.present"),

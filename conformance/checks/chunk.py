@@ -258,6 +258,8 @@ def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Ite
             "one `finish_reason` that is not null",
             Words("none"),
             reading.chunks[-1].place,
+            # Broken off as if it had ended: [DONE] is missing as well, and for the same reason.
+            yields_to=() if reading.done else ("stream.done",),
         )
 
 

@@ -22,8 +22,16 @@ MEMBERS = ("message", "type", "code", "request_id")
 
 
 def _errors(evidence: Evidence) -> Iterator[Reading]:
-    """Last attempts that were answered 4xx or 5xx, with a body that is known."""
-    return (r for r in evidence.last if r.status is not None and r.status >= 400 and r.known)
+    """Last attempts that were answered 4xx or 5xx, with a body that is known.
+
+    Without the preflights in a browser's recording: whoever refuses one (often by 400 and plain text) has no caller of
+    the API before him, and nobody gets to read why.
+    """
+    return (r for r in evidence.last if r.status is not None and r.status >= 400 and r.known and not _preflight(r))
+
+
+def _preflight(reading: Reading) -> bool:
+    return reading.exchange.request.method == "OPTIONS"
 
 
 def _bodies(evidence: Evidence, common: bool) -> Selected:

@@ -202,6 +202,18 @@ def _sharing(evidence: Evidence) -> Selected:
                 yield reading
 
 
+def _fails_now_and_then(evidence: Evidence) -> bool:
+    """True where a valid request of its own `request_id` met a server error, and was served when it was sent again."""
+    if "fails now and then" not in evidence.memo:
+        served = {(r.note.probe, r.note.round) for r in evidence.all if r.accepted and r.note.attempt > 1}
+        evidence.memo["fails now and then"] = any(
+            (reading.status or 0) >= 500 and reading.excuse is None and not reading.sharing_request_id
+            for reading in evidence.all
+            if (reading.note.probe, reading.note.round) in served and reading.due is Due.ACCEPT
+        )
+    return bool(evidence.memo["fails now and then"])
+
+
 def _same_answer(one: Reading, other: Reading) -> bool:
     """True where one answer was given to both; an `id` that comes again over another text is no such thing."""
     same_id = one.answer_id is not None and one.answer_id == other.answer_id
@@ -220,7 +232,9 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("an answer excuses itself", excused=True)
         return
     bad = [r for r in pair if not (r.accepted or (r.status is not None and 400 <= r.status < 500))]
-    if bad:
+    if bad and _fails_now_and_then(reading.evidence):
+        yield reading.unjudged("the target answers by a server error now and then, whatever is asked beside")
+    elif bad:
         yield reading.finding(
             "isolation.same-request-id",
             "two requests with one `request_id` collide",

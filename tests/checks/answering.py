@@ -62,6 +62,14 @@ TRACE = 'Traceback (most recent call last):\n  File "/app/server.py", line 5, in
 
 # --- error -----------------------------------------------------------------------------------------------------------
 
+
+def _preflight(status: int) -> Exchange:
+    """What a browser asks before a request to another origin, refused as Starlette's CORSMiddleware does."""
+    text = with_header(with_body(with_status(refused("preflight", BROKEN), status), b"Disallowed CORS origin"),
+                       "Content-Type", "text/plain")  # fmt: skip
+    return replace(text, request=replace(text.request, method="OPTIONS", body=b""))
+
+
 ERROR: tuple[Breaks | Holds, ...] = (
     breaks("error.schema", "FastAPI's detail", WELL, _error({"detail": "no"})),
     breaks("error.schema", "a text", WELL, _error({"error": "no"})),
@@ -74,6 +82,9 @@ ERROR: tuple[Breaks | Holds, ...] = (
     breaks("error.schema", "a 401's", put(denied("a"), "/error/request_id", None)),
     *(breaks("error.schema", f"a {status}'s", with_status(put(refused("a", {**BROKEN, "extra": 1, "messages": "x"},
       endpoint="/chat/resume"), "/error/type", 5), status)) for status in (404, 409)),
+    holds("error.schema", "a preflight that is refused", WELL, _preflight(400), refused("a", BROKEN)),
+    holds("error.schema-elsewhere", "a preflight that is refused", WELL, _preflight(405), refused(
+        "a", b"x", 415, content_type="text/plain")),
     holds("error.schema", "more members", WELL, put(refused("a", BROKEN), "/error/param", "messages")),
     holds("error.schema", "a member beside the error", WELL, put(refused("a", BROKEN), "/object", "error")),
     holds("error.schema", "an empty message", WELL, put(refused("a", BROKEN), "/error/message", "")),
@@ -196,13 +207,15 @@ HTTP: tuple[Breaks | Holds, ...] = (
 # --- completion ------------------------------------------------------------------------------------------------------
 
 
-def _limit(number: int, text: str, counted: int, finish_reason: str = "stop", **fields: Any) -> Exchange:
+def _limit(
+    number: int, text: str, counted: int, finish_reason: str = "stop", probe: str = "a", **fields: Any
+) -> Exchange:
     """The same probe, tried for the n-th time."""
-    body = sent("a", prompt=LONG_TASK, **{"max_tokens": 16, **fields})
-    value = completion(f"a~{number}", text, finish_reason)
+    body = sent(probe, prompt=LONG_TASK, **{"max_tokens": 16, **fields})
+    value = completion(f"{probe}~{number}", text, finish_reason)
     value["usage"] = {"prompt_tokens": 7, "completion_tokens": counted, "total_tokens": 7 + counted}
-    value["kitemesh"]["request_id"] = "req-a"
-    return exchange(f"a~{number}", body, answer(value), probe="a", round=number)
+    value["kitemesh"]["request_id"] = f"req-{probe}"
+    return exchange(f"{probe}~{number}", body, answer(value), probe=probe, round=number)
 
 
 COUNTED = " ".join(str(number) for number in range(1, 61))
@@ -327,6 +340,8 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
     holds("completion.output-limit", "32 counted", _limit(1, "1 2", 32), _limit(2, "1 2", 32)),
     holds("completion.output-limit", "cut", _limit(1, COUNTED, 60, "length"), _limit(2, COUNTED, 60, "length")),
     holds("completion.output-limit", "one try alone", _limit(1, COUNTED, 60), state=OPEN),
+    breaks("completion.output-limit", "no limit of either name", _limit(1, COUNTED, 60), _limit(2, COUNTED, 60), *(
+        _limit(number, COUNTED, 60, probe="b", **BOTH) for number in (1, 2))),
     breaks("completion.limit-priority", "twice", _limit(1, COUNTED, 60, **BOTH), _limit(2, COUNTED, 60, **BOTH)),
     holds("completion.limit-priority", "heeded", _limit(1, "1 2", 4, **BOTH), _limit(2, "1 2", 4, **BOTH)),
     holds("completion.limit-priority", "the other way round", WELL, *(

@@ -144,6 +144,10 @@ def _both(name: str) -> Exchange:
     return put(chat(name, body=_same_id(name)), "/kitemesh/request_id", "req-both")
 
 
+def _crashing(name: str) -> Exchange:
+    return with_status(put(refused(name, _same_id(name)), "/error/request_id", "req-both"), 500)
+
+
 def _one_id(name: str) -> Exchange:
     return put(_both(name), "/id", completion(name.replace("b", "a"), "")["id"])
 
@@ -202,8 +206,7 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
     holds("isolation.content", "a word that the request holds itself", chat("a"), chat(
         "b", word("a"), prompt=f"Reply with just this word: {word('b')}, not {word('a')}")),
     holds("isolation.content", "each its own", chat("a"), chat("b")),
-    breaks("isolation.same-request-id", "500 to one", *_pairs(_both, lambda name: with_status(
-        put(refused(name, _same_id(name)), "/error/request_id", "req-both"), 500))),
+    breaks("isolation.same-request-id", "500 to one", *_pairs(_both, _crashing)),
     breaks("isolation.same-request-id", "neither is served", *_pairs(_neither, _neither)),
     breaks("accept.minimal", "nothing is served, two with one request_id neither", *_pairs(_neither, _neither),
            refused("m", sent("m", request_id=False), 400)),
@@ -218,6 +221,9 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
     breaks("error.no-server-error", "500 to two with one request_id and to all others", paused("p"), *_all_500("m"),
            paused("q"), *_pairs(*[lambda name: with_status(put(refused(name, _same_id(name)), "/error/request_id",
            "req-both"), 500)] * 2)),
+    holds("isolation.same-request-id", "500 to one, of a target that fails now and then", *_pairs(_both, _crashing),
+        with_status(refused("x", sent("x"), probe="x", attempt=1, at=5.0), 500),
+        chat("x~2", probe="x", attempt=2, at=6.0), state=OPEN),
     holds("isolation.same-request-id", "both served", *_pairs(_both, _both)),
     holds("isolation.same-request-id", "both served, told alike", *_pairs(_told_alike, _told_alike)),
     holds("isolation.same-request-id", "409 to one", *_pairs(_both, _neither)),

@@ -290,6 +290,7 @@ CHUNK: tuple[Breaks | Holds, ...] = (
     holds("chunk.appends", "one try of two", *_again(
         lambda name: chat_stream(name, ["a", "a b", "a b c", "a b c d"] if name == "a1" else ["a", "b"]))),
     breaks("chunk.finish-once", "none", put(A, "/choices/0/finish_reason", None, LAST)),
+    breaks("stream.done", "broken off as if it had ended", with_events(A, events_of(A)[:-2])),
     breaks("chunk.finish-once", "twice", _inserted(LAST, chunk("a", {}, "length"))),
     breaks("chunk.finish-once", "twice the same", _inserted(-1, chunk("a", {}, "stop"))),
     breaks("chunk.finish-once", "one of two choices", put(A, "/choices/1", {"index": 1, "delta": {"content": "x"}}, 1)),

@@ -116,5 +116,7 @@ def reason(told: str) -> str:
     """The line of an installer's output that says why it failed, without addresses, 300 characters at the most."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     telling = [match[1] for line in lines if (match := _TELLING.match(line))]
+    # npm's first line is a code, and the next one says it in words.
+    telling = [line for line in telling if not line.startswith("code ")] or telling
     said = (telling or lines or ["the installer said nothing"])[0 if telling else -1]
     return _ADDRESS.sub("(address)", said)[:300]

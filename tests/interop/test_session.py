@@ -126,7 +126,8 @@ def test_a_row_is_good_unless_something_is_to_be_looked_at() -> None:
     ("told", "why"),
     [
         ("WARNING: x\nERROR: No matching distribution found for y==9\n", "No matching distribution found for y==9"),
-        ("npm error code E404\nnpm error 404 Not Found - GET https://a.example/x\n", "code E404"),
+        ("npm error code E404\nnpm error 404 Not Found - GET https://a.example/x\n", "404 Not Found - GET (address)"),
+        ("npm error code E1\n", "code E1"),
         ("ERROR: Could not fetch https://a.example/simple/x: no route", "Could not fetch (address) no route"),
         ("Traceback\nValueError: bad\n", "ValueError: bad"),
         ("", "the installer said nothing"),
