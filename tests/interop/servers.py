@@ -181,7 +181,7 @@ SERVERS: tuple[Server, ...] = (
         ("llama-cpp-python[server]==0.3.36", "gguf==0.19.0"),
         (
             *("$bin/python", "-m", "llama_cpp.server", "--host", "127.0.0.1", "--port", "$port", "--api_key", "$token"),
-            *("--model", "tiny.gguf", "--model_alias", "$model", "--n_ctx", "16384", "--chat_format", "chatml"),
+            *("--model", "tiny.gguf", "--model_alias", "$model", "--n_ctx", "2048", "--chat_format", "chatml"),
             *("--n_threads", "1", "--interrupt_requests", "False"),
         ),
         prepare=(("$bin/python", _script("tiny_gguf.py"), "$folder/tiny.gguf"),),
