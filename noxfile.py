@@ -186,3 +186,11 @@ def interop(session: nox.Session) -> None:
     session.install("-e", ".[sdk]")
     environments = Path(session.create_tmp()).resolve() / "servers"
     session.run("python", "-m", "tests.interop", "--environments", str(environments), *session.posargs)
+
+
+@nox.session
+def gateway(session: nox.Session) -> None:
+    """Judge the gateway in front of other people's servers; arguments go to `python -m tests.gateway.judge`."""
+    session.install("-e", ".[sdk]")
+    environments = session.cache_dir / "interop-servers"
+    session.run("python", "-m", "tests.gateway.judge", "--environments", str(environments), *session.posargs)

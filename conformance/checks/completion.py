@@ -373,6 +373,7 @@ def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
 
 
 WORD = re.compile(r"Reply with just this word: (\S+)")
+ASKING = "reply with just this word: "
 
 
 def _with_earlier_prompt(evidence: Evidence) -> Selected:
@@ -405,6 +406,10 @@ def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     *earlier, last = (word.lower() for word in _asked_words(reading))
     said = reading.said.lower()
     if reading.cut_short or last in said:
+        return
+    if said.count(ASKING) > len(earlier):
+        # A mock that quotes the conversation and breaks off in the last prompt's word has read that prompt.
+        yield reading.unjudged("the answer quotes the prompts, the last one too, and breaks off")
         return
     if any(word in said for word in earlier):
         message = "an earlier user message is answered"

@@ -10,7 +10,7 @@ import re
 import statistics
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
@@ -540,16 +540,35 @@ class Evidence:
     @cached_property
     def _served_until(self) -> list[tuple[float, str]]:
         """When each probe was answered 200 for the last time, the latest first."""
+        return self._until(lambda reading: reading.accepted)
+
+    @cached_property
+    def _answered_until(self) -> list[tuple[float, str]]:
+        """Likewise by an answer that waits for nothing: what lies behind the server was there."""
+        return self._until(lambda reading: reading.accepted and not reading.waits)
+
+    @property
+    def never_answered(self) -> tuple[str, ...]:
+        """Who speaks of server errors where the model was never reached: nothing was lost since."""
+        return () if self._answered_until else ("error.no-server-error",)
+
+    def _until(self, served: Callable[[Reading], bool]) -> list[tuple[float, str]]:
         until: dict[str, float] = {}
-        for reading in self.all:
-            if reading.accepted:
-                probe = reading.note.probe or reading.name
-                until[probe] = max(reading.ended, until.get(probe, reading.ended))
+        for reading in filter(served, self.all):
+            probe = reading.note.probe or reading.name
+            until[probe] = max(reading.ended, until.get(probe, reading.ended))
         return sorted(((ended, probe) for probe, ended in until.items()), reverse=True)
 
     def served_meanwhile(self, first: Reading, last: Reading) -> bool:
-        """True where some other request was answered 200 after the first try of one and before or after its last."""
+        """True where some other request was answered 200 after the first try of one and before or after its last.
+
+        A status that tells of what lies behind the server (502, say) is not belied by approvals: a gateway asks for
+        those itself, whether its model can be reached or not. Nor by what was served before the last try: it may have
+        gone out of reach in between, to the end of the run.
+        """
         probe = first.note.probe or first.name
+        if last.status in EXCUSING:
+            return any(ended >= last.started and other != probe for ended, other in self._answered_until)
         latest = next((ended for ended, other in self._served_until if other != probe), None)
         # What is recorded anew at the end has nothing behind it.
         return latest is not None and (latest >= first.started or first.note.round > 1)

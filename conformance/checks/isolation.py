@@ -15,6 +15,7 @@ from conformance.checks.member import show, text
 from conformance.checks.select import Selected, answers, readable_streams
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
+from conformance.contract.excuses import EXCUSING
 from conformance.wire.exchange import Ending
 
 WORDS = re.compile(r"(?:Reply with just (?:this word|these words):|\(Reference:) ([a-z]{8,16})\b")
@@ -227,9 +228,7 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
     """
     partners = [other for other in reading.sharing_request_id if other.note.attempt == 1]
     pair = (reading, *partners)
-    if any(
-        r.status in (408, 429, 502, 503, 504, 529) or r.exchange.ending in (Ending.RESET, Ending.REFUSED) for r in pair
-    ):
+    if any(r.status in EXCUSING or r.exchange.ending in (Ending.RESET, Ending.REFUSED) for r in pair):
         yield reading.unjudged("an answer excuses itself", excused=True)
         return
     bad = [r for r in pair if not (r.accepted or (r.status is not None and 400 <= r.status < 500))]
@@ -242,7 +241,7 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
             "both served, or one answered 4xx",
             told(bad[0]),
             "status",
-            yields_to=("accept.minimal",),
+            yields_to=("accept.minimal", *reading.evidence.never_answered),
         )
     elif not any(r.accepted for r in pair):
         seen = Words(" and ".join(told(r) for r in pair))
@@ -252,6 +251,7 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
             "both served, or one answered 4xx",
             seen,
             "status",
+            yields_to=("accept.minimal",),
         )
     elif same := [o for o in partners if _same_answer(o, reading)]:
         yield reading.finding(
@@ -296,7 +296,7 @@ def _beside_a_slow_one(evidence: Evidence) -> Selected:
 @each("isolation.slow-reader", _beside_a_slow_one, whim=True)
 def slow_reader(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Others are served while one client reads slowly. What may be an accident is tried again before it is told."""
-    if reading.status in (402, 408, 429, 502, 503, 504, 529):
+    if reading.status in EXCUSING:
         yield reading.unjudged(f"status {reading.status}", excused=True)
         return
     usual = reading.evidence.usual_seconds

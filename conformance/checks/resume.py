@@ -172,11 +172,23 @@ def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged
                 return
             why = reading.error.get("message") if reading.error else None
             seen = Words(f"{told(reading)}: {why[:160]!r}") if isinstance(why, str) else told(reading)
-            yield reading.finding(
-                requirement, "a decision on an approval that waits is not taken", "status 200", seen, "status"
-            )
+            message = "a decision on an approval that waits is not taken"
+            general = ("accept.minimal",) if _refused_as_minimal(reading) else ()
+            yield reading.finding(requirement, message, "status 200", seen, "status", yields_to=general)
 
     return judge
+
+
+def _refused_as_minimal(reading: Reading) -> bool:
+    """True where it, or one at the same time, was refused in a minimal request's words: no matter of the decision."""
+    minimal = {_words(r) for r in reading.evidence.last if r.asked.requirement == "accept.minimal"} - {None}
+    return any(_words(r) in minimal for r in _racing(reading))
+
+
+def _words(reading: Reading) -> tuple[int | None, str] | None:
+    """The status of an error, and what it says."""
+    message = reading.error.get("message") if reading.error else None
+    return (reading.status, message) if isinstance(message, str) else None
 
 
 def _refused_anyway(reading: Reading) -> bool:
@@ -261,7 +273,7 @@ def _refused_streams(evidence: Evidence) -> Iterator[Item]:
                         found.expected,
                         Words(found.observed),
                         found.place,
-                        yields_to=("resume.approve", "resume.deny"),
+                        yields_to=("resume.approve", "resume.deny", *found.yields_to),
                     )
                 else:
                     yield found
@@ -523,6 +535,8 @@ def race(evidence: Evidence) -> Iterator[Item]:
             yield later.unjudged("the approval waited no longer")
         elif any(lost_before(approval, r) is not None for r in (one, two)):
             yield later.unjudged("an answer was lost", excused=True)
+        elif not (one.taken or two.taken) and (winner := _hindered(_racing(earlier))) is not None:
+            yield later.unjudged(f"{winner.name}, which may have won, got {told(winner)}", excused=True)
         elif one.taken and two.taken:
             yield Judged(later.name)
             if not _same_answer(one, two):
@@ -536,14 +550,20 @@ def race(evidence: Evidence) -> Iterator[Item]:
         else:
             yield Judged(later.name)
             if not any(r.taken for r in _racing(earlier)):
+                general = ("accept.minimal",) if _refused_as_minimal(later) else ()
                 yield later.finding(
                     "resume.race",
                     "neither of two simultaneous resumes is served",
                     "one served",
                     Words(f"{told(earlier)} and {told(later)}"),
                     "status",
-                    yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps"),
+                    yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps", *general),
                 )
+
+
+def _hindered(racing: list[Reading]) -> Reading | None:
+    """One of several simultaneous resumes that was neither served nor refused: the others came too late behind it."""
+    return next((r for r in racing if r.excuses_refusal or r.status is None or r.status >= 500), None)
 
 
 @over_all("resume.refusal-keeps")
@@ -564,7 +584,8 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
         else:
             yield Judged(reading.name)
             if not reading.taken:
-                general = ("resume.approve", "resume.deny", "resume.stream")
+                general: tuple[str, ...] = ("resume.approve", "resume.deny", "resume.stream")
+                general += ("accept.minimal",) if _refused_as_minimal(reading) else ()
                 yield reading.finding(
                     "resume.refusal-keeps",
                     f"a resume is refused after {len(before)} refused ones",

@@ -11,6 +11,7 @@ from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.select import Selected
 from conformance.contract.classify import Due
+from conformance.contract.excuses import EXCUSING
 from conformance.wire.exchange import TIMED_OUT, Ending
 
 LARGE = 1_000_000
@@ -69,11 +70,17 @@ def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
     ):
         yield reading.unjudged("the connection was reset", excused=True)
         return
-    if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and status not in (502, 503, 504):
+    proxied = status in (502, 503, 504) and reading.evidence.served_meanwhile(tries[0], reading)
+    if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and not proxied:
         yield reading.unjudged(reading.excuse, excused=True)
         return
     yield reading.finding(
-        "robust.large-body", "a large body is not answered by 200 or a 4xx", "200 or a 4xx", told(reading), "status"
+        "robust.large-body",
+        "a large body is not answered by 200 or a 4xx",
+        "200 or a 4xx",
+        told(reading),
+        "status",
+        yields_to=reading.evidence.never_answered,
     )
 
 
@@ -100,7 +107,7 @@ def _after_a_departure(evidence: Evidence) -> Selected:
 @each("robust.disconnect", _after_a_departure, whim=True)
 def disconnect(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The server keeps serving after a client leaves mid-stream. What may be an accident is tried again."""
-    if reading.status in (402, 408, 429, 502, 503, 504, 529):
+    if reading.status in EXCUSING:
         yield reading.unjudged(f"status {reading.status}", excused=True)
     elif not reading.accepted:
         yield reading.finding(
@@ -129,7 +136,32 @@ def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
     """A minimal request is served after all of the above."""
     if reading.status is not None and reading.status >= 500 and reading.evidence.admitted:
         yield reading.finding(
-            "robust.recovers", "a minimal request is not served any more", "status 200", told(reading), "status"
+            "robust.recovers",
+            "a minimal request is not served any more",
+            "status 200",
+            told(reading),
+            "status",
+            yields_to=reading.evidence.never_answered,
+        )
+        return
+    if reading.exchange.ending is Ending.REFUSED and (last := _under_way_at_the_end(reading.evidence)):
+        yield reading.finding(
+            "robust.recovers",
+            f"no connection is taken any more since {last} went unanswered",
+            "status 200",
+            told(reading),
+            "status",
         )
         return
     yield from accepted(reading, "robust.recovers")
+
+
+def _under_way_at_the_end(evidence: Evidence) -> str:
+    """The requests whose connections broke when the target stopped to listen: one of them may have brought it down."""
+    refused = [r.exchange.started for r in evidence.all if r.exchange.ending is Ending.REFUSED]
+    served = max((r.ended for r in evidence.all if r.status is not None), default=0.0)
+    if not refused or served > max(refused):
+        return ""
+    since = min(started for started in refused if started >= served)
+    broken = (r for r in evidence.all if r.exchange.ending is Ending.RESET and r.exchange.started <= since)
+    return " and ".join(r.name for r in list(broken)[-3:] if r.ended >= served)

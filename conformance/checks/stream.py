@@ -139,7 +139,9 @@ def fields(reading: Reading) -> Iterator[Finding]:
 def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterator[Finding | Unjudged]:
     """One JSON object in each event before the end."""
     if not reading.data_events:
-        if not reading.events:
+        if not reading.events and reading.exchange.ending in TIMED_OUT:
+            yield reading.unjudged("no event came in time", by="stream.done")
+        elif not reading.events:
             yield reading.finding(
                 requirement,
                 "the stream holds no event",

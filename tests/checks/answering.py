@@ -11,6 +11,7 @@ from checks.exchanges import (
     LONG_TASK,
     NOW,
     OTHER_MODEL,
+    STEP,
     answer,
     body_of,
     chat,
@@ -124,6 +125,11 @@ ERROR: tuple[Breaks | Holds, ...] = (
     holds("error.no-server-error", "503 again and again, and 200 when tried anew", WELL, *_server_error(503), AFTER,
           replace(chat("a"), name="a~3", note=replace(chat("a").note, round=4))),
     holds("error.no-server-error", "500 and nothing was served meanwhile", *_server_error(), state=OPEN),
+    *(holds("error.no-server-error", f"{status} from some moment on to the end", WELL, _server_error(status)[0],
+            replace(chat("b"), started=STEP + 0.01), *_server_error(status)[1:]) for status in (502, 503, 504)),
+    breaks("error.no-server-error", "500 while approvals are answered", paused("p"), *_server_error(), paused("q")),
+    *(holds("error.no-server-error", f"{status} while approvals alone are answered", paused("p"),
+            *_server_error(status), paused("q")) for status in (502, 503, 504)),
     holds("error.no-server-error", "501 to PUT", refused("a", sent("a"), 501, method="PUT")),
     breaks("error.request-id-echo", "another", WELL, put(refused("a", BROKEN), "/error/request_id", "req_1")),
     breaks("error.request-id-echo", "another, with 400", WELL, put(refused("a", BROKEN, 400), "/error/request_id", "")),
@@ -214,6 +220,7 @@ def _limit(
 
 COUNTED = " ".join(str(number) for number in range(1, 61))
 BOTH: dict[str, Any] = {"max_tokens": 1024, "max_completion_tokens": 16}
+ASKING = "Reply with just this word: "
 TURNS = [
     {"role": "user", "content": f"Reply with just this word: {word('first')}"},
     {"role": "assistant", "content": word("first")},
@@ -344,6 +351,11 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
            _turn(1, "Hello."), _turn(2, "Hello.")),
     holds("completion.uses-prompt", "the last", _turn(1, word("second"))),
     holds("completion.uses-prompt", "both words", _turn(1, f"{word('first')} {word('second')}")),
+    holds("completion.uses-prompt", "the beginning of the conversation, quoted into the last prompt",
+          *(_turn(n, f"I saw '{ASKING}{word('first')} {word('first')} {ASKING}{word('second')[:4]}'.")
+            for n in (1, 2)), state=OPEN),
+    breaks("completion.uses-prompt", "the first prompt, quoted",
+           *(_turn(n, f"I saw '{ASKING}{word('first')}'.") for n in (1, 2))),
     holds("completion.uses-prompt", "a model that repeats nothing", _turn(1, "Hi."), _turn(2, "Hi."), state=OPEN),
 )  # fmt: skip
 

@@ -31,6 +31,7 @@ from checks.exchanges import (
     refused,
     resumed,
     resumed_stream,
+    sent,
     with_events,
     with_header,
     with_status,
@@ -299,6 +300,18 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     breaks("resume.deny", "422", P, _no()),
     breaks("resume.deny", "with a reason", P, _no(_asks(denied_tools=[
         {"tool_execution_id": identifier("a", "call", "0"), "reason": "no"}]))),
+    breaks("resume.deny", "for another reason than a minimal request", P, _no(), put(
+        refused("m", sent("m", request_id=False), 422), "/error/message", "No such model."), also="accept.minimal"),
+    breaks("accept.minimal", "a decision is refused in the same words", P, _no(), refused("m", sent(
+        "m", request_id=False), 422)),
+    breaks("accept.minimal", "decisions are refused in the same words, or because of one that was", P, *_race(
+        put(_no(_asks("r"), 409), "/error/message", "Resumed."), _no(_asks("r"), 404, "r2")),
+        chat_stream("s"), refused("m", sent("m", request_id=False), 404)),
+    breaks("accept.minimal", "a decision after a refused one too", P, put(_no(
+        _asks(approved_tool_execution_ids=["x"])), "/error/message", "No."), _no(name="r2", at=30.0),
+        refused("m", sent("m", request_id=False), 422)),
+    breaks("accept.minimal", "a streamed decision too", P, _no(_asks(stream=True)), refused("m", sent(
+        "m", request_id=False), 422)),
     holds("resume.deny", "taken", P, _yes()),
     holds("resume.deny", "one denied, one approved", paused("a", 2), resumed(
         "r", "a", approved_tool_execution_ids=[identifier("a", "call", "1")]), state=OPEN),
@@ -357,6 +370,11 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
           _yes()),
     breaks("resume.race", "both are served", P, *_race(_yes(), _alike())),
     breaks("resume.race", "neither is", P, *_race(_no(None, 409), _no(_asks("r"), 409, "r2"))),
+    *(holds("resume.race", f"neither of two is, the third got {status}", P, *_race(
+        _no(_asks("r"), 409), _no(_asks("r"), 409, "r2"), _no(_asks("r"), status, "r3")), state=OPEN)
+      for status in (500, 502, 503)),
+    breaks("resume.race", "none of three is", P, *_race(
+        _no(None, 409, "r3"), _no(_asks("r"), 409), _no(_asks("r"), 409, "r2"))),
     holds("resume.race", "the other 409", P, *_race(_yes(), _no(_asks("r"), 409, "r2"))),
     holds("resume.race", "the earlier 409", P, *_race(_no(_asks("r"), 409, "r2"), _yes())),
     holds("resume.race", "the same answer", P, *_race(_yes(), put(_alike(), "/id", SAME_ID))),

@@ -18,6 +18,7 @@ from checks.exchanges import (
     exchange,
     limited,
     octets,
+    paused,
     put,
     refused,
     sent,
@@ -69,6 +70,11 @@ def _left(*afterwards: Exchange) -> list[Exchange]:
     return made
 
 
+def _all_500(name: str) -> list[Exchange]:
+    """A request that is answered by a server error, again and again."""
+    return [refused(f"{name}~{n}", sent(name), 500, probe=name, attempt=n) for n in (1, 2)]
+
+
 ROBUST: tuple[Breaks | Holds, ...] = (
     *(breaks("robust.json-edges", f"{name}: 500", WELL, *_tries(_edge(name, 500), _edge(name, 500)), AFTER)
       for name in HOSTILE if name != "no-utf-8"),
@@ -84,6 +90,8 @@ ROBUST: tuple[Breaks | Holds, ...] = (
     holds("robust.json-edges", "dropped, and nothing else was served", _silent("bom", Ending.RESET), state=OPEN),
     breaks("robust.large-body", "500", WELL, *_tries(*[_large(refused("a", b"", 500))] * 3), AFTER),
     breaks("robust.large-body", "502", WELL, *_tries(*[_large(refused("a", b"", 502))] * 3), AFTER),
+    holds("robust.large-body", "502 while approvals alone are answered", paused("p"), *_tries(
+        *[_large(refused("a", b"", 502))] * 3), paused("q"), state=OPEN),
     breaks("robust.large-body", "no answer", WELL, _large(unanswered("a", Ending.TIMED_OUT_FIRST_BYTE)), AFTER),
     breaks("robust.large-body", "reset again and again", WELL, *_tries(*[_large(unanswered("a"))] * 3), AFTER),
     *(holds("robust.large-body", f"{status}", WELL, _large(refused("a", b"", status))) for status in (400, 413, 422)),
@@ -100,6 +108,10 @@ ROBUST: tuple[Breaks | Holds, ...] = (
     holds("robust.disconnect", "429 afterwards", WELL, *_left(limited("b")), state=OPEN),
     breaks("robust.recovers", "500", WELL, refused("a", sent("a"), 500, phase="recover")),
     breaks("robust.recovers", "refused connections", WELL, unanswered("a", Ending.REFUSED, phase="recover")),
+    breaks("error.no-server-error", "500 in the end as from the beginning", paused("p"), *_all_500("m"), paused("q"),
+           refused("a", sent("a"), 500, phase="recover")),
+    breaks("error.no-server-error", "500 to a large body as to all others", paused("p"), *_all_500("m"),
+           *_tries(*[_large(refused("a", b"", 500))] * 3), paused("q")),
     holds("robust.recovers", "200", chat("a", phase="recover")),
     holds("robust.recovers", "429", WELL, limited("a", phase="recover"), state=OPEN),
 )  # fmt: skip
@@ -196,12 +208,19 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
     holds("isolation.content", "each its own", chat("a"), chat("b")),
     breaks("isolation.same-request-id", "500 to one", *_pairs(_both, _crashing)),
     breaks("isolation.same-request-id", "neither is served", *_pairs(_neither, _neither)),
+    breaks("accept.minimal", "nothing is served, two with one request_id neither", *_pairs(_neither, _neither),
+           refused("m", sent("m", request_id=False), 400)),
     breaks("isolation.same-request-id", "the answer to the other", *_pairs(_both, lambda name: put(
         _both(name), "/choices/0/message/content", word(name.replace("b", "a"))))),
     breaks("completion.id-unique", "one id for two of one request_id", *_pairs(_both, _one_id)),
     breaks("isolation.answers", "one id for those under way together, of one request_id too", *_together(
         chat("x"), put(chat("y"), "/id", completion("x", "")["id"])), *_pairs(_told_alike, lambda name: put(
         _told_alike(name), "/id", completion(name.replace("b", "a"), "")["id"]))),
+    *(holds("isolation.same-request-id", f"{status} to both", *_pairs(*[lambda name, status=status: with_status(
+        refused(name, _same_id(name)), status)] * 2), state=OPEN) for status in (402, 451, 520)),
+    breaks("error.no-server-error", "500 to two with one request_id and to all others", paused("p"), *_all_500("m"),
+           paused("q"), *_pairs(*[lambda name: with_status(put(refused(name, _same_id(name)), "/error/request_id",
+           "req-both"), 500)] * 2)),
     holds("isolation.same-request-id", "500 to one, of a target that fails now and then", *_pairs(_both, _crashing),
         with_status(refused("x", sent("x"), probe="x", attempt=1, at=5.0), 500),
         chat("x~2", probe="x", attempt=2, at=6.0), state=OPEN),

@@ -139,6 +139,8 @@ STREAM: tuple[Breaks | Holds, ...] = (
     breaks("stream.json-data", "a trace", _inserted(2, "Internal error")),
     breaks("stream.json-data", "two objects in one event", _inserted(1, f"{octets(EVENTS[1]).decode()} {{}}")),
     breaks("stream.json-data", "no event but [DONE]", _events("[DONE]")),
+    breaks("stream.done", "comments alone until the time is out", replace(
+        with_body(A, b": ping\n\n"), ending=Ending.TIMED_OUT_IDLE)),
     breaks("stream.json-data", "no event at all", with_body(A, b""), also="stream.done"),
     holds("stream.json-data", "an object over several data lines", _inserted(
         1, octets(EVENTS[1]).replace(b'{"id"', b'data: {\ndata: "id"', 1).replace(b', "object"', b',\ndata:"object"', 1)

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from checks import answering, asking, deciding, enduring, streaming
 from checks.case import Breaks, Holds
-from checks.exchanges import errors, failed, judged, notable
+from checks.exchanges import chat, errors, failed, findings, judged, notable, refused, sent, unanswered
 
 from conformance.contract.catalogue import load
 from conformance.verdict import State
+from conformance.wire.exchange import Ending
 
 ROWS = (*asking.ROWS, *answering.ROWS, *streaming.ROWS, *deciding.ROWS, *enduring.ROWS)
 BREACHES = [row for row in ROWS if isinstance(row, Breaks)]
@@ -52,3 +53,20 @@ def test_every_requirement_has_a_breach_and_a_near_miss() -> None:
     known = {requirement.id for requirement in load()}
     assert {row.requirement for row in BREACHES} == known
     assert {row.requirement for row in NEAR_MISSES if row.state is State.PASSED} == known
+
+
+def test_what_was_under_way_when_a_target_went_down_is_named() -> None:
+    down = [
+        chat("well"),
+        unanswered("early"),
+        chat("well-too"),
+        unanswered("last"),
+        unanswered("gone", Ending.REFUSED),
+        unanswered("a", Ending.REFUSED, phase="recover"),
+    ]
+    (found,) = findings("robust.recovers", *down)
+    assert found.message == "no connection is taken any more since last went unanswered"
+    (found,) = findings("robust.recovers", *down[:3], *down[4:])
+    assert "went unanswered" not in found.message
+    (found,) = findings("robust.recovers", *down, refused("b", sent("b"), 503))
+    assert "went unanswered" not in found.message

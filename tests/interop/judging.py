@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .servers import Server
@@ -18,8 +20,6 @@ COMMAND = (sys.executable, "-c", "import sys; from conformance.cli import main; 
 LIMIT = 1800.0
 """Seconds for one run."""
 SEED = 1
-TIMEOUT = 30
-"""Seconds to the first byte: these servers have no model that thinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,22 @@ class Run:
         return errors if self.exit_code in (0, 1, 6) else (*errors, f"exit code {self.exit_code}")
 
 
-def judge(server: Server, url: str, depth: str, output: Path) -> Run:
-    """Run the suite on a server; its reports go to `output`."""
+def judge(
+    server: Server,
+    url: str,
+    depth: str,
+    output: Path,
+    options: Sequence[str] = ("--no-approvals",),
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Run:
+    """Run the suite on a server; its reports go to `output`. `variables` are set in its environment."""
     command = [
-        *(*COMMAND, "run", url, "--model", server.model, "--no-approvals", "--depth", depth),
-        *("--seed", str(SEED), "--timeout", str(TIMEOUT), "--output", str(output)),
+        *(*COMMAND, "run", url, "--model", server.model, *options, "--depth", depth),
+        *("--seed", str(SEED), "--timeout", str(server.timeout), "--output", str(output)),
     ]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KITEMESH_")}
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**kept, "KITEMESH_TOKEN": server.token, "PYTHONPATH": paths}
+    environment = {**kept, "KITEMESH_TOKEN": server.token, "PYTHONPATH": paths, **variables}
     try:
         done = subprocess.run(
             command, cwd=output, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False

@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 MODEL = "group:7d3f2c1a-5b4e-4f60-8a91-2c3d4e5f6071"
 TOKEN = "km_interop_0123456789abcdef"
@@ -21,6 +22,11 @@ TOKEN = "km_interop_0123456789abcdef"
 SHORT = "This is a mock response."
 COUNTED = "\n".join(str(number) for number in range(1, 61))
 """What the suite's prompt for a long stream asks for."""
+
+
+def _script(name: str) -> str:
+    """The path of a script in this folder, written for `$` to be taken as it is."""
+    return str(Path(__file__).with_name(name)).replace("$", "$$")
 
 
 class Kind(StrEnum):
@@ -53,6 +59,10 @@ class Server:
     base: str = "/v1"
     model: str = MODEL
     token: str = TOKEN
+    most_tokens: int | None = None
+    """The most tokens that it can write, where it refuses more (for the gateway of `tests.gateway`)."""
+    timeout: int = 30
+    """Seconds to the first byte: most of these servers have no model that thinks."""
     start_within: float = 120.0
     """Seconds until it has to answer."""
 
@@ -151,6 +161,33 @@ SERVERS: tuple[Server, ...] = (
             )
         },
         environment={"AIMOCK_API_KEYS": "$token"},
+    ),
+    Server(
+        # From PyPI torch comes with CUDA's libraries alone: gigabytes, and it cannot be imported without them.
+        "transformers",
+        Kind.PIP,
+        "transformers",
+        ("transformers[serving]==5.23.0", "torch==2.15.0"),
+        ("$bin/transformers", "serve", "$model", "--host", "127.0.0.1", "--port", "$port", "--device", "cpu"),
+        prepare=(("$bin/python", _script("tiny_transformer.py"), "$model"),),
+        environment={"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        ready="/health",
+    ),
+    Server(
+        # Built from source: it takes a quarter of an hour and a compiler. The gguf package writes its model.
+        "llama-cpp-python",
+        Kind.PIP,
+        "llama-cpp-python",
+        ("llama-cpp-python[server]==0.3.36", "gguf==0.19.0"),
+        (
+            *("$bin/python", "-m", "llama_cpp.server", "--host", "127.0.0.1", "--port", "$port", "--api_key", "$token"),
+            *("--model", "tiny.gguf", "--model_alias", "$model", "--n_ctx", "2048", "--chat_format", "chatml"),
+            *("--n_threads", "1", "--interrupt_requests", "False"),
+        ),
+        prepare=(("$bin/python", _script("tiny_gguf.py"), "$folder/tiny.gguf"),),
+        ready="/docs",
+        most_tokens=512,
+        timeout=120,  # it gives one answer after the other
     ),
 )
 

@@ -58,17 +58,17 @@ def row(server: str, version: str, run: Run, compared: Compared) -> Row:
     )
 
 
-def markdown(rows: Sequence[Row], depth: str) -> str:
-    """The table, what was not judged, and what differs from the review."""
+def markdown(rows: Sequence[Row], depth: str, told: str = "`--no-approvals`") -> str:
+    """The table, what was not judged, and what differs from the review. `told`: the run's other options, in words."""
     heads = ["server", "version", "requests", "seconds", "verdict", *OUTCOMES, "suite errors", "what failed"]
-    lines = [f"Depth {depth}, `--no-approvals`.", "", _line(heads), _line(["---"] * len(heads))]
+    lines = [f"Depth {depth}, {told}.", "", _line(heads), _line(["---"] * len(heads))]
     for one in rows:
         if one.problem:
             lines.append(_line([one.server, one.version, "", "", one.problem, *[""] * (len(heads) - 5)]))
             continue
         figures = [str(count) for _, count in one.counts]
-        told = [one.server, one.version, str(one.requests), f"{one.seconds:.1f}", one.verdict, *figures]
-        lines.append(_line([*told, str(len(one.suite_errors)), by_area(one.failed)]))
+        cells = [one.server, one.version, str(one.requests), f"{one.seconds:.1f}", one.verdict, *figures]
+        lines.append(_line([*cells, str(len(one.suite_errors)), by_area(one.failed)]))
     for one in rows:
         lines += [f"\n- {one.server}: {note}" for note in _notes(one)]
     return "\n".join(lines) + "\n"
