@@ -40,7 +40,7 @@ SERVE_ALL = "conformance.prove:serve_all"
 AT_ONCE = 2
 WORKERS = 8
 """Requests at a time, each tool's."""
-PAYLOADS = 2_000
+PAYLOADS = 4_000
 """Generated payloads where nothing else is asked for."""
 MANY = 64
 """Requests at a time where a machine with room for them is pretended."""
