@@ -1,8 +1,8 @@
 """A gateway that makes a plain OpenAI-compatible server KiteMesh-compatible: a second target, with streams not our own.
 
-It is written from contract.md and `schemas/` alone and shares no code with the suite. A request is read and judged
-(`intake`), an approval is asked for or decided on (`approvals`), and what is left is asked of the upstream (`app`),
-whose answer is passed on octet by octet but for the few edits of `edit` and `events`:
+It is written from the documentation and `schemas/` alone and shares no code with the suite. A request is read and
+judged (`intake`), an approval is asked for or decided on (`approvals`), and what is left is asked of the upstream
+(`app`), whose answer is passed on octet by octet but for the few edits of `edit` and `events`:
 
 - The value of `model` becomes the group that was asked for, in answers and in each chunk that has a `model`.
 - `kitemesh` is added to an answer, and in a stream to the first chunk with a `finish_reason`.

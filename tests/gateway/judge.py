@@ -37,6 +37,11 @@ OPTIONS = (
     *("--second-token-env", "KITEMESH_SECOND_TOKEN"),
 )
 TOLD = "with approvals, expiry and a second token, through the gateway"
+TITLE = "A gateway in front of servers of others, judged"
+WORDS = (
+    "Judged on loopback by `nox -s gateway`. What fails is what these servers' streams and answers really break: why "
+    "is told, with bytes, in `tests/gateway/reviewed.toml`."
+)
 
 
 def examine(
@@ -97,7 +102,14 @@ def named(names: Sequence[str]) -> list[tuple[Server, str | None]]:
     type=click.Path(path_type=Path),
     help="Where the servers are installed; what stands there already is used again.",
 )
-def main(names: Sequence[str], depth: str, output: Path, environments: Path) -> None:
+@click.option(
+    "--table",
+    "page",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Put the table here, too.",
+)
+def main(names: Sequence[str], depth: str, output: Path, environments: Path, page: Path | None) -> None:
     """Judge the gateway in front of other people's servers.
 
     Exit code 1 where something fails that nobody has reviewed, where the suite itself goes wrong, or where no server
@@ -116,10 +128,12 @@ def main(names: Sequence[str], depth: str, output: Path, environments: Path) -> 
     for server, url in servers:
         click.echo(f"judging the gateway in front of {server.name} …", err=True)
         rows.append(examine(server, url, depth, environments, output.resolve(), entries))
-        (output / "gateway.md").write_text(table.markdown(rows, depth, TOLD), encoding="utf-8")
+        (output / "gateway.md").write_text(table.markdown(rows, depth, TOLD, TITLE, WORDS), encoding="utf-8")
         written = json.dumps(table.document(rows, depth), ensure_ascii=False, indent=1)
         (output / "gateway.json").write_text(f"{written}\n", encoding="utf-8")
-    click.echo(table.markdown(rows, depth, TOLD))
+    click.echo(table.markdown(rows, depth, TOLD, TITLE, WORDS))
+    if page is not None:
+        shutil.copyfile(output / "gateway.md", page)
     judged = [row for row in rows if not row.problem]
     sys.exit(0 if judged and all(row.good for row in judged) else 1)
 

@@ -53,7 +53,14 @@ def examine(
     type=click.Path(path_type=Path),
     help="Where the servers are installed; what stands there already is used again.",
 )
-def main(names: Sequence[str], depth: str, output: Path, environments: Path) -> None:
+@click.option(
+    "--table",
+    "page",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Put the table here, too.",
+)
+def main(names: Sequence[str], depth: str, output: Path, environments: Path, page: Path | None) -> None:
     """Judge other people's OpenAI-compatible servers.
 
     Exit code 1 where something fails that nobody has reviewed, where the suite itself goes wrong, or where no server
@@ -78,6 +85,8 @@ def main(names: Sequence[str], depth: str, output: Path, environments: Path) -> 
         written = json.dumps(table.document(rows, depth), ensure_ascii=False, indent=1)
         (output / "interop.json").write_text(f"{written}\n", encoding="utf-8")
     click.echo(table.markdown(rows, depth))
+    if page is not None:
+        shutil.copyfile(output / "interop.md", page)
     judged = [row for row in rows if not row.problem]
     sys.exit(0 if judged and all(row.good for row in judged) else 1)
 

@@ -58,10 +58,19 @@ def row(server: str, version: str, run: Run, compared: Compared) -> Row:
     )
 
 
-def markdown(rows: Sequence[Row], depth: str, told: str = "`--no-approvals`") -> str:
+TITLE = "Servers of others, judged"
+WORDS = (
+    "Judged on loopback by `nox -s interop`. None is KiteMesh: each fails what only KiteMesh has, and why it fails the "
+    "rest is told, with bytes, in `tests/interop/reviewed.toml`."
+)
+
+
+def markdown(
+    rows: Sequence[Row], depth: str, told: str = "`--no-approvals`", title: str = TITLE, words: str = WORDS
+) -> str:
     """The table, what was not judged, and what differs from the review. `told`: the run's other options, in words."""
     heads = ["server", "version", "requests", "seconds", "verdict", *OUTCOMES, "suite errors", "what failed"]
-    lines = [f"Depth {depth}, {told}.", "", _line(heads), _line(["---"] * len(heads))]
+    lines = [f"# {title}", "", f"{words} Depth {depth}, {told}.", "", _line(heads), _line(["---"] * len(heads))]
     for one in rows:
         if one.problem:
             lines.append(_line([one.server, one.version, "", "", one.problem, *[""] * (len(heads) - 5)]))
