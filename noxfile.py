@@ -184,13 +184,13 @@ def soak(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Judge other people's servers from PyPI and npm; arguments go to `python -m tests.interop` (names, `--depth`)."""
     session.install("-e", ".[sdk]")
-    environments = Path(session.create_tmp()).resolve() / "servers"
-    session.run("python", "-m", "tests.interop", "--environments", str(environments), *session.posargs)
+    given = ("--environments", str(session.cache_dir / "interop-servers"))
+    session.run("python", "-m", "tests.interop", *given, *(session.posargs or ("--table", "reports/interop.md")))
 
 
 @nox.session
 def gateway(session: nox.Session) -> None:
     """Judge the gateway in front of other people's servers; arguments go to `python -m tests.gateway.judge`."""
     session.install("-e", ".[sdk]")
-    environments = session.cache_dir / "interop-servers"
-    session.run("python", "-m", "tests.gateway.judge", "--environments", str(environments), *session.posargs)
+    given = ("--environments", str(session.cache_dir / "interop-servers"))
+    session.run("python", "-m", "tests.gateway.judge", *given, *session.posargs)
