@@ -6,11 +6,9 @@ streams and answers really have. With `NAME=URL` a server is judged that is runn
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +17,12 @@ import click
 
 from tests.gateway.app import TOKENS, Settings, create_app
 from tests.gateway.serving import in_thread
-from tests.interop import reviewing, table
+from tests.interop import reviewing, session, table
 from tests.interop.installing import NotInstalled, install
 from tests.interop.judging import judge
 from tests.interop.running import NotStarted, running
 from tests.interop.servers import BY_NAME, Kind, Server
 
-USAGE = 4
 REVIEWED = Path(__file__).with_name("reviewed.toml")
 ORDINARY = ("llmock", "mockllm", "fakellm", "aimock")
 """Servers that are installed in seconds; the others are judged where they are named."""
@@ -36,11 +33,12 @@ OPTIONS = (
     *("--approval-prompt", PROMPT, "--expiring-prompt", BRIEF, "--wait-expiry", "8"),
     *("--second-token-env", "KITEMESH_SECOND_TOKEN"),
 )
-TOLD = "with approvals, expiry and a second token, through the gateway"
-TITLE = "A gateway in front of servers of others, judged"
-WORDS = (
+PAGE = session.Page(
+    "gateway",
+    "A gateway in front of servers of others, judged",
     "Judged on loopback by `nox -s gateway`. What fails is what these servers' streams and answers really break: why "
-    "is told, with bytes, in `tests/gateway/reviewed.toml`."
+    "is told, with bytes, in `tests/gateway/reviewed.toml`.",
+    "with approvals, expiry and a second token, through the gateway",
 )
 
 
@@ -92,50 +90,27 @@ def named(names: Sequence[str]) -> list[tuple[Server, str | None]]:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", nargs=-1, metavar="[NAME|NAME=URL]...")
-@click.option("--depth", type=click.Choice(["quick", "standard"]), default="standard", show_default=True)
-@click.option("--output", metavar="DIR", default="reports/gateway", show_default=True, type=click.Path(path_type=Path))
-@click.option(
-    "--environments",
-    metavar="DIR",
-    default=".nox/interop-servers",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Where the servers are installed; what stands there already is used again.",
-)
-@click.option(
-    "--table",
-    "page",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Put the table here, too.",
-)
+@session.options("reports/gateway")
 def main(names: Sequence[str], depth: str, output: Path, environments: Path, page: Path | None) -> None:
     """Judge the gateway in front of other people's servers.
 
     Exit code 1 where something fails that nobody has reviewed, where the suite itself goes wrong, or where no server
     could be judged.
     """
+    servers: list[tuple[Server, str | None]] = []
     try:
         servers = named(names)
-        for folder in (output, environments):
-            folder.mkdir(parents=True, exist_ok=True)
-    except (ValueError, OSError) as error:
-        told = error if isinstance(error, ValueError) else f"{error.filename} cannot be made ({error.strerror})."
-        click.echo(f"Error: {told}", err=True)
-        sys.exit(USAGE)
+    except ValueError as error:
+        session.refuse(str(error))
+    session.folders(output, environments)
     entries = reviewing.load(REVIEWED)
-    rows: list[table.Row] = []
-    for server, url in servers:
-        click.echo(f"judging the gateway in front of {server.name} …", err=True)
-        rows.append(examine(server, url, depth, environments, output.resolve(), entries))
-        (output / "gateway.md").write_text(table.markdown(rows, depth, TOLD, TITLE, WORDS), encoding="utf-8")
-        written = json.dumps(table.document(rows, depth), ensure_ascii=False, indent=1)
-        (output / "gateway.json").write_text(f"{written}\n", encoding="utf-8")
-    click.echo(table.markdown(rows, depth, TOLD, TITLE, WORDS))
-    if page is not None:
-        shutil.copyfile(output / "gateway.md", page)
-    judged = [row for row in rows if not row.problem]
-    sys.exit(0 if judged and all(row.good for row in judged) else 1)
+
+    def rows() -> Iterator[table.Row]:
+        for server, url in servers:
+            click.echo(f"judging the gateway in front of {server.name} …", err=True)
+            yield examine(server, url, depth, environments, output.resolve(), entries)
+
+    PAGE.judged(rows(), depth, output, page)
 
 
 if __name__ == "__main__":

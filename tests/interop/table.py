@@ -58,6 +58,7 @@ def row(server: str, version: str, run: Run, compared: Compared) -> Row:
     )
 
 
+TOLD = "`--no-approvals`"
 TITLE = "Servers of others, judged"
 WORDS = (
     "Judged on loopback by `nox -s interop`. None is KiteMesh: each fails what only KiteMesh has, and why it fails the "
@@ -65,9 +66,7 @@ WORDS = (
 )
 
 
-def markdown(
-    rows: Sequence[Row], depth: str, told: str = "`--no-approvals`", title: str = TITLE, words: str = WORDS
-) -> str:
+def markdown(rows: Sequence[Row], depth: str, told: str = TOLD, title: str = TITLE, words: str = WORDS) -> str:
     """The table, what was not judged, and what differs from the review. `told`: the run's other options, in words."""
     heads = ["server", "version", "requests", "seconds", "verdict", *OUTCOMES, "suite errors", "what failed"]
     lines = [f"# {title}", "", f"{words} Depth {depth}, {told}.", "", _line(heads), _line(["---"] * len(heads))]
