@@ -157,7 +157,7 @@ def _speed(examples: int, repetitions: int, fast: bool) -> tuple[list[Row], dict
             except Unusable as error:
                 rows.append(Row(f"time for a request, {what}", "", f"Schemathesis not measured: {error}"))
                 continue
-            rows.append(faster(what, turns))
+            rows.append(faster(what, turns, like_for_like="examples" in how))
             data[what] = [
                 {"ours": [mine.seconds, mine.requests], "schemathesis": [other.seconds, other.requests]}
                 for mine, other in turns
@@ -165,8 +165,12 @@ def _speed(examples: int, repetitions: int, fast: bool) -> tuple[list[Row], dict
     return rows, data
 
 
-def faster(what: str, turns: Sequence[tuple[Said, Said]]) -> Row:
-    """How many times faster ours was for a request; each turn is ours and the other tool's."""
+def faster(what: str, turns: Sequence[tuple[Said, Said]], like_for_like: bool) -> Row:
+    """How many times faster ours was for a request; each turn is ours and the other tool's.
+
+    `like_for_like`: both sent payloads and nothing else. A whole run waits for approvals to expire, and for much more
+    that the other tool has no idea of, so its ratio is told and held to nothing.
+    """
     ratio = timing.median([(other.seconds / other.requests) / (mine.seconds / mine.requests) for mine, other in turns])
     mine, other = ([turn[side] for turn in turns] for side in (0, 1))
     return Row(
@@ -174,8 +178,8 @@ def faster(what: str, turns: Sequence[tuple[Said, Said]]) -> Row:
         _rate(mine),
         f"Schemathesis {_rate(other)}",
         ratio,
-        f"≥ {FASTER}",
-        ratio >= FASTER,
+        f"≥ {FASTER}" if like_for_like else "",
+        ratio >= FASTER if like_for_like else None,
         len(turns),
     )
 

@@ -75,8 +75,10 @@ def test_a_run_is_compared_with_the_floor_of_its_own_round():
 
 def test_faster_compares_the_time_of_a_request():
     ours, theirs = Said(10.0, 100, frozenset()), Said(60.0, 30, frozenset())
-    row = others.faster("x", [(ours, theirs)])
+    row = others.faster("x", [(ours, theirs)], like_for_like=True)
     assert (row.ratio, row.met) == (20.0, True)
+    row = others.faster("x", [(ours, theirs)], like_for_like=False)
+    assert (row.wanted, row.met) == ("", None)
 
 
 def test_what_a_tool_says_of_the_conforming_server_is_no_finding():
