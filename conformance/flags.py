@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from conformance import files
 from conformance.options import MODES, Depth, Options, UsageError
 
 Kind = Literal["text", "switch", "list", "header", "integer", "number", "file", "choice"]
 
 TOKEN_ENV = "KITEMESH_TOKEN"
 SECOND_TOKEN_ENV = "KITEMESH_SECOND_TOKEN"
+LARGEST_TOKEN = 2**20
+"""Octets of a token's file."""
 COMMAND_LINE = "command line"
 _RIVALS = (("approval_prompt", "no_approvals"), ("token_env", "token_file"))
 """Of two only one can hold: the one that a nearer layer has."""
@@ -247,11 +250,13 @@ def _headers(key: str, texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
 def _token(values: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
     path = values.get("token_file")
     if path:
+        told = f"The token's file {path!r}"
         try:
-            return Path(path).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise UsageError(f"The token's file {path!r} cannot be read ({reason}); check --token-file.") from None
+            return files.read(Path(path).expanduser(), LARGEST_TOKEN).decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise UsageError(f"{told} cannot be read (it is no text); check --token-file.") from None
+        except files.Unusable as error:
+            raise UsageError(f"{told} {error}; check --token-file.") from None
     name = values.get("token_env", TOKEN_ENV)
     return environ.get(name) if name == TOKEN_ENV else _variable("token-env", name, environ)
 

@@ -125,6 +125,7 @@ def test_the_users_own_pytest_is_left_out(world, command, monkeypatch):
         (("run", URL, "--model", MODEL, "--token-env", "NOT_SET"), "NOT_SET"),
         (("run", URL, "--model", MODEL, "--token-env", "km_secret"), "never the token itself"),
         (("run", URL, "--model", MODEL, "--token-file", "none"), "cannot be read"),
+        (("run", URL, "--model", MODEL, "--token-file", "/dev/zero"), "is larger than 1 MiB"),
         (("run", URL, "--model", MODEL, "--second-token-env", "KITEMESH_TOKEN"), "equals the first"),
         (("run", URL, "--model", MODEL, "--timeout", "soon"), "--timeout"),
         (("run", URL, "--model", MODEL, "--concurrency", "0"), "--concurrency"),
