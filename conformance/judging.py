@@ -154,19 +154,12 @@ _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or
 
 
 def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
-    """Every check's items, and what an exception of a check says: the suite's own fault, never the target's."""
-    items: dict[str, list[Item]] = {}
-    errors: dict[str, str] = {}
-    for id_, check in registry.checks(CATALOGUE).items():
-        wanted = selected is None or id_ in selected
-        if id_ in registry.COSTLY and not wanted:
-            continue
-        try:
-            items[id_] = list(check(evidence))
-        except Exception as error:
-            if wanted:
-                errors[id_] = f"the check raised {type(error).__name__}: {error}"
-    return items, errors
+    """Every check's items, the costly unless selected, since blame asks for all; errors of selected ones."""
+    ids = {requirement.id for requirement in CATALOGUE}
+    wanted = ids if selected is None else ids & set(selected)
+    needed = [r.id for r in CATALOGUE if r.id in wanted or r.id not in registry.COSTLY]
+    items, errors = registry.examine(CATALOGUE, evidence, needed)
+    return items, {id_: error for id_, error in errors.items() if id_ in wanted}
 
 
 def _options_of(recorded: Mapping[str, Any]) -> Options:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from conformance.checks import (
     accept,
     approval,
@@ -19,6 +21,8 @@ from conformance.checks import (
     stream,
 )
 from conformance.checks.check import CHECKS, Check
+from conformance.checks.evidence import Evidence
+from conformance.checks.finding import Item
 from conformance.contract.catalogue import Catalogue
 
 AREAS = (
@@ -54,3 +58,18 @@ def checks(catalogue: Catalogue) -> dict[str, Check]:
     if without := [requirement.id for requirement in catalogue if requirement.id not in CHECKS]:
         raise LookupError(f"requirements without a check: {', '.join(without)}")
     return {requirement.id: CHECKS[requirement.id] for requirement in catalogue}
+
+
+def examine(
+    catalogue: Catalogue, evidence: Evidence, ids: Iterable[str]
+) -> tuple[dict[str, list[Item]], dict[str, str]]:
+    """What the checks of these requirements yield, and what an exception of one says: the suite's own fault."""
+    known = checks(catalogue)
+    items: dict[str, list[Item]] = {}
+    errors: dict[str, str] = {}
+    for id_ in ids:
+        try:
+            items[id_] = list(known[id_](evidence))
+        except Exception as error:
+            errors[id_] = f"the check raised {type(error).__name__}: {error}"
+    return items, errors

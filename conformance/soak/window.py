@@ -114,13 +114,8 @@ class Judge:
         evidence = Evidence(Transcript(tuple(rest), self.kept))
         found.fates.update(["no answer in time"] * len(late))
         found.fates.update(map(_fate, evidence.last))
-        items: dict[str, list[Item]] = {}
-        checks = registry.checks(CATALOGUE)
-        for id_ in JUDGED:
-            try:
-                items[id_] = list(checks[id_](evidence))
-            except Exception as error:
-                found.errors[id_] = f"the check raised {type(error).__name__}: {error}"[:400]
+        items, errors = registry.examine(CATALOGUE, evidence, JUDGED)
+        found.errors.update({id_: error[:400] for id_, error in errors.items()})
         for finding in (*self._strangers(evidence), *self._repeated(evidence, found)):
             if not any(_same(item, finding) for item in items.get(finding.requirement, ())):
                 items.setdefault(finding.requirement, []).append(finding)
