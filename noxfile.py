@@ -12,6 +12,28 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
 
+NPM = ("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+
+
+def _modules(session: nox.Session, *packages: str) -> Path:
+    """Install npm packages in nox's temporary folder; gives their `node_modules`."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        session.error("node and npm are needed for this and were not found; install Node.js 20 or later with npm.")
+    elsewhere = Path(session.create_tmp()).resolve()
+    session.run(*NPM, f"--prefix={elsewhere}", *packages, external=True)
+    return elsewhere / "node_modules"
+
+
+def _apart(session: nox.Session, name: str, *packages: str) -> Path:
+    """Install packages into an environment of their own in nox's temporary folder; gives the folder of its programs."""
+    folder = Path(session.create_tmp()).resolve() / name
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    if not folder.exists():
+        session.run("python", "-m", "venv", str(folder))
+    session.run(str(programs / "python"), "-m", "pip", "install", "-q", *packages, external=True)
+    return programs
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the suite's own tests; arguments go to pytest."""
@@ -92,13 +114,8 @@ def example(session: nox.Session) -> None:
 
 @nox.session
 def accessibility(session: nox.Session) -> None:
-    """Run axe-core on the reports in reports/example. Needs Chromium and npm, which fetches axe-core."""
-    if shutil.which("npm") is None:
-        session.error("npm is needed for this and was not found; install Node.js with it.")
-    elsewhere = Path(session.create_tmp()).resolve()
-    npm = ("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    session.run(*npm, f"--prefix={elsewhere}", "axe-core@4", external=True)
-    axe = elsewhere / "node_modules" / "axe-core" / "axe.min.js"
+    """Run axe-core on the reports in reports/example. Needs Chromium and Node.js."""
+    axe = _modules(session, "axe-core@4") / "axe-core" / "axe.min.js"
     session.run("python", "tests/example/accessibility.py", str(axe))
 
 
@@ -124,27 +141,13 @@ LLM_COMPLY = "llm-comply==0.5.0"
 def bench(session: nox.Session) -> None:
     """Measure the suite, beside the least possible and beside other tools; arguments go to `python -m tests.bench`."""
     session.install("-e", ".[sdk,dev]")
-    apart = Path(session.create_tmp()) / "llm-comply"
-    program = apart / ("Scripts" if os.name == "nt" else "bin")
-    if not apart.exists():
-        session.run("python", "-m", "venv", str(apart))
-    session.run(str(program / "python"), "-m", "pip", "install", "-q", LLM_COMPLY, external=True)
+    program = _apart(session, "llm-comply", LLM_COMPLY)
     session.run("python", "-m", "tests.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)
 
 
-NPM = ("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 EVENTSOURCE_PARSER = "eventsource-parser@3.1.1"
 READERS = ("httpx-sse==0.4.3", "sseclient-py==1.9.0", "openai==3.54.0")
 """What reports/readers.md and reports/clients.md were measured with."""
-
-
-def _modules(session: nox.Session, *packages: str) -> Path:
-    """Install npm packages in nox's temporary folder; gives their `node_modules`."""
-    if shutil.which("npm") is None or shutil.which("node") is None:
-        session.error("node and npm are needed for this and were not found; install Node.js 20 or later with npm.")
-    elsewhere = Path(session.create_tmp()).resolve()
-    session.run(*NPM, f"--prefix={elsewhere}", *packages, external=True)
-    return elsewhere / "node_modules"
 
 
 @nox.session
@@ -164,11 +167,7 @@ def clients(session: nox.Session) -> None:
     """Drive clients that people use against the reference server's faults: what `explain` tells. Needs Node.js."""
     session.install("-e", ".[sdk,dev]", *READERS)
     modules = _modules(session, OPENAI_NPM, EVENTSOURCE_PARSER)
-    apart = Path(session.create_tmp()).resolve() / "langchain"
-    python = apart / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not apart.exists():
-        session.run("python", "-m", "venv", str(apart))
-    session.run(str(python), "-m", "pip", "install", "-q", LANGCHAIN_OPENAI, READERS[-1], external=True)
+    python = _apart(session, "langchain", LANGCHAIN_OPENAI, READERS[-1]) / "python"
     given = ("--modules", str(modules), "--langchain", str(python))
     session.run("python", "-m", "tests.clients", *given, *session.posargs)
 
