@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.checks import registry, second_opinion
+from conformance.checks import registry, second_opinion, weather
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence
@@ -150,6 +150,8 @@ def judge(
     )
 
 
+OUTAGES_TOLD = 4
+"""Outages that are told one by one."""
 _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
@@ -184,6 +186,7 @@ def _options_of(recorded: Mapping[str, Any]) -> Options:
         only=words("only", ()),
         skip=words("skip", ()),
         strict=recorded.get("strict") is True,
+        concurrency=1 if recorded.get("concurrency") == 1 else default.concurrency,
     )
 
 
@@ -202,6 +205,10 @@ def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collecti
     if not options.execute:
         left_out["resume.approve"] = left_out["resume.conflict"] = "--no-execute: nothing is ever approved"
         left_out["resume.further-round"] = "--no-execute: nothing is ever approved"
+    if options.concurrency == 1:
+        # What shows only where several requests are under way cannot show.
+        several = [r.id for r in CATALOGUE if r.area == "isolation" or r.id == "resume.race"]
+        left_out.update(dict.fromkeys(several, "--concurrency 1: nothing is sent beside another request"))
     quick = options.depth is Depth.QUICK
     if quick:
         left_out.update(dict.fromkeys(QUICK_LEAVES_OUT - set(replayed), "--depth quick leaves it out"))
@@ -236,6 +243,10 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
     answers = [reading.response for reading in evidence.all if reading.response is not None]
     if evidence.own and answers and not any(response.body_known for response in answers):
         notes.append("The transcript was written without bodies (--no-bodies): what needs them was not judged.")
+    bad = [spell for spell in evidence.weather.spells if spell.bad] if evidence.own else []
+    notes += [f"{weather.told(spell, evidence.all[0].started)}." for spell in bad[:OUTAGES_TOLD]]
+    if len(bad) > OUTAGES_TOLD:
+        notes.append(f"{len(bad) - OUTAGES_TOLD} more outages were waited for.")
     if remark := evidence.options.get("remark"):
         notes.append(f"{remark}."[:600])
     if evidence.options.get("interrupted"):
@@ -281,6 +292,11 @@ def findings(transcript: Transcript) -> list[Finding]:
 
 def doubtful(transcript: Transcript) -> set[str]:
     return suspects(Evidence(transcript))
+
+
+def unsettled(transcript: Transcript) -> set[str]:
+    """Names of the flows of which an answer is an outage's, or may have been carried out and was lost."""
+    return {reading.note.flow for reading in Evidence(transcript).last if reading.unsettled}
 
 
 def shows(transcript: Transcript, exchange: str, requirement: str) -> bool:

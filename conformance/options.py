@@ -21,6 +21,10 @@ MODEL = re.compile(r"group:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ENDPOINTS = ("/chat/completions", "/chat/resume")
 
 
+LONG = 30.0
+"""Minutes above which it is said that a limit makes a run long."""
+
+
 class UsageError(ValueError):
     """Something that the user gave is wrong. The message is one sentence that says what to do."""
 
@@ -64,6 +68,12 @@ class Options:
     concurrency: int = 8
     timeout: float = 120.0
     """Seconds to the first byte; between bytes it is half of it."""
+    rate: float | None = None
+    """Requests a second, at the most; None: as many as the target takes."""
+    down_for: float = 10.0
+    """Seconds for which the target may be down before the run gives it up."""
+    max_minutes: float | None = None
+    """Minutes after which the run stops; None: it does not, but says where a limit makes it longer than `LONG`."""
     max_requests: int | None = None
     max_credits: float | None = None
     wait_expiry: float = 0.0
@@ -175,6 +185,12 @@ def _check_numbers(options: Options) -> None:
         raise UsageError(f"--concurrency may be 64 at most, not {options.concurrency}.")
     if not 0 < options.timeout <= 3600:
         raise UsageError(f"--timeout must be above 0 and at most 3600 seconds, not {options.timeout:g}.")
+    for name in ("rate", "max_minutes"):
+        value = getattr(options, name)
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"--{name.replace('_', '-')} must be above 0, not {value:g}.")
+    if not 0 <= options.down_for <= 3600:
+        raise UsageError(f"--down-for must be 0 to 3600 seconds, not {options.down_for:g}.")
     if options.max_credits is not None and not 0 < options.max_credits < float("inf"):
         raise UsageError(f"--max-credits must be above 0, not {options.max_credits:g}.")
 

@@ -24,6 +24,8 @@ from conformance.wire.recorder import ATTEMPTS, Recorder
 
 FIXED_AGAIN = 8
 """Flows of fixed probes that are recorded once more, at the most."""
+UNSETTLED_AGAIN = 24
+"""Flows that are recorded once more because of the weather, at the most."""
 GENERATED_AGAIN = 36
 """Generated bodies that are sent once more, at the most."""
 SEARCHES = 12
@@ -45,6 +47,8 @@ class Judging:
     """The findings that a verdict would show."""
     doubtful: Callable[[Transcript], Iterable[str]]
     """Names of the flows whose whim did not come."""
+    unsettled: Callable[[Transcript], Iterable[str]]
+    """Names of the flows that tell nothing yet because of the weather, or because a decision of theirs was lost."""
     shows: Callable[[Transcript, str, str], bool]
     """Whether the exchange of this name breaks the requirement of this id."""
 
@@ -71,6 +75,12 @@ class Recheck:
             for name in sorted(set(self.judging.doubtful(self._transcript())) & set(by_name)):
                 # Alone: beside another one a blocked server would fail both.
                 await self.recorder.together([by_name[name]], round_)
+
+    async def unsettled(self, chosen: Sequence[Flow]) -> None:
+        """Record once more, alone, what bad weather left without an answer of its own."""
+        names = set(self.judging.unsettled(self._transcript()))
+        for one in [one for one in chosen if one.name in names][:UNSETTLED_AGAIN]:
+            await self.recorder.together([one], AGAIN)
 
     async def failures(self, chosen: Sequence[Flow]) -> None:
         """Record once more what failed, and shrink those generated bodies that fail again."""

@@ -19,7 +19,7 @@ import conformance
 from conformance import judging
 from conformance.judging import CATALOGUE, Report, judge, known_failures, selected_ids
 from conformance.options import Depth, Options, UsageError
-from conformance.probes.catalogue import count, flows
+from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.plan import Plan
 from conformance.recheck import Judging, Recheck
 from conformance.report import withheld
@@ -27,8 +27,9 @@ from conformance.watching import Watch
 from conformance.wire.client import Client
 from conformance.wire.exchange import Exchange, Headers, Transcript
 from conformance.wire.limits import Limits
+from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
-from conformance.wire.recorder import Budget, Judgement, Recorder, Slots
+from conformance.wire.recorder import Budget, Judgement, Recorder
 from conformance.wire.redaction import Redactor
 
 REFERENCE_WAIT = 10.0
@@ -172,7 +173,7 @@ async def record(
     chosen = flows(plan, selected_ids(options))
     planned = count(chosen)[0]
     watch = Watch(kept, patience)
-    budget = Budget(options.max_requests, options.max_credits)
+    budget = Budget(options.max_requests, options.max_credits, options.max_minutes)
 
     def told(exchange: Exchange, note: str) -> None:
         if progress:
@@ -193,19 +194,25 @@ async def record(
     ) as client:
         recorder = Recorder(
             client,
-            Judgement(watch.answer, watch.ask_again, watch.credits),
+            Judgement(watch.answer, watch.trouble, watch.credits),
             base_headers(),
             secrets,
             budget,
-            Slots(options.concurrency),
+            Pace(options.concurrency, options.rate),
             bearing,
+            scout(plan),
+            options.down_for * patience,
+            patience,
             options.depth is Depth.QUICK,
             told,
         )
-        recheck = Recheck(recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.shows))
+        recheck = Recheck(
+            recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.unsettled, judging.shows)
+        )
         try:
             await recorder.run(chosen)
             await recheck.whims(chosen)
+            await recheck.unsettled(chosen)
             if again:
                 await recheck.failures(chosen)
         except asyncio.CancelledError:

@@ -12,6 +12,7 @@ from conformance.checks.member import moment, number, uuid
 from conformance.contract.classify import Due
 from conformance.probes.flow import Answer, Approval
 from conformance.wire.exchange import Exchange, Transcript
+from conformance.wire.weather import Kind, Trouble
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
@@ -22,10 +23,10 @@ REPLICAS = 2.0
 class Watch:
     """What recording needs to know of an exchange, and which approvals wait."""
 
-    def __init__(self, options: Mapping[str, Any], patience: float) -> None:
-        """Take a run's options, as a transcript keeps them, and a factor on the waits before a request goes again."""
+    def __init__(self, options: Mapping[str, Any], hurry: float) -> None:
+        """Take a run's options, as a transcript keeps them, and a factor on the wait for replicas."""
         self._options = options
-        self._patience = patience
+        self._hurry = hurry
         self._latest: Reading | None = None
         """An exchange is asked about several times in a row."""
         self._waiting: dict[str, frozenset[str]] = {}
@@ -61,24 +62,22 @@ class Watch:
             None if expires is None else expires - reading.clock,
         )
 
-    def ask_again(self, exchange: Exchange) -> float | None:
-        """Seconds to wait before asking again, where the answer excuses itself or may be a passing trouble."""
+    def trouble(self, exchange: Exchange) -> Trouble | None:
+        """Why the request is to be asked again: its answer excuses itself, or may be a passing trouble."""
         if exchange.note.left_after is not None and exchange.response is not None:
             return None
         reading = self._read(exchange)
-        if exchange.status == 404 and self._waits_for(reading):
-            return REPLICAS * self._patience if exchange.note.attempt == 1 else None
-        passing = exchange.status is not None and exchange.status >= 500
+        status = exchange.status
+        if status == 404 and self._waits_for(reading):
+            return Trouble(Kind.REPLICA, REPLICAS * self._hurry)
+        if reading.foul:
+            return _trouble(Kind.OUTAGE, exchange)
+        if status == 429:
+            return _trouble(Kind.LIMIT, exchange)
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
-        if excuse is None and not passing:
-            return None
-        if exchange.status is not None and exchange.status not in (408, 429) and 400 <= exchange.status < 500:
-            # A quota, a filter or a model's limit does not pass within seconds.
-            return None
-        asked = _retry_after(exchange)
-        if asked is not None:
-            return asked if asked <= LONGEST_WAIT else None
-        return 0.4 * self._patience * 2.0 ** (exchange.note.attempt - 1)
+        passing = status is not None and (status >= 500 or (status == 408 and excuse is not None))
+        # Of the others a quota, a filter or a model's limit does not pass within seconds.
+        return _trouble(Kind.ERROR, exchange) if passing else None
 
     def _waits_for(self, reading: Reading) -> bool:
         """True for a fair decision on an approval that waits, by the caller whose it is."""
@@ -97,6 +96,12 @@ class Watch:
             return 0.0
         charged = number(self._read(exchange).kitemesh.get("credits_charged"))
         return charged if charged is not None and 0 <= charged < 1e12 else 0.0
+
+
+def _trouble(kind: Kind, exchange: Exchange) -> Trouble | None:
+    """The trouble, with the time that the target asks for; None where that is too long to wait for."""
+    seconds = _retry_after(exchange)
+    return Trouble(kind, seconds) if seconds is None or seconds <= LONGEST_WAIT else None
 
 
 def _retry_after(exchange: Exchange) -> float | None:

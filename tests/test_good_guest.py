@@ -17,7 +17,7 @@ from conformance.options import Depth, Options
 from conformance.reference.serving import in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, Settings
 from conformance.wire.exchange import Transcript
-from conformance.wire.recorder import Slots
+from conformance.wire.pace import Pace
 
 BARE = re.compile(r"opening|minimal|accept-")
 """Probes whose point is a body with nothing but what they name."""
@@ -62,27 +62,14 @@ def test_it_stops_once_so_much_was_charged() -> None:
     assert "--max-credits" in str(some.options["stopped"])
 
 
-def test_a_complaint_halves_the_concurrency_down_to_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def complain() -> list[int]:
-        slots = Slots(8)
-        seen = []
-        for _ in range(4):
-            slots.halve()
-            slots.halve()  # within the window it is the same complaint
-            seen.append(slots.most)
-            slots._halved_at = float("-inf")
-        return seen
-
-    assert asyncio.run(complain()) == [4, 2, 2, 2]
-
-
-def test_429_is_such_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
-    halved = []
-    monkeypatch.setattr(Slots, "halve", lambda slots: halved.append(slots.most))
+def test_429_halves_the_concurrency_and_pauses_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints = []
+    complain = Pace.complain
+    monkeypatch.setattr(Pace, "complain", lambda pace, *told: (complaints.append(told[1]), complain(pace, *told)))
     refused = b'{"error":{"message":"Later.","type":"rate_limit_error","code":"rate_limit_exceeded"}}'
     busy = answer(refused, "Content-Type: application/json", "Retry-After: 0", status="429 Too Many Requests")
     guest(QUICK, Instead([(0.0, busy)], 5))
-    assert halved
+    assert complaints == [0.0]
 
 
 def test_every_request_says_who_sends_it() -> None:

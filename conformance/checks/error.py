@@ -15,6 +15,7 @@ from conformance.checks.select import Selected
 from conformance.contract import schemas
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
+from conformance.probes.flow import Phase
 from conformance.wire.exchange import Ending
 
 COMMON = frozenset({400, 401, 404, 409, 422})
@@ -164,26 +165,19 @@ def status(reading: Reading) -> Iterator[Finding | Unjudged]:
 
 @over_all("error.no-server-error")
 def no_server_error(evidence: Evidence) -> Iterator[Item]:
-    """No request is answered 5xx again and again while others succeed."""
-    tried_anew = {probe for (probe, _), tries in evidence.attempts.items() if (tries[-1].status or 500) < 500}
-    for (probe, _), tries in evidence.attempts.items():
+    """No request is answered 5xx again and again while others succeed in between."""
+    for tries in evidence.attempts.values():
         last = tries[-1]
-        if last.status is None or last.left:
+        if last.status is None or last.left or last.note.phase == Phase.WEATHER:
             continue
         if last.status < 500 or (last.exchange.request.method == "PUT" and last.status == 501):
             yield Judged(last.name)
-            continue
-        if last.asked.edge or last.note.area == "robust":
+        elif last.asked.edge or last.note.area == "robust":
             yield last.unjudged("hostile input", by="robust.json-edges")
         elif any(r.sharing_request_id for r in tries):
             yield last.unjudged("two requests with one request_id", by="isolation.same-request-id")
-        elif not all(r.status is not None and r.status >= 500 for r in tries) or (evidence.own and len(tries) < 2):
-            yield last.unjudged(f"status {last.status}, but not again and again", excused=True)
-        elif not evidence.served_meanwhile(tries[0], last):
-            yield last.unjudged(f"status {last.status}, and nothing was served meanwhile", excused=True)
-        elif last.status in EXCUSING and (not evidence.own or probe in tried_anew):
-            # Load and intermediaries pass; a body that brings it about does so when it is tried anew, too.
-            yield last.unjudged(f"status {last.status}", excused=True)
+        elif why := _may_pass(tries):
+            yield last.unjudged(f"status {last.status}, {why}", excused=True)
         else:
             yield Judged(last.name)
             yield last.finding(
@@ -193,6 +187,23 @@ def no_server_error(evidence: Evidence) -> Iterator[Item]:
                 told(last),
                 "status",
             )
+
+
+def _may_pass(tries: list[Reading]) -> str:
+    """Why the server errors of these tries may be an outage's, or an accident's; empty: the request brings them about.
+
+    Load and intermediaries excuse themselves (502, 503, …) unless the request brings them about in calm moments too.
+    """
+    evidence, last = tries[-1].evidence, tries[-1]
+    if not all(r.status is not None and r.status >= 500 for r in tries) or (evidence.own and len(tries) < 2):
+        return "but not again and again"
+    if not evidence.own:
+        return "" if evidence.served_meanwhile(tries[0], last) and last.status not in EXCUSING else "in a recording"
+    if evidence.weather.separate(tries) < 2:
+        return "and nothing was served between the tries"
+    if last.status in EXCUSING and not evidence.weather.recurs(last):
+        return "which may be the weather's"
+    return ""
 
 
 _EXPECTED = {Due.ACCEPT: "status 200", Due.REFUSE: "a 4xx error", Due.AUTHENTICATE: "status 401"}

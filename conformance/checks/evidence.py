@@ -19,8 +19,9 @@ from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.json_text import JsonText, read_json
 from conformance.checks.member import ABSENT, get, objects, optional, show, text
 from conformance.checks.timeline import Timeline
+from conformance.checks.weather import Weather
 from conformance.contract.classify import MODES, Asked, Due, classify
-from conformance.contract.excuses import EXCUSING, excuse, names_the_model
+from conformance.contract.excuses import EXCUSING, OUTAGES, excuse, names_the_model
 from conformance.probes.flow import Phase
 from conformance.wire import sse
 from conformance.wire.exchange import Credential, Ending, Exchange, Response, Transcript
@@ -29,6 +30,7 @@ DECODED_LIMIT = 2**20
 """Octets that a content coding may be undone to: no probe offers one, and few octets may stand for a great many."""
 DECODED_IN_ALL = 16 * 2**20
 """Octets that content codings may be undone to in a whole transcript; the bodies behind them are read as empty."""
+_BROKEN = frozenset({Ending.RESET, Ending.REFUSED, Ending.CUT, Ending.TIMED_OUT_CONNECTING})
 _SSE_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[\r\n]*)(?:data|event|id|retry|error)?:", re.IGNORECASE)
 _CODINGS = ("gzip", "x-gzip", "deflate")
 DONE = "[DONE]"
@@ -386,13 +388,37 @@ class Reading:
 
     # --- judging
 
+    @property
+    def foul(self) -> bool:
+        """True where an outage may have brought this answer about (contract, "Weather")."""
+        if self.left:
+            return False
+        return self.exchange.ending in _BROKEN or self.status in OUTAGES
+
+    @cached_property
+    def fell(self) -> bool:
+        """True where an outage or a limit did bring it about: other requests met it at the same time."""
+        return self.foul and self.evidence.weather.fell_on(self)
+
+    @property
+    def unsettled(self) -> bool:
+        """True where nothing is known of its request: the last try fell foul, or followed one that may have counted."""
+        if self.note.phase == Phase.WEATHER or self.whose is not Credential.OWN or self.due is Due.AUTHENTICATE:
+            return False
+        tries = self.evidence.attempts[self.note.probe or self.name, self.note.round]
+        lost = self.asked.resume and not self.taken and any(r.foul or (r.status or 0) >= 500 for r in tries[:-1])
+        return self.foul or lost
+
     @cached_property
     def excuse(self) -> str | None:
         """Why this answer is neither acceptance nor refusal; None where it is one of the two."""
-        if self.exchange.response is None or (self.exchange.ending is Ending.RESET and not self.stream.events):
-            if self.exchange.ending in (Ending.RESET, Ending.REFUSED):
-                return f"the connection was {self.exchange.ending}"
+        ending = self.exchange.ending
+        if self.exchange.response is None or (ending is Ending.RESET and not self.stream.events):
+            if ending in (Ending.RESET, Ending.REFUSED) and not self.evidence.weather.recurs(self):
+                return f"the connection was {ending}"
             return None
+        if ending in _BROKEN and self.fell:
+            return f"the connection was {ending}, and others met an outage at the same time"
         if self.whose is Credential.UNSTATED and self.status in (401, 403):
             # Browsers strip the header, and a proxy's user may have sent a token that is no good.
             return f"status {self.status}, and the transcript does not tell whether the request bore a good token"
@@ -536,6 +562,11 @@ class Evidence:
     def timeline(self) -> Timeline[Reading]:
         """When the documented endpoints were asked."""
         return Timeline(reading for reading in self.all if reading.asked.endpoint)
+
+    @cached_property
+    def weather(self) -> Weather:
+        """Which answers are an outage's."""
+        return Weather(reading for reading in self.all if reading.asked.endpoint)
 
     @cached_property
     def _served_until(self) -> list[tuple[float, str]]:

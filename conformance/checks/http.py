@@ -24,13 +24,15 @@ def _framed(evidence: Evidence) -> Selected:
     for reading in _answered(evidence):
         if isinstance(reading, Reading) and reading.exchange.ending is Ending.UNSTATED:
             yield reading.unjudged("the transcript does not tell how the body ended")
-        elif isinstance(reading, Reading) and reading.exchange.ending is Ending.RESET and not _reset_again(reading):
+        elif isinstance(reading, Reading) and reading.fell:
+            yield reading.unjudged(f"status {reading.status}, in an outage", excused=True)
+        elif isinstance(reading, Reading) and reading.exchange.ending is Ending.RESET and not _broken_again(reading):
             yield reading.unjudged("the connection was reset", excused=True)
         else:
             yield reading
 
 
-def _reset_again(reading: Reading) -> bool:
+def _broken_again(reading: Reading) -> bool:
     """True where every try of the request broke off: then it is no accident of the network."""
     tries = reading.evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [])
     return len(tries) > 1 and all(r.exchange.ending in (Ending.RESET, Ending.CUT) for r in tries)

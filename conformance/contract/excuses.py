@@ -10,7 +10,9 @@ import json
 import re
 from typing import Any
 
-EXCUSING = frozenset({402, 408, 429, 451, 502, 503, 504, 529, *range(520, 528)})
+OUTAGES = frozenset({502, 503, 504, 529, *range(520, 528)})
+"""Status codes that tell of intermediaries and load (contract, "Weather")."""
+EXCUSING = OUTAGES | {402, 408, 429, 451}
 """Status codes that tell of quotas, intermediaries and load."""
 
 _WORDS = re.compile(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay
-from conformance.probes.flow import Flow, Phase
+from conformance.probes.flow import Compose, Flow, Phase, Send
 from conformance.probes.plan import Plan
 
 NAMED = tuple(
@@ -32,6 +33,15 @@ def _wanted(flow: Flow, plan: Plan) -> bool:
     if plan.quick:
         return flow.quick
     return flow.name not in ("isolation-quick", "approval-quick")
+
+
+def scout(plan: Plan) -> Callable[[int], Send]:
+    """Makes the n-th minimal request that asks whether the target serves: each with words of its own."""
+
+    def make(number: int) -> Send:
+        return replace(Compose(plan).chat(f"weather-{number}"), name=Phase.WEATHER)
+
+    return make
 
 
 def count(chosen: Collection[Flow]) -> tuple[int, int]:

@@ -13,7 +13,9 @@ MOST = 6
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
-    """The concurrent probes."""
+    """The concurrent probes; none where only one request at a time may be sent."""
+    if plan.concurrency == 1:
+        return
     count = min(MOST, max(2, plan.concurrency))
     few = min(3, count)
     yield Flow("isolation-json", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "json", count), False,

@@ -34,6 +34,8 @@ class Phase(StrEnum):
     GENERATED = "generated"
     HOSTILE = "hostile"
     RECOVER = "recover"
+    WEATHER = "weather"
+    """Minimal requests in between, which ask whether the target serves at all."""
 
 
 @dataclass(frozen=True, slots=True)

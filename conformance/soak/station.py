@@ -25,8 +25,9 @@ from conformance.wire import sse
 from conformance.wire.client import Client
 from conformance.wire.exchange import Exchange
 from conformance.wire.limits import Limits
+from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
-from conformance.wire.recorder import Budget, Judgement, Recorder, Slots
+from conformance.wire.recorder import Budget, Judgement, Recorder
 from conformance.wire.redaction import Redactor
 
 WINDOW = 100
@@ -75,10 +76,10 @@ class Turn:
     """True: nothing more is sent."""
 
 
-class _Everybody(Slots):
+class _Everybody(Pace):
     """Lets every user ask at any time: how many there are is what a soak is about, so a 429 makes nobody else wait."""
 
-    def halve(self) -> None:
+    def complain(self, sent: float, seconds: float | None = None) -> None:
         """Change nothing: the user who got the 429 waits, as it says."""
 
 
@@ -125,7 +126,7 @@ class Station:
         self._budget = Budget(orders.max_requests, orders.max_credits)
         self._recorder = Recorder(
             self._client,
-            Judgement(watch.answer, watch.ask_again, watch.credits),
+            Judgement(watch.answer, watch.trouble, watch.credits),
             run.base_headers(),
             secrets,
             self._budget,

@@ -176,7 +176,9 @@ class Client:
             if attempt.stale and exchange.ending is Ending.RESET:
                 # The server closed an idle connection just as we used it, which is its right (RFC 9112, section 9.3.1,
                 # lets a client send again then). If it was the request that made it hang up, it will do so again.
-                return await self._alone(outgoing, request)
+                again = await self._alone(outgoing, request)
+                # Where nobody listens any more, the connection did not break for being idle.
+                return exchange if again.ending is Ending.REFUSED else again
             return exchange
 
     async def _alone(self, outgoing: Outgoing, request: httpx.Request) -> Exchange:

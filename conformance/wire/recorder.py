@@ -7,17 +7,28 @@ attempt is kept as an exchange of its own; a flow receives the answer of the las
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.contract.classify import CHAT, RESUME
-from conformance.probes.flow import Answer, Flow, Phase, Send
+from conformance.probes.flow import Answer, Flow, Phase, Send, single
 from conformance.wire.client import Client, Outgoing
 from conformance.wire.exchange import Credential, Ending, Exchange, Headers, ProbeNote
+from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
+from conformance.wire.weather import Down, Kind, Sky, Trouble, Weather, said
 
 ATTEMPTS = 3
-"""Times that a request is sent at the most while its answers excuse themselves (contract, "Answers that excuse")."""
+"""Times that a request is sent in fine weather while its answers excuse themselves (contract, "Answers that …")."""
+MOST_ATTEMPTS = 8
+"""Likewise, those in bad weather included."""
+LIMITED_ATTEMPTS = 5
+"""Times that a request is sent at the most while it meets a limit."""
+SUSPECTS = 8
+"""Requests that are told, at the most, as under way when an outage began."""
+PAUSE = 0.4
+"""Seconds before a request is sent for the second time; twice that before the third."""
 DONE = b"[DONE]"
 """Behind these octets a stream ought to end."""
 
@@ -31,8 +42,8 @@ class Judgement:
     """What recording has to know of an exchange, handed in by whoever may judge."""
 
     answer: Callable[[Exchange], Answer]
-    ask_again: Callable[[Exchange], float | None]
-    """Seconds to wait before the request is sent once more; None: the answer stands."""
+    trouble: Callable[[Exchange], Trouble | None]
+    """Why the request is to be sent once more; None: the answer stands."""
     credits: Callable[[Exchange], float]
     """Credits that the answer says were charged."""
 
@@ -43,8 +54,10 @@ class Budget:
 
     max_requests: int | None = None
     max_credits: float | None = None
+    max_minutes: float | None = None
     requests: int = 0
     credits: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
 
     def take(self) -> None:
         """Take one request. Raises Stop where the budget is spent."""
@@ -52,48 +65,9 @@ class Budget:
             raise Stop(f"stopped after {self.requests} requests, as --max-requests says")
         if self.max_credits is not None and self.credits >= self.max_credits:
             raise Stop(f"stopped after {self.credits:g} credits, as --max-credits says")
+        if self.max_minutes is not None and time.monotonic() - self.begun >= 60 * self.max_minutes:
+            raise Stop(f"stopped after {self.max_minutes:g} minutes, as --max-minutes says")
         self.requests += 1
-
-
-class Slots:
-    """How many requests may be under way at once: fewer when the target says that it is too many, then slowly more."""
-
-    LEAST = 2
-    CALM = 8
-    """Answers without a complaint after which one more is allowed again."""
-    WINDOW = 1.0
-    """Seconds in which several complaints are one."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._wanted = most
-        self._busy = 0
-        self._calm = 0
-        self._halved_at = float("-inf")
-        self._free = asyncio.Condition()
-
-    async def __aenter__(self) -> None:
-        async with self._free:
-            await self._free.wait_for(lambda: self._busy < self.most)
-            self._busy += 1
-
-    async def __aexit__(self, *_: object) -> None:
-        async with self._free:
-            self._busy -= 1
-            self._calm += 1
-            if self._calm >= self.CALM and self.most < self._wanted:
-                self.most, self._calm = self.most + 1, 0
-                self._free.notify(2)
-            else:
-                self._free.notify()
-
-    def halve(self) -> None:
-        """Allow half as many from now on."""
-        now = asyncio.get_running_loop().time()
-        self._calm = 0
-        if now - self._halved_at >= self.WINDOW:
-            self.most = max(min(self.LEAST, self._wanted), self.most // 2)
-            self._halved_at = now
 
 
 @dataclass(slots=True)
@@ -106,14 +80,29 @@ class Recorder:
     secrets: Mapping[str, str]
     """`token`, and `second` where there is one."""
     budget: Budget
-    slots: Slots
+    pace: Pace
     patience: Patience
+    scout: Callable[[int], Send] | None = None
+    """Makes the n-th minimal request that asks whether the target serves; None: nobody asks (a soak)."""
+    down_for: float = 10.0
+    """Seconds for which an outage may last."""
+    hurry: float = 1.0
+    """Factor on the pauses before a request is sent again."""
     quick: bool = False
     """True: the first answer has to begin sooner than the limits say (`Limits.opening`)."""
     told: Callable[[Exchange, str], None] = lambda exchange, note: None
     """Called after each exchange, with a remark or an empty text."""
     exchanges: list[Exchange] = field(default_factory=list)
     stopped: str = ""
+    _weather: Weather = field(init=False)
+    _scouts: int = 0
+    _serves_minimal: bool = False
+    """A minimal request was served at some time."""
+    _under_way: dict[str, float] = field(default_factory=dict)
+    """Name of each request that is under way, to when it was begun."""
+
+    def __post_init__(self) -> None:
+        self._weather = Weather(self._ask, self.down_for, self._told_weather)
 
     async def run(self, flows: Sequence[Flow]) -> None:
         """Record the flows phase by phase. A Stop ends it and is told."""
@@ -147,6 +136,7 @@ class Recorder:
                 await task
         except Stop as stop:
             self.stopped = self.stopped or str(stop)
+            self._weather.give_up()
         finally:
             # What is under way when a budget is spent is let finish; nothing new is sent, as every step asks `stopped`.
             if tasks:
@@ -171,33 +161,111 @@ class Recorder:
             return
 
     async def _send(self, flow: Flow, send: Send, round_: int, group: str | None) -> Answer:
-        """One request, again while its answer excuses itself."""
+        """One request, again while its answer excuses itself; what falls into bad weather does not count."""
         if send.delay:
             await asyncio.sleep(send.delay)
-        attempt = 1
+        attempt = tries = limited = 0
+        suspect = asked_replicas = False
         while True:
-            async with self.slots:
-                if self.stopped:
-                    raise Stop(self.stopped)
-                self.budget.take()
-                exchange = await self.client.exchange(self._outgoing(flow, send, round_, attempt, group))
-            # A flow goes on from the whole answer, such as to the approval at its end, whatever is kept of it.
-            self._keep(exchange)
-            wait = self.judgement.ask_again(exchange) if attempt < ATTEMPTS else None
-            if wait is None:
-                if exchange.response is not None and attempt < ATTEMPTS:
-                    self.patience.served()
+            attempt += 1
+            await self._weather.fine()
+            if suspect:
+                async with self.pace.alone():
+                    exchange, trouble = await self._once(flow, send, round_, attempt, group)
+                    fine = await self._fine_behind(exchange, trouble)
+                # Alone it can be told: what goes down behind it does so by it.
+                tries = max(tries + 1, attempt)
+            else:
+                async with self.pace:
+                    # It may have turned bad while this one queued.
+                    await self._weather.fine()
+                    exchange, trouble = await self._once(flow, send, round_, attempt, group)
+                fine = await self._fine_behind(exchange, trouble)
+                tries += fine
+            if trouble is None:
                 return self.judgement.answer(exchange)
+            match trouble.kind:
+                case Kind.REPLICA:
+                    over, asked_replicas = asked_replicas, True
+                case Kind.LIMIT:
+                    limited += 1
+                    over = limited >= LIMITED_ATTEMPTS
+                case _:
+                    suspect = not fine and exchange.ending in (Ending.RESET, Ending.CUT)
+                    over = tries >= ATTEMPTS
+            if over or attempt >= MOST_ATTEMPTS:
+                return self.judgement.answer(exchange)
+            wait = trouble.seconds if trouble.seconds is not None else PAUSE * self.hurry * 2.0 ** (attempt - 1)
             worth, why = self.patience.wait(wait, asyncio.get_running_loop().time(), exchange)
             if why:
                 raise Stop(why)
             if not worth:
                 return self.judgement.answer(exchange)
-            if exchange.status == 429:
-                self.slots.halve()
-            self.told(exchange, f"waiting {wait:.1f} s: {exchange.status or exchange.ending}")
+            self.told(exchange, f"waiting {wait:.1f} s: {said(exchange)}")
             await asyncio.sleep(wait)
-            attempt += 1
+
+    async def _fine_behind(self, exchange: Exchange, trouble: Trouble | None) -> bool:
+        """Whether the weather was fine when this answer came; where it was not, it is by the time that this returns."""
+        if trouble is None or trouble.kind in (Kind.LIMIT, Kind.REPLICA):
+            return True
+        if self.scout is None or not self.patience.heard:
+            return True
+        try:
+            return await self._weather.behind(asyncio.get_running_loop().time(), exchange)
+        except Down as down:
+            raise Stop(str(down)) from None
+
+    async def _ask(self) -> tuple[Exchange, Sky, float | None]:
+        """Ask by a minimal request whether the target serves. It needs no slot: nothing may hold it up."""
+        assert self.scout is not None
+        self._scouts += 1
+        send = self.scout(self._scouts)
+        flow = single(Phase.WEATHER, Phase.WEATHER, Phase.WEATHER, lambda _: send)
+        await self.pace.turn()
+        exchange, trouble = await self._once(flow, send, 1, self._scouts, None)
+        if trouble is None:
+            return exchange, Sky.FINE if self.judgement.answer(exchange).served else Sky.ODD, None
+        # Who never serves a minimal request is judged by that, and waited for no longer.
+        return exchange, Sky.FOUL if self._serves_minimal else Sky.ODD, trouble.seconds
+
+    def _told_weather(self, exchange: Exchange, words: str, began: bool) -> None:
+        """Tell that an outage began, with what was under way, or that it is over."""
+        if began:
+            broken = [e.name for e in self.exchanges[-SUSPECTS:] if e.ending in (Ending.RESET, Ending.CUT)]
+            names = list(dict.fromkeys([*broken, *(name for name in self._under_way)]))[:SUSPECTS]
+            words += f"; under way: {', '.join(names)}" if names else ""
+        self.told(exchange, words)
+
+    async def _once(
+        self, flow: Flow, send: Send, round_: int, attempt: int, group: str | None
+    ) -> tuple[Exchange, Trouble | None]:
+        """Send once, keep what came, and let pace and weather know."""
+        clock = asyncio.get_running_loop().time
+        if self.stopped:
+            raise Stop(self.stopped)
+        self.budget.take()
+        outgoing, sent = self._outgoing(flow, send, round_, attempt, group), clock()
+        self._under_way[outgoing.name] = sent
+        try:
+            exchange = await self.client.exchange(outgoing)
+        finally:
+            del self._under_way[outgoing.name]
+        # A flow goes on from the whole answer, such as to the approval at its end, whatever is kept of it.
+        self._keep(exchange)
+        trouble = self.judgement.trouble(exchange)
+        if trouble is None:
+            self.pace.served()
+            answer = self.judgement.answer(exchange)
+            if answer.served and answer.approval is None:
+                self._weather.served(sent)
+                self._serves_minimal = self._serves_minimal or flow.phase in (Phase.OPENING, Phase.WEATHER)
+            if exchange.response is not None:
+                self.patience.served()
+        elif exchange.ending is Ending.REFUSED and self.scout is not None and self.patience.heard:
+            self._weather.doubt()
+        elif trouble.kind is Kind.LIMIT or exchange.status == 503:
+            self.pace.complain(sent, trouble.seconds)
+        return exchange, trouble
 
     def _keep(self, exchange: Exchange) -> None:
         self.exchanges.append(self.patience.kept(exchange, lambda part: self._lacks(part, exchange)))

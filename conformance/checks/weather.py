@@ -1,0 +1,145 @@
+"""The weather of a recording: which answers tell of an outage or a limit, and not of what was asked.
+
+Source: contract, "Weather". An answer is *foul* where an outage may have brought it about: 502, 503, 504 and their
+like, no connection, a reset, a body that is cut. Foul answers belong to one *spell* as long as nothing that was asked
+behind one of them was served before the next one came. What shares its spell with another request's foul answer is
+the weather's. What is foul by itself, in a calm moment, again and again, with requests served in between, is brought
+about by the request: it *recurs*.
+
+Pure: the same transcript has the same weather tomorrow.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
+
+from conformance.checks.timeline import Timeline
+from conformance.wire.exchange import Ending
+
+if TYPE_CHECKING:
+    from conformance.checks.evidence import Reading
+
+RECURS = 2
+"""Calm tries that fall foul, with requests served in between, of a request that brings it about."""
+MOST_TOLD = 6
+"""Requests that are told as under way."""
+_WORDS = {
+    Ending.REFUSED: "no connection",
+    Ending.RESET: "reset connections",
+    Ending.CUT: "answers cut off",
+    Ending.TIMED_OUT_CONNECTING: "no connection in time",
+}
+INSTANT = 0.002
+"""Seconds by which two clocks may differ within one recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """Foul answers that came together."""
+
+    readings: tuple[Reading, ...]
+    """In the order of their ends."""
+
+    @property
+    def began(self) -> float:
+        """Unix seconds."""
+        return min(reading.started for reading in self.readings)
+
+    @property
+    def ended(self) -> float:
+        """Unix seconds."""
+        return self.readings[-1].ended
+
+    @property
+    def bad(self) -> bool:
+        """True where more than one request met it: bad weather, no matter of what was asked."""
+        return len({(r.note.probe or r.name) for r in self.readings}) > 1
+
+
+def told(spell: Spell, since: float) -> str:
+    """An outage in a sentence: what came, for how long, from when, and what was under way as it began.
+
+    Args:
+        spell: bad.
+        since: Unix seconds of the recording's begin.
+    """
+    met = Counter(str(r.status or _WORDS.get(r.exchange.ending, r.exchange.ending)) for r in spell.readings)
+    what = " and ".join(f"{word} ({count})" if len(met) > 1 else word for word, count in met.most_common(3))
+    clock = datetime.fromtimestamp(spell.began, UTC).strftime("%H:%M:%S")
+    asked = len({(r.note.probe or r.name) for r in spell.readings})
+    sentence = (
+        f"The target did not serve for {spell.ended - spell.began:.1f} s from {clock} UTC, {spell.began - since:.1f} s "
+        f"into the run ({what}); {asked} requests were asked again"
+    )
+    broken = [r.name for r in spell.readings if r.exchange.ending in (Ending.RESET, Ending.CUT)][:MOST_TOLD]
+    return sentence + (f". Under way when it began: {', '.join(broken)}" if broken else "")
+
+
+class Weather:
+    """The spells of a recording, and what was served when."""
+
+    def __init__(self, readings: Iterable[Reading]) -> None:
+        readings = list(readings)
+        served = sorted((r.started, r.ended) for r in readings if _served(r))
+        self._starts = [started for started, _ in served]
+        # The earliest end of what was begun at each start or later: it never falls, so that it can be searched.
+        self._earliest = list(accumulate((ended for _, ended in reversed(served)), min))[::-1]
+        self._timeline = Timeline(readings)
+        self.spells = self._gathered(sorted((r for r in readings if r.foul), key=lambda r: r.ended))
+        self._spell_of = {id(reading): spell for spell in self.spells for reading in spell.readings}
+        self._tries: dict[str, list[Reading]] = defaultdict(list)
+        for reading in readings:
+            self._tries[reading.note.probe or reading.name].append(reading)
+
+    def _gathered(self, foul: Sequence[Reading]) -> tuple[Spell, ...]:
+        spells: list[list[Reading]] = []
+        for reading in foul:
+            if spells and not self.served_between(spells[-1][-1].ended, reading.ended):
+                spells[-1].append(reading)
+            else:
+                spells.append([reading])
+        return tuple(Spell(tuple(spell)) for spell in spells)
+
+    def served_between(self, after: float, before: float) -> bool:
+        """True where a request was begun behind the one moment and served before the other (Unix seconds)."""
+        first = bisect_left(self._starts, after - INSTANT)
+        return first < len(self._starts) and self._earliest[first] <= before + INSTANT
+
+    def fell_on(self, reading: Reading) -> bool:
+        """True where this answer is the weather's: others met it too, and the request does not bring it about."""
+        spell = self._spell_of.get(id(reading))
+        return spell is not None and spell.bad and not self.recurs(reading)
+
+    def recurs(self, reading: Reading) -> bool:
+        """True where the request of this answer brings a foul one about whenever it is sent in a calm moment."""
+        tries = self._tries[reading.note.probe or reading.name]
+        calm = [r for r in tries if not r.foul or self._by_itself(r)]
+        if not calm or not all(r.foul for r in calm):
+            return False
+        apart = sum(self.served_between(one.ended, other.started) for one, other in pairwise(calm))
+        return apart + 1 >= RECURS
+
+    def _by_itself(self, reading: Reading) -> bool:
+        """True where nothing else was under way, and the spell began with this answer: nothing before it was foul."""
+        spell = self._spell_of[id(reading)]
+        return spell.readings[0] is reading and not self._timeline.beside(reading)
+
+    def separate(self, tries: Sequence[Reading]) -> int:
+        """How many of these tries of one request have something served between them and the one before, and the first.
+
+        Args:
+            tries: in their order.
+        """
+        apart = (self.served_between(one.ended, other.started) for one, other in pairwise(tries))
+        return 1 + sum(apart) if tries else 0
+
+
+def _served(reading: Reading) -> bool:
+    """True for an answer that shows that all of the target works: a gateway asks for approvals without its model."""
+    return reading.accepted and reading.whole and not reading.waits and not reading.failed_within

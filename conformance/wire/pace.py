@@ -1,0 +1,162 @@
+"""The pace of a run: how many requests may be under way, how many are begun in a second, and when nobody may ask.
+
+One owner for all requests, since what a target says to one it says to all: `Retry-After` pauses everything; an answer
+that says "too many" (429, 503, no connection) halves how many may be under way, and answers without a complaint raise
+that again, one by one (additive increase, multiplicative decrease). A limit of requests a second shows by complaints
+that come back although fewer are under way: then requests are spaced by what the target was seen to serve, a little
+faster as long as it does not complain. The raise is slow at first and the faster the longer nobody complained, so that
+a limit is met seldom, and one that is gone is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+LEAST = 1
+"""Requests that may be under way after any number of complaints."""
+CALM = 8
+"""Answers without a complaint after which one more may be under way again."""
+BURST = 1.0
+"""Seconds in which several complaints are one."""
+SLOWEST = 1 / 60
+"""Requests a second, after any number of complaints."""
+SPARED = 0.9
+"""Share of what the target served that is asked of it after a complaint."""
+SEEN, LEAST_SEEN = 20, 4
+"""Answers by which it is told how many a second were served of late: at the most, and at the least."""
+FORGET = 3.0
+"""Seconds without a complaint after which the rate rises by two hundredths for each answer, then by the square."""
+
+
+class Pace:
+    """Who may send, and when. To be used in one event loop; `async with pace:` around each request."""
+
+    def __init__(self, at_once: int, rate: float | None = None) -> None:
+        """Take how many requests may be under way, and how many may be begun in a second (None: any number)."""
+        self.at_once = at_once
+        self.rate: float | None = rate
+        """Requests a second; None: not limited."""
+        self.limited = False
+        """The target limited how many requests it takes in a time."""
+        self._most = at_once
+        self._given = rate
+        self._busy = 0
+        self._calm = 0
+        self._served = 0
+        """Answers without a complaint since the latest complaint that counted."""
+        self._latest: deque[float] = deque(maxlen=SEEN)
+        """When the latest of them came."""
+        self._complained = float("-inf")
+        """When that was."""
+        self._paused_until = float("-inf")
+        self._last = float("-inf")
+        """When the latest request was begun."""
+        self._turn = asyncio.Lock()
+        self._lone = False
+        self._free = asyncio.Condition()
+
+    async def __aenter__(self) -> None:
+        async with self._free:
+            await self._free.wait_for(lambda: self._busy < self.at_once and not self._lone)
+            self._busy += 1
+        try:
+            await self.turn()
+        except BaseException:
+            await self._leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._leave()
+
+    async def _leave(self) -> None:
+        async with self._free:
+            self._busy -= 1
+            self._free.notify_all()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Nothing else is under way inside: waits until the others are done, and lets none begin."""
+        async with self._free:
+            await self._free.wait_for(lambda: not self._lone)
+            self._lone = True
+            try:
+                await self._free.wait_for(lambda: self._busy == 0)
+            except BaseException:
+                self._lone = False
+                self._free.notify_all()
+                raise
+        try:
+            await self.turn()
+            yield
+        finally:
+            async with self._free:
+                self._lone = False
+                self._free.notify_all()
+
+    async def turn(self) -> None:
+        """Wait until one more request may be begun: pauses and the rate, not how many are under way."""
+        clock = asyncio.get_running_loop().time
+        async with self._turn:  # one at a time, so that each keeps the distance that holds when it begins
+            while (left := max(self._paused_until, self._last + self._distance) - clock()) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(left)
+            self._last = clock()
+
+    @property
+    def _distance(self) -> float:
+        """Seconds from the begin of one request to that of the next."""
+        return 0.0 if self.rate is None else 1 / self.rate
+
+    def complain(self, sent: float, seconds: float | None = None) -> None:
+        """The target said that it is too much.
+
+        Args:
+            sent: when the request was begun, by the loop's clock: what was under way at an earlier complaint says
+                nothing new.
+            seconds: for which it asks not to be asked; None: it does not say.
+        """
+        now = asyncio.get_running_loop().time()
+        if seconds is not None:
+            self._paused_until = max(self._paused_until, now + seconds)
+        self._calm = 0
+        if sent < self._complained or now - self._complained < BURST:
+            return
+        self.at_once = max(LEAST, self.at_once // 2)
+        if self._served and self._complained > float("-inf"):
+            self._slow(now - self._complained)
+        self._complained, self._served = now, 0
+
+    def _slow(self, quiet: float) -> None:
+        """Space requests: by what was served since the latest complaint, then by less each time that one comes.
+
+        Args:
+            quiet: seconds since the latest complaint.
+        """
+        self.limited = True
+        if self.rate is None:
+            self.rate = max(SLOWEST, SPARED * self._served / quiet)
+        else:
+            # Met after a slow raise, the limit is near what was served of late; met at once again, it is far below.
+            near = min(self.rate, self._of_late())
+            self.rate = max(SLOWEST, SPARED * near if quiet > FORGET else self.rate / 2)
+
+    def _of_late(self) -> float:
+        """Requests a second that were served in the last seconds."""
+        span = asyncio.get_running_loop().time() - self._latest[0]
+        return len(self._latest) / span if len(self._latest) > LEAST_SEEN and span > 0 else float("inf")
+
+    def served(self) -> None:
+        """An answer came that does not complain."""
+        now = asyncio.get_running_loop().time()
+        self._latest.append(now)
+        self._served += 1
+        self._calm += 1
+        if self._calm >= CALM and self.at_once < self._most:
+            self.at_once, self._calm = self.at_once + 1, 0
+        if self.rate is not None and self.limited:
+            quiet = now - self._complained
+            self.rate += 0.01 * (1 + (quiet / FORGET) ** 2)
+            if self._given is not None:
+                self.rate = min(self.rate, self._given)
