@@ -69,7 +69,7 @@ def test_429_halves_the_concurrency_and_pauses_everything(monkeypatch: pytest.Mo
     refused = b'{"error":{"message":"Later.","type":"rate_limit_error","code":"rate_limit_exceeded"}}'
     busy = answer(refused, "Content-Type: application/json", "Retry-After: 0", status="429 Too Many Requests")
     guest(QUICK, Instead([(0.0, busy)], 5))
-    assert complaints == [0.0]
+    assert set(complaints) == {0.0}
 
 
 def test_every_request_says_who_sends_it() -> None:

@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 RECURS = 2
 """Calm tries that fall foul, with requests served in between, of a request that brings it about."""
+CHANCE = 0.01
+"""Likelihood that accidents alone let some request of a recording recur, below which it is not taken for one."""
+SELDOM = 0.001
+"""Share of accidents that is taken for granted where none was seen."""
 MOST_TOLD = 6
 """Requests that are told as under way."""
 _WORDS = {
@@ -86,10 +91,8 @@ class Weather:
 
     def __init__(self, readings: Iterable[Reading]) -> None:
         readings = list(readings)
-        served = sorted((r.started, r.ended) for r in readings if _served(r))
-        self._starts = [started for started, _ in served]
-        # The earliest end of what was begun at each start or later: it never falls, so that it can be searched.
-        self._earliest = list(accumulate((ended for _, ended in reversed(served)), min))[::-1]
+        self._reached = _Served(r for r in readings if _whole(r) and not r.waits)
+        self._served = _Served(r for r in readings if _whole(r))
         self._timeline = Timeline(readings)
         self.spells = self._gathered(sorted((r for r in readings if r.foul), key=lambda r: r.ended))
         self._spell_of = {id(reading): spell for spell in self.spells for reading in spell.readings}
@@ -107,9 +110,11 @@ class Weather:
         return tuple(Spell(tuple(spell)) for spell in spells)
 
     def served_between(self, after: float, before: float) -> bool:
-        """True where a request was begun behind the one moment and served before the other (Unix seconds)."""
-        first = bisect_left(self._starts, after - INSTANT)
-        return first < len(self._starts) and self._earliest[first] <= before + INSTANT
+        """True where a request was begun behind the one moment and served before the other (Unix seconds).
+
+        Approvals do not count: a gateway asks for those itself, whether its model can be reached or not.
+        """
+        return self._reached.between(after, before)
 
     def fell_on(self, reading: Reading) -> bool:
         """True where this answer is the weather's: others met it too, and the request does not bring it about."""
@@ -117,13 +122,23 @@ class Weather:
         return spell is not None and spell.bad and not self.recurs(reading)
 
     def recurs(self, reading: Reading) -> bool:
-        """True where the request of this answer brings a foul one about whenever it is sent in a calm moment."""
-        tries = self._tries[reading.note.probe or reading.name]
-        calm = [r for r in tries if not r.foul or self._by_itself(r)]
+        """True where the request of this answer brings a foul one about whenever it is sent in a calm moment.
+
+        So often that it is no accident: where the target sheds load now and then, some request meets it three times.
+        """
+        probe = reading.note.probe or reading.name
+        calm = [r for r in self._tries[probe] if not r.foul or self._by_itself(r)]
         if not calm or not all(r.foul for r in calm):
             return False
-        apart = sum(self.served_between(one.ended, other.started) for one, other in pairwise(calm))
-        return apart + 1 >= RECURS
+        apart = 1 + sum(self.served_between(one.ended, other.started) for one, other in pairwise(calm))
+        return apart >= RECURS and len(self._tries) * self._accidents**apart < CHANCE
+
+    @cached_property
+    def _accidents(self) -> float:
+        """The share of foul answers, not met with others, to requests that were answered properly in another try."""
+        passing = [tries for tries in self._tries.values() if not all(r.foul for r in tries)]
+        foul = sum(1 for tries in passing for r in tries if r.foul and self._spell_of[id(r)].readings[0] is r)
+        return max(foul / sum(map(len, self._tries.values())), SELDOM)
 
     def _by_itself(self, reading: Reading) -> bool:
         """True where nothing else was under way, and the spell began with this answer: nothing before it was foul."""
@@ -131,15 +146,25 @@ class Weather:
         return spell.readings[0] is reading and not self._timeline.beside(reading)
 
     def separate(self, tries: Sequence[Reading]) -> int:
-        """How many of these tries of one request have something served between them and the one before, and the first.
-
-        Args:
-            tries: in their order.
-        """
-        apart = (self.served_between(one.ended, other.started) for one, other in pairwise(tries))
-        return 1 + sum(apart) if tries else 0
+        """How many of these tries of one request, made in this order, have something served behind the one before."""
+        return 1 + sum(self._served.between(one.ended, other.started) for one, other in pairwise(tries))
 
 
-def _served(reading: Reading) -> bool:
-    """True for an answer that shows that all of the target works: a gateway asks for approvals without its model."""
-    return reading.accepted and reading.whole and not reading.waits and not reading.failed_within
+class _Served:
+    """When requests were served."""
+
+    def __init__(self, readings: Iterable[Reading]) -> None:
+        times = sorted((r.started, r.ended) for r in readings)
+        self._starts = [started for started, _ in times]
+        # The earliest end of what was begun at each start or later: it never falls, so that it can be searched.
+        self._earliest = list(accumulate((ended for _, ended in reversed(times)), min))[::-1]
+
+    def between(self, after: float, before: float) -> bool:
+        """True where one was begun behind the one moment and over before the other."""
+        first = bisect_left(self._starts, after - INSTANT)
+        return first < len(self._starts) and self._earliest[first] <= before + INSTANT
+
+
+def _whole(reading: Reading) -> bool:
+    """True for a request that was served, to the end of its answer."""
+    return reading.accepted and reading.whole and not reading.failed_within

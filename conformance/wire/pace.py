@@ -23,6 +23,8 @@ BURST = 1.0
 """Seconds in which several complaints are one."""
 SLOWEST = 1 / 60
 """Requests a second, after any number of complaints."""
+SHEDDING = 3.0
+"""Likewise where 503 does not say for how long: it may be shed at random, however slow a run is."""
 SPARED = 0.9
 """Share of what the target served that is asked of it after a complaint."""
 SEEN, LEAST_SEEN = 20, 4
@@ -109,13 +111,14 @@ class Pace:
         """Seconds from the begin of one request to that of the next."""
         return 0.0 if self.rate is None else 1 / self.rate
 
-    def complain(self, sent: float, seconds: float | None = None) -> None:
+    def complain(self, sent: float, seconds: float | None = None, slowest: float = SLOWEST) -> None:
         """The target said that it is too much.
 
         Args:
             sent: when the request was begun, by the loop's clock: what was under way at an earlier complaint says
                 nothing new.
             seconds: for which it asks not to be asked; None: it does not say.
+            slowest: requests a second below which this complaint does not slow the run.
         """
         now = asyncio.get_running_loop().time()
         if seconds is not None:
@@ -125,22 +128,23 @@ class Pace:
             return
         self.at_once = max(LEAST, self.at_once // 2)
         if self._served and self._complained > float("-inf"):
-            self._slow(now - self._complained)
+            self._slow(now - self._complained, slowest)
         self._complained, self._served = now, 0
 
-    def _slow(self, quiet: float) -> None:
+    def _slow(self, quiet: float, slowest: float) -> None:
         """Space requests: by what was served since the latest complaint, then by less each time that one comes.
 
         Args:
             quiet: seconds since the latest complaint.
+            slowest: requests a second that are left in any case.
         """
         self.limited = True
         if self.rate is None:
-            self.rate = max(SLOWEST, SPARED * self._served / quiet)
+            self.rate = max(slowest, SPARED * self._served / quiet)
         else:
             # Met after a slow raise, the limit is near what was served of late; met at once again, it is far below.
             near = min(self.rate, self._of_late())
-            self.rate = max(SLOWEST, SPARED * near if quiet > FORGET else self.rate / 2)
+            self.rate = max(min(slowest, self.rate), SPARED * near if quiet > FORGET else self.rate / 2)
 
     def _of_late(self) -> float:
         """Requests a second that were served in the last seconds."""

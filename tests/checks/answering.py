@@ -57,6 +57,17 @@ def _server_error(status: int = 500, tries: int = 2, **more: Any) -> list[Exchan
 
 AFTER = chat("after")
 """A request that is served when all is over."""
+
+
+BETWEEN = chat("between")
+
+
+def _persistent(status: int = 500, between: Exchange = BETWEEN, **more: Any) -> list[Exchange]:
+    """A request that is answered by a server error on each try, while another one is served."""
+    first, second = _server_error(status, **more)
+    return [first, between, second]
+
+
 TRACE = 'Traceback (most recent call last):\n  File "/app/server.py", line 5, in serve'
 
 
@@ -114,22 +125,23 @@ ERROR: tuple[Breaks | Holds, ...] = (
     holds("error.status", "error is null", put(chat("a"), "/error", None)),
     holds("error.status", "an error after chunks were sent", exchange(
         "a", sent("a", stream=True), streamed([chunk("a", {"role": "assistant", "content": "x"}), error_object("a")]))),
-    breaks("error.no-server-error", "500 twice", WELL, *_server_error(), AFTER),
-    breaks("error.no-server-error", "500 to a bad body", WELL, *_server_error(body=BROKEN), AFTER),
+    breaks("error.no-server-error", "500 twice", WELL, *_persistent(), AFTER),
+    breaks("error.no-server-error", "500 to a bad body", WELL, *_persistent(body=BROKEN), AFTER),
     breaks("error.no-server-error", "500 without a token", WELL,
-           *_server_error(credential=denied("x").request.credential),
+           *_persistent(credential=denied("x").request.credential),
            AFTER),
     holds("error.no-server-error", "500 once, then 200", WELL, _server_error(tries=1)[0],
           replace(chat("a"), name="a~2", note=replace(chat("a").note, attempt=2)), AFTER),
-    breaks("error.no-server-error", "503 again and again", WELL, *_server_error(503), AFTER),
-    holds("error.no-server-error", "503 again and again, and 200 when tried anew", WELL, *_server_error(503), AFTER,
+    breaks("error.no-server-error", "503 again and again", WELL, *_persistent(503), AFTER),
+    holds("error.no-server-error", "503 again and again, and 200 when tried anew", WELL, *_persistent(503), AFTER,
           replace(chat("a"), name="a~3", note=replace(chat("a").note, round=4))),
     holds("error.no-server-error", "500 and nothing was served meanwhile", *_server_error(), state=OPEN),
+    holds("error.no-server-error", "500 twice, and served before and afterwards alone", WELL, *_server_error(), AFTER),
     *(holds("error.no-server-error", f"{status} from some moment on to the end", WELL, _server_error(status)[0],
             replace(chat("b"), started=STEP + 0.01), *_server_error(status)[1:]) for status in (502, 503, 504)),
-    breaks("error.no-server-error", "500 while approvals are answered", paused("p"), *_server_error(), paused("q")),
+    breaks("error.no-server-error", "500 while approvals are answered", *_persistent(between=paused("p"))),
     *(holds("error.no-server-error", f"{status} while approvals alone are answered", paused("p"),
-            *_server_error(status), paused("q")) for status in (502, 503, 504)),
+            *_persistent(status, paused("q"))) for status in (502, 503, 504)),
     holds("error.no-server-error", "501 to PUT", refused("a", sent("a"), 501, method="PUT")),
     breaks("error.request-id-echo", "another", WELL, put(refused("a", BROKEN), "/error/request_id", "req_1")),
     breaks("error.request-id-echo", "another, with 400", WELL, put(refused("a", BROKEN, 400), "/error/request_id", "")),

@@ -71,8 +71,9 @@ def _left(*afterwards: Exchange) -> list[Exchange]:
 
 
 def _all_500(name: str) -> list[Exchange]:
-    """A request that is answered by a server error, again and again."""
-    return [refused(f"{name}~{n}", sent(name), 500, probe=name, attempt=n) for n in (1, 2)]
+    """A request that is answered by a server error, again and again, while an approval is asked for."""
+    first, second = (refused(f"{name}~{n}", sent(name), 500, probe=name, attempt=n) for n in (1, 2))
+    return [first, paused(f"{name}-between"), second]
 
 
 ROBUST: tuple[Breaks | Holds, ...] = (

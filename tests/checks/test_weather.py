@@ -1,0 +1,96 @@
+"""The weather of a recording: what an outage brought about breaks nothing, what a request brings about does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from checks.exchanges import chat, chat_stream, judged, paused, refused, sent, unanswered
+
+from conformance.checks.evidence import Evidence
+from conformance.verdict import State
+from conformance.wire.exchange import Ending, Exchange, Transcript
+
+
+def at(one: Exchange, started: float, took: float = 0.1) -> Exchange:
+    return replace(one, started=started, finished=took)
+
+
+def foul(name: str, started: float, status: int | None = 503, *, took: float = 0.1, round: int = 1) -> Exchange:
+    """A request that fell foul: by a status, or by a connection that broke (None)."""
+    probe, _, attempt = name.partition("~")
+    note = {"probe": probe, "attempt": int(attempt or 1), "round": round}
+    if status is None:
+        return at(unanswered(name, Ending.RESET, **note), started, took)
+    return at(refused(name, sent(probe), status, **note), started, took)
+
+
+def fine(name: str, started: float) -> Exchange:
+    return at(chat(name), started)
+
+
+def weather(*exchanges: Exchange) -> tuple[Evidence, dict[str, bool]]:
+    evidence = Evidence(Transcript(exchanges, {"suite": "0"}))
+    return evidence, {reading.name: reading.fell for reading in evidence.all if reading.foul}
+
+
+def test_what_several_meet_with_nothing_served_in_between_is_the_weathers() -> None:
+    _, fell = weather(fine("w", 0), foul("a", 1), foul("b", 1.05), foul("c", 2, None), fine("x", 3))
+    assert fell == {"a": True, "b": True, "c": True}
+
+
+def test_what_one_meets_alone_is_not() -> None:
+    _, fell = weather(fine("w", 0), foul("a", 1), fine("x", 2), foul("b", 3), fine("y", 4))
+    assert fell == {"a": False, "b": False}
+
+
+def test_two_that_fall_foul_together_whenever_they_are_sent_show_nothing_until_they_are_alone() -> None:
+    together = [fine("w", 0), foul("a", 1, None), foul("b", 1.05, None), fine("x", 2), foul("a~2", 3, None),
+                foul("b~2", 3.05, None), fine("y", 4)]  # fmt: skip
+    evidence, _ = weather(*together)
+    assert not any(evidence.weather.recurs(reading) for reading in evidence.all if reading.foul)
+    alone = [foul("a~3", 5, None), fine("z", 6), foul("a~4", 7, None), fine("end", 8)]
+    evidence, _ = weather(*together, *alone)
+    assert {r.note.probe for r in evidence.all if r.foul and evidence.weather.recurs(r)} == {"a"}
+
+
+def test_one_that_brings_the_target_down_each_time_it_is_sent_alone_recurs() -> None:
+    """Behind it no connection is taken for a while: that is its doing, and not the weather."""
+    down = [foul("a", 1, None), at(unanswered("weather", Ending.REFUSED), 1.2), fine("w", 2), foul("a~2", 3, None),
+            at(unanswered("weather~2", Ending.REFUSED), 3.2), fine("x", 4)]  # fmt: skip
+    evidence, _ = weather(fine("before", 0), *down)
+    assert evidence.weather.recurs(evidence.by_name["a"])
+    assert not evidence.weather.recurs(evidence.by_name["weather"])
+
+
+def test_one_that_was_served_in_a_calm_moment_does_not() -> None:
+    evidence, _ = weather(fine("w", 0), foul("a", 1), fine("x", 2), foul("a~2", 3), fine("y", 4),
+                          replace(fine("a~3", 5), note=replace(chat("a").note, probe="a", attempt=3)))  # fmt: skip
+    assert not evidence.weather.recurs(evidence.by_name["a"])
+
+
+@pytest.mark.parametrize("status", [502, 503, 504, 529])
+def test_a_status_of_load_is_laid_to_a_body_only_in_calm_moments(status: int) -> None:
+    tries = [fine("w", 0), foul("a", 1, status), fine("x", 2), foul("a~2", 3, status), fine("y", 4)]
+    assert judged(*tries)["error.no-server-error"].state is State.FAILED
+    beside = [at(chat("slow"), 0.5, 3.0)]
+    assert judged(*tries, *beside)["error.no-server-error"].state is not State.FAILED
+
+
+def test_streams_that_are_cut_together_break_nothing() -> None:
+    cut = [at(replace(chat_stream(name), ending=Ending.CUT), 1, 0.5) for name in ("a", "b")]
+    verdict = judged(fine("w", 0), *cut, fine("x", 2), at(chat_stream("c"), 3))
+    assert verdict["http.complete"].state is State.PASSED
+    alone = judged(fine("w", 0), cut[0], fine("x", 2), at(chat_stream("c"), 3))
+    assert alone["http.complete"].state is State.FAILED
+
+
+def test_a_stream_that_is_cut_as_the_target_goes_down_breaks_nothing() -> None:
+    cut = at(replace(chat_stream("a"), ending=Ending.CUT), 1, 0.5)
+    verdict = judged(fine("w", 0), cut, at(unanswered("b", Ending.REFUSED), 1.6), fine("x", 2), at(chat_stream("c"), 3))
+    assert verdict["http.complete"].state is State.PASSED
+
+
+def test_approvals_alone_do_not_make_fine_weather() -> None:
+    _, fell = weather(foul("a", 1, 502), at(paused("p"), 2), foul("b", 3, 502))
+    assert fell == {"a": True, "b": True}
