@@ -74,7 +74,7 @@ def told(spell: Spell, since: float) -> str:
         spell: bad.
         since: Unix seconds of the recording's begin.
     """
-    met = Counter(str(r.status or _WORDS.get(r.exchange.ending, r.exchange.ending)) for r in spell.readings)
+    met = Counter(_met(r) for r in spell.readings)
     what = " and ".join(f"{word} ({count})" if len(met) > 1 else word for word, count in met.most_common(3))
     clock = datetime.fromtimestamp(spell.began, UTC).strftime("%H:%M:%S")
     asked = len({(r.note.probe or r.name) for r in spell.readings})
@@ -84,6 +84,11 @@ def told(spell: Spell, since: float) -> str:
     )
     broken = [r.name for r in spell.readings if r.exchange.ending in (Ending.RESET, Ending.CUT)][:MOST_TOLD]
     return sentence + (f". Under way when it began: {', '.join(broken)}" if broken else "")
+
+
+def _met(reading: Reading) -> str:
+    ending = reading.exchange.ending
+    return f"status {reading.status}" if reading.status is not None else _WORDS.get(ending, str(ending))
 
 
 class Weather:

@@ -225,8 +225,9 @@ class Recorder:
         exchange, trouble = await self._once(flow, send, 1, self._scouts, None)
         if trouble is None:
             return exchange, Sky.FINE if self.judgement.answer(exchange).served else Sky.ODD, None
-        # Who never serves a minimal request is judged by that, and waited for no longer.
-        return exchange, Sky.FOUL if self._serves_minimal else Sky.ODD, trouble.seconds
+        # Who never serves a minimal request, and says so by an error of its own, is not waited for.
+        own = trouble.kind is Kind.ERROR and not self._serves_minimal
+        return exchange, Sky.ODD if own else Sky.FOUL, trouble.seconds
 
     def _told_weather(self, exchange: Exchange, words: str, began: bool) -> None:
         """Tell that an outage began, with what was under way, or that it is over."""

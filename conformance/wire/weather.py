@@ -153,12 +153,13 @@ class Weather:
         self._fine.clear()
         if not self._bad:
             self._bad = True
-            self._outages += 1
-            if self._outages > MOST_OUTAGES:
-                raise Down(f"the target went down {self._outages} times")
             self._began, self._pause = now, FIRST_PAUSE
             self._patience_ends = now + self._down_for
             self._tell(asked, f"the target does not serve ({said(asked)})", True)
+        elif self._pause == 2 * FIRST_PAUSE:  # once may be an accident
+            self._outages += 1
+            if self._outages > MOST_OUTAGES:
+                raise Down(f"the target went down {self._outages} times")
         self._fell = now
         self._count(asked)
         pause = self._pause if leave_alone is None else max(self._pause, leave_alone)

@@ -10,9 +10,10 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -136,6 +137,10 @@ class Door:
     """Whether these octets of a request bring the process down."""
     back_after: float = 0.5
     """Seconds until it is up again after such a crash."""
+    at: int = 0
+    """The number of the piece of a request at which `then` happens; 0: never."""
+    then: Callable[[], Coroutine[Any, Any, None]] | None = None
+    _pieces: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -156,9 +161,16 @@ class Door:
         await asyncio.sleep(seconds)
         await self.open()
 
-    def _restart_soon(self) -> None:
-        task = asyncio.ensure_future(self.restart(self.back_after, reset=True))
-        self._tasks.add(task)
+    def _is_the_end(self, data: bytes) -> bool:
+        """Whether these octets of a request bring something about, which is begun."""
+        self._pieces += 1
+        if self.then is not None and self._pieces == self.at:
+            self._tasks.add(asyncio.ensure_future(self.then()))
+            return True
+        if self.crash(data):
+            self._tasks.add(asyncio.ensure_future(self.restart(self.back_after, reset=True)))
+            return True
+        return False
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
@@ -171,8 +183,7 @@ class Door:
         async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, watched: bool) -> None:
             try:
                 while data := await source.read(65536):
-                    if watched and self.crash(data):
-                        self._restart_soon()
+                    if watched and self._is_the_end(data):
                         return
                     sink.write(data)
                     await sink.drain()
@@ -181,7 +192,8 @@ class Door:
             finally:
                 sink.close()
 
-        await asyncio.gather(pump(reader, outer, True), pump(inner, writer, False), return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(pump(reader, outer, True), pump(inner, writer, False), return_exceptions=True)
         self._open.discard(writer)
 
 
