@@ -66,6 +66,8 @@ class Watch:
         if exchange.note.left_after is not None and exchange.response is not None:
             return None
         reading = self._read(exchange)
+        if reading.unreadable:
+            return None  # how a server frames its answers does not pass
         if exchange.status == 404 and self._waits_for(reading):
             return REPLICAS * self._patience if exchange.note.attempt == 1 else None
         passing = exchange.status is not None and exchange.status >= 500

@@ -22,7 +22,7 @@ from conformance.checks import (
 )
 from conformance.checks.check import CHECKS, Check
 from conformance.checks.evidence import Evidence
-from conformance.checks.finding import Item
+from conformance.checks.finding import Item, Unjudged
 from conformance.contract.catalogue import Catalogue
 
 AREAS = (
@@ -42,6 +42,8 @@ AREAS = (
     sdk,
 )
 
+FRAMING = "http.complete"
+"""The requirement that speaks of answers which cannot be read at all."""
 COSTLY = frozenset({"sdk.openai-completion", "sdk.openai-stream"})
 """Requirements whose checks load a large library, and on which no other requirement's outcome rests: they are judged
 only where they are wanted."""
@@ -69,7 +71,16 @@ def examine(
     errors: dict[str, str] = {}
     for id_ in ids:
         try:
-            items[id_] = list(known[id_](evidence))
+            items[id_] = [_readable(id_, item, evidence) for item in known[id_](evidence)]
         except Exception as error:
             errors[id_] = f"the check raised {type(error).__name__}: {error}"
     return items, errors
+
+
+def _readable(requirement: str, item: Item, evidence: Evidence) -> Item:
+    """The item, unless it speaks of an exchange whose answer no client can read: that is http.complete's, and nothing
+    else's (contract)."""
+    reading = evidence.by_name.get(item.exchange or "")
+    if requirement == FRAMING or reading is None or not reading.unreadable:
+        return item
+    return Unjudged("the answer is framed in a way that clients refuse", item.exchange, FRAMING)
