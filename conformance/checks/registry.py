@@ -79,7 +79,8 @@ def examine(
 
 def _readable(requirement: str, item: Item, evidence: Evidence) -> Item:
     """The item, unless it speaks of an exchange whose answer no client can read: that is http.complete's, and nothing
-    else's (contract)."""
+    else's (contract).
+    """
     reading = evidence.by_name.get(item.exchange or "")
     if requirement == FRAMING or reading is None or not reading.unreadable:
         return item

@@ -143,7 +143,9 @@ class Client:
         async with self._slots:
             # A slow reader's socket gets a small buffer: nobody else should have to read through that.
             attempt, exchange = await self._attempt(outgoing, request, fresh=outgoing.fresh or outgoing.pause > 0)
-            if attempt.stale and exchange.ending is Ending.RESET:
+            if residue := attempt.residue():
+                self._pool.note_late(attempt.before, residue)
+            if residue or (attempt.stale and exchange.ending is Ending.RESET):
                 # The server closed an idle connection just as we used it, which is its right (RFC 9112, section 9.3.1,
                 # lets a client send again then). If it was the request that made it hang up, it will do so again.
                 return (await self._attempt(outgoing, request, fresh=True))[1]
@@ -151,11 +153,11 @@ class Client:
 
     def settled(self, exchange: Exchange) -> Exchange:
         """The exchange with what came behind its end after it was over, as far as is known by now."""
-        late = self._pool.late.get(exchange.name, 0)
-        if not late or exchange.response is None:
+        late = self._pool.late.get(exchange.name)
+        if late is None or exchange.response is None:
             return exchange
-        response = replace(exchange.response, excess=exchange.response.excess + late)
-        return replace(exchange, response=response, error=f"{late} octets came behind the end, later")
+        response = replace(exchange.response, excess=exchange.response.excess + late.number)
+        return replace(exchange, response=response, error=_behind(self._redactor, *late))
 
     def _masked(self, headers: Headers, given: Headers) -> Headers:
         """The fields with the values of the extra ones masked: what they hold is nobody else's business."""
@@ -198,6 +200,7 @@ class Client:
             ending, error = await self._record(attempt, message)
             finished = attempt.recording.now()
             behind = attempt.look_behind() if ending is Ending.COMPLETE else ""
+            self._pool.sound = self._pool.sound and not attempt.excess
         finally:
             await attempt.stop_sending()
             self._give_back(attempt)
@@ -227,8 +230,11 @@ class Client:
         if attempt.connection is None:
             return
         attempt.connection.served = attempt.outgoing.name
+        attempt.connection.kept = False
         if attempt.reusable:
             self._pool.put(attempt.connection)
+        elif attempt.answer.complete:
+            self._pool.dismiss(attempt.connection)
         else:
             self._pool.drop(attempt.connection)
 
@@ -353,6 +359,8 @@ class _Attempt:
         self.outgoing = outgoing
         self.connection = connection
         self.reused = connection is not None
+        self.before = connection.served if connection is not None else ""
+        """Name of the exchange that the connection served before."""
         self.answer = framing.Answer(outgoing.method, limits.header_section)
         self.recording = _Recording(redactor, timer)
         self.settling = False
@@ -459,10 +467,7 @@ class _Attempt:
             answer.feed(lying)
         self.reusable = lying is None and answer.reusable and not answer.excess and self._sent
         self.reusable = self.reusable and not self.outgoing.pause
-        if not self.excess:
-            return ""
-        words = f"{self.excess} octets came behind the end"
-        return f"{words}: {_shown(self._redactor, answer.behind)!r}"[:LONGEST_ERROR]
+        return _behind(self._redactor, self.excess, answer.behind) if self.excess else ""
 
     @property
     def excess(self) -> int:
@@ -484,6 +489,14 @@ class _Attempt:
         if not self.answer.octets.startswith(b"HTTP/") and self.answer.refused:
             return f"{fault.why}; what came begins with {_shown(self._redactor, self.answer.octets)!r}"[:LONGEST_ERROR]
         return f"{fault.why}: {_shown(self._redactor, fault.lines)!r}"[:LONGEST_ERROR]
+
+    def residue(self) -> bytes:
+        """Octets before the answer that belong to the one before on this connection; empty where there are none."""
+        octets = self.answer.octets
+        if not self.reused or not self.answer.refused or octets.startswith(b"HTTP/"):
+            return b""
+        begun = octets.find(b"HTTP/1.")
+        return octets if begun < 0 else octets[:begun]
 
     def refused_head(self) -> bytes:
         """Of a header section that cannot be read, what shows why; empty where it can."""
@@ -574,6 +587,12 @@ def _hasten(timeout: asyncio.Timeout, seconds: float) -> None:
     """Let it be over in so many seconds, unless it is sooner."""
     soon = asyncio.get_running_loop().time() + seconds
     timeout.reschedule(min(timeout.when() or soon, soon))
+
+
+def _behind(redactor: Redactor, number: int, octets: bytes) -> str:
+    """What came behind an end, in words."""
+    count = f"{number} octet{'' if number == 1 else 's'}"
+    return f"{count} came behind the end: {_shown(redactor, octets)!r}"[:LONGEST_ERROR]
 
 
 def _shown(redactor: Redactor, octets: bytes) -> bytes:

@@ -18,7 +18,9 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
+
+from conformance.wire.framing import SHOWN
 
 READ = 65536
 """Octets that are read at once."""
@@ -45,6 +47,8 @@ class Connection:
         self.served = ""
         """Name of the last exchange on it; empty: none."""
         self.idle_since = 0.0
+        self.kept = False
+        """It was to serve again behind the last exchange."""
         self.server_ip = ""
         with suppress(OSError):
             self.server_ip = str(sock.getpeername()[0])
@@ -143,6 +147,14 @@ class Connection:
             self._incoming.write_eof()
 
 
+class Late(NamedTuple):
+    """What came behind the end of an answer."""
+
+    number: int
+    octets: bytes
+    """The first of them."""
+
+
 class NotConnected(Exception):
     """No connection could be made. Its cause says why."""
 
@@ -152,13 +164,17 @@ class Pool:
 
     def __init__(self, host: str, port: int, most: int, timer: Callable[[], float] = time.monotonic) -> None:
         """Take host name or address, port, and how many connections may be open at one time."""
-        self.late: dict[str, int] = {}
-        """Name of an exchange to the octets that came behind its answer's end, once the connection was idle."""
+        self.late: dict[str, Late] = {}
+        """Name of an exchange to what came behind its answer's end, once that had been read."""
+        self.sound = True
+        """False once anything came behind an end: no connection serves twice from then on, so that what belongs to one
+        answer is not taken for another."""
         self._host = host
         self._port = port
         self._timer = timer
         self._room = asyncio.Semaphore(most)
         self._idle: list[Connection] = []
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def used(self) -> Connection | None:
         """An idle connection that can serve again; None where there is none, and then there is room for a new one."""
@@ -167,7 +183,7 @@ class Pool:
         self._idle = [one for one in self._idle if one not in stale]
         if stale:
             await asyncio.gather(*map(self._retire, stale))
-        while self._idle:
+        while self._idle and self.sound:
             one = self._idle.pop()
             if not self._is_spent(one):
                 return one
@@ -199,22 +215,29 @@ class Pool:
 
     def put(self, one: Connection) -> None:
         """Give back a connection that may serve again."""
+        one.kept = True
         one.idle_since = self._timer()
         self._idle.append(one)
 
     def drop(self, one: Connection) -> None:
-        """Close a connection that serves no more."""
+        """Close a connection at once, as one who leaves."""
         one.close()
         self._room.release()
 
+    def dismiss(self, one: Connection) -> None:
+        """Close a connection that has served, in good order; there is room for another one when that is done."""
+        task = asyncio.create_task(self._retire(one))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
     async def aclose(self) -> None:
-        """Close every idle connection."""
+        """Close every connection that nobody has taken."""
         idle, self._idle = self._idle, []
-        await asyncio.gather(*map(self._retire, idle))
+        await asyncio.gather(*self._leaving, *map(self._retire, idle))
 
     async def _retire(self, one: Connection) -> None:
         try:
-            if self._is_spent(one):
+            if one.kept and self._is_spent(one):
                 one.close()
             else:
                 await one.finish()
@@ -225,8 +248,13 @@ class Pool:
         """True where an idle connection was closed, or more came on it; the latter is noted."""
         octets = one.lying()
         if octets and not _FAREWELL.match(octets):
-            self.late[one.served] = self.late.get(one.served, 0) + len(octets)
+            self.note_late(one.served, octets)
         return octets is not None
+
+    def note_late(self, served: str, octets: bytes) -> None:
+        """These octets came behind the end of the answer to that exchange."""
+        self.sound = False
+        self.late[served] = Late(len(octets), octets[:SHOWN])
 
 
 async def _dial(host: str, port: int, *, narrow: bool) -> socket.socket:

@@ -105,7 +105,9 @@ def _by_hand(
         status = HTTPStatus(context.decision.status if isinstance(context.decision, Refuse) else 200)
         length = "Transfer-Encoding: chunked" if size else f"Content-Length: {content_length(pieces)}"
         media_type = "text/event-stream" if context.stream else "application/json"
-        lines = [f"HTTP/1.1 {status.value} {status.phrase}", "Server: gateway", f"Content-Type: {media_type}", length]
+        more = context.decision.headers if isinstance(context.decision, Refuse) else ()
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}", "Server: gateway", f"Content-Type: {media_type}"]
+        lines += [*(f"{name}: {value}" for name, value in more), length]
         head = line_end.join([*change(lines), "", ""]).encode("latin-1")
         frame = (lambda data: size.format(len(data)).encode() + b"\r\n" + data + b"\r\n") if size else bytes
         body = [Raw(frame(piece.data), piece.delay) for piece in pieces if isinstance(piece, Out) and piece.data]
