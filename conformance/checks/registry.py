@@ -44,6 +44,8 @@ AREAS = (
 
 FRAMING = "http.complete"
 """The requirement that speaks of answers which cannot be read at all."""
+OF_EVERY_ANSWER = frozenset({"error", "http"})
+"""Areas whose requirements any answer might show, whatever it was sent for."""
 COSTLY = frozenset({"sdk.openai-completion", "sdk.openai-stream"})
 """Requirements whose checks load a large library, and on which no other requirement's outcome rests: they are judged
 only where they are wanted."""
@@ -71,17 +73,26 @@ def examine(
     errors: dict[str, str] = {}
     for id_ in ids:
         try:
-            items[id_] = [_readable(id_, item, evidence) for item in known[id_](evidence)]
+            items[id_] = _readable(id_, list(known[id_](evidence)), evidence)
         except Exception as error:
             errors[id_] = f"the check raised {type(error).__name__}: {error}"
     return items, errors
 
 
-def _readable(requirement: str, item: Item, evidence: Evidence) -> Item:
-    """The item, unless it speaks of an exchange whose answer no client can read: that is http.complete's, and nothing
-    else's (contract).
+def _readable(requirement: str, items: list[Item], evidence: Evidence) -> list[Item]:
+    """The items, but those that speak of an answer which no client can read.
+
+    That is http.complete's, and nothing else's (contract). What it might have shown is blocked by it.
     """
-    reading = evidence.by_name.get(item.exchange or "")
-    if requirement == FRAMING or reading is None or not reading.unreadable:
-        return item
-    return Unjudged("the answer is framed in a way that clients refuse", item.exchange, FRAMING)
+    unreadable = {reading.name: reading for reading in evidence.all if reading.unreadable}
+    if requirement == FRAMING or not unreadable:
+        return items
+    if not items:
+        area = requirement.partition(".")[0]
+        missed = (r.name for r in unreadable.values() if area in OF_EVERY_ANSWER or r.note.area == area)
+        return [_refused(name) for name in missed]
+    return [_refused(item.exchange) if item.exchange in unreadable else item for item in items]
+
+
+def _refused(exchange: str | None) -> Unjudged:
+    return Unjudged("the answer is framed in a way that clients refuse", exchange, FRAMING)
