@@ -223,7 +223,7 @@ def _trouble(evidence: Evidence) -> str:
     if not evidence.all:
         return "No request was recorded, so nothing is known of the target."
     stopped = evidence.options.get("stopped")
-    if evidence.own and not any(r.response is not None for r in evidence.all):
+    if evidence.own and not evidence.heard:
         first = evidence.all[0].exchange
         why = str(stopped or f"the target gave no answer ({first.error or first.ending})")[:300].rstrip(".")
         return f"{why[:1].upper()}{why[1:]}. Check the address and that it is up."

@@ -220,7 +220,7 @@ async def record(
     kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
     if recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
-    exchanges = sorted(recorder.exchanges, key=lambda exchange: exchange.started)
+    exchanges = sorted(map(client.settled, recorder.exchanges), key=lambda exchange: exchange.started)
     return Transcript(tuple(exchanges), kept, f"kitemesh-conformance {conformance.__version__}")
 
 

@@ -67,6 +67,8 @@ class Watch:
         if exchange.note.left_after is not None and exchange.response is not None:
             return None
         reading = self._read(exchange)
+        if reading.unreadable:
+            return None  # how a server frames its answers does not pass
         status = exchange.status
         if status == 404 and self._waits_for(reading):
             return Trouble(Kind.REPLICA, REPLICAS * self._hurry)

@@ -11,7 +11,7 @@ from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, optional, text
-from conformance.checks.select import Selected
+from conformance.checks.select import UNREAD, Selected
 from conformance.contract import schemas
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
@@ -22,13 +22,19 @@ COMMON = frozenset({400, 401, 404, 409, 422})
 MEMBERS = ("message", "type", "code", "request_id")
 
 
-def _errors(evidence: Evidence) -> Iterator[Reading]:
+def _errors(evidence: Evidence) -> Selected:
     """Last attempts that were answered 4xx or 5xx, with a body that is known.
 
     Without the preflights in a browser's recording: whoever refuses one (often by 400 and plain text) has no caller of
     the API before him, and nobody gets to read why.
     """
-    return (r for r in evidence.last if r.status is not None and r.status >= 400 and r.known and not _preflight(r))
+    for reading in evidence.last:
+        if reading.status is None or reading.status < 400 or _preflight(reading):
+            continue
+        if reading.known:
+            yield reading
+        elif reading.coded_away:
+            yield reading.unjudged("the body is coded in a way that is not read here", by=UNREAD)
 
 
 def _preflight(reading: Reading) -> bool:
@@ -37,9 +43,12 @@ def _preflight(reading: Reading) -> bool:
 
 def _bodies(evidence: Evidence, common: bool) -> Selected:
     for reading in _errors(evidence):
-        if (reading.status in COMMON) is not common:
+        if isinstance(reading, Unjudged):
+            if (evidence.by_name[reading.exchange or ""].status in COMMON) is common:
+                yield reading
+        elif (reading.status in COMMON) is not common:
             continue
-        if not reading.whole or (reading.response is not None and reading.response.excess):
+        elif not reading.whole or reading.cut_by_length:
             yield reading.unjudged("the body is not whole", by="http.complete")
         else:
             yield reading
@@ -134,8 +143,12 @@ def schema_elsewhere(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield from _wrong(reading, "error.schema-elsewhere")
 
 
-def _successes(evidence: Evidence) -> Iterator[Reading]:
-    return (r for r in evidence.last if r.taken and r.known and not r.left)
+def _successes(evidence: Evidence) -> Selected:
+    for reading in evidence.last:
+        if reading.taken and not reading.left and reading.known:
+            yield reading
+        elif reading.taken and not reading.left and reading.coded_away:
+            yield reading.unjudged("the body is coded in a way that is not read here", by=UNREAD)
 
 
 @each("error.status", _successes)
@@ -211,6 +224,9 @@ _EXPECTED = {Due.ACCEPT: "status 200", Due.REFUSE: "a 4xx error", Due.AUTHENTICA
 
 def _echoing(evidence: Evidence) -> Selected:
     for reading in _errors(evidence):
+        if isinstance(reading, Unjudged):
+            yield reading
+            continue
         if reading.status not in (400, 422) or reading.asked.edge or not reading.asked.request_id:
             continue
         if reading.asked.parsed.problem or reading.asked.parsed.oddities:

@@ -33,6 +33,8 @@ DECODED_IN_ALL = 16 * 2**20
 _BROKEN = frozenset({Ending.RESET, Ending.REFUSED, Ending.CUT, Ending.TIMED_OUT_CONNECTING})
 _SSE_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[\r\n]*)(?:data|event|id|retry|error)?:", re.IGNORECASE)
 _CODINGS = ("gzip", "x-gzip", "deflate")
+MOST_CODINGS = 3
+"""Content codings of one answer that are undone, one after the other."""
 DONE = "[DONE]"
 _DONE_LIKE = re.compile(r"[\s\"']*\[?\s*done\s*\]?[\s\"';.]*", re.IGNORECASE)
 
@@ -174,25 +176,53 @@ class Reading:
 
     @cached_property
     def body(self) -> bytes:
-        """The body with a content coding undone; empty where it cannot be."""
-        if self.response is None:
-            return b""
-        coding = self._coding
-        if self.response.decoded or coding in ("", "identity"):
-            return self.response.body
-        return self.evidence.inflated(self.response.body) if coding in _CODINGS else b""
-
-    @cached_property
-    def _coding(self) -> str:
-        value = self.response.header("content-encoding") if self.response else None
-        return (value or "identity").strip().lower()
+        """The body with its content codings undone; empty where they cannot be."""
+        return self._undone or b""
 
     @cached_property
     def known(self) -> bool:
-        """False where a foreign transcript left the body out, or it is coded in a way that is not read here."""
-        if self.response is None or not self.response.body_known:
-            return False
-        return self.response.decoded or self._coding in ("", "identity", *_CODINGS)
+        """False where a foreign transcript left the body out, or it is coded in a way that is not undone here."""
+        return self.response is not None and self.response.body_known and self._undone is not None
+
+    @property
+    def coded_away(self) -> bool:
+        """True where the body is there, and cannot be read for its content coding (http.encoding)."""
+        return self.response is not None and self.response.body_known and self._undone is None
+
+    @property
+    def falsely_coded(self) -> bool:
+        """True where the body is not in the coding that the answer names, which is one that is undone here."""
+        named = self.response is not None and self.response.body_known and set(self.codings) <= set(_CODINGS)
+        return self.whole and named and self._undone is None and not self.evidence.too_much_coded
+
+    @cached_property
+    def codings(self) -> tuple[str, ...]:
+        """The content codings that the answer names, in the order in which they were applied; in lower case."""
+        value = self.response.header("content-encoding") if self.response else None
+        names = (name.strip().lower() for name in (value or "").split(","))
+        return tuple(name for name in names if name not in ("", "identity"))
+
+    @cached_property
+    def _undone(self) -> bytes | None:
+        """The body with its content codings undone; None where they cannot be."""
+        if self.response is None:
+            return None
+        body = self.response.body
+        if self.response.decoded or not body:
+            return body
+        if not set(self.codings) <= set(_CODINGS) or len(self.codings) > MOST_CODINGS:
+            return None
+        for _ in self.codings:
+            plain = self.evidence.inflated(body)
+            if plain is None:
+                return None
+            body = plain
+        return body
+
+    @property
+    def unreadable(self) -> bool:
+        """True where something came, and no client can read it as an answer (http.complete)."""
+        return self.response is None and self.exchange.ending is Ending.GARBAGE
 
     @property
     def left(self) -> bool:
@@ -203,6 +233,12 @@ class Reading:
     def whole(self) -> bool:
         """True where the body ended as its framing says (or a foreign transcript does not tell otherwise)."""
         return self.exchange.ending in (Ending.COMPLETE, Ending.UNSTATED)
+
+    @property
+    def cut_by_length(self) -> bool:
+        """True where the body went on behind the length that Content-Length says."""
+        response = self.response
+        return response is not None and bool(response.excess) and response.header("content-length") is not None
 
     @cached_property
     def looks_streamed(self) -> bool:
@@ -412,6 +448,8 @@ class Reading:
     @cached_property
     def excuse(self) -> str | None:
         """Why this answer is neither acceptance nor refusal; None where it is one of the two."""
+        if self.unreadable:
+            return "the answer is framed in a way that clients refuse"
         ending = self.exchange.ending
         if self.exchange.response is None or (ending is Ending.RESET and not self.stream.events):
             if ending in (Ending.RESET, Ending.REFUSED) and not self.evidence.weather.recurs(self):
@@ -472,12 +510,17 @@ class Evidence:
         self.all = tuple(Reading(exchange, self) for exchange in transcript)
         self.by_name = {reading.name: reading for reading in self.all}
 
-    def inflated(self, body: bytes) -> bytes:
-        """A body with gzip or deflate undone, as long as the transcript's budget lasts."""
-        if self._undone >= DECODED_IN_ALL:
-            return b""
+    @property
+    def too_much_coded(self) -> bool:
+        """True once the transcript's budget for undoing content codings is spent."""
+        return self._undone >= DECODED_IN_ALL
+
+    def inflated(self, body: bytes) -> bytes | None:
+        """A body with gzip or deflate undone, as long as the transcript's budget lasts; None where it cannot be."""
+        if self.too_much_coded:
+            return None
         plain = _inflate(body)
-        self._undone += len(plain)
+        self._undone += len(plain or b"")
         return plain
 
     @cached_property
@@ -510,13 +553,14 @@ class Evidence:
     @cached_property
     def excused(self) -> tuple[int, int]:
         """How many of the last attempts were excused, of how many."""
-        count = sum(1 for r in self.last if (r.excuses_refusal if r.due is Due.REFUSE else r.excuse))
+        answered = [r for r in self.last if not r.unreadable]
+        count = sum(1 for r in answered if (r.excuses_refusal if r.due is Due.REFUSE else r.excuse))
         return count, len(self.last)
 
     @cached_property
     def heard(self) -> bool:
         """True where any answer came at all, a suite's own recording; others' tell too little to say no."""
-        return not self.own or any(r.response is not None for r in self.all)
+        return not self.own or any(r.exchange.answered for r in self.all)
 
     @cached_property
     def admitted(self) -> bool:
@@ -633,15 +677,18 @@ class Evidence:
         return statistics.median(times) if times else 0.0
 
 
-def _inflate(body: bytes) -> bytes:
-    """Undoes gzip or deflate, up to the limit of size; what cannot be undone gives an empty body."""
+def _inflate(body: bytes) -> bytes | None:
+    """Undoes gzip or deflate, up to the limit of size; None where the body is in neither."""
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
         machine = zlib.decompressobj(window)
         try:
-            return machine.decompress(body, DECODED_LIMIT)
+            plain = machine.decompress(body, DECODED_LIMIT)
         except zlib.error:
             continue
-    return b""
+        # Without a header, anything may look like the beginning of it.
+        if window > 0 or machine.eof or machine.unconsumed_tail:
+            return plain
+    return None
 
 
 def _joined(fragments: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from conformance.checks.check import each
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.select import UNREAD, Selected
+from conformance.wire import framing
 from conformance.wire.exchange import TIMED_OUT, Ending
 
 
@@ -21,6 +22,8 @@ def _answered(evidence: Evidence) -> Selected:
 
 
 def _framed(evidence: Evidence) -> Selected:
+    if evidence.heard:  # else nobody there speaks HTTP
+        yield from (reading for reading in evidence.all if reading.unreadable)
     for reading in _answered(evidence):
         if isinstance(reading, Reading) and reading.exchange.ending is Ending.UNSTATED:
             yield reading.unjudged("the transcript does not tell how the body ended")
@@ -40,9 +43,10 @@ def _broken_again(reading: Reading) -> bool:
 
 @each("http.complete", _framed)
 def complete(reading: Reading) -> Iterator[Finding]:
-    """The body ends as its framing says (RFC 9112, section 8)."""
+    """The answer is framed soundly, and its body ends as the framing says (RFC 9112, sections 2 to 8)."""
     response, ending = reading.response, reading.exchange.ending
     if response is None:
+        yield _unreadable(reading)
         return
     size = len(response.body)
     declared = response.header("content-length")
@@ -57,11 +61,12 @@ def complete(reading: Reading) -> Iterator[Finding]:
             place,
         )
     elif response.excess:
+        end = f"the {declared} octets that Content-Length says" if declared else "the end of the body"
         yield reading.finding(
             "http.complete",
-            "more octets came than Content-Length says",
-            f"{declared} octets, as Content-Length says",
-            Words(f"{response.excess} octets more"),
+            "more octets came behind the end of the body",
+            f"nothing behind {end}, before the next request",
+            Words(reading.exchange.error or f"{response.excess} octets more"),
             place,
         )
     elif ending is Ending.GARBAGE:
@@ -90,6 +95,17 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
 
 
+def _unreadable(reading: Reading) -> Finding:
+    """What is wrong with a header section that clients refuse."""
+    head = reading.exchange.head
+    read = framing.read_head(head) if head else None
+    why = read.why if isinstance(read, framing.Fault) else "the header section is one that clients refuse"
+    seen = repr(read.lines) if isinstance(read, framing.Fault) and read.lines else reading.exchange.error
+    return reading.finding(
+        "http.complete", why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are no HTTP"), "header"
+    )
+
+
 def _json_bodies(evidence: Evidence) -> Selected:
     for reading in _answered(evidence):
         if isinstance(reading, Unjudged):
@@ -100,7 +116,7 @@ def _json_bodies(evidence: Evidence) -> Selected:
             continue
         elif not reading.whole:
             yield reading.unjudged("the body is not whole", by="http.complete")
-        elif reading.response and reading.response.excess:
+        elif reading.cut_by_length:
             yield reading.unjudged("the body is cut by a wrong length", by="http.complete")
         elif not reading.body and (reading.status or 0) >= 400:
             yield reading.unjudged("an empty body", by="error.schema")
@@ -150,21 +166,32 @@ def _negotiated(evidence: Evidence) -> Selected:
     for reading in _answered(evidence):
         if isinstance(reading, Unjudged):
             continue
-        if any(name.lower() == "accept-encoding" for name, _ in reading.exchange.request.headers):
+        if reading.falsely_coded or _offered(reading) is not None:
             yield reading
+
+
+def _offered(reading: Reading) -> str | None:
+    """The request's Accept-Encoding; None where it has none, so that any coding may be used."""
+    fields = [value for name, value in reading.exchange.request.headers if name.lower() == "accept-encoding"]
+    return ", ".join(fields) if fields else None
 
 
 @each("http.encoding", _negotiated)
 def encoding(reading: Reading) -> Iterator[Finding]:
-    """No content coding that `Accept-Encoding` did not offer (RFC 9110, section 12.5.3)."""
-    offered = ", ".join(v for k, v in reading.exchange.request.headers if k.lower() == "accept-encoding")
-    used = reading.response.header("content-encoding") if reading.response else None
-    for coding in (used or "").lower().split(","):
-        coding = coding.strip()
-        if not coding or coding == "identity":
-            continue
-        alias, offers = coding.removeprefix("x-"), _offers(offered)
-        if not any(offers.get(name, 0) > 0 for name in (coding, alias, "*")):
+    """No content coding that `Accept-Encoding` did not offer, nor one that was not applied (RFC 9110, 8.4, 12.5.3)."""
+    if reading.falsely_coded:
+        yield reading.finding(
+            "http.encoding",
+            "the answer names a content coding that it is not in",
+            f"a body in {', '.join(reading.codings)}, or no Content-Encoding",
+            Words(f"the body begins with {(reading.response.body if reading.response else b'')[:40]!r}"),
+            "header Content-Encoding",
+        )
+        return
+    offered = _offered(reading)
+    offers = _offers(offered) if offered is not None else {"*": 1.0}
+    for coding in reading.codings:
+        if not any(offers.get(name, 0) > 0 for name in (coding, coding.removeprefix("x-"), "*")):
             yield reading.finding(
                 "http.encoding",
                 "the answer is coded in a way that the request did not offer",
@@ -172,3 +199,4 @@ def encoding(reading: Reading) -> Iterator[Finding]:
                 Words(coding),
                 "header Content-Encoding",
             )
+            return

@@ -228,6 +228,9 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
     """
     partners = [other for other in reading.sharing_request_id if other.note.attempt == 1]
     pair = (reading, *partners)
+    if any(r.unreadable for r in pair):
+        yield reading.unjudged("an answer is framed in a way that clients refuse", by="http.complete")
+        return
     if any(r.status in EXCUSING or r.exchange.ending in (Ending.RESET, Ending.REFUSED) for r in pair):
         yield reading.unjudged("an answer excuses itself", excused=True)
         return

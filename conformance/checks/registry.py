@@ -22,7 +22,7 @@ from conformance.checks import (
 )
 from conformance.checks.check import CHECKS, Check
 from conformance.checks.evidence import Evidence
-from conformance.checks.finding import Item
+from conformance.checks.finding import Item, Unjudged
 from conformance.contract.catalogue import Catalogue
 
 AREAS = (
@@ -42,6 +42,10 @@ AREAS = (
     sdk,
 )
 
+FRAMING = "http.complete"
+"""The requirement that speaks of answers which cannot be read at all."""
+OF_EVERY_ANSWER = frozenset({"error", "http"})
+"""Areas whose requirements any answer might show, whatever it was sent for."""
 COSTLY = frozenset({"sdk.openai-completion", "sdk.openai-stream"})
 """Requirements whose checks load a large library, and on which no other requirement's outcome rests: they are judged
 only where they are wanted."""
@@ -69,7 +73,26 @@ def examine(
     errors: dict[str, str] = {}
     for id_ in ids:
         try:
-            items[id_] = list(known[id_](evidence))
+            items[id_] = _readable(id_, list(known[id_](evidence)), evidence)
         except Exception as error:
             errors[id_] = f"the check raised {type(error).__name__}: {error}"
     return items, errors
+
+
+def _readable(requirement: str, items: list[Item], evidence: Evidence) -> list[Item]:
+    """The items, but those that speak of an answer which no client can read.
+
+    That is http.complete's, and nothing else's (contract). What it might have shown is blocked by it.
+    """
+    unreadable = {reading.name: reading for reading in evidence.all if reading.unreadable}
+    if requirement == FRAMING or not unreadable:
+        return items
+    if not items:
+        area = requirement.partition(".")[0]
+        missed = (r.name for r in unreadable.values() if area in OF_EVERY_ANSWER or r.note.area == area)
+        return [_refused(name) for name in missed]
+    return [_refused(item.exchange) if item.exchange in unreadable else item for item in items]
+
+
+def _refused(exchange: str | None) -> Unjudged:
+    return Unjudged("the answer is framed in a way that clients refuse", exchange, FRAMING)

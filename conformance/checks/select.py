@@ -79,7 +79,7 @@ def answers(evidence: Evidence) -> Selected:
 
 def why_no_answer(reading: Reading) -> str | None:
     """The requirement that speaks of a served JSON answer that cannot be read; None where it can."""
-    if not reading.whole:
+    if not reading.whole or (reading.cut_by_length and not reading.json.ok):
         return "http.complete"
     if reading.streamed:
         return "completion.media-type"
@@ -125,7 +125,7 @@ def whole_streams(evidence: Evidence) -> Selected:
     for reading in streams(evidence):
         if isinstance(reading, Unjudged):
             yield reading
-        elif reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE):
+        elif reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE) or reading.cut_by_length:
             yield reading.unjudged("the stream was cut off", by="http.complete")
         else:
             yield reading

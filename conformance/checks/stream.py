@@ -412,6 +412,8 @@ def refused(
         return
     if twin is None or not twin.accepted:
         by = twin.asked.requirement if twin is not None and not twin.excuse else None
+        if twin is not None and twin.unreadable:
+            by = "http.complete"
         yield reading.unjudged("its valid twin was not accepted", by=by, excused=twin is not None and bool(twin.excuse))
         return
     if reading.refused_status and (status != 404 or names_something(reading)):

@@ -461,7 +461,7 @@ _ENDINGS = {
     Ending.RESET: "The connection was reset.",
     Ending.REFUSED: "No connection could be made.",
     Ending.TLS: "The TLS handshake failed.",
-    Ending.GARBAGE: "What came back is no HTTP.",
+    Ending.GARBAGE: "What came back is no HTTP, or framed in a way that clients refuse.",
     Ending.TIMED_OUT_CONNECTING: "No connection within the time allowed.",
     Ending.TIMED_OUT_FIRST_BYTE: "No first byte within the time allowed.",
     Ending.TIMED_OUT_IDLE: "No further byte within the time allowed.",

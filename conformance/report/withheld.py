@@ -79,7 +79,8 @@ def _exchange(whole: Exchange) -> Exchange:
     if response is not None:
         response = replace(response, body=b"", pieces=None, redacted=(), decoded=False, body_known=False)
     request = replace(whole.request, body=None)
-    return replace(whole, request=request, response=response, error=words(whole.error))
+    head = whole.head if whole.head.startswith(b"HTTP/") else b""  # else it may be a body that has lost its head
+    return replace(whole, request=request, response=response, error=words(whole.error), head=head)
 
 
 def _outcome(whole: Outcome) -> Outcome:

@@ -47,7 +47,7 @@ class Ending(StrEnum):
     TLS = "tls"
     """The TLS handshake failed."""
     GARBAGE = "garbage"
-    """What came back is no HTTP."""
+    """What came back is no HTTP, or framed in a way that clients refuse."""
     TIMED_OUT_CONNECTING = "timed-out-connecting"
     TIMED_OUT_FIRST_BYTE = "timed-out-first-byte"
     TIMED_OUT_IDLE = "timed-out-idle"
@@ -101,7 +101,7 @@ class Response:
     pieces: tuple[Piece, ...] | None = None
     """None: not known (recorded by another client)."""
     excess: int = 0
-    """Octets that arrived behind the end that Content-Length announced, before the next request."""
+    """Octets that arrived behind the body's end, before the next request."""
     redacted: tuple[tuple[int, int], ...] = ()
     """(offset, length) of each secret that the body held."""
     redacted_headers: tuple[str, ...] = ()
@@ -203,6 +203,14 @@ class Exchange:
     """What the transport said, in words, where it failed."""
     note: ProbeNote = field(default_factory=ProbeNote)
     server_ip: str = ""
+    head: bytes = b""
+    """Of a header section that clients refuse, and of what is no HTTP, what shows why (see `framing.kept`); empty
+    where the header section could be read, or none came."""
+
+    @property
+    def answered(self) -> bool:
+        """True where an answer in HTTP came, whether or not it could be read."""
+        return self.response is not None or self.head.startswith(b"HTTP/")
 
     @property
     def status(self) -> int | None:

@@ -1,7 +1,8 @@
 """Transcripts as HAR 1.2 files: written for browsers' viewers, read back without loss, read from other clients too.
 
 http://www.softwareishard.com/blog/har-12-spec/ allows members of one's own that begin with `_`. Ours are, in an entry,
-`_name`, `_credential`, `_ending`, `_error` and `_probe` (of `ProbeNote`, without what has its default); in `postData`
+`_name`, `_credential`, `_ending`, `_error`, `_head` (octets as Latin-1) and `_probe` (of `ProbeNote`, without what has
+its default); in `postData`
 `_base64` where the octets are no UTF-8; in `response` `_headersAt` (ms), `_chunks` ([[ms, octets], …]), `_excess`,
 `_redacted` ([[offset, length], …]), `_redactedHeaders`, `_decoded` and `_bodyKnown`; and `log._conformance`, the
 run's options. An entry with `_ending` is taken for ours. In any other one, what browsers and proxies leave out is
@@ -36,7 +37,7 @@ from conformance.wire.exchange import (
     Response,
     Transcript,
 )
-from conformance.wire.redaction import ENCODED_FROM, Redactor, credentials, mask_credentials
+from conformance.wire.redaction import ENCODED_FROM, Redactor, credentials, mask_credentials, mask_head
 
 LARGEST = 512 * 1024 * 1024
 """Octets of a file that is read; characters of a text."""
@@ -102,6 +103,8 @@ def _entry(exchange: Exchange) -> Json:
         entry["serverIPAddress"] = exchange.server_ip
     if exchange.error:
         entry["_error"] = exchange.error
+    if exchange.head:
+        entry["_head"] = mask_head(exchange.head).decode("latin-1")
     return entry
 
 
@@ -318,6 +321,7 @@ def _read_own(entry: _Node) -> Exchange:
         error=entry.text("_error", ""),
         note=_read_note(entry),
         server_ip=entry.text("serverIPAddress", ""),
+        head=mask_head(_latin1(entry.text("_head", "")).encode("latin-1")),
     )
 
 

@@ -21,7 +21,8 @@ class Limits:
     connect: float = 10.0
     """Seconds for name resolution, the TCP connection and, after it, again for the TLS handshake."""
     first_byte: float = 120.0
-    """Seconds from the end of the request to the first octet of the final answer; also for each blocked write."""
+    """Seconds from the end of the request to the first octet of the final answer; also for each part of the
+    request to be taken."""
     idle: float = 60.0
     """Seconds between two reads that brought something, once the answer has begun."""
     total: float = 600.0
@@ -43,7 +44,7 @@ class Limits:
     """Weight (`patience`) that the large answers of a kind may have together, to be kept whole: plain ones, those that
     ask for an approval, those to a resume. Judging takes about twice as much memory: a run stays about 300 MB."""
     header_section: int = 64 * 1024
-    """Octets of the answer's header section, interim (1xx) answers included. httpcore gives up at 100 KiB by itself."""
+    """Octets of the answer's header section, interim (1xx) answers included."""
 
     def __post_init__(self) -> None:
         """Refuse limits under which nothing could ever be received (ValueError)."""

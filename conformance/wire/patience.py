@@ -131,7 +131,7 @@ class Patience:
         body = exchange.response.body if exchange.response else b""
         given_up = exchange.ending is Ending.LEFT and exchange.response is None
         hung = exchange.ending in TIMED_OUT and not (marker + b"\n" in body or marker + b"\r" in body)
-        self.heard = self.heard or exchange.response is not None
+        self.heard = self.heard or exchange.answered
         if hung or given_up:
             return self._hang(exchange)
         self._hung, self._hung_for = 0, _Span()

@@ -27,6 +27,8 @@ ENCODED_FROM = 8
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
 _KEYS = frozenset({"x-api-key", "api-key"})
+_SECRET = _CREDENTIALS | _KEYS | {"cookie", "set-cookie"}
+_VISIBLE = re.compile(rb"[\x21-\x7e\x80-\xff]")
 _AUTHORIZATION = re.compile(r"(\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]+)(.*)", re.DOTALL)
 """Scheme and credentials (RFC 9110, section 11.4)."""
 
@@ -151,6 +153,21 @@ def mask_credentials(headers: Headers) -> Headers:
     length. This needs no knowledge of the secrets, which is why it is the rule for transcripts from elsewhere.
     """
     return tuple((name, _mask_field(name.lower(), value)) for name, value in headers)
+
+
+def mask_head(head: bytes) -> bytes:
+    """The lines of a header section that cannot be read, likewise: what can be seen of such a field's value is masked.
+
+    White space and control characters stay: they may be why it cannot be read.
+    """
+    masked: list[bytes] = []
+    secret = False
+    for line in re.findall(rb"[^\n]*\n|[^\n]+", head):
+        name, colon, value = (b"", b"", line) if line[:1] in b" \t" and secret else line.partition(b":")
+        if colon:
+            secret = name.strip().lower().decode("latin-1") in _SECRET
+        masked.append(name + colon + (_VISIBLE.sub(b"*", value) if secret else value))
+    return b"".join(masked)
 
 
 def credentials(headers: Headers) -> list[str]:

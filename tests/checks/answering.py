@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ from checks.exchanges import (
     refused,
     sent,
     streamed,
+    unanswered,
     with_body,
     with_header,
     with_response,
@@ -38,7 +40,8 @@ from checks.exchanges import (
     word,
 )
 
-from conformance.wire.exchange import Ending, Exchange
+from conformance.verdict import State
+from conformance.wire.exchange import Credential, Ending, Exchange
 
 BROKEN = {**sent("a"), "messages": []}
 
@@ -183,7 +186,53 @@ def _cut(made: Exchange, ending: Ending = Ending.CUT, keep: int = 60) -> Exchang
     return replace(with_response(made, body=body_of(made)[:keep], pieces=None), ending=ending)
 
 
+def _headed(*lines: bytes, name: str = "a", **more: Any) -> Exchange:
+    """An answer with a header section that clients refuse: its status line and these lines are kept of it."""
+    made = replace(unanswered(name, Ending.GARBAGE, **more), error="refused")
+    return replace(made, head=b"".join(line + b"\r\n" for line in (b"HTTP/1.1 200 OK", *lines, b"")))
+
+
+def _coded(made: Exchange, coding: str, body: bytes | None = None) -> Exchange:
+    """With a content coding that is named, and the body as it is, or another one."""
+    return with_header(made if body is None else with_body(made, body), "Content-Encoding", coding)
+
+
+def _plain(made: Exchange) -> bytes:
+    return gzip.compress(body_of(made), mtime=0)
+
+
+GARBLED = replace(unanswered("a", Ending.GARBAGE), head=b"0\r\n\r\nHTTP/1.1 200 OK\r\n")
+
 HTTP: tuple[Breaks | Holds, ...] = (
+    holds("http.complete", "nobody there speaks HTTP", replace(unanswered("a", Ending.GARBAGE), head=b"SSH-2.0-x\r\n"),
+          state=State.NOT_EXERCISED),
+    breaks("http.complete", "octets that are no HTTP, among answers", WELL, GARBLED),
+    *(
+        breaks("http.complete", f"{what}{which}", *before, _headed(*lines))
+        for which, before in (("", (WELL,)), (", and nothing else", ()))
+        for what, lines in (
+            ("a length beside chunked", (b"Content-Length: 9", b"Transfer-Encoding: chunked")),
+            ("chunked twice", (b"Transfer-Encoding: chunked, chunked",)),
+            ("chunked in two fields", (b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked")),
+            ("an unknown coding beside a length", (b"Transfer-Encoding: x", b"Content-Length: 9")),
+            ("lengths that differ", (b"Content-Length: 9", b"Content-Length: 8")),
+            ("a space before the colon", (b"Server : x",)),
+            ("no colon", (b"Server",)),
+            ("NUL in a field", (b"Server: a\0b",)),
+        )
+    ),
+    breaks("http.complete", "a head refused for an error", WELL, _headed(b"Server : x", body=BROKEN)),
+    breaks("http.complete", "a head refused for a 401", WELL, _headed(b"Server : x", credential=Credential.NONE)),
+    breaks("http.complete", "a head refused for hostile input", WELL,
+           _headed(b"Server : x", body=b'{"a":' * 1000, area="robust")),
+    breaks("http.complete", "heads refused for the requests that go last", WELL, _headed(b"Server : x", phase="recover")),
+    breaks("http.complete", "a head that the suite of the day refused, and no longer", WELL, _headed(b"Server: x")),
+    breaks("http.complete", "octets behind a chunked body", with_response(chat_stream("a"), excess=5)),
+    breaks("http.complete", "octets behind an error", WELL, with_response(refused("a", BROKEN), excess=2)),
+    breaks("http.complete", "a body cut by its length", WELL, with_response(
+        with_header(_cut(chat("a"), Ending.COMPLETE), "Content-Length", "60"), excess=99)),
+    breaks("http.complete", "a stream cut by its length", WELL, with_response(
+        with_header(_cut(chat_stream("a"), Ending.COMPLETE), "Content-Length", "60"), excess=99)),
     breaks("http.complete", "JSON cut", _cut(chat("a"))),
     breaks("http.complete", "an error cut", WELL, _cut(refused("a", BROKEN))),
     breaks("http.complete", "a stream cut", _cut(chat_stream("a"), keep=400)),
@@ -206,6 +255,31 @@ HTTP: tuple[Breaks | Holds, ...] = (
         chat("a", "x"), body_of(chat("a", "x")).replace(b'"x"', b'"\\ud83d\\ude00"'))),
     breaks("http.encoding", "a coding unasked, and undone by a reader of it", with_response(
         with_header(chat("a"), "Content-Encoding", "br"), decoded=True)),
+    *(
+        breaks("http.encoding", f"{coding} named over {what}", *before, _coded(made, coding))
+        for coding in ("gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "utf-8")
+        for what, before, made in (
+            ("plain JSON", (WELL,), chat("a")),
+            ("an error", (WELL,), refused("a", BROKEN)),
+            ("a 401", (WELL,), denied("a")),
+            ("a 429", (WELL,), limited("a")),
+            ("a stream", (WELL,), chat_stream("a")),
+            ("an approval", (WELL,), paused("a")),
+        )
+    ),
+    breaks("http.encoding", "gzip named once more than it was applied", WELL, _coded(
+        chat("a"), "gzip, gzip", _plain(chat("a")))),
+    breaks("http.encoding", "gzip twice, and undone by a reader of it", WELL, _coded(
+        chat("a"), "gzip, gzip", gzip.compress(_plain(chat("a")), mtime=0))),
+    breaks("http.encoding", "gzip unasked, and undone", WELL, _coded(refused("a", BROKEN), "gzip", _plain(
+        refused("a", BROKEN)))),
+    breaks("http.encoding", "gzip offered, and not applied", WELL, _coded(chat("a", accept_encoding="gzip"), "gzip")),
+    holds("http.encoding", "gzip offered, and applied", WELL, _coded(
+        chat("a", accept_encoding="gzip, deflate"), "x-gzip", _plain(chat("a")))),
+    *(
+        holds("http.encoding", f"{value!r}", WELL, _coded(chat("a"), value))
+        for value in ("", "Identity", "identity, identity", " , ")
+    ),
     breaks("http.encoding", "br unasked", with_header(
         with_body(chat("a"), b"\x8b\x01\x80ab\x03"), "Content-Encoding", "br")),
     holds("http.encoding", "identity", with_header(chat("a"), "Content-Encoding", "identity")),

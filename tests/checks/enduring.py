@@ -188,6 +188,8 @@ def _slow(*waits: float) -> list[Exchange]:
 USUAL = [chat(f"usual-{number}") for number in range(5)]
 
 
+REFUSED = b"HTTP/1.1 200 OK\r\nServer : x\r\n\r\n"
+
 ISOLATION: tuple[Breaks | Holds, ...] = (
     breaks("isolation.answers", "another's request_id", *_swapped("/kitemesh/request_id", "req-a")),
     breaks("isolation.answers", "one id for two", *_swapped("/id", completion("a", "")["id"])),
@@ -225,6 +227,8 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
     holds("isolation.same-request-id", "500 to one, of a target that fails now and then", *_pairs(_both, _crashing),
         with_status(refused("x", sent("x"), probe="x", attempt=1, at=5.0), 500),
         chat("x~2", probe="x", attempt=2, at=6.0), state=OPEN),
+    breaks("http.complete", "a head that clients refuse, of one of two with one request_id", *_pairs(
+        _both, lambda name: replace(_both(name), response=None, ending=Ending.GARBAGE, head=REFUSED))),
     holds("isolation.same-request-id", "both served", *_pairs(_both, _both)),
     holds("isolation.same-request-id", "both served, told alike", *_pairs(_told_alike, _told_alike)),
     holds("isolation.same-request-id", "409 to one", *_pairs(_both, _neither)),

@@ -66,7 +66,10 @@ def test_a_wrong_table_is_refused(second: Fault, told: str) -> None:
 
 @dataclass(frozen=True)
 class Ask:
-    """One request; `leave` after so many octets of its answer, or `wait` some seconds before it is sent."""
+    """One request; `leave` after so many octets of its answer, or `wait` some seconds before it is sent.
+
+    `keep`: on a connection that is to stay open.
+    """
 
     body: bytes
     authorization: str | None = f"Bearer {FIRST_TOKEN}"
@@ -75,6 +78,7 @@ class Ask:
     media_type: str = "application/json"
     leave: int | None = None
     wait: float = 0.0
+    keep: bool = False
 
 
 Group = tuple[Ask, ...]
@@ -191,7 +195,11 @@ OTHERS: dict[str, list[Group]] = {
         *((Ask(MINIMAL, method="PUT"),), (Ask(MINIMAL, media_type="text/plain"),)),
         *((Ask(body),) for body in SERVED[:3]),
     ],
-    "http": [(Ask(body),) for body in (*SERVED[:16], *STREAMED, *REFUSED[:4])],
+    "http": [
+        *((Ask(body),) for body in (*SERVED[:16], *STREAMED, *REFUSED[:4])),
+        *((Ask(body, keep=True),) for body in (MINIMAL, STREAMED[0], REFUSED[0])),
+        (Ask(with_members(approval_id=DEFAULT_MODEL[6:]), path="/v1/chat/resume", keep=True),),
+    ],
     "completion": [(Ask(body),) for body in SERVED],
     "kitemesh": [(Ask(body),) for body in (*SERVED, *STREAMED)],
     "robust": [
@@ -209,6 +217,8 @@ OTHERS: dict[str, list[Group]] = {
 WITH_APPROVAL = ("error", "http", "completion", "kitemesh")
 SILENCE = 3.0
 """Seconds after which an answer is taken to be missing: the longest of a conforming server takes some tenths of one."""
+QUIET = 0.5
+"""Seconds after which nothing more comes on a connection that stays open."""
 LATE = 1.0
 """Seconds after which an answer is called late."""
 _ID = re.compile(rb"(chatcmpl_|req_)?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}")
@@ -219,7 +229,7 @@ _CREATED = re.compile(rb'(?<="created":)\d{10}(?![\d.])')
 async def answer(base: str, ask: Ask) -> bytes:
     """The octets that come back, the status line and all; `silence` where the answer has not ended in time."""
     host, port, path = re.fullmatch(r"http://(.+):(\d+)(.*)", base).groups()  # type: ignore[union-attr]
-    head = [f"{ask.method} {path}{ask.path} HTTP/1.1", "Host: x", "Connection: close"]
+    head = [f"{ask.method} {path}{ask.path} HTTP/1.1", "Host: x", f"Connection: {'x' if ask.keep else 'close'}"]
     head += [f"Content-Type: {ask.media_type}", f"Content-Length: {len(ask.body)}"]
     head += [f"Authorization: {ask.authorization}"] if ask.authorization is not None else []
     await asyncio.sleep(ask.wait)
@@ -228,6 +238,8 @@ async def answer(base: str, ask: Ask) -> bytes:
     try:
         if ask.leave is not None:
             return (await asyncio.wait_for(reader.readexactly(ask.leave), SILENCE))[:12]
+        if ask.keep:
+            return await everything(reader)
         return await asyncio.wait_for(reader.read(-1), SILENCE)
     except TimeoutError:
         return b"silence"
@@ -235,6 +247,17 @@ async def answer(base: str, ask: Ask) -> bytes:
         return b"broken off"
     finally:
         writer.close()
+
+
+async def everything(reader: asyncio.StreamReader) -> bytes:
+    """What comes on a connection that stays open, until nothing more does."""
+    seen = b""
+    try:
+        while data := await asyncio.wait_for(reader.read(65536), QUIET if seen else SILENCE):
+            seen += data
+    except TimeoutError:
+        pass
+    return seen or b"silence"
 
 
 async def approval(base: str) -> AsyncIterator[bytes]:

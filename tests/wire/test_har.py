@@ -23,7 +23,7 @@ from conformance.wire.exchange import (
     Response,
     Transcript,
 )
-from conformance.wire.redaction import mask_credentials
+from conformance.wire.redaction import mask_credentials, mask_head
 
 TOKEN = "km_live_0123456789abcdef"
 
@@ -78,6 +78,7 @@ exchanges = st.builds(
     started=st.integers(0, 4 * 10**15).map(lambda micros: micros / 1_000_000),
     finished=seconds,
     error=words,
+    head=octets.map(mask_head),
     note=st.builds(
         ProbeNote,
         area=words,

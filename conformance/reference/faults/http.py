@@ -6,18 +6,23 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 
 from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
+from conformance.reference.decision import Refuse
 from conformance.reference.fault import Fault
 from conformance.reference.faults.making import (
+    ALL_KINDS,
     ERRORS,
     HANG,
     JSON_ANSWERS,
+    STREAMS,
     TEXT_STREAM,
     When,
     always,
     both,
     chat,
+    every,
     has_request_id,
     heads,
     message_count,
@@ -29,7 +34,7 @@ from conformance.reference.faults.making import (
     unless,
     with_field,
 )
-from conformance.reference.transmission import Abort, Close, Hang, Out, Piece, Raw, content_length
+from conformance.reference.transmission import Abort, Close, End, Hang, Out, Piece, Raw, content_length
 
 _COMPLETION = (Kind.COMPLETION,)
 _BOM = b"\xef\xbb\xbf"
@@ -76,6 +81,58 @@ def _breaks_off(end: Piece, kinds: Iterable[Kind]) -> Behaviour:
 def _excess(context: Context, pieces: list[Piece]) -> list[Piece]:
     """More octets than Content-Length says, and the end of the connection, so that no other answer suffers."""
     return [*pieces, Raw(b"\n}"), Close()]
+
+
+def _behind(octets: bytes, kinds: Iterable[Kind], when: When = always) -> Behaviour:
+    """These octets behind the end of the body, on a connection that stays open."""
+    return transmits(lambda context, pieces: [*pieces, End(), Raw(octets)], kinds, when)
+
+
+def _by_hand(
+    change: Callable[[list[str]], list[str]],
+    kinds: Iterable[Kind],
+    when: When = always,
+    *,
+    size: str = "",
+    line_end: str = "\r\n",
+) -> Behaviour:
+    """The answer written past the HTTP library, with its header section's lines changed; then the connection closes.
+
+    The last line says how long the body is, or with `size`, a format of a chunk's size, that it is chunked.
+    """
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        status = HTTPStatus(context.decision.status if isinstance(context.decision, Refuse) else 200)
+        length = "Transfer-Encoding: chunked" if size else f"Content-Length: {content_length(pieces)}"
+        media_type = "text/event-stream" if context.stream else "application/json"
+        more = context.decision.headers if isinstance(context.decision, Refuse) else ()
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}", "Server: gateway", f"Content-Type: {media_type}"]
+        lines += [*(f"{name}: {value}" for name, value in more), length]
+        head = line_end.join([*change(lines), "", ""]).encode("latin-1")
+        frame = (lambda data: size.format(len(data)).encode() + b"\r\n" + data + b"\r\n") if size else bytes
+        body = [Raw(frame(piece.data), piece.delay) for piece in pieces if isinstance(piece, Out) and piece.data]
+        return [Raw(head), *body, *([Raw(b"0\r\n\r\n")] if size else []), Close()]
+
+    return transmits(emit, kinds, when)
+
+
+def _adding(*lines: str) -> Callable[[list[str]], list[str]]:
+    return lambda head: [*head, *lines]
+
+
+def _instead(line: str, number: int) -> Callable[[list[str]], list[str]]:
+    """Another line in the place of the one of that number; 0 is the status line, -1 tells the body's length."""
+
+    def change(head: list[str]) -> list[str]:
+        head[number] = line
+        return head
+
+    return change
+
+
+def _named(coding: str, kinds: Iterable[Kind], when: When = always) -> Behaviour:
+    """Names a content coding, and leaves the body as it is."""
+    return with_field("Content-Encoding", coding, kinds, when)
 
 
 def _not_a_number(context: Context, body: bytes) -> bytes:
@@ -136,6 +193,51 @@ FAULTS: tuple[Fault, ...] = (
           "http.complete", "stream-truncated", _breaks_off(Close(), (Kind.APPROVAL_CHUNK,))),
     Fault("stream-truncated-long", "breaks off long streams, with no `[DONE]`", "http.complete", "stream-truncated",
           transmits(lambda context, pieces: [*pieces[:12], Close()] if len(pieces) > 20 else pieces, TEXT_STREAM)),
+    Fault("last-chunk-twice", "sends the last chunk of a stream twice", "http.complete",
+          "jomjol/AI-on-the-edge-device#2532", _behind(b"0\r\n\r\n", STREAMS)),
+    Fault("line-end-behind", "sends a line end behind each JSON answer", "http.complete",
+          "jomjol/AI-on-the-edge-device#2532", _behind(b"\r\n", JSON_ANSWERS)),
+    Fault("line-end-behind-error", "sends a line end behind each error", "http.complete",
+          "jomjol/AI-on-the-edge-device#2532", _behind(b"\r\n", ERRORS)),
+    Fault("second-answer-behind", "sends another answer behind that to a resume", "http.complete", "made up",
+          _behind(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", ALL_KINDS, resume)),
+    Fault("length-beside-chunked", "sends Content-Length beside the chunked coding with streams", "http.complete",
+          "timoklimmer/powerproxy-aoai#53", _by_hand(_adding("Content-Length: 4096"), STREAMS, size="{:x}")),
+    Fault("length-beside-chunked-everywhere", "sends Content-Length beside the chunked coding with every answer",
+          "http.complete", "timoklimmer/powerproxy-aoai#53",
+          _by_hand(_adding("Content-Length: 4096"), ALL_KINDS, size="{:x}")),
+    Fault("chunked-twice", "names the chunked coding twice", "http.complete", "made up",
+          _by_hand(_instead("Transfer-Encoding: chunked, chunked", -1), STREAMS, size="{:x}")),
+    Fault("chunked-in-two-fields", "has two fields that name the chunked coding", "http.complete", "made up",
+          _by_hand(_adding("Transfer-Encoding: chunked"), ALL_KINDS, chat, size="{:x}")),
+    Fault("coding-unknown-beside-length", "names a transfer coding that nobody knows, beside a length",
+          "http.complete", "made up", _by_hand(_adding("Transfer-Encoding: identity"), _COMPLETION)),
+    Fault("lengths-differ", "gives two lengths that differ with errors", "http.complete", "made up",
+          _by_hand(_adding("Content-Length: 1"), ERRORS)),
+    Fault("length-no-number", "gives a length with a sign", "http.complete", "made up",
+          _by_hand(lambda head: [*head[:-1], head[-1].replace(": ", ": +")], _COMPLETION)),
+    Fault("space-before-colon", "puts a space before the colon of a field", "http.complete", "made up",
+          _by_hand(_instead("Server : gateway", 1), ALL_KINDS)),
+    Fault("space-before-colon-now-and-then", "puts a space before the colon in every seventh answer", "http.complete",
+          "made up", _by_hand(_instead("Server : gateway", 1), ALL_KINDS, every(7))),
+    Fault("field-without-colon", "has a field without a colon in its errors", "http.complete", "made up",
+          _by_hand(_instead("Server", 1), ERRORS)),
+    Fault("field-name-no-token", "has a space in the name of a field of approvals", "http.complete", "made up",
+          _by_hand(_instead("My Server: gateway", 1), (Kind.APPROVAL, Kind.APPROVAL_CHUNK))),
+    Fault("field-nul", "has NUL in a field of its streams", "http.complete", "made up",
+          _by_hand(_instead("Server: gate\0way", 1), STREAMS)),
+    Fault("field-bare-cr", "has a CR in a field of resume's answers", "http.complete", "made up",
+          _by_hand(_instead("Server: gate\rway", 1), ALL_KINDS, resume)),
+    Fault("head-bare-lf", "ends the lines of its header sections in LF", "http.complete", "made up",
+          _by_hand(list, ALL_KINDS, line_end="\n")),
+    Fault("status-line-malformed", "says the status in words", "http.complete", "made up",
+          _by_hand(_instead("HTTP/1.1 OK", 0), _COMPLETION)),
+    Fault("chunked-http-1-0", "sends streams of HTTP/1.0 in the chunked coding", "http.complete", "made up",
+          _by_hand(_instead("HTTP/1.0 200 OK", 0), STREAMS, size="{:x}")),
+    Fault("chunk-size-prefixed", "writes the sizes of chunks with 0x", "http.complete", "made up",
+          _by_hand(list, STREAMS, size="0x{:x}")),
+    Fault("chunk-size-padded", "pads the sizes of chunks with spaces", "http.complete", "made up",
+          _by_hand(list, ALL_KINDS, size="{:<8x}")),
     # json
     Fault("json-nan", "sends NaN as `credits_charged`", "http.json", "made up", on_bytes(_not_a_number, _COMPLETION)),
     Fault("json-bom", "begins its answers with a BOM", "http.json", "bom-per-event",
@@ -161,6 +263,16 @@ FAULTS: tuple[Fault, ...] = (
           _coded("gzip", gzip.compress, ERRORS)),
     Fault("deflate-unasked", "compresses answers to longer conversations by deflate", "http.encoding", "made up",
           _coded("deflate", zlib.compress, _COMPLETION, message_count(3))),
+    Fault("gzip-named-only", "names gzip as the coding of plain JSON answers", "http.encoding",
+          "open-webui/open-webui#23920", _named("gzip", JSON_ANSWERS)),
+    Fault("gzip-named-only-error", "names gzip as the coding of plain errors", "http.encoding",
+          "open-webui/open-webui#23920", _named("GZIP", ERRORS)),
+    Fault("gzip-named-only-stream", "names gzip as the coding of plain streams", "http.encoding",
+          "open-webui/open-webui#23920", _named("gzip", STREAMS)),
+    Fault("br-named-only-resume", "names br as the coding of what resumes are answered", "http.encoding", "made up",
+          _named("br", ALL_KINDS, resume)),
+    Fault("gzip-twice", "compresses answers by gzip, twice", "http.encoding", "made up",
+          _coded("gzip, gzip", lambda body: gzip.compress(gzip.compress(body)), _COMPLETION)),
     Fault("gzip-unasked-stream", "compresses streams", "http.encoding", "gzip-buffered",
           together(transmits(_coded_stream, TEXT_STREAM), with_field("Content-Encoding", "gzip", TEXT_STREAM))),
 )  # fmt: skip
