@@ -70,7 +70,7 @@ class Watch:
             return REPLICAS * self._patience if exchange.note.attempt == 1 else None
         passing = exchange.status is not None and exchange.status >= 500
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
-        if excuse is None and not passing:
+        if excuse is None and not passing and not reading.failed_alone:
             return None
         if exchange.status is not None and exchange.status not in (408, 429) and 400 <= exchange.status < 500:
             # A quota, a filter or a model's limit does not pass within seconds.

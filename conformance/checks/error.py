@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from conformance.checks.auth import told
 from conformance.checks.check import each, over_all
-from conformance.checks.evidence import Evidence, Reading, Words
+from conformance.checks.evidence import Evidence, Reading, Words, tells_of_error
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, optional, text
 from conformance.checks.select import Selected
@@ -141,22 +141,22 @@ def _successes(evidence: Evidence) -> Iterator[Reading]:
 def status(reading: Reading) -> Iterator[Finding | Unjudged]:
     """No error object with a 2xx. An error within a stream, once chunks were sent, is a failed answer and no breach."""
     if reading.streamed:
-        first = reading.chunks[0] if reading.chunks else None
-        if first is not None and first.error:
+        if reading.opens_with_error:
+            first = reading.chunks[0]
             if reading.due in (Due.REFUSE, Due.AUTHENTICATE):
                 yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
                 return
             yield reading.finding(
                 "error.status",
-                "a 200 whose stream holds nothing but an error",
+                f"a {reading.status} whose stream opens with an error",
                 "a 4xx or 5xx",
-                first.value.get("error"),
+                optional(first.value, "error"),
                 first.place,
                 span=(first.event.offset, first.event.end - first.event.offset),
             )
         return
-    error = optional(reading.object, "error")
-    if error is not ABSENT:
+    if tells_of_error(reading.object):
+        error = optional(reading.object, "error")
         yield reading.finding(
             "error.status", f"a {reading.status} with an error object", "a 4xx or 5xx", error, "/error"
         )

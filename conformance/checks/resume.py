@@ -32,7 +32,8 @@ from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, uuid
 from conformance.checks.select import (
     Selected,
-    readable_streams,
+    failed,
+    legible_streams,
     remembered,
     unauthenticated,
     waiting,
@@ -255,8 +256,14 @@ def stream(evidence: Evidence) -> Iterator[Item]:
             continue
         if reading.due not in (Due.ACCEPT, Due.OPEN) or reading.left:
             continue
-        yield Judged(reading.name)
-        yield from _first_breach(reading)
+        breaches = list(_first_breach(reading))
+        if not breaches and reading.opens_with_error:
+            yield reading.unjudged("the stream opens with an error", by="error.status")
+        elif not breaches and reading.failed_within:
+            yield from filter(None, [failed(reading)])
+        else:
+            yield Judged(reading.name)
+            yield from breaches
 
 
 def _refused_streams(evidence: Evidence) -> Iterator[Item]:
@@ -307,7 +314,7 @@ def _rules_for(reading: Reading) -> Iterator[tuple[str, stream_rules.Rule]]:
     if not reading.streamed or reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE):
         return
     yield from stream_rules.MUST_RULES
-    if not reading.failed_within and any(reading is r for r in readable_streams(reading.evidence)):
+    if any(reading is r for r in legible_streams(reading.evidence)):
         yield from chunk_rules.MUST_RULES
 
 
@@ -315,7 +322,7 @@ def _rules_for(reading: Reading) -> Iterator[tuple[str, stream_rules.Rule]]:
 def execution_continues(evidence: Evidence) -> Iterator[Item]:
     """The paused `execution_id` is kept."""
     for reading, approval in _valid(evidence):
-        if approval is None or not reading.accepted:
+        if approval is None or not reading.accepted or reading.failed_within:
             continue
         before = uuid(approval.by.kitemesh.get("execution_id"))
         after = uuid(reading.kitemesh.get("execution_id"))
@@ -471,6 +478,8 @@ def replay(evidence: Evidence) -> Iterator[Item]:
             continue
         if (excuse := reading.excuses_refusal) is not None:
             yield reading.unjudged(excuse, excused=True)
+        elif (lost := failed(first) or failed(reading)) is not None:
+            yield lost
         elif reading.status is not None and reading.status >= 500:
             yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
         elif first.taken and reading.taken and (first.answer_id is None or reading.answer_id is None):
@@ -527,6 +536,8 @@ def race(evidence: Evidence) -> Iterator[Item]:
         excuse = one.excuses_refusal or two.excuses_refusal
         if excuse is not None:
             yield later.unjudged(excuse, excused=True)
+        elif (lost := failed(one) or failed(two)) is not None:
+            yield lost
         elif one.taken and two.taken and (one.answer_id is None or two.answer_id is None):
             yield later.unjudged("the answers cannot be told apart", by=_unreadable(later))
         elif any(r.status is not None and r.status >= 500 for r in (one, two)):
@@ -610,7 +621,7 @@ def further_round(evidence: Evidence) -> Iterator[Item]:
         for reading in select(evidence):
             if isinstance(reading, Unjudged):
                 known = evidence.by_name.get(reading.exchange or "")
-                if known is not None and known.asked.resume and known.accepted:
+                if known is not None and known.asked.resume and known.accepted and not known.made_good:
                     yield reading
                 continue
             if not reading.asked.resume or reading.name in seen:

@@ -19,6 +19,8 @@ from conformance.checks.member import show
 from conformance.checks.select import (
     Selected,
     due_by,
+    ended_streams,
+    failed,
     finished_streams,
     served_streams,
     streams,
@@ -83,7 +85,7 @@ def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding
         )
 
 
-@each("stream.framing", finished_streams)
+@each("stream.framing", ended_streams)
 def framing(reading: Reading, requirement: str = "stream.framing") -> Iterator[Finding]:
     """Every event, the last one too, ends with a blank line."""
     pending = reading.stream.pending
@@ -120,7 +122,7 @@ def _several(data: str) -> bool:
     )
 
 
-@each("stream.fields", finished_streams)
+@each("stream.fields", ended_streams)
 def fields(reading: Reading) -> Iterator[Finding]:
     """Every line starts with a field that the standard knows, or with a colon."""
     for note in reading.stream.noted(Liberty.UNKNOWN_FIELD, Liberty.BOM_INSIDE)[:1]:
@@ -184,11 +186,14 @@ def done(reading: Reading) -> Iterator[Finding | Unjudged]:
 
 
 def done_missing(reading: Reading, requirement: str, yields_to: tuple[str, ...] = ()) -> Iterator[Finding | Unjudged]:
-    """The rule itself: there is a `[DONE]`."""
+    """The rule itself: there is a `[DONE]`. Whether a failed answer ends with it is open."""
+    if (excused := failed(reading)) is not None:
+        yield excused
+        return
     if reading.done:
         return
-    if reading.failed_within:
-        yield reading.unjudged("the stream told of an error: a failed answer", excused=True)
+    if reading.opens_with_error:
+        yield reading.unjudged("the stream opens with an error", by="error.status")
         return
     if any(_several(event.data) for event in reading.events):
         yield reading.unjudged("events stand in one block", by="stream.framing")
