@@ -259,8 +259,8 @@ def stream(evidence: Evidence) -> Iterator[Item]:
         breaches = list(_first_breach(reading))
         if not breaches and reading.opens_with_error:
             yield reading.unjudged("the stream opens with an error", by="error.status")
-        elif not breaches and reading.failed_within:
-            yield from filter(None, [failed(reading)])
+        elif not breaches and (excused := failed(reading)) is not None:
+            yield excused
         else:
             yield Judged(reading.name)
             yield from breaches
