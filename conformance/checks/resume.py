@@ -248,22 +248,29 @@ each("resume.deny", _denying)(_served("resume.deny"))
 def stream(evidence: Evidence) -> Iterator[Item]:
     """Streams it when asked to, under all the stream and chunk rules."""
     yield from _refused_streams(evidence)
-    for reading in evidence.last:
-        if (
-            not (reading.asked.resume and reading.asked.stream and reading.taken and reading.known)
-            or reading.asked.edge
-        ):
-            continue
-        if reading.due not in (Due.ACCEPT, Due.OPEN) or reading.left:
-            continue
+    streams = list(_taken_streams(evidence))
+    lost = any(r.failed_within and not r.made_good for r in streams)
+    # A further round is no answer: where all that were to bring one failed, none was shown.
+    in_vain = lost and all(r.failed_within or r.waits for r in streams)
+    for reading in streams:
         breaches = list(_first_breach(reading))
-        if not breaches and reading.opens_with_error:
-            yield reading.unjudged("the stream opens with an error", by="error.status")
-        elif not breaches and (excused := failed(reading)) is not None:
-            yield excused
-        else:
+        if breaches:
             yield Judged(reading.name)
             yield from breaches
+        elif reading.opens_with_error:
+            yield reading.unjudged("the stream opens with an error", by="error.status")
+        elif (excused := failed(reading)) is not None:
+            yield excused
+        elif not in_vain:
+            yield Judged(reading.name)
+
+
+def _taken_streams(evidence: Evidence) -> Iterator[Reading]:
+    """Resumes that asked for a stream and were taken, last attempts."""
+    for reading in evidence.last:
+        asked = reading.asked.resume and reading.asked.stream and not reading.asked.edge and not reading.left
+        if asked and reading.due in (Due.ACCEPT, Due.OPEN) and reading.taken and reading.known:
+            yield reading
 
 
 def _refused_streams(evidence: Evidence) -> Iterator[Item]:

@@ -48,6 +48,7 @@ _EXTRA = "Legitimate: null members left out; unknown members added, anywhere"
 _ERROR = "Legitimate: an error inside a 200 stream, once chunks have been sent"
 _DONE = b"data: [DONE]\n\n"
 _USED = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+_NO_ERRORS: dict[str, Any] = {"null": None, "empty": "", "false": False, "empty-object": {}}
 Objects = list[Object]
 
 
@@ -517,7 +518,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     *(
         Liberty(f"stream-error-{name}", f"`error: {json.dumps(value)}` in each chunk.", _EXTRA, _error_told(value))
-        for name, value in {"null": None, "empty": "", "false": False, "empty-object": {}}.items()
+        for name, value in _NO_ERRORS.items()
     ),
     # bytes
     Liberty("sse-crlf", "Lines end with CRLF.", _FRAMING, _lines(b"\r\n")),
