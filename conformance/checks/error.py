@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from conformance.checks.auth import told
 from conformance.checks.check import each, over_all
-from conformance.checks.evidence import Evidence, Reading, Words, tells_of_error
+from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, optional, text
 from conformance.checks.select import Selected
@@ -140,25 +140,27 @@ def _successes(evidence: Evidence) -> Iterator[Reading]:
 @each("error.status", _successes)
 def status(reading: Reading) -> Iterator[Finding | Unjudged]:
     """No error object with a 2xx. An error within a stream, once chunks were sent, is a failed answer and no breach."""
-    if reading.streamed:
-        if reading.opens_with_error:
-            first = reading.chunks[0]
-            if reading.due in (Due.REFUSE, Due.AUTHENTICATE):
-                yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
-                return
-            yield reading.finding(
-                "error.status",
-                f"a {reading.status} whose stream opens with an error",
-                "a 4xx or 5xx",
-                optional(first.value, "error"),
-                first.place,
-                span=(first.event.offset, first.event.end - first.event.offset),
-            )
+    if not reading.opens_with_error:
         return
-    if tells_of_error(reading.object):
-        error = optional(reading.object, "error")
+    if not reading.streamed:
         yield reading.finding(
-            "error.status", f"a {reading.status} with an error object", "a 4xx or 5xx", error, "/error"
+            "error.status",
+            f"a {reading.status} with an error object",
+            "a 4xx or 5xx",
+            optional(reading.object, "error"),
+            "/error",
+        )
+    elif reading.due in (Due.REFUSE, Due.AUTHENTICATE):
+        yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
+    else:
+        first = reading.chunks[0]
+        yield reading.finding(
+            "error.status",
+            f"a {reading.status} whose stream opens with an error",
+            "a 4xx or 5xx",
+            optional(first.value, "error"),
+            first.place,
+            span=(first.event.offset, first.event.end - first.event.offset),
         )
 
 

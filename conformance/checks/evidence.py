@@ -296,8 +296,8 @@ class Reading:
 
     @cached_property
     def opens_with_error(self) -> bool:
-        """True where the first event of the stream tells of an error: an error with a 2xx status."""
-        return bool(self.chunks) and self.chunks[0].error
+        """True where the first event of a stream tells of an error, or an answer in JSON does; of a 2xx no answer."""
+        return bool(self.chunks) and self.chunks[0].error if self.streamed else tells_of_error(self.object)
 
     @cached_property
     def failed_within(self) -> bool:
@@ -491,7 +491,7 @@ class Evidence:
                 continue
             if reading.note.probe:
                 key = (reading.note.probe, reading.note.round)
-                if key not in final or reading.note.attempt >= final[key].note.attempt:
+                if key not in final or _supersedes(reading, final[key]):
                     final[key] = reading
             else:
                 others.append(reading)
@@ -643,6 +643,12 @@ class Evidence:
         answered = [r for r in self.last if r.accepted and not r.asked.stream and r.note.flow not in slow]
         times = [r.exchange.finished for r in answered]
         return statistics.median(times) if times else 0.0
+
+
+def _supersedes(later: Reading, earlier: Reading) -> bool:
+    """True where a try stands for an earlier one: whoever failed within may well refuse to serve a request twice."""
+    refused = later.status is not None and 400 <= later.status < 500
+    return later.note.attempt >= earlier.note.attempt and not (refused and earlier.failed_within)
 
 
 def _inflate(body: bytes) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import TypeVar
 
-from conformance.checks.evidence import Evidence, Reading, tells_of_error
+from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Unjudged
 from conformance.contract.classify import Due
 from conformance.wire.exchange import TIMED_OUT, Credential, Ending
@@ -53,14 +53,19 @@ def served(evidence: Evidence) -> Selected:
 @remembered
 def served_json(evidence: Evidence) -> Selected:
     """Those of them to requests that did not ask for a stream."""
-    return (r for r in served(evidence) if isinstance(r, Unjudged) or not r.asked.stream)
+    return (r for r in served(evidence) if not _known(evidence, r).asked.stream)
 
 
 @remembered
 def served_streams(evidence: Evidence) -> Selected:
     """Those of them to requests that asked for one, and the failed ones that were asked for again."""
-    yield from (r for r in served(evidence) if isinstance(r, Unjudged) or r.asked.stream)
+    yield from (r for r in served(evidence) if _known(evidence, r).asked.stream)
     yield from (r for r in evidence.failed_before if r.known)
+
+
+def _known(evidence: Evidence, selected: Reading | Unjudged) -> Reading:
+    """The reading of an exchange that was selected, also where it is not judged."""
+    return evidence.by_name[selected.exchange or ""] if isinstance(selected, Unjudged) else selected
 
 
 # --- JSON answers
@@ -88,7 +93,7 @@ def why_no_answer(reading: Reading) -> str | None:
         return "http.json" if reading.media_type == "application/json" else "completion.media-type"
     if reading.object is None:
         return "completion.schema"
-    if tells_of_error(reading.object):
+    if reading.opens_with_error:
         return "error.status"
     return None
 
@@ -115,7 +120,8 @@ def streams(evidence: Evidence) -> Selected:
         if isinstance(reading, Unjudged):
             yield reading
         elif not reading.streamed:
-            yield reading.unjudged("no event stream came", by="stream.media-type")
+            by = "error.status" if reading.opens_with_error else "stream.media-type"
+            yield reading.unjudged("no event stream came", by=by)
         else:
             yield reading
 

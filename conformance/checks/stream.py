@@ -42,8 +42,11 @@ Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 
 
 @each("stream.media-type", served_streams)
-def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iterator[Finding]:
+def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iterator[Finding | Unjudged]:
     """200 `text/event-stream`."""
+    if reading.opens_with_error and not reading.streamed:
+        yield reading.unjudged("an error object, but not as an error", by="error.status")
+        return
     if reading.status != 200:
         yield reading.finding(
             requirement,
@@ -374,7 +377,7 @@ def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     expected = "a 4xx error in application/json, before any event"
     if reading.status is not None and reading.status >= 500:
         yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
-    elif reading.taken and reading.error is not None and not reading.streamed:
+    elif reading.taken and reading.opens_with_error and not reading.streamed:
         yield reading.unjudged("an error object, but not as an error", by="error.status")
     elif reading.taken:
         first = show(reading.events[0].data, 80) if reading.streamed and reading.events else "no event"
@@ -402,7 +405,7 @@ def refused(
     if status is not None and status >= 500:
         yield reading.unjudged(f"status {status}", by="error.no-server-error")
         return
-    if reading.taken and reading.error is not None and not reading.streamed:
+    if reading.taken and reading.opens_with_error and not reading.streamed:
         yield reading.unjudged("an error object, but not as an error", by="error.status")
         return
     if reading.taken:

@@ -368,6 +368,11 @@ ANSWERLESS: tuple[Breaks | Holds, ...] = (
       for value in (None, "", False, {}, [])),
     *(holds("error.status", f"error is {value!r} in JSON", put(chat("a"), "/error", value))
       for value in (None, "", False, {})),
+    breaks("error.status", "JSON in the place of a stream", exchange(
+        "a", sent("a", stream=True), answer(error_object("a"))), WELL_STREAM),
+    breaks("error.status", "JSON in the place of a resume's stream", paused("p"), with_response(
+        resumed_stream("r", "p"), headers=(("Content-Type", "application/json"),), body=octets(error_object("r"))),
+        WELL_STREAM),
     # Behind chunks: a failed answer.
     *(holds("error.status", f"behind a chunk: {form}, {'with' if end else 'without'} [DONE]", WELL_STREAM, _events(
         ROLE, _told(form), *end)) for form in FORMS for end in (("[DONE]",), ())),
@@ -413,6 +418,11 @@ ANSWERLESS: tuple[Breaks | Holds, ...] = (
     holds("approval.stream", "all text streams fail, approvals do not", *OTHER_STREAMS, _events(ROLE, _told("bare"))),
     holds("resume.stream", "all text streams of chats fail", *OTHER_STREAMS, _events(ROLE, _told("bare"))),
     holds("completion.schema", "all text streams fail", chat("b"), _events(ROLE, _told("bare"))),
+    holds("completion.schema", "all text streams are put off", chat("b"), limited("a", sent("a", stream=True))),
+    holds("chunk.schema", "all else is put off", WELL_STREAM, limited("b")),
+    holds("accept.minimal", "a request that failed is refused when it comes again", chat("b", request_id=False),
+          replace(_events(ROLE, _told("bare")), started=2.0),
+          refused("a~2", sent("a", stream=True), 409, probe="a", flow="a", attempt=2, at=4.0)),
     # No choice: no answer.
     breaks("chunk.finish-once", "usage alone", _events(USAGE, "[DONE]")),
     breaks("chunk.finish-once", "keep-alives alone", _events(MINOR, MINOR, "[DONE]")),
