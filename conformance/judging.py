@@ -132,6 +132,7 @@ def judge(
         errors=errors,
         absorbed_by=ABSORBED_BY,
         excused=evidence.excused,
+        in_vain=evidence.in_vain,
         trouble=_trouble(evidence),
     )
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]

@@ -153,6 +153,7 @@ def decide(
     errors: Mapping[str, str] | None = None,
     absorbed_by: Mapping[str, Iterable[str]] | None = None,
     excused: tuple[int, int] = (0, 0),
+    in_vain: Collection[str] = (),
     trouble: str = "",
 ) -> Verdict:
     """The verdict from what the checks yielded.
@@ -164,12 +165,14 @@ def decide(
         errors: requirement id to the message of an exception that its check raised.
         absorbed_by: requirement id to the requirements whose failure takes over its findings (the table of blame).
         excused: how many exchanges were excused, of how many.
+        in_vain: names of the exchanges of a kind that never succeeded; a requirement that takes no capability speaks
+            of such plain answers, so it has not passed where it was shown on other kinds alone.
         trouble: why the run as a whole says nothing (the target could not be reached), where it does.
     """
     errors = errors or {}
     failed = _resolve_blame(catalogue, items, absorbed_by or {}, selection)
     outcomes = tuple(
-        _outcome(requirement, items.get(requirement.id), selection, errors.get(requirement.id), failed)
+        _outcome(requirement, items.get(requirement.id), selection, errors.get(requirement.id), failed, in_vain)
         for requirement in catalogue
     )
     outcomes = _drop_vain_blocks(outcomes)
@@ -243,6 +246,7 @@ def _outcome(
     selection: Selection,
     error: str | None,
     failed: Mapping[str, Kept],
+    in_vain: Collection[str],
 ) -> Outcome:
     id_ = requirement.id
     if selection.selected is not None and id_ not in selection.selected:
@@ -262,11 +266,15 @@ def _outcome(
         return Outcome(
             requirement, State.BLOCKED, 0, reason=f"its breaches are those of {', '.join(names)}", blocked_by=names
         )
+    unjudged = [item for item in items if isinstance(item, Unjudged)]
+    vain = [item for item in unjudged if item.excused and item.exchange in in_vain]
+    if judged and vain and requirement.capability is None and judged.isdisjoint(in_vain):
+        reason = f"no plain answer of this kind succeeded: {vain[0].reason}"
+        return Outcome(requirement, State.NOT_EXERCISED, reason=reason, excused=True)
     if judged:
         return Outcome(requirement, State.PASSED, len(judged), judged=frozenset(judged))
     if id_ in selection.withheld:
         return Outcome(requirement, State.NOT_SELECTED, reason=selection.withheld[id_])
-    unjudged = [item for item in items if isinstance(item, Unjudged)]
     blockers = sorted({item.blocked_by for item in unjudged if item.blocked_by})
     if blockers:
         return Outcome(

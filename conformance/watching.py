@@ -79,7 +79,7 @@ class Watch:
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
         passing = status is not None and (status >= 500 or (status == 408 and excuse is not None))
         # Of the others a quota, a filter or a model's limit does not pass within seconds.
-        return _trouble(Kind.ERROR, exchange) if passing else None
+        return _trouble(Kind.ERROR, exchange) if passing or reading.failed_alone else None
 
     def _waits_for(self, reading: Reading) -> bool:
         """True for a fair decision on an approval that waits, by the caller whose it is."""

@@ -20,6 +20,7 @@ from conformance.checks.json_text import read_json
 from conformance.checks.member import ABSENT, get, moment, optional, utc, uuid
 from conformance.checks.select import (
     Selected,
+    failed,
     on_chat,
     served_streams,
     standard,
@@ -328,8 +329,15 @@ def expires_at(reading: Reading, requirement: str = "approval.expires-at") -> It
 
 
 def _whole(evidence: Evidence) -> Selected:
-    """Streams that ask for an approval, and answers that ask for one in JSON where a stream was asked for."""
-    yield from (r for r in on_chat(whole_streams(evidence)) if isinstance(r, Unjudged) or r.waits)
+    """Streams that ask for an approval, and answers that ask for one in JSON where a stream was asked for.
+
+    One that failed may have been about to.
+    """
+    for reading in on_chat(whole_streams(evidence)):
+        if isinstance(reading, Unjudged) or reading.waits:
+            yield reading
+        elif (excused := failed(reading)) is not None:
+            yield excused
     yield from (r for r in on_chat(served_streams(evidence)) if isinstance(r, Reading) and _in_json(r))
 
 
@@ -351,7 +359,7 @@ def stream(reading: Reading, requirement: str = "approval.stream") -> Iterator[F
             yield reading.unjudged("other streams do not end with [DONE] either", by="stream.done")
         else:
             yield found
-    if reading.failed_within:
+    if reading.failed_within or reading.opens_with_error:
         return
     if not reading.calls and not any(no_objects(reading)):
         yield reading.finding(

@@ -96,7 +96,7 @@ def lost_before(given_: Given, before: Reading) -> Reading | None:
     for reading in resumes_of(before.evidence, given_.id):
         if reading is before or reading.started > before.started:
             continue
-        gone = reading.exchange.ending in NO_ANSWER or (reading.status is not None and reading.status >= 500)
+        gone = reading.exchange.ending in NO_ANSWER or reading.failed_within or (reading.status or 0) >= 500
         if gone and reading.due in (Due.ACCEPT, Due.OPEN):
             return reading
     return None

@@ -115,8 +115,8 @@ def broken_elsewhere(evidence: Evidence, requirement: str, here: Callable[[Readi
 
 
 def suspects(evidence: Evidence) -> set[str]:
-    """Names of the flows to try again: a whim was seen in them and not yet often enough to tell."""
-    flows: set[str] = set()
+    """Names of the flows to try again: a whim was seen and not often enough to tell, or a link of a chain failed."""
+    flows = {reading.note.flow for reading in evidence.last if reading.note.flow and reading.failed_in_chain}
     for requirement in WHIMS:
         select, judge = ONE[requirement]
         made: dict[str, list[bool]] = defaultdict(list)

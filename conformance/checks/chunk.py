@@ -16,7 +16,7 @@ from conformance.checks.completion import FINISH_REASONS, repeated
 from conformance.checks.evidence import Chunk, Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, objects, optional, show
-from conformance.checks.select import readable_streams
+from conformance.checks.select import legible_streams, readable_streams
 from conformance.contract import schemas
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
@@ -78,7 +78,7 @@ def _first(
             return
 
 
-@each("chunk.schema", readable_streams)
+@each("chunk.schema", legible_streams)
 def schema(reading: Reading, requirement: str = "chunk.schema") -> Iterator[Finding]:
     """Every documented member with its type."""
     yield from _first(reading, requirement, chunk_faults)
@@ -214,22 +214,44 @@ def carries_calls(reading: Reading) -> bool:
 
 @each("chunk.appends", readable_streams, whim=True)
 def appends(reading: Reading) -> Iterator[Finding]:
-    """What is new, not all the text so far again: each piece does not begin with the one before."""
+    """What is new, not all the text so far again: each piece does not begin with the one before, nor the last with all.
+
+    A model may well say 1, 10, 100, 1000, or ha, ha: the text so far has words.
+    """
     pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents() if index == 0]
     texts = [text for _, text in pieces]
     growing = 0
     for before, after in pairwise(texts):
         growing = growing + 1 if len(after) > len(before) and after.startswith(before) else 0
-    # Counted at the stream's end. A model may well say 1, 10, 100, 1000: the text so far has words.
-    if growing >= GROWING and len(texts[-1].split()) >= GROWING:
-        chunk, text = pieces[-1]
-        place = f"{chunk.place}, /choices/0/delta/content"
-        yield reading.finding("chunk.appends", "pieces repeat the text so far", "the new text alone", text, place)
+    if not texts or len(texts[-1].split()) < GROWING:
+        return
+    so_far = "".join(texts[:-1]).strip()
+    # Counted at the stream's end.
+    if growing >= GROWING:
+        message = "pieces repeat the text so far"
+    elif len(so_far.split()) >= GROWING and texts[-1].strip().startswith(so_far):
+        message = "the last piece repeats the whole text"
+    else:
+        return
+    chunk, text = pieces[-1]
+    place = f"{chunk.place}, /choices/0/delta/content"
+    yield reading.finding("chunk.appends", message, "the new text alone", text, place)
 
 
-@each("chunk.finish-once", readable_streams)
+@each("chunk.finish-once", legible_streams)
 def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Iterator[Finding | Unjudged]:
-    """Exactly one non-null `finish_reason` for each choice."""
+    """Exactly one non-null `finish_reason` for each choice, and a choice in every answer."""
+    if not any(chunk.choices for chunk in reading.chunks):
+        yield reading.finding(
+            requirement,
+            "the stream holds no choice",
+            "an answer: a choice with its `finish_reason`",
+            Words(f"{len(reading.chunks)} events without a choice"),
+            reading.chunks[-1].place,
+            # Other `choices` than empty ones are wrong in themselves.
+            yields_to=() if all(chunk.without_choices for chunk in reading.chunks) else ("chunk.schema",),
+        )
+        return
     count: dict[int, int] = defaultdict(int)
     for chunk in reading.chunks:
         for index, _ in chunk.choices:

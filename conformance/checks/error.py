@@ -154,25 +154,27 @@ def _successes(evidence: Evidence) -> Selected:
 @each("error.status", _successes)
 def status(reading: Reading) -> Iterator[Finding | Unjudged]:
     """No error object with a 2xx. An error within a stream, once chunks were sent, is a failed answer and no breach."""
-    if reading.streamed:
-        first = reading.chunks[0] if reading.chunks else None
-        if first is not None and first.error:
-            if reading.due in (Due.REFUSE, Due.AUTHENTICATE):
-                yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
-                return
-            yield reading.finding(
-                "error.status",
-                "a 200 whose stream holds nothing but an error",
-                "a 4xx or 5xx",
-                first.value.get("error"),
-                first.place,
-                span=(first.event.offset, first.event.end - first.event.offset),
-            )
+    if not reading.opens_with_error:
         return
-    error = optional(reading.object, "error")
-    if error is not ABSENT:
+    if not reading.streamed:
         yield reading.finding(
-            "error.status", f"a {reading.status} with an error object", "a 4xx or 5xx", error, "/error"
+            "error.status",
+            f"a {reading.status} with an error object",
+            "a 4xx or 5xx",
+            optional(reading.object, "error"),
+            "/error",
+        )
+    elif reading.due in (Due.REFUSE, Due.AUTHENTICATE):
+        yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
+    else:
+        first = reading.chunks[0]
+        yield reading.finding(
+            "error.status",
+            f"a {reading.status} whose stream opens with an error",
+            "a 4xx or 5xx",
+            optional(first.value, "error"),
+            first.place,
+            span=(first.event.offset, first.event.end - first.event.offset),
         )
 
 

@@ -6,6 +6,7 @@ which attempt is the last, which exchange is another's twin, which approval a re
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import zlib
@@ -39,6 +40,12 @@ DONE = "[DONE]"
 _DONE_LIKE = re.compile(r"[\s\"']*\[?\s*done\s*\]?[\s\"';.]*", re.IGNORECASE)
 
 
+def tells_of_error(value: Any) -> bool:
+    """True for an object with an `error`; beside `choices` an empty one (`""`, `{}`, false) is an extra member."""
+    told = optional(value, "error")
+    return told is not ABSENT and (bool(told) or not isinstance(get(value, "choices"), list))
+
+
 class Chunk:
     """One event of a stream that holds a JSON object."""
 
@@ -60,10 +67,10 @@ class Chunk:
         """True for a chunk with empty `choices`: usage or annotations, judged by stream.json-data alone."""
         return bool(get(self.value, "choices") == [])
 
-    @property
+    @cached_property
     def error(self) -> bool:
-        """True where the event tells of an error instead."""
-        return optional(self.value, "error") is not ABSENT and not isinstance(get(self.value, "choices"), list)
+        """True where the event tells of an error, whatever `choices` it bears (contract, "Failed answers")."""
+        return tells_of_error(self.value) or any(tells_of_error(choice) for _, choice in self.choices)
 
     def contents(self) -> Iterator[tuple[int, str]]:
         """Choice index and text of each piece of content."""
@@ -326,14 +333,34 @@ class Reading:
         return tuple(Chunk(e, j.value) for e, j in self.data_events if j.ok and isinstance(j.value, dict))
 
     @cached_property
+    def opens_with_error(self) -> bool:
+        """True where the first event of a stream tells of an error, or an answer in JSON does; of a 2xx no answer."""
+        return bool(self.chunks) and self.chunks[0].error if self.streamed else tells_of_error(self.object)
+
+    @cached_property
     def failed_within(self) -> bool:
-        """True where the stream told of an error after chunks had been sent: a failed answer (a legitimate one)."""
-        sent = False
-        for chunk in self.chunks:
-            if chunk.error:
-                return sent
-            sent = sent or bool(chunk.choices)
-        return False
+        """True where the stream told of an error behind chunks and before `[DONE]`: a failed answer, no breach."""
+        end = self.done[0].number if self.done else math.inf
+        if not (self.asked.stream and self.taken and self.streamed) or self.opens_with_error:
+            return False
+        return any(chunk.error and chunk.event.number < end for chunk in self.chunks)
+
+    @property
+    def failed_alone(self) -> bool:
+        """True for a failed answer whose request may go again as it is: it resumed nothing, and nothing waits."""
+        return self.due in (Due.ACCEPT, Due.OPEN) and self.failed_within and not (self.asked.resume or self.waits)
+
+    @property
+    def failed_in_chain(self) -> bool:
+        """True for a failed answer that only its whole flow, recorded anew, can make good, and has not yet."""
+        chained = self.asked.resume or self.waits
+        return self.due in (Due.ACCEPT, Due.OPEN) and self.failed_within and chained and not self.made_good
+
+    @cached_property
+    def made_good(self) -> bool:
+        """True for a failed answer whose probe was answered without failing when its flow was recorded anew."""
+        anew = self.evidence.by_probe.get(self.note.probe, ()) if self.failed_within else ()
+        return any(r.note.round != self.note.round and r.accepted and not r.failed_within for r in anew)
 
     @cached_property
     def cut_short(self) -> bool:
@@ -355,7 +382,7 @@ class Reading:
     def answer_id(self) -> str | None:
         """The `id` of the answer, of a stream that which most of its chunks bear (the first of those)."""
         if self.asked.stream:
-            ids = Counter(c.value["id"] for c in self.chunks if isinstance(c.value.get("id"), str))
+            ids = Counter(c.value["id"] for c in self.chunks if isinstance(c.value.get("id"), str) and not c.error)
             return ids.most_common(1)[0][0] if ids else None
         return text(self.object, "id")
 
@@ -364,7 +391,7 @@ class Reading:
         """The other stream of which a chunk came in this one, if any."""
         for chunk in self.chunks:
             id_ = chunk.value.get("id")
-            if isinstance(id_, str) and id_ != self.answer_id:
+            if isinstance(id_, str) and id_ != self.answer_id and not chunk.error:
                 for owner in self.evidence.streams_by_id.get(id_, ()):
                     if owner is not self and owner.answer_id != self.answer_id:
                         return owner
@@ -533,11 +560,17 @@ class Evidence:
                 continue
             if reading.note.probe:
                 key = (reading.note.probe, reading.note.round)
-                if key not in final or reading.note.attempt >= final[key].note.attempt:
+                if key not in final or _supersedes(reading, final[key]):
                     final[key] = reading
             else:
                 others.append(reading)
         return tuple(sorted((*final.values(), *others), key=lambda r: r.exchange.started))
+
+    @cached_property
+    def failed_before(self) -> tuple[Reading, ...]:
+        """Failed answers that were asked for again: of no account but for their bytes."""
+        last = {reading.name for reading in self.last}
+        return tuple(r for r in self.all if r.asked.endpoint and r.name not in last and r.failed_alone)
 
     @cached_property
     def attempts(self) -> dict[tuple[str, int], list[Reading]]:
@@ -552,10 +585,20 @@ class Evidence:
 
     @cached_property
     def excused(self) -> tuple[int, int]:
-        """How many of the last attempts were excused, of how many."""
+        """How many of the last attempts were excused or failed within, of how many."""
         answered = [r for r in self.last if not r.unreadable]
-        count = sum(1 for r in answered if (r.excuses_refusal if r.due is Due.REFUSE else r.excuse))
+        count = sum(1 for r in answered if (r.excuses_refusal if r.due is Due.REFUSE else r.excuse or r.failed_within))
         return count, len(self.last)
+
+    @cached_property
+    def in_vain(self) -> frozenset[str]:
+        """Names of the plain chats of a mode, JSON or stream, in which none was ever answered without failing.
+
+        Plain: no resume, and nothing waits. What speaks of all answers was then not shown on those.
+        """
+        plain = [r for r in self.last if r.due in (Due.ACCEPT, Due.OPEN) and not r.asked.resume and not r.waits]
+        answered = {r.asked.stream for r in plain if r.accepted and not r.failed_within}
+        return frozenset(r.name for r in plain if r.asked.stream not in answered)
 
     @cached_property
     def heard(self) -> bool:
@@ -677,6 +720,12 @@ class Evidence:
         return statistics.median(times) if times else 0.0
 
 
+def _supersedes(later: Reading, earlier: Reading) -> bool:
+    """True where a try stands for an earlier one: whoever failed within may well refuse to serve a request twice."""
+    refused = later.status is not None and 400 <= later.status < 500
+    return later.note.attempt >= earlier.note.attempt and not (refused and earlier.failed_within)
+
+
 def _inflate(body: bytes) -> bytes | None:
     """Undoes gzip or deflate, up to the limit of size; None where the body is in neither."""
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
@@ -721,4 +770,4 @@ def _joined(fragments: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from slots.values()
 
 
-__all__ = ["DONE", "EXCUSING", "Chunk", "Evidence", "Reading", "Words"]
+__all__ = ["DONE", "EXCUSING", "Chunk", "Evidence", "Reading", "Words", "tells_of_error"]

@@ -12,7 +12,7 @@ from conformance.checks.completion import alone
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import show, text
-from conformance.checks.select import Selected, answers, readable_streams
+from conformance.checks.select import Selected, answers, failed, readable_streams
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
@@ -132,6 +132,9 @@ def own_chunks(evidence: Evidence) -> Iterator[Item]:
     for reading in _together(streams):
         if reading.exchange.ending is Ending.CUT:
             yield reading.unjudged("the stream was cut off", by="http.complete")
+            continue
+        if (excused := failed(reading)) is not None:
+            yield excused
             continue
         yield Judged(reading.name)
         owner = reading.mixed_with

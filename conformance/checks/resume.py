@@ -32,7 +32,8 @@ from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, uuid
 from conformance.checks.select import (
     Selected,
-    readable_streams,
+    failed,
+    legible_streams,
     remembered,
     unauthenticated,
     waiting,
@@ -247,16 +248,29 @@ each("resume.deny", _denying)(_served("resume.deny"))
 def stream(evidence: Evidence) -> Iterator[Item]:
     """Streams it when asked to, under all the stream and chunk rules."""
     yield from _refused_streams(evidence)
+    streams = list(_taken_streams(evidence))
+    lost = any(r.failed_within and not r.made_good for r in streams)
+    # A further round is no answer: where all that were to bring one failed, none was shown.
+    in_vain = lost and all(r.failed_within or r.waits for r in streams)
+    for reading in streams:
+        breaches = list(_first_breach(reading))
+        if breaches:
+            yield Judged(reading.name)
+            yield from breaches
+        elif reading.opens_with_error:
+            yield reading.unjudged("the stream opens with an error", by="error.status")
+        elif (excused := failed(reading)) is not None:
+            yield excused
+        elif not in_vain:
+            yield Judged(reading.name)
+
+
+def _taken_streams(evidence: Evidence) -> Iterator[Reading]:
+    """Resumes that asked for a stream and were taken, last attempts."""
     for reading in evidence.last:
-        if (
-            not (reading.asked.resume and reading.asked.stream and reading.taken and reading.known)
-            or reading.asked.edge
-        ):
-            continue
-        if reading.due not in (Due.ACCEPT, Due.OPEN) or reading.left:
-            continue
-        yield Judged(reading.name)
-        yield from _first_breach(reading)
+        asked = reading.asked.resume and reading.asked.stream and not reading.asked.edge and not reading.left
+        if asked and reading.due in (Due.ACCEPT, Due.OPEN) and reading.taken and reading.known:
+            yield reading
 
 
 def _refused_streams(evidence: Evidence) -> Iterator[Item]:
@@ -307,7 +321,7 @@ def _rules_for(reading: Reading) -> Iterator[tuple[str, stream_rules.Rule]]:
     if not reading.streamed or reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE):
         return
     yield from stream_rules.MUST_RULES
-    if not reading.failed_within and any(reading is r for r in readable_streams(reading.evidence)):
+    if any(reading is r for r in legible_streams(reading.evidence)):
         yield from chunk_rules.MUST_RULES
 
 
@@ -315,7 +329,7 @@ def _rules_for(reading: Reading) -> Iterator[tuple[str, stream_rules.Rule]]:
 def execution_continues(evidence: Evidence) -> Iterator[Item]:
     """The paused `execution_id` is kept."""
     for reading, approval in _valid(evidence):
-        if approval is None or not reading.accepted:
+        if approval is None or not reading.accepted or reading.failed_within:
             continue
         before = uuid(approval.by.kitemesh.get("execution_id"))
         after = uuid(reading.kitemesh.get("execution_id"))
@@ -471,6 +485,8 @@ def replay(evidence: Evidence) -> Iterator[Item]:
             continue
         if (excuse := reading.excuses_refusal) is not None:
             yield reading.unjudged(excuse, excused=True)
+        elif (lost := failed(first) or failed(reading)) is not None:
+            yield lost
         elif reading.status is not None and reading.status >= 500:
             yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
         elif first.taken and reading.taken and (first.answer_id is None or reading.answer_id is None):
@@ -527,6 +543,8 @@ def race(evidence: Evidence) -> Iterator[Item]:
         excuse = one.excuses_refusal or two.excuses_refusal
         if excuse is not None:
             yield later.unjudged(excuse, excused=True)
+        elif (lost := failed(one) or failed(two)) is not None:
+            yield lost
         elif one.taken and two.taken and (one.answer_id is None or two.answer_id is None):
             yield later.unjudged("the answers cannot be told apart", by=_unreadable(later))
         elif any(r.status is not None and r.status >= 500 for r in (one, two)):
@@ -610,7 +628,7 @@ def further_round(evidence: Evidence) -> Iterator[Item]:
         for reading in select(evidence):
             if isinstance(reading, Unjudged):
                 known = evidence.by_name.get(reading.exchange or "")
-                if known is not None and known.asked.resume and known.accepted:
+                if known is not None and known.asked.resume and known.accepted and not known.made_good:
                     yield reading
                 continue
             if not reading.asked.resume or reading.name in seen:

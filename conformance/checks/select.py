@@ -53,13 +53,19 @@ def served(evidence: Evidence) -> Selected:
 @remembered
 def served_json(evidence: Evidence) -> Selected:
     """Those of them to requests that did not ask for a stream."""
-    return (r for r in served(evidence) if isinstance(r, Unjudged) or not r.asked.stream)
+    return (r for r in served(evidence) if not _known(evidence, r).asked.stream)
 
 
 @remembered
 def served_streams(evidence: Evidence) -> Selected:
-    """Those of them to requests that asked for one."""
-    return (r for r in served(evidence) if isinstance(r, Unjudged) or r.asked.stream)
+    """Those of them to requests that asked for one, and the failed ones that were asked for again."""
+    yield from (r for r in served(evidence) if _known(evidence, r).asked.stream)
+    yield from (r for r in evidence.failed_before if r.known)
+
+
+def _known(evidence: Evidence, selected: Reading | Unjudged) -> Reading:
+    """The reading of an exchange that was selected, also where it is not judged."""
+    return evidence.by_name[selected.exchange or ""] if isinstance(selected, Unjudged) else selected
 
 
 # --- JSON answers
@@ -87,7 +93,7 @@ def why_no_answer(reading: Reading) -> str | None:
         return "http.json" if reading.media_type == "application/json" else "completion.media-type"
     if reading.object is None:
         return "completion.schema"
-    if reading.error is not None:
+    if reading.opens_with_error:
         return "error.status"
     return None
 
@@ -114,7 +120,8 @@ def streams(evidence: Evidence) -> Selected:
         if isinstance(reading, Unjudged):
             yield reading
         elif not reading.streamed:
-            yield reading.unjudged("no event stream came", by="stream.media-type")
+            by = "error.status" if reading.opens_with_error else "stream.media-type"
+            yield reading.unjudged("no event stream came", by=by)
         else:
             yield reading
 
@@ -132,22 +139,33 @@ def whole_streams(evidence: Evidence) -> Selected:
 
 
 @remembered
-def finished_streams(evidence: Evidence) -> Selected:
-    """Whole streams that came to an end of their own: no failure told within, no time-out before the end."""
+def ended_streams(evidence: Evidence) -> Selected:
+    """Whole streams that came to an end of their own, no time-out before it: what is judged of their bytes."""
     for reading in whole_streams(evidence):
         if isinstance(reading, Unjudged):
             yield reading
-        elif reading.failed_within:
-            yield reading.unjudged("the stream told of an error: a failed answer", excused=True)
         elif not reading.done and (reading.exchange.ending in TIMED_OUT or reading.exchange.ending is Ending.TOO_LARGE):
-            yield reading.unjudged("the stream never ended", by="stream.done")
+            yield failed(reading) or reading.unjudged("the stream never ended", by="stream.done")
         else:
             yield reading
 
 
 @remembered
-def readable_streams(evidence: Evidence) -> Selected:
-    """Finished streams of which every event could be read: what the chunk requirements judge."""
+def finished_streams(evidence: Evidence) -> Selected:
+    """Those of them that told of no failure within: all else that is judged of a stream."""
+    return (r if isinstance(r, Unjudged) else failed(r) or r for r in ended_streams(evidence))
+
+
+def failed(reading: Reading) -> Unjudged | None:
+    """Why a stream that failed within is not judged; None for any other."""
+    if not reading.failed_within:
+        return None
+    return reading.unjudged("the stream told of an error: a failed answer", excused=True)
+
+
+@remembered
+def legible_streams(evidence: Evidence) -> Selected:
+    """Finished streams of which every event could be read: whether there is an answer in them is still open."""
     for reading in finished_streams(evidence):
         if isinstance(reading, Unjudged):
             yield reading
@@ -156,12 +174,22 @@ def readable_streams(evidence: Evidence) -> Selected:
             yield reading.unjudged("an event holds no JSON object", by=by)
         elif not reading.chunks:
             yield reading.unjudged("the stream holds no chunk", by="stream.json-data")
-        elif reading.chunks[0].error:
-            yield reading.unjudged("the stream holds an error only", by="error.status")
+        elif reading.opens_with_error:
+            yield reading.unjudged("the stream opens with an error", by="error.status")
         elif reading.mixed_with is not None:
             yield reading.unjudged(f"a chunk of {reading.mixed_with.name} came in it", by="isolation.streams")
         else:
             yield reading
+
+
+@remembered
+def readable_streams(evidence: Evidence) -> Selected:
+    """Those of them that hold a choice: what the chunk requirements judge."""
+    for reading in legible_streams(evidence):
+        if isinstance(reading, Unjudged) or any(chunk.choices for chunk in reading.chunks):
+            yield reading
+        else:
+            yield reading.unjudged("the stream holds no choice", by="chunk.finish-once")
 
 
 def on_chat(select_from: Selected) -> Selected:

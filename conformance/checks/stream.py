@@ -19,6 +19,8 @@ from conformance.checks.member import show
 from conformance.checks.select import (
     Selected,
     due_by,
+    ended_streams,
+    failed,
     finished_streams,
     served_streams,
     streams,
@@ -40,8 +42,11 @@ Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 
 
 @each("stream.media-type", served_streams)
-def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iterator[Finding]:
+def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iterator[Finding | Unjudged]:
     """200 `text/event-stream`."""
+    if reading.opens_with_error and not reading.streamed:
+        yield reading.unjudged("an error object, but not as an error", by="error.status")
+        return
     if reading.status != 200:
         yield reading.finding(
             requirement,
@@ -83,7 +88,7 @@ def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding
         )
 
 
-@each("stream.framing", finished_streams)
+@each("stream.framing", ended_streams)
 def framing(reading: Reading, requirement: str = "stream.framing") -> Iterator[Finding]:
     """Every event, the last one too, ends with a blank line."""
     pending = reading.stream.pending
@@ -120,7 +125,7 @@ def _several(data: str) -> bool:
     )
 
 
-@each("stream.fields", finished_streams)
+@each("stream.fields", ended_streams)
 def fields(reading: Reading) -> Iterator[Finding]:
     """Every line starts with a field that the standard knows, or with a colon."""
     for note in reading.stream.noted(Liberty.UNKNOWN_FIELD, Liberty.BOM_INSIDE)[:1]:
@@ -184,11 +189,14 @@ def done(reading: Reading) -> Iterator[Finding | Unjudged]:
 
 
 def done_missing(reading: Reading, requirement: str, yields_to: tuple[str, ...] = ()) -> Iterator[Finding | Unjudged]:
-    """The rule itself: there is a `[DONE]`."""
+    """The rule itself: there is a `[DONE]`. Whether a failed answer ends with it is open."""
+    if (excused := failed(reading)) is not None:
+        yield excused
+        return
     if reading.done:
         return
-    if reading.failed_within:
-        yield reading.unjudged("the stream told of an error: a failed answer", excused=True)
+    if reading.opens_with_error:
+        yield reading.unjudged("the stream opens with an error", by="error.status")
         return
     if any(_several(event.data) for event in reading.events):
         yield reading.unjudged("events stand in one block", by="stream.framing")
@@ -369,7 +377,7 @@ def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     expected = "a 4xx error in application/json, before any event"
     if reading.status is not None and reading.status >= 500:
         yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
-    elif reading.taken and reading.error is not None and not reading.streamed:
+    elif reading.taken and reading.opens_with_error and not reading.streamed:
         yield reading.unjudged("an error object, but not as an error", by="error.status")
     elif reading.taken:
         first = show(reading.events[0].data, 80) if reading.streamed and reading.events else "no event"
@@ -397,7 +405,7 @@ def refused(
     if status is not None and status >= 500:
         yield reading.unjudged(f"status {status}", by="error.no-server-error")
         return
-    if reading.taken and reading.error is not None and not reading.streamed:
+    if reading.taken and reading.opens_with_error and not reading.streamed:
         yield reading.unjudged("an error object, but not as an error", by="error.status")
         return
     if reading.taken:

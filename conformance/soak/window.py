@@ -281,6 +281,8 @@ def left_out() -> dict[str, tuple[str, ...]]:
 
 
 def _fate(reading: Reading) -> str:
+    if reading.failed_within:
+        return "excused: a stream that told of an error"
     if (reason := reading.excuse) is not None:
         return f"excused: {reason.partition(',')[0]}"[:60]
     if reading.response is None:

@@ -144,7 +144,7 @@ ERROR: tuple[Breaks | Holds, ...] = (
             replace(chat("b"), started=STEP + 0.01), *_server_error(status)[1:]) for status in (502, 503, 504)),
     breaks("error.no-server-error", "500 while approvals are answered", *_persistent(between=paused("p"))),
     *(holds("error.no-server-error", f"{status} while approvals alone are answered", paused("p"),
-            *_persistent(status, paused("q"))) for status in (502, 503, 504)),
+            *_persistent(status, paused("q")), state=OPEN) for status in (502, 503, 504)),
     holds("error.no-server-error", "501 to PUT", refused("a", sent("a"), 501, method="PUT")),
     breaks("error.request-id-echo", "another", WELL, put(refused("a", BROKEN), "/error/request_id", "req_1")),
     breaks("error.request-id-echo", "another, with 400", WELL, put(refused("a", BROKEN, 400), "/error/request_id", "")),

@@ -193,7 +193,7 @@ OTHERS: dict[str, list[Group]] = {
         *((Ask(body),) for body in (*REFUSED, *MODES, chat("👍"), with_message({"role": "user", "content": None}))),
         *((Ask(body, "Bearer"),) for body in (MINIMAL, STREAMED[0])),
         *((Ask(MINIMAL, method="PUT"),), (Ask(MINIMAL, media_type="text/plain"),)),
-        *((Ask(body),) for body in SERVED[:3]),
+        *((Ask(body),) for body in (*SERVED[:3], *STREAMED[:2] * 3)),
     ],
     "http": [
         *((Ask(body),) for body in (*SERVED[:16], *STREAMED, *REFUSED[:4])),
@@ -261,8 +261,12 @@ async def everything(reader: asyncio.StreamReader) -> bytes:
 
 
 async def approval(base: str) -> AsyncIterator[bytes]:
-    """Chats that wait for approval, the last one's resume, the same again, and that of an approval that never was."""
-    yield await answer(base, Ask(chat(DEFAULT_APPROVAL_PROMPT, stream=True)))
+    """Chats that wait for approval, their resumes, one of them again, and that of an approval that never was."""
+    first = await answer(base, Ask(chat(DEFAULT_APPROVAL_PROMPT, stream=True)))
+    yield first
+    found = re.search(rb'"approval_id":"([^"]+)', first)
+    known = found[1].decode() if found else DEFAULT_MODEL[6:]
+    yield await answer(base, Ask(with_members(approval_id=known, stream=True), path="/v1/chat/resume"))
     yield await answer(base, Ask(chat(DEFAULT_APPROVAL_PROMPT)))
     second = await answer(base, Ask(chat(DEFAULT_APPROVAL_PROMPT)))
     yield second

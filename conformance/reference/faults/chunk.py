@@ -83,11 +83,25 @@ def _usage_without_choices(objects: list[Object]) -> list[Object]:
     return [*objects, drop("/choices")(like(objects[0], usage=usage))]
 
 
+def _usage_alone(value: Object) -> Object:
+    usage = {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}
+    return put("/choices", [])(like(value, usage=usage))
+
+
 def _merged_end(objects: list[Object]) -> list[Object]:
     """The finish in the chunk that bears the last of the text."""
     *before, spoken, closing = objects
     merged = put(_CONTENT, text_of(spoken))(closing)
     return [*before, merged]
+
+
+def _whole(objects: list[Object]) -> str:
+    return "".join(map(text_of, objects))
+
+
+def _whole_at_the_end(objects: list[Object]) -> list[Object]:
+    *before, closing = objects
+    return [*before, put(_CONTENT, _whole(objects))(closing)]
 
 
 def _counted_choices(objects: list[Object]) -> list[Object]:
@@ -223,6 +237,20 @@ FAULTS: tuple[Fault, ...] = (
         "chunk.schema",
         "choices-absent",
         _listed(_usage_without_choices),
+    ),
+    Fault(
+        "chunk-choices-null",
+        "gives null as `choices` of every chunk",
+        "chunk.schema",
+        "choices-null-200",
+        chunks(put("/choices", None)),
+    ),
+    Fault(
+        "chunk-choices-object",
+        "gives an empty object as `choices` of every chunk",
+        "chunk.schema",
+        _MADE_UP,
+        chunks(put("/choices", {})),
     ),
     Fault(
         "chunk-delta-missing",
@@ -459,6 +487,20 @@ FAULTS: tuple[Fault, ...] = (
         "content-cumulative",
         _texts(_so_far_but_the_first, all_of(text_stream, long)),
     ),
+    Fault(
+        "chunk-appends-whole-at-the-end",
+        "sends the whole text once more in the last chunk",
+        "chunk.appends",
+        _MADE_UP,
+        _listed(_whole_at_the_end),
+    ),
+    Fault(
+        "chunk-appends-whole-behind-the-text",
+        "sends the whole text once more behind its last piece",
+        "chunk.appends",
+        _MADE_UP,
+        _listed(lambda objects: [*objects[:-1], like(objects[0], {"content": _whole(objects)}), objects[-1]]),
+    ),
     # chunk.finish-once
     Fault(
         "chunk-finish-missing",
@@ -494,6 +536,27 @@ FAULTS: tuple[Fault, ...] = (
         "chunk.finish-once",
         "choice-index-counts",
         _listed(_counted_choices),
+    ),
+    Fault(
+        "chunk-no-choice-but-usage",
+        "sends usage in the place of an answer",
+        "chunk.finish-once",
+        "theopenco/llmgateway#1053",
+        _listed(lambda objects: [_usage_alone(objects[0])]),
+    ),
+    Fault(
+        "chunk-no-choice-but-keep-alives",
+        "sends chunks with empty `choices` in the place of a long answer",
+        "chunk.finish-once",
+        _MADE_UP,
+        _listed(lambda objects: [put("/choices", [])(each) for each in objects], all_of(text_stream, long)),
+    ),
+    Fault(
+        "chunk-role-alone",
+        "sends the role, and no more",
+        "chunk.finish-once",
+        "error-swallowed",
+        _listed(lambda objects: objects[:1]),
     ),
     # chunk.finish-last
     Fault(

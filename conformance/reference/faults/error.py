@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
 from conformance.reference.decision import Decision, Refuse
+from conformance.reference.failing import FORMS, Told
 from conformance.reference.fault import Fault
 from conformance.reference.faults.making import (
     ERRORS,
@@ -41,6 +42,7 @@ from conformance.reference.faults.making import (
     with_field,
     with_type,
 )
+from conformance.reference.faults.making_streams import approval_stream, ending, resumed_stream, shaped, text_stream
 from conformance.reference.identifiers import fresh_request_id
 from conformance.reference.incoming import Incoming
 
@@ -119,6 +121,18 @@ def _served_error(status: int, when: When) -> Behaviour:
         return (status, headers) if seen == 422 else (seen, headers)
 
     return heads(change, ERRORS, both(plain_chat, when))
+
+
+def _opening(told: Told, when: Callable[[Context], bool]) -> Behaviour:
+    """A stream holds nothing but an event that tells of an error."""
+    return shaped(lambda _, objects: [told(objects[-1])], when)
+
+
+def _sixth(context: Context) -> bool:
+    """Every sixth stream."""
+    if context.stream:
+        context.memory["streams"] = context.memory.get("streams", 0) + 1
+    return context.stream and context.memory["streams"] % 6 == 0
 
 
 def _choices_null(when: When) -> Behaviour:
@@ -241,6 +255,17 @@ FAULTS: tuple[Fault, ...] = (
                   "error": {"message": "The mode synth is not at hand.", "type": "server_error",
                             "code": "mode_not_at_hand", "request_id": context.incoming.request_id}},
               (Kind.COMPLETION,), both(plain_chat, mode_is("synth")))),
+    *(Fault(f"error-first-{name}", f"opens every text stream with an error ({name})", "error.status",
+            "diegosouzapw/OmniRoute#8210" if name == "empty-choices" else "made up",
+            _opening(form, text_stream)) for name, form in FORMS.items()),
+    Fault("error-first-unfinished", "answers every text stream by an error alone, without `[DONE]`", "error.status",
+          "made up", together(_opening(FORMS["bare"], text_stream), ending())),
+    Fault("error-first-every-sixth", "opens every sixth stream with an error beside empty `choices`", "error.status",
+          "diegosouzapw/OmniRoute#3422", _opening(FORMS["empty-choices"], _sixth)),
+    Fault("error-first-resumed", "opens the stream of a resume with an error", "error.status", "made up",
+          _opening(FORMS["empty-choices"], resumed_stream)),
+    Fault("error-first-waiting", "opens the stream of an approval with an error", "error.status", "made up",
+          _opening(FORMS["empty-choices"], approval_stream)),
     # no-server-error
     Fault("bad-json-500", "answers 500 to malformed JSON", "error.no-server-error", "bad-json-500",
           crashes(_malformed)),

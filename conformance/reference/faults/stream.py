@@ -319,6 +319,27 @@ FAULTS: tuple[Fault, ...] = (
         inserted(b"data: : ping\n\n", 1),
     ),
     Fault(
+        "stream-json-data-none",
+        "sends `[DONE]` and nothing else",
+        "stream.json-data",
+        _MADE_UP,
+        events(lambda outs: outs[-1:]),
+    ),
+    Fault(
+        "stream-json-data-comments-alone",
+        "sends comments in the place of an answer, then `[DONE]`",
+        "stream.json-data",
+        _MADE_UP,
+        events(lambda outs: [Out(b": PROCESSING\n\n"), outs[-1]]),
+    ),
+    Fault(
+        "stream-json-data-no-octets",
+        "answers 200 text/event-stream with an empty body",
+        "stream.json-data",
+        _MADE_UP,
+        events(lambda outs: []),
+    ),
+    Fault(
         "stream-json-data-empty",
         "sends empty data as a heartbeat",
         "stream.json-data",

@@ -13,6 +13,7 @@ from operator import methodcaller
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour, Context, Kind
+from conformance.reference.failing import FORMS, Told
 from conformance.reference.fault import Liberty
 from conformance.reference.liberties.making import (
     STREAMS,
@@ -21,6 +22,7 @@ from conformance.reference.liberties.making import (
     at_path,
     chunk,
     data_of,
+    every,
     on_bytes,
     on_data,
     on_headers,
@@ -29,6 +31,7 @@ from conformance.reference.liberties.making import (
     prompt_of,
     rewritten,
     set_to,
+    streamed,
     together,
     with_headers,
     without_choices,
@@ -45,6 +48,7 @@ _EXTRA = "Legitimate: null members left out; unknown members added, anywhere"
 _ERROR = "Legitimate: an error inside a 200 stream, once chunks have been sent"
 _DONE = b"data: [DONE]\n\n"
 _USED = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+_NO_ERRORS: dict[str, Any] = {"null": None, "empty": "", "false": False, "empty-object": {}}
 Objects = list[Object]
 
 
@@ -189,6 +193,29 @@ def _failing(*, done: bool) -> Behaviour:
         return pieces if done or not fails(context) else pieces[:-1]
 
     return together(on_stream(change), on_bytes(emit, Kind.CHUNK))
+
+
+def _fails_one_in_seven(told: Told, kept: int = 2, *, done: bool = True) -> Behaviour:
+    """About one stream in seven, of any kind, breaks off behind some chunks with an error; tried again, it does not."""
+    picked = every(7, 1, among=streamed)
+    key = "told of an error"
+
+    def change(context: Context, chunks: Objects) -> Objects:
+        if not picked(context.incoming):
+            return chunks
+        context.memory.setdefault(key, set()).add(context.nth)
+        # What waits would be there if the chunk that tells of it were kept.
+        return [*chunks[: min(kept, len(chunks) - 1)], told(chunks[-1])]
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        return pieces if done or context.nth not in context.memory.get(key, ()) else pieces[:-1]
+
+    return together(on_stream(change, *STREAMS), on_bytes(emit, *STREAMS))
+
+
+def _error_told(value: Any) -> Behaviour:
+    """A member `error` that tells of none, in every chunk."""
+    return added({"error": value}, *STREAMS)
 
 
 # --- bytes
@@ -467,6 +494,31 @@ LIBERTIES: tuple[Liberty, ...] = (
         "One kind of prompt ends in an error event, and the body with it.",
         _ERROR,
         _failing(done=False),
+    ),
+    *(
+        Liberty(
+            f"stream-fails-one-in-seven-{name}",
+            f"One stream in seven ends in an error event behind two chunks ({name}).",
+            _ERROR,
+            _fails_one_in_seven(form),
+        )
+        for name, form in FORMS.items()
+    ),
+    Liberty(
+        "stream-fails-one-in-seven-behind-role",
+        "One stream in seven ends in an error event behind the role, beside empty `choices`.",
+        _ERROR,
+        _fails_one_in_seven(FORMS["empty-choices"], 1),
+    ),
+    Liberty(
+        "stream-fails-one-in-seven-without-done",
+        "One stream in seven ends in an error event, and the body with it.",
+        _ERROR,
+        _fails_one_in_seven(FORMS["empty-choices"], done=False),
+    ),
+    *(
+        Liberty(f"stream-error-{name}", f"`error: {json.dumps(value)}` in each chunk.", _EXTRA, _error_told(value))
+        for name, value in _NO_ERRORS.items()
     ),
     # bytes
     Liberty("sse-crlf", "Lines end with CRLF.", _FRAMING, _lines(b"\r\n")),
