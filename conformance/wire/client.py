@@ -54,6 +54,8 @@ SLOW_READS = 20
 """Reads that a slow reader holds back; after them it reads on as anybody, so that a long answer ends some time."""
 SLOW_BUFFER = 4096
 """Octets that the kernel is asked to buffer for a slow reader (the kernel may take more)."""
+EARLY = 0.05
+"""Seconds after the whole request was sent within which an answer may begin before the suite leaves for want of it."""
 LINGER = 0.05
 """Seconds in which octets behind a complete body are read, where the socket says that there are any."""
 
@@ -94,7 +96,10 @@ class Outgoing:
     credential: Credential = Credential.UNSTATED
     note: ProbeNote = field(default_factory=ProbeNote)
     leave_after: int | None = None
-    """Close the connection after so many pieces of the body; 0: as soon as the header section is there."""
+    """Close the connection after so many pieces of the body; 0: as soon as the header section is there; -1: a moment
+    after the request was sent, where no answer has begun by then."""
+    leave_at: bytes | None = None
+    """Close it earlier, at the first piece that holds these octets."""
     fresh: bool = False
     """Use a connection of its own: what must not be carried out twice is never sent again behind the caller's back."""
     answer_within: float | None = None
@@ -222,7 +227,8 @@ class Client:
     async def _attempt(
         self, client: httpx.AsyncClient, outgoing: Outgoing, request: httpx.Request
     ) -> tuple[_Attempt, Exchange]:
-        attempt = _Attempt(self._limits, pause=outgoing.pause)
+        early = outgoing.leave_after is not None and outgoing.leave_after < 0
+        attempt = _Attempt(self._limits, pause=outgoing.pause, leaves_early=early)
         recording = _Recording(attempt, self._redactor, self._timer)
         started = round(self._clock(), 6)
         token = _current.set(attempt)
@@ -275,6 +281,8 @@ class Client:
                         self._held += len(data)
                         if leave_after is not None and len(recording.pieces) >= leave_after:
                             return Ending.LEFT, ""
+                        if outgoing.leave_at is not None and outgoing.leave_at in data:
+                            return Ending.LEFT, ""
                         if beyond := self._beyond(recording):
                             return Ending.TOO_LARGE, f"more than {beyond}"
                         if settle is not None and not settling and recording.held_line_end(settle[0], data):
@@ -293,6 +301,8 @@ class Client:
             if outgoing.answer_within is not None and not recording.begun:
                 return _without_http(attempt, Ending.LEFT), f"no answer within {outgoing.answer_within:.3g} s"
             return _without_http(attempt, Ending.TIMED_OUT_TOTAL), f"no end within {self._limits.total:g} s"
+        except _LeftEarly:
+            return Ending.LEFT, ""
         except _HeaderSectionTooLarge:
             return Ending.TOO_LARGE, f"more than {self._limits.header_section} octets of header section"
         except _FAILURES as error:
@@ -412,6 +422,10 @@ class _HeaderSectionTooLarge(Exception):
     """The header section passed its limit."""
 
 
+class _LeftEarly(Exception):
+    """The request was sent, and no answer had begun when the suite left."""
+
+
 class _Chunks:
     """Follows a chunked body (RFC 9112, section 7.1) to its end, to tell what came behind it.
 
@@ -462,9 +476,11 @@ def _hexadecimal(digits: bytes) -> int:
 class _Attempt:
     """What one sending of one request met with below HTTP. The tap writes it, the client reads it."""
 
-    def __init__(self, limits: Limits, pause: float) -> None:
+    def __init__(self, limits: Limits, pause: float, leaves_early: bool = False) -> None:
         self.limits = limits
         self.pause = pause
+        self.leaves_early = leaves_early
+        """The suite leaves where the answer has not begun `EARLY` seconds after the request."""
         self.paused = 0
         """Reads that were held back so far."""
         self.connecting = False
@@ -573,7 +589,14 @@ class _Tap(httpcore.AsyncNetworkStream):
             await asyncio.sleep(attempt.pause)
             max_bytes = SLOW_READ
         seconds = attempt.limits.idle if attempt.begun else attempt.limits.first_byte
-        data = await self._stream.read(max_bytes, seconds)
+        if attempt.leaves_early and not attempt.begun:
+            # The first read begins when the request has been written.
+            try:
+                data = await self._stream.read(max_bytes, EARLY)
+            except httpcore.ReadTimeout:
+                raise _LeftEarly from None
+        else:
+            data = await self._stream.read(max_bytes, seconds)
         attempt.take(data)
         return data
 

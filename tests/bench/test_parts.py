@@ -85,7 +85,7 @@ def test_the_floor_keeps_the_ways_of_reading_and_waiting(served):
     assert slow.pause > 0
     assert meanwhile.delay > 0
     assert left.leave_after == 3
-    assert [line.phase for line in script] == [Phase.CONCURRENT, Phase.HOSTILE]
+    assert [line.phase for line in script] == [Phase.CONCURRENT, Phase.LEAVING]
 
 
 def test_generation_counts_bodies():
