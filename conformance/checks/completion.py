@@ -15,6 +15,7 @@ from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, integer, objects, optional, show
+from conformance.checks.residue import in_wake
 from conformance.checks.select import Selected, answers, served_json, standard
 from conformance.contract.classify import Due
 
@@ -290,8 +291,8 @@ def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tupl
 
 
 def alone(reading: Reading) -> bool:
-    """True where nothing else was under way at the same time."""
-    return not reading.evidence.timeline.beside(reading)
+    """True where nothing else was under way at the same time, nor may have been, for want of a reader."""
+    return not reading.evidence.timeline.beside(reading) and not in_wake(reading)
 
 
 @over_all("completion.id-unique")

@@ -20,17 +20,25 @@ BROKEN = "robust.disconnect"
 _WORD = re.compile(r"write the word ([a-z]{8,16}) behind every number")
 _ONE_WORD = re.compile("Reply with just this word: ")
 _NUMBER = re.compile(r"\d{1,4}")
+STOPS = 10.0
+"""Seconds that a target may take to stop after a client left (it may legitimately take some)."""
 RUN = 5
 """Numbers that follow each other, from which on a text is a part of a count."""
 
 
 def abandoned(evidence: Evidence) -> tuple[Reading, ...]:
     """The streams that the suite left before their end."""
-    return tuple(
-        r
-        for r in evidence.all
-        if r.note.left_after is not None and r.exchange.ending is Ending.LEFT and (r.status is None or r.taken)
-    )
+    key = "abandoned requests"
+    if key not in evidence.memo:
+        left = (r for r in evidence.all if r.note.left_after is not None and r.exchange.ending is Ending.LEFT)
+        evidence.memo[key] = tuple(r for r in left if r.status is None or r.taken)
+    gone: tuple[Reading, ...] = evidence.memo[key]
+    return gone
+
+
+def in_wake(reading: Reading) -> bool:
+    """True for a request that was sent while the target may still have been busy with an abandoned one."""
+    return any(one.started <= reading.started < one.ended + STOPS for one in abandoned(reading.evidence))
 
 
 def residue(reading: Reading) -> tuple[Reading, str] | None:
@@ -106,4 +114,4 @@ def _counts_unasked(reading: Reading) -> bool:
     return False
 
 
-__all__ = ["BROKEN", "abandoned", "residue"]
+__all__ = ["BROKEN", "abandoned", "in_wake", "residue"]

@@ -158,6 +158,8 @@ def disconnect(evidence: Evidence) -> Iterator[Item]:
                 "an answer of its own",
                 Words(mark),
                 "body",
+                # Requests under way together that get each other's answers may do so with one that was left, too.
+                yields_to=("isolation.answers", "isolation.streams", "isolation.content"),
             )
 
 
