@@ -291,8 +291,8 @@ def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tupl
 
 
 def alone(reading: Reading) -> bool:
-    """True where nothing else was under way at the same time, nor may have been, for want of a reader."""
-    return not reading.evidence.timeline.beside(reading) and not in_wake(reading)
+    """True where nothing else was under way at the same time."""
+    return not reading.evidence.timeline.beside(reading)
 
 
 @over_all("completion.id-unique")
@@ -312,7 +312,7 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
     yield from (Judged(reading.name) for reading in readings)
     pairs = list(repeated(readings, {r.name: r.answer_id or "" for r in readings}))
     # Repeated also where nothing else is under way: a general fault, and not one of concurrency alone.
-    general = any(alone(later) for _, later in pairs)
+    general = any(alone(later) and not in_wake(later) for _, later in pairs)
     for earlier, later in pairs:
         yield later.finding(
             "completion.id-unique",

@@ -14,7 +14,7 @@ from conformance.checks.completion import alone
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import show, text
-from conformance.checks.residue import BROKEN
+from conformance.checks.residue import BROKEN, in_wake
 from conformance.checks.select import Selected, answers, readable_streams
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
@@ -108,13 +108,16 @@ _OWN_MEMBERS: tuple[tuple[str, str, Told, Told], ...] = (
 
 
 def _wrong_alone(evidence: Evidence, member: str, value_of: Told, asked_of: Told) -> bool:
-    """True where the member is wrong also in an answer that nothing else was beside: no matter of concurrency."""
+    """True where the member is wrong also in an answer that nothing else was beside: no matter of concurrency.
+
+    What a client has left may still be under way.
+    """
     key = f"wrong alone: {member}"
     if key not in evidence.memo:
         evidence.memo[key] = any(
             r.accepted and r.due is Due.ACCEPT and asked_of(r) is not None and value_of(r) != asked_of(r) and alone(r)
             for r in evidence.last
-            if not (r.waits and member == "request_id")
+            if not in_wake(r) and not (r.waits and member == "request_id")
         )
     return bool(evidence.memo[key])
 
