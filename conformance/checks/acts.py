@@ -165,11 +165,13 @@ def accidents(evidence: Evidence) -> float:
     """
     key = "accidents"
     if key not in evidence.memo:
-        fair = [
-            tries
-            for tries in evidence.attempts.values()
-            if tries[0].due is Due.ACCEPT and tries[0].note.area not in _AREAS and tries[0].note.attempt == 1
-        ]
+        fair = [tries for tries in evidence.attempts.values() if _ordinary(tries[0])]
         met = sum(1 for tries in fair if failed(tries[0]) and any(r.accepted for r in tries[1:]))
         evidence.memo[key] = (met + 0.5) / (len(fair) + (25 if met else 100))
     return float(evidence.memo[key])
+
+
+def _ordinary(reading: Reading) -> bool:
+    """True for the first attempt of a fair request that neither is an act nor follows one: resumes may do so."""
+    note, asked = reading.note, reading.asked
+    return reading.due is Due.ACCEPT and note.attempt == 1 and note.area not in _AREAS and not asked.resume

@@ -11,6 +11,7 @@ from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, optional, text
+from conformance.checks.resuming import race_errors
 from conformance.checks.select import Selected
 from conformance.contract import schemas
 from conformance.contract.classify import Due
@@ -165,6 +166,7 @@ def status(reading: Reading) -> Iterator[Finding | Unjudged]:
 @over_all("error.no-server-error")
 def no_server_error(evidence: Evidence) -> Iterator[Item]:
     """No request is answered 5xx again and again while others succeed."""
+    yield from race_errors(evidence)
     tried_anew = {probe for (probe, _), tries in evidence.attempts.items() if (tries[-1].status or 500) < 500}
     for (probe, _), tries in evidence.attempts.items():
         last = tries[-1]

@@ -10,10 +10,12 @@ from checks.asking import OPEN, WELL, WELL_STREAM
 from checks.case import Breaks, Holds, breaks, holds
 from checks.exchanges import (
     LONG_TASK,
+    RESUME,
     answer,
     chat,
     chat_stream,
     completion,
+    decision,
     events_of,
     exchange,
     limited,
@@ -21,6 +23,7 @@ from checks.exchanges import (
     paused,
     put,
     refused,
+    resumed,
     sent,
     unanswered,
     with_events,
@@ -33,6 +36,8 @@ from conformance.wire.exchange import Ending, Exchange, ProbeNote
 
 HOSTILE = edges(octets(sent("a")))
 AFTER = chat("after", at=90.0)
+RACED = 20.0
+"""Seconds after the start of a round at which resumes race."""
 
 
 def _tries(*made: Exchange) -> list[Exchange]:
@@ -72,7 +77,8 @@ def _rounds(flow: str, *rounds: Round, area: str = "robust") -> list[Exchange]:
             attempt = int(one.name.partition("~")[2] or 1)
             probe = one.name.partition(".")[0]
             note = replace(one.note, flow=flow, area=area, probe=probe, round=number, attempt=attempt)
-            made.append(replace(one, started=50.0 * number + 2 * place, note=note))
+            started = one.started if one.started >= 0 else 50.0 * number + 2 * place
+            made.append(replace(one, started=started, note=note))
     return made
 
 
@@ -148,6 +154,59 @@ def _failing(one: int, of: int) -> list[Exchange]:
 def _all_500(name: str) -> list[Exchange]:
     """A request that is answered by a server error, again and again."""
     return [refused(f"{name}~{n}", sent(name), 500, probe=name, attempt=n) for n in (1, 2)]
+
+
+def _raced(loser: Callable[[str, Any], list[Exchange]]) -> Round:
+    """Three resumes of one approval at the same moment; what the last one gets is made from its name and its body."""
+
+    def make(tag: str) -> list[Exchange]:
+        asked = paused(f"p{tag}")
+        body = decision(f"ra{tag}", asked.name)
+        made = [resumed(f"ra{tag}", asked.name, body=body), *loser(f"rb{tag}", body)]
+        at = RACED + 50.0 * int(tag[1:])
+        grouped = [replace(one, note=replace(one.note, group="race")) for one in made]
+        return [asked, *(replace(one, started=at + 0.01 * place) for place, one in enumerate(grouped))]
+
+    return make
+
+
+def _lost(first: Callable[[str, Any], Exchange]) -> Round:
+    """The loser's first answer, and 409 when it is sent again."""
+    return _raced(lambda name, body: [first(name, body), _too_late(f"{name}~2", body)])
+
+
+def _too_late(name: str, body: Any) -> Exchange:
+    made = refused(name, body, 409, endpoint=RESUME)
+    return put(made, "/error/request_id", body["metadata"]["request_id"])
+
+
+def _lost_500(name: str, body: Any) -> Exchange:
+    return with_status(_too_late(name, body), 500)
+
+
+def _lost_none(name: str, body: Any) -> Exchange:
+    return unanswered(name, body=body, endpoint=RESUME)
+
+
+def _decided(first: Ending | None, before: bool = True) -> Round:
+    """A resume after a refused one, not answered at first, or served at once; `before`: there was a refused one."""
+
+    def make(tag: str) -> list[Exchange]:
+        asked = paused(f"p{tag}")
+        bad = decision(f"rx{tag}", asked.name, denied_tools=[{"tool_execution_id": "x"}])
+        good = decision(f"rg{tag}", asked.name)
+        lost = [unanswered(f"rg{tag}", first, good, endpoint=RESUME)] if first else []
+        served = resumed(f"rg{tag}" + ("~2" if lost else ""), asked.name, body=good)
+        served = put(served, "/kitemesh/request_id", f"req-rg{tag}")
+        return [asked, *([refused(f"rx{tag}", bad, 422, endpoint=RESUME)] if before else []), *lost, served]
+
+    return make
+
+
+def _alone(tag: str) -> list[Exchange]:
+    """A resume that nothing was refused before, reset at first."""
+    made = _decided(Ending.RESET, before=False)(f"{tag}0")
+    return [replace(one, started=180.0 + 2 * place) for place, one in enumerate(made)]
 
 
 ROBUST: tuple[Breaks | Holds, ...] = (
@@ -230,6 +289,18 @@ ROBUST: tuple[Breaks | Holds, ...] = (
         "large", _then(_large_body, _after_none(Ending.RESET)), _then(_large_body, _fine))),
     breaks("robust.large-body", "what follows is reset at first, each time", WELL, *_rounds(
         "large", *[_then(_large_body, _after_none(Ending.RESET))] * 2)),
+    breaks("error.no-server-error", "a resume that loses a race meets 500 at first, each time", WELL, *_rounds(
+        "race", *[_lost(_lost_500)] * 2, area="resume")),
+    holds("error.no-server-error", "a resume that loses a race meets 500 at first, once", WELL, *_rounds(
+        "race", _lost(_lost_500), _raced(lambda name, body: [_too_late(name, body)]), area="resume")),
+    breaks("resume.race", "a resume that loses a race is reset at first, each time", WELL, *_rounds(
+        "race", *[_lost(_lost_none)] * 2, area="resume")),
+    holds("resume.race", "resumes are reset at first, whether they race or not", WELL, *_rounds(
+        "race", *[_lost(_lost_none)] * 2, area="resume"), *_rounds("alone", _alone, area="resume"), state=OPEN),
+    breaks("resume.refusal-keeps", "reset at first after a refused one, each time", WELL, *_rounds(
+        "keeps", *[_decided(Ending.RESET)] * 2, area="resume")),
+    holds("resume.refusal-keeps", "reset at first after a refused one, once", WELL, *_rounds(
+        "keeps", _decided(Ending.RESET), _decided(None), area="resume")),
     holds("robust.recovers", "500, and served when it had time to recover", WELL,
           refused("a", sent("a"), 500, phase="recover", flow="end"), chat("late", phase="recover", flow="end")),
     breaks("robust.recovers", "500", WELL, refused("a", sent("a"), 500, phase="recover")),
@@ -292,12 +363,14 @@ def _neither(name: str) -> Exchange:
     return put(refused(name, _same_id(name), 409), "/error/request_id", _shared(name))
 
 
-def _pairs(first: Callable[[str], Exchange], second: Callable[[str], Exchange], tries: int = 2) -> list[Exchange]:
+def _pairs(
+    first: Callable[[str], Exchange], second: Callable[[str], Exchange], tries: int = 2, calm: bool = True
+) -> list[Exchange]:
     """Two requests with one `request_id` at the same time, tried so often, in a calm moment but for the first time."""
     made = []
     for number in range(1, tries + 1):
         steering: dict[str, Any] = {"round": number, "flow": "same", "area": "isolation"}
-        if number > 1:
+        if number > 1 and calm:
             made.append(chat(f"before~{number}", at=100.0 * number - 5, probe="before", **steering))
         for probe, make in (("a", first), ("b", second)):
             one = make(f"{probe}~{number}")
@@ -366,7 +439,7 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
         refused(name, _same_id(name)), status)] * 2), state=OPEN) for status in (402, 451, 520)),
     breaks("error.no-server-error", "500 to two with one request_id and to all others", paused("p"), *_all_500("m"),
            paused("q"), *_pairs(*[lambda name: with_status(put(refused(name, _same_id(name)), "/error/request_id",
-           _shared(name)), 500)] * 2)),
+           _shared(name)), 500)] * 2, calm=False)),
     holds("isolation.same-request-id", "500 to one, of a target that fails now and then", *_pairs(_both, _crashing),
         with_status(refused("x", sent("x"), probe="x", attempt=1, at=5.0), 500),
         chat("x~2", probe="x", attempt=2, at=6.0), state=OPEN),
