@@ -163,12 +163,29 @@ def accidents(evidence: Evidence) -> float:
 
     Estimated with care: a run that has seen few requests, or none in trouble, does not show that none ever is.
     """
+    met, of = _accidents(evidence)
+    return (met + 0.5) / (of + (25 if met else 100))
+
+
+def by_accident(reading: Reading) -> bool:
+    """True for a request whose attempts, of all rounds, fail as any other's do on a target that fails now and then."""
+    evidence = reading.evidence
+    if not _accidents(evidence)[0]:
+        return False
+    probe = reading.note.probe or reading.name
+    tries = [r for (name, _), made in evidence.attempts.items() if name == probe for r in made]
+    return tail(sum(map(failed, tries)), len(tries), accidents(evidence)) >= CHANCE
+
+
+def _accidents(evidence: Evidence) -> tuple[int, int]:
+    """How many such requests met trouble, of how many."""
     key = "accidents"
     if key not in evidence.memo:
         fair = [tries for tries in evidence.attempts.values() if _ordinary(tries[0])]
         met = sum(1 for tries in fair if failed(tries[0]) and any(r.accepted for r in tries[1:]))
-        evidence.memo[key] = (met + 0.5) / (len(fair) + (25 if met else 100))
-    return float(evidence.memo[key])
+        evidence.memo[key] = met, len(fair)
+    found: tuple[int, int] = evidence.memo[key]
+    return found
 
 
 def _ordinary(reading: Reading) -> bool:

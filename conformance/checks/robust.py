@@ -44,6 +44,9 @@ def _edge(reading: Reading) -> Iterator[Finding | Unjudged]:
     if any(r.status is not None and r.status < 500 for r in tries):
         yield reading.unjudged("answered otherwise in another try", excused=True)
         return
+    if ending not in TIMED_OUT and acts.by_accident(reading):
+        yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
+        return
     expected = "an answer below 500"
     if reading.status is not None and reading.status >= 500:
         message = "hostile JSON brings about a server error"
@@ -113,6 +116,9 @@ def _large_one(reading: Reading) -> Iterator[Finding | Unjudged]:
     proxied = status in (502, 503, 504) and reading.evidence.served_meanwhile(tries[0], reading)
     if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and not proxied:
         yield reading.unjudged(reading.excuse, excused=True)
+        return
+    if reading.exchange.ending not in TIMED_OUT and acts.by_accident(reading):
+        yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
         return
     yield reading.finding(
         "robust.large-body",

@@ -285,6 +285,14 @@ ROBUST: tuple[Breaks | Holds, ...] = (
         "edge", *[_then(_body("nul", 400), _after_none(Ending.REFUSED))] * 2)),
     breaks("robust.json-edges", "500 at first, each time", WELL, *_rounds("edge", *[_then(
         _body("nan", 500), lambda tag: [_body("nan", 400, "~2")(tag)], _fine)] * 2)),
+    holds("robust.large-body", "500 three times, of a target that fails one request in five", WELL, *_failing(12, 60),
+          *(replace(one, started=80.0 + one.started) for one in _tries(*[_large(refused("a", b"", 500))] * 3)),
+          replace(AFTER, started=120.0), state=OPEN),
+    breaks("robust.large-body", "500 nine times, of a target that fails one request in five", WELL, *_failing(12, 60),
+           *(replace(one, name=f"{one.name}#{number}", started=80.0 + 10 * number + one.started,
+                     note=replace(one.note, round=number))
+             for number in (1, 2, 3) for one in _tries(*[_large(refused("a", b"", 500))] * 3)),
+           replace(AFTER, started=150.0)),
     holds("robust.large-body", "what follows is reset at first, once", WELL, *_rounds(
         "large", _then(_large_body, _after_none(Ending.RESET)), _then(_large_body, _fine))),
     breaks("robust.large-body", "what follows is reset at first, each time", WELL, *_rounds(
