@@ -24,6 +24,8 @@ ONE: Final[dict[str, tuple[Select, JudgeOne]]] = {}
 """Requirement id to selection and judge, for those of `@each`: others may run them on a narrower choice."""
 WHIMS: Final[set[str]] = set()
 """Requirements that a model's whim can fail (marked ~ in the contract)."""
+REPEATED: Final[list[Callable[[Evidence], Iterable[str]]]] = []
+"""Each gives the names of flows whose act is to be done once more before what followed it can be judged (`acts`)."""
 
 TRIES = 3
 BREACHES = 2
@@ -51,7 +53,7 @@ def each(
             WHIMS.add(requirement)
             _register(requirement, lambda evidence: _run_whim(select(evidence), judge, at_once))
         else:
-            _register(requirement, lambda evidence: _run(select(evidence), judge))
+            _register(requirement, lambda evidence: judge_each(select(evidence), judge))
         return judge
 
     return decorate
@@ -67,7 +69,8 @@ def over_all(requirement: str) -> Callable[[Check], Check]:
     return decorate
 
 
-def _run(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[Item]:
+def judge_each(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[Item]:
+    """The items of one judge on all that was selected."""
     for reading in selected:
         if isinstance(reading, Unjudged):
             yield reading
@@ -115,8 +118,12 @@ def broken_elsewhere(evidence: Evidence, requirement: str, here: Callable[[Readi
 
 
 def suspects(evidence: Evidence) -> set[str]:
-    """Names of the flows to try again: a whim was seen and not often enough to tell, or a link of a chain failed."""
+    """Names of the flows to try again: a whim was seen, or trouble after an act, and not yet often enough to tell.
+
+    Or a link of a chain failed.
+    """
     flows = {reading.note.flow for reading in evidence.last if reading.note.flow and reading.failed_in_chain}
+    flows.update(name for doubts in REPEATED for name in doubts(evidence))
     for requirement in WHIMS:
         select, judge = ONE[requirement]
         made: dict[str, list[bool]] = defaultdict(list)

@@ -15,6 +15,7 @@ from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, integer, objects, optional, show
+from conformance.checks.residue import in_wake
 from conformance.checks.select import Selected, answers, served_json, standard
 from conformance.contract.classify import Due
 
@@ -311,7 +312,7 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
     yield from (Judged(reading.name) for reading in readings)
     pairs = list(repeated(readings, {r.name: r.answer_id or "" for r in readings}))
     # Repeated also where nothing else is under way: a general fault, and not one of concurrency alone.
-    general = any(alone(later) for _, later in pairs)
+    general = any(alone(later) and not in_wake(later) for _, later in pairs)
     for earlier, later in pairs:
         yield later.finding(
             "completion.id-unique",

@@ -11,6 +11,7 @@ from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, optional, text
+from conformance.checks.resuming import race_errors
 from conformance.checks.select import UNREAD, Selected
 from conformance.contract import schemas
 from conformance.contract.classify import Due
@@ -181,6 +182,7 @@ def status(reading: Reading) -> Iterator[Finding | Unjudged]:
 @over_all("error.no-server-error")
 def no_server_error(evidence: Evidence) -> Iterator[Item]:
     """No request is answered 5xx again and again while others succeed in between."""
+    yield from race_errors(evidence)
     for tries in evidence.attempts.values():
         last = tries[-1]
         if last.status is None or last.left or last.note.phase == Phase.WEATHER:

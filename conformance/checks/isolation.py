@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from conformance.checks import acts
+from conformance.checks.acts import Act
 from conformance.checks.auth import told
-from conformance.checks.check import each, over_all
+from conformance.checks.check import REPEATED, judge_each, over_all
 from conformance.checks.completion import alone
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import show, text
+from conformance.checks.residue import BROKEN, in_wake
 from conformance.checks.select import Selected, answers, failed, readable_streams
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
-from conformance.contract.excuses import EXCUSING
 from conformance.wire.exchange import Ending
 
 WORDS = re.compile(r"(?:Reply with just (?:this word|these words):|\(Reference:) ([a-z]{8,16})\b")
@@ -106,13 +108,16 @@ _OWN_MEMBERS: tuple[tuple[str, str, Told, Told], ...] = (
 
 
 def _wrong_alone(evidence: Evidence, member: str, value_of: Told, asked_of: Told) -> bool:
-    """True where the member is wrong also in an answer that nothing else was beside: no matter of concurrency."""
+    """True where the member is wrong also in an answer that nothing else was beside: no matter of concurrency.
+
+    What a client has left may still be under way.
+    """
     key = f"wrong alone: {member}"
     if key not in evidence.memo:
         evidence.memo[key] = any(
             r.accepted and r.due is Due.ACCEPT and asked_of(r) is not None and value_of(r) != asked_of(r) and alone(r)
             for r in evidence.last
-            if not (r.waits and member == "request_id")
+            if not in_wake(r) and not (r.waits and member == "request_id")
         )
     return bool(evidence.memo[key])
 
@@ -130,6 +135,9 @@ def own_chunks(evidence: Evidence) -> Iterator[Item]:
     """No chunks are mixed between N concurrent streams."""
     streams = [r for r in evidence.last if r.asked.stream and r.taken and r.streamed and r.chunks and not r.asked.edge]
     for reading in _together(streams):
+        if reading.mixed_with is not None and reading.mixed_with.left:
+            yield reading.unjudged(f"a chunk of {reading.mixed_with.name}, which was abandoned", by=BROKEN)
+            continue
         if reading.exchange.ending is Ending.CUT:
             yield reading.unjudged("the stream was cut off", by="http.complete")
             continue
@@ -205,61 +213,79 @@ def _sharing(evidence: Evidence) -> Selected:
                 yield reading
 
 
-def _fails_now_and_then(evidence: Evidence) -> bool:
-    """True where a valid request of its own `request_id` met a server error, and was served when it was sent again."""
-    if "fails now and then" not in evidence.memo:
-        served = {(r.note.probe, r.note.round) for r in evidence.all if r.accepted and r.note.attempt > 1}
-        evidence.memo["fails now and then"] = any(
-            (reading.status or 0) >= 500 and reading.excuse is None and not reading.sharing_request_id
-            for reading in evidence.all
-            if (reading.note.probe, reading.note.round) in served and reading.due is Due.ACCEPT
-        )
-    return bool(evidence.memo["fails now and then"])
-
-
 def _same_answer(one: Reading, other: Reading) -> bool:
     """True where one answer was given to both; an `id` that comes again over another text is no such thing."""
     same_id = one.answer_id is not None and one.answer_id == other.answer_id
     return one.accepted and other.accepted and same_id and one.said == other.said
 
 
-@each("isolation.same-request-id", _sharing, whim=True)
-def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
+@over_all("isolation.same-request-id")
+def same_request_id(evidence: Evidence) -> Iterator[Item]:
     """Two concurrent requests with one `request_id` are both served, or one of them gets a 4xx.
 
-    A server error may be an accident, so the pair is sent again before it is told.
+    A server error, silence or a reset may be an accident: the requests are sent together once more before it is told.
     """
-    partners = [other for other in reading.sharing_request_id if other.note.attempt == 1]
-    pair = (reading, *partners)
-    if any(r.unreadable for r in pair):
-        yield reading.unjudged("an answer is framed in a way that clients refuse", by="http.complete")
-        return
-    if any(r.status in EXCUSING or r.exchange.ending in (Ending.RESET, Ending.REFUSED) for r in pair):
-        yield reading.unjudged("an answer excuses itself", excused=True)
-        return
-    bad = [r for r in pair if not (r.accepted or (r.status is not None and 400 <= r.status < 500))]
-    if bad and _fails_now_and_then(reading.evidence):
-        yield reading.unjudged("the target answers by a server error now and then, whatever is asked beside")
-    elif bad:
-        yield reading.finding(
-            "isolation.same-request-id",
-            "two requests with one `request_id` collide",
-            "both served, or one answered 4xx",
-            told(bad[0]),
-            "status",
-            yields_to=("accept.minimal", *reading.evidence.never_answered),
-        )
-    elif not any(r.accepted for r in pair):
-        seen = Words(" and ".join(told(r) for r in pair))
-        yield reading.finding(
+    colliding, others = _collisions(evidence)
+    yield from acts.judged(evidence, colliding, _told_of_collision)
+    yield from judge_each(others, _shared_answer)
+
+
+def _collisions(evidence: Evidence) -> tuple[list[Act], list[Reading | Unjudged]]:
+    """Those that share a `request_id` with an earlier one, as acts; and those that no trouble met."""
+    colliding: list[Act] = []
+    others: list[Reading | Unjudged] = []
+    for item in _sharing(evidence):
+        if isinstance(item, Unjudged):
+            others.append(item)
+            continue
+        pair = _pair(item)
+        if any(r.unreadable for r in pair):
+            others.append(item.unjudged("an answer is framed in a way that clients refuse", by="http.complete"))
+            continue
+        if any(acts.shed(r) for r in pair):
+            others.append(item.unjudged("an answer excuses itself", excused=True))
+            continue
+        colliding.append(acts.act(item, *pair, trouble=_hindered))
+        if not colliding[-1].troubled:
+            others.append(item)
+    return colliding, others
+
+
+def _pair(reading: Reading) -> tuple[Reading, ...]:
+    """All first attempts with its `request_id` at that time, this one first."""
+    return (reading, *(other for other in reading.sharing_request_id if other.note.attempt == 1))
+
+
+def _hindered(reading: Reading) -> bool:
+    """Neither served nor refused; or refused, where none of those with the same `request_id` is served."""
+    refused = reading.status is not None and 400 <= reading.status < 500
+    return not reading.accepted and (not refused or not any(r.accepted for r in _pair(reading)))
+
+
+def _told_of_collision(act: Act) -> Finding:
+    if all(r.status is not None and 400 <= r.status < 500 for r in act.troubled):
+        return act.did.finding(
             "isolation.same-request-id",
             "none of the requests with one `request_id` is served",
             "both served, or one answered 4xx",
-            seen,
+            Words(" and ".join(told(r) for r in _pair(act.did))),
             "status",
             yields_to=("accept.minimal",),
         )
-    elif same := [o for o in partners if _same_answer(o, reading)]:
+    return act.did.finding(
+        "isolation.same-request-id",
+        "two requests with one `request_id` collide, each time",
+        "both served, or one answered 4xx",
+        told(next(r for r in act.troubled if r.status is None or r.status >= 500)),
+        "status",
+        yields_to=("accept.minimal", *act.did.evidence.never_answered),
+    )
+
+
+def _shared_answer(reading: Reading) -> Iterator[Finding]:
+    """What no accident brings about: the answer to the other one."""
+    partners = list(_pair(reading)[1:])
+    if same := [o for o in partners if _same_answer(o, reading)]:
         yield reading.finding(
             "isolation.same-request-id",
             f"{same[0].name}, with the same `request_id`, gets the same answer",
@@ -299,23 +325,46 @@ def _beside_a_slow_one(evidence: Evidence) -> Selected:
                 yield reading
 
 
-@each("isolation.slow-reader", _beside_a_slow_one, whim=True)
-def slow_reader(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """Others are served while one client reads slowly. What may be an accident is tried again before it is told."""
-    if reading.status in EXCUSING:
-        yield reading.unjudged(f"status {reading.status}", excused=True)
-        return
-    usual = reading.evidence.usual_seconds
+@over_all("isolation.slow-reader")
+def slow_reader(evidence: Evidence) -> Iterator[Item]:
+    """Others are served while one client reads slowly. What may be an accident is done once more before it is told."""
+    beside = list(_beside_a_slow_one(evidence))
+    yield from (item for item in beside if isinstance(item, Unjudged))
+    yield from acts.judged(evidence, _slow_acts(evidence, beside), _told_of_slow)
+
+
+def _slow_acts(evidence: Evidence, beside: Iterable[Reading | Unjudged]) -> Iterator[Act]:
+    for reading in beside:
+        if isinstance(reading, Reading):
+            yield acts.act(reading, reading, trouble=_held_up)
+
+
+def _held_up(reading: Reading) -> bool:
+    """Not served, or held up by the slow reader: for most of that one's time, and far longer than usual."""
+    if acts.shed(reading):
+        return False
     slow = next(r for r in reading.evidence.last if r.note.slow and r.note.round == reading.note.round)
-    waited, overlap = reading.exchange.finished, slow.ended - reading.exchange.started
-    # Held up by the slow reader: the answer took most of that one's time, and far longer than usual.
-    held = waited > max(0.6 * overlap, 4 * usual, SLOW_SECONDS / 2)
-    if not reading.accepted or held:
-        yield reading.finding(
-            "isolation.slow-reader",
-            "a request is not served until a slow reader is done",
-            f"an answer in about {usual:.1f} s, as usual",
-            Words(f"{told(reading)} after {waited:.1f} s"),
-            "time",
-            yields_to=("accept.minimal",),
-        )
+    overlap = slow.ended - reading.exchange.started
+    usual = reading.evidence.usual_seconds
+    return not reading.accepted or reading.exchange.finished > max(0.6 * overlap, 4 * usual, SLOW_SECONDS / 2)
+
+
+def _told_of_slow(act: Act) -> Finding:
+    reading = act.did
+    return reading.finding(
+        "isolation.slow-reader",
+        "a request is not served until a slow reader is done, each time",
+        f"an answer in about {reading.evidence.usual_seconds:.1f} s, as usual",
+        Words(f"{told(reading)} after {reading.exchange.finished:.1f} s"),
+        "time",
+        yields_to=("accept.minimal",),
+    )
+
+
+def _doubts(evidence: Evidence) -> set[str]:
+    """The flows of acts that are to be done once more."""
+    slow = _slow_acts(evidence, _beside_a_slow_one(evidence))
+    return acts.doubts(_collisions(evidence)[0]) | acts.doubts(slow)
+
+
+REPEATED.append(_doubts)

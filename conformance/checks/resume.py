@@ -30,6 +30,7 @@ from conformance.checks.check import broken_elsewhere, each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, uuid
+from conformance.checks.resuming import race_silence, trouble_after_refusals
 from conformance.checks.select import (
     Selected,
     failed,
@@ -536,6 +537,7 @@ def _simultaneous(evidence: Evidence) -> Iterator[tuple[Reading, Reading]]:
 @over_all("resume.race")
 def race(evidence: Evidence) -> Iterator[Item]:
     """One of two simultaneous resumes is served; the other gets a 4xx or the same answer."""
+    yield from race_silence(evidence)
     approvals = given(evidence)
     for one, two in _simultaneous(evidence):
         approval = approvals[approval_of(one) or ""]
@@ -587,6 +589,7 @@ def _hindered(racing: list[Reading]) -> Reading | None:
 @over_all("resume.refusal-keeps")
 def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
     """An approval stays usable after a refused resume."""
+    yield from trouble_after_refusals(evidence)
     for reading, approval in _fair(evidence):
         before = refused_before(approval, reading)
         if not before or spent_by(approval, reading) is not None:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from conformance.checks import acts
 from conformance.checks.accept import accepted
+from conformance.checks.acts import Act
 from conformance.checks.auth import told
-from conformance.checks.check import each
+from conformance.checks.check import REPEATED, each, judge_each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Unjudged
+from conformance.checks.finding import Finding, Item, Judged, Unjudged
+from conformance.checks.residue import BROKEN, abandoned, residue
 from conformance.checks.select import Selected
 from conformance.contract.classify import Due
-from conformance.contract.excuses import EXCUSING
 from conformance.wire.exchange import TIMED_OUT, Ending
 
 LARGE = 1_000_000
 """Octets of a request's body that count as large."""
+LASTS = 10.0
+"""Seconds after hostile bodies in which trouble is looked for that one of them may have brought about."""
+SUSPICION = 0.1
+"""Trouble behind many bodies at once makes each a suspect where accident would bring it about more seldom."""
 
 
 def _edges(evidence: Evidence) -> Iterator[Reading]:
     return (r for r in evidence.last if r.asked.edge and r.note.left_after is None)
 
 
-@each("robust.json-edges", _edges)
-def json_edges(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """An answer (no 5xx, no hang, no dropped connection) to JSON that readers stumble over."""
+def _edge(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """What is answered by a server error, by nothing or by hanging up, time after time."""
     evidence = reading.evidence
     tries = evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [reading])
     ending = reading.exchange.ending
@@ -39,6 +44,9 @@ def json_edges(reading: Reading) -> Iterator[Finding | Unjudged]:
     if any(r.status is not None and r.status < 500 for r in tries):
         yield reading.unjudged("answered otherwise in another try", excused=True)
         return
+    if ending not in TIMED_OUT and acts.by_accident(reading):
+        yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
+        return
     expected = "an answer below 500"
     if reading.status is not None and reading.status >= 500:
         message = "hostile JSON brings about a server error"
@@ -50,17 +58,52 @@ def json_edges(reading: Reading) -> Iterator[Finding | Unjudged]:
     yield reading.finding("robust.json-edges", f"{message} ({reading.asked.reason})", expected, seen, "status")
 
 
-def _large(evidence: Evidence) -> Iterator[Reading]:
-    return (
-        r
-        for r in evidence.last
-        if len(r.exchange.request.body or b"") >= LARGE and r.asked.endpoint and not r.asked.edge and not r.left
+@over_all("robust.json-edges")
+def json_edges(evidence: Evidence) -> Iterator[Item]:
+    """An answer (no 5xx, no hang, no dropped connection) to JSON that readers stumble over, and to what follows it."""
+    items = list(judge_each(_edges(evidence), _edge))
+    yield from items
+    yield from acts.judged(
+        evidence,
+        _bodies(evidence, items, lambda reading: reading.asked.edge),
+        lambda act: _told_of_body(act, "robust.json-edges", f"hostile JSON ({act.did.asked.reason})"),
     )
 
 
-@each("robust.large-body", _large)
-def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """A body of 1 MiB is answered by 200 or a 4xx."""
+def _bodies(evidence: Evidence, items: Iterable[Item], wanted: Callable[[Reading], bool]) -> Iterator[Act]:
+    """The bodies that were sent as an act, each with what followed; not those that are found to break on their own."""
+    broken = {item.exchange for item in items if isinstance(item, Finding)}
+    probes = {evidence.by_name[name].note.probe for name in broken}
+    for reading in evidence.all:
+        if reading.note.area != "robust" or reading.note.attempt > 1 or not wanted(reading) or reading.left:
+            continue
+        if reading.note.probe not in probes and (reading.response is not None or acts.failed(reading)):
+            yield acts.act(reading, reading)
+
+
+def _told_of_body(act: Act, requirement: str, what: str) -> Finding:
+    seen = act.troubled[0]
+    own = seen is act.did
+    message = (
+        f"{what} is not answered at first, each time that it is sent"
+        if own
+        else f"a minimal request right after {what} is not served, each time that it is sent"
+    )
+    expected = "an answer below 500" if own else "status 200"
+    observed = Words(f"{told(seen)}{'' if own else f' to {seen.name}'}")
+    return act.did.finding(requirement, message, expected, observed, "status", yields_to=("accept.minimal",))
+
+
+def _large(evidence: Evidence) -> Iterator[Reading]:
+    return (r for r in evidence.last if _is_large(r) and r.asked.endpoint and not r.left)
+
+
+def _is_large(reading: Reading) -> bool:
+    return len(reading.exchange.request.body or b"") >= LARGE and not reading.asked.edge
+
+
+def _large_one(reading: Reading) -> Iterator[Finding | Unjudged]:
+    """What a large body is answered by, other than 200 or a 4xx."""
     status = reading.status
     if status is not None and (status == 200 or 400 <= status < 500):
         return
@@ -74,6 +117,9 @@ def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
     if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and not proxied:
         yield reading.unjudged(reading.excuse, excused=True)
         return
+    if reading.exchange.ending not in TIMED_OUT and acts.by_accident(reading):
+        yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
+        return
     yield reading.finding(
         "robust.large-body",
         "a large body is not answered by 200 or a 4xx",
@@ -84,40 +130,97 @@ def large_body(reading: Reading) -> Iterator[Finding | Unjudged]:
     )
 
 
-def _after_a_departure(evidence: Evidence) -> Selected:
-    """First attempts of the requests that were sent just after a client had left in the midst of a stream."""
-    for gone in evidence.all:
-        if gone.note.left_after is None or gone.exchange.ending is not Ending.LEFT or not gone.taken:
-            continue
-        kin = (gone.note.flow, gone.note.round)
-        after = [
-            r
-            for r in evidence.all
-            if (r.note.flow, r.note.round) == kin
-            and r is not gone
-            and r.note.attempt == 1
-            and r.exchange.started >= gone.ended
-            and r.due is Due.ACCEPT
-        ]
-        yield from after[:1]
-        if not after:
+@over_all("robust.large-body")
+def large_body(evidence: Evidence) -> Iterator[Item]:
+    """A body of 1 MiB is answered by 200 or a 4xx, and so is what follows it."""
+    items = list(judge_each(_large(evidence), _large_one))
+    yield from items
+    yield from acts.judged(
+        evidence,
+        _bodies(evidence, items, _is_large),
+        lambda act: _told_of_body(act, "robust.large-body", "a large body"),
+    )
+
+
+def _departures(evidence: Evidence) -> Iterator[Act]:
+    """The client's leaving in the midst of streams, with what was asked right after."""
+    return (acts.act(gone) for gone in abandoned(evidence) if len(acts.kin(gone)) > 1)
+
+
+@over_all(BROKEN)
+def disconnect(evidence: Evidence) -> Iterator[Item]:
+    """The server keeps serving after a client leaves mid-stream, and gives each request its own answer."""
+    for gone in abandoned(evidence):
+        if not any(r.started >= gone.ended for r in acts.kin(gone)):
             yield gone.unjudged("nothing was asked after the client had left")
+    yield from acts.judged(evidence, _departures(evidence), _told_of_leaving)
+    for reading in evidence.all:
+        if (borne := residue(reading)) is not None:
+            gone, mark = borne
+            yield Judged(reading.name)
+            yield reading.finding(
+                BROKEN,
+                f"the answer holds a part of {gone.name}'s, whose client had left",
+                "an answer of its own",
+                Words(mark),
+                "body",
+                # Requests under way together that get each other's answers may do so with one that was left, too.
+                yields_to=("isolation.answers", "isolation.streams", "isolation.content"),
+            )
 
 
-@each("robust.disconnect", _after_a_departure, whim=True)
-def disconnect(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """The server keeps serving after a client leaves mid-stream. What may be an accident is tried again."""
-    if reading.status in EXCUSING:
-        yield reading.unjudged(f"status {reading.status}", excused=True)
-    elif not reading.accepted:
-        yield reading.finding(
-            "robust.disconnect",
-            "a request after a client left mid-stream is not served",
-            "status 200",
-            told(reading),
-            "status",
-            yields_to=("accept.minimal",),
-        )
+def _told_of_leaving(act: Act) -> Finding:
+    seen = act.troubled[0]
+    return seen.finding(
+        BROKEN,
+        f"a request after a client left mid-stream is not served ({act.did.name}), each time",
+        "status 200",
+        told(seen),
+        "status",
+        yields_to=("accept.minimal",),
+    )
+
+
+def _hostile_acts(evidence: Evidence) -> list[Act]:
+    found = list(judge_each(_edges(evidence), _edge)) + list(judge_each(_large(evidence), _large_one))
+    return list(_bodies(evidence, found, lambda reading: reading.asked.edge or _is_large(reading)))
+
+
+def _doubts(evidence: Evidence) -> set[str]:
+    """The flows of acts that are to be done once more."""
+    bodies = _hostile_acts(evidence)
+    return acts.doubts(_departures(evidence)) | acts.doubts(bodies) | _suspects(evidence, bodies)
+
+
+def _suspects(evidence: Evidence, bodies: list[Act]) -> set[str]:
+    """The hostile bodies that were sent side by side, where trouble came among or soon after them."""
+    first = [one.did for one in bodies if one.did.note.round == 1]
+    if not first:
+        return set()
+    begun, over = min(r.started for r in first), max(r.ended for r in first) + LASTS
+    among = [
+        r
+        for r in evidence.all
+        if r.note.phase == "hostile"
+        and (r.note.attempt, r.note.round) == (1, 1)
+        and r.ended >= begun
+        and r.started <= over
+    ]
+    met = [r for r in among if (acts.unserved(r) if r.due is Due.ACCEPT else acts.failed(r)) and not _fails_alone(r)]
+    if not met or acts.tail(len(met), len(among), acts.accidents(evidence)) >= SUSPICION:
+        return set()
+    latest = max(r.ended for r in met)
+    anew = {one.did.note.flow for one in bodies if one.did.note.round > 1}
+    return {r.note.flow for r in first if r.started <= latest} - anew
+
+
+def _fails_alone(reading: Reading) -> bool:
+    """True for a hostile body that was never answered well: it may be the only one that suffers."""
+    tries = reading.evidence.attempts.get((reading.note.probe, reading.note.round), [reading])
+    return reading.due is not Due.ACCEPT and all(acts.failed(r) for r in tries)
+
+
+REPEATED.append(_doubts)
 
 
 def _afterwards(evidence: Evidence) -> Selected:
@@ -125,6 +228,9 @@ def _afterwards(evidence: Evidence) -> Selected:
     for reading in evidence.last:
         if reading.note.phase != "recover" or reading.due is not Due.ACCEPT:
             continue
+        later = (r for r in evidence.last if (r.note.flow, r.note.round) == (reading.note.flow, reading.note.round))
+        if not reading.taken and any(r.started > reading.started for r in later):
+            continue  # it was asked once more when the target had time to recover
         if reading.excuse is not None and reading.exchange.ending is not Ending.REFUSED:
             yield reading.unjudged(reading.excuse, excused=True)
         else:

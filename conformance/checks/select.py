@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Unjudged
+from conformance.checks.residue import BROKEN, residue
 from conformance.contract.classify import Due
 from conformance.wire.exchange import TIMED_OUT, Credential, Ending
 
@@ -42,6 +43,8 @@ def served(evidence: Evidence) -> Selected:
             continue
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
+        elif (borne := residue(reading)) is not None:
+            yield reading.unjudged(f"a part of the answer to {borne[0].name} came in it", by=BROKEN)
         elif reading.taken and reading.known:
             yield reading
         elif reading.taken and reading.response is not None and not reading.response.body_known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.probes.accept import LONG_TASK
+from conformance.probes.acts import calm
 from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, encode
 from conformance.probes.plan import Plan
 
@@ -51,6 +52,8 @@ def _quick(plan: Plan, round_: int, count: int) -> Steps:
 def _same_request_id(plan: Plan, round_: int) -> Steps:
     """Requests at once that bear one `request_id` and differ in all else; the stream outlasts the others."""
     compose = Compose(plan, round_)
+    if not (yield from calm(compose, "isolation-same-request-id")):
+        return
     shared = {"request_id": plan.request_id("isolation-same-request-id", round_)}
     stream, one, two = (f"isolation-same-request-id-{side}" for side in ("stream", "a", "b"))
     long = f"{LONG_TASK} (Reference: {compose.word(stream)}.)"
@@ -67,6 +70,8 @@ def _same_request_id(plan: Plan, round_: int) -> Steps:
 def _slow_reader(plan: Plan, round_: int) -> Steps:
     """One client reads a long stream slowly; another asks for one word meanwhile."""
     compose = Compose(plan, round_)
+    if not (yield from calm(compose, "isolation-slow")):
+        return
     slow, quick = "isolation-slow-reader", "isolation-slow-meanwhile"
     long = compose.body(slow, prompt=f"{LONG_TASK} (Reference: {compose.word(slow)}.)", stream=True)
     meanwhile = encode(compose.body(quick))

@@ -33,6 +33,7 @@ class Phase(StrEnum):
     CONCURRENT = "concurrent"
     GENERATED = "generated"
     HOSTILE = "hostile"
+    LEAVING = "leaving"
     RECOVER = "recover"
     WEATHER = "weather"
     """Minimal requests in between, which ask whether the target serves at all."""
@@ -83,7 +84,11 @@ class Send:
     delay: float = 0.0
     """Seconds to wait before sending."""
     leave_after: int | None = None
-    """Leave after so many pieces of the body."""
+    """Leave after so many pieces of the body; 0: at the header section; -1: before it."""
+    leave_at: bytes | None = None
+    """Leave earlier, at the piece that holds these octets."""
+    fresh: bool = False
+    """True: on a connection of its own."""
     pause: float = 0.0
     """Seconds to wait between reads."""
     served: bool = False

@@ -6,8 +6,11 @@ Where a body can be both hostile and one that must be refused it is, so that nob
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
-from conformance.probes.accept import LONG_TASK, MINIMAL
+from conformance.probes.accept import MINIMAL
+from conformance.probes.acts import at_once, calm
 from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, encode, single
 from conformance.probes.plan import Plan
 
@@ -39,20 +42,24 @@ def edges(valid: bytes) -> dict[str, bytes]:
 
 
 SERVED = frozenset({"lone-surrogate", "nul", "bom", "duplicate-keys"})
+FOLLOWED = frozenset({"nesting-message", "no-utf-8"})
+"""Those with minimal requests right behind them. All are sent side by side, so that these few follow them all."""
 QUICK = frozenset({"nesting-array", "huge-integer", "lone-surrogate-id", "nan"})
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
-    """The hostile probes, and the minimal requests that show that the target lives on."""
+    """The hostile probes, and the minimal requests that show that the target lives on.
+
+    Who left comes last: what a server does about that may take seconds.
+    """
     for name in edges(b'{"content":"Reply"}'):
         yield _edge(plan, name)
     large = "robust-large-body"
-    yield single("robust", Phase.HOSTILE, large, lambda r: _large(plan, r), served=True)
-    yield Flow("robust-disconnect", "robust", Phase.HOSTILE, lambda r: _disconnect(plan, r), False, 2, 2)
-    yield single(
-        "robust", Phase.RECOVER, "robust-recovers", lambda r: Compose(plan, r).chat("robust-recovers"), quick=True,
-        covers=("accept", "completion", "kitemesh"),
-    )  # fmt: skip
+    yield Flow(large, "robust", Phase.HOSTILE, lambda r: _act(plan, r, _large(plan, r), True), False, 3, 3)
+    for name in MOMENTS:
+        yield _departure(plan, name)
+    yield Flow("robust-recovers", "robust", Phase.RECOVER, lambda r: _recovers(plan, r), True, 2, 1,
+               frozenset({"accept", "completion", "kitemesh"}))  # fmt: skip
     yield single(
         "robust", Phase.RECOVER, "robust-recovers-stream",
         lambda r: Compose(plan, r).chat("robust-recovers-stream", stream=True), quick=False,
@@ -67,7 +74,19 @@ def _edge(plan: Plan, name: str) -> Flow:
         body = edges(encode(Compose(plan, round_).body(full)))[name]
         return Send(full, body, twin=MINIMAL, served=name in SERVED)
 
-    return single("robust", Phase.HOSTILE, full, make, quick=name in QUICK, covers=("error",))
+    followed = name in FOLLOWED
+    served = (name in SERVED) + 2 * followed
+    return Flow(full, "robust", Phase.HOSTILE, lambda r: _act(plan, r, make(r), followed), name in QUICK,
+                1 + 2 * followed, served, frozenset({"error"}))  # fmt: skip
+
+
+def _act(plan: Plan, round_: int, act: Send, followed: bool) -> Steps:
+    """A hostile or large body. Alone in a later round, it stands between minimal requests."""
+    compose = Compose(plan, round_)
+    if (yield from calm(compose, act.name)):
+        yield act
+        if followed or round_ > 1:
+            yield at_once(compose, act.name)
 
 
 def _large(plan: Plan, round_: int) -> Send:
@@ -76,10 +95,44 @@ def _large(plan: Plan, round_: int) -> Send:
     return Send("robust-large-body", body[:-1] + b" " * (LARGE - len(body)) + b"}", twin=MINIMAL, served=True)
 
 
-def _disconnect(plan: Plan, round_: int) -> Steps:
-    """Leaves in the midst of a stream, then asks for something short."""
+MOMENTS: dict[str, dict[str, Any]] = {
+    "robust-disconnect-waiting": {"leave_after": -1},
+    "robust-disconnect-head": {"leave_after": 0},
+    "robust-disconnect-first": {"leave_after": 1},
+    "robust-disconnect": {"leave_after": 8},
+    "robust-disconnect-end": {"leave_after": 10_000, "leave_at": b'"stop"'},
+}
+"""When a client leaves its stream: before the answer, at its header section, at its first piece, midway, at its last
+chunk."""
+
+
+def _departure(plan: Plan, name: str) -> Flow:
+    return Flow(name, "robust", Phase.LEAVING, lambda r: _leave(plan, r, name), False, 3, 3)
+
+
+def _leave(plan: Plan, round_: int, name: str) -> Steps:
+    """Leaves a stream that bears its own word throughout, then asks for something short on other connections."""
     compose = Compose(plan, round_)
-    name = "robust-disconnect"
-    long = compose.body(name, prompt=f"{LONG_TASK} (Reference: {compose.word(name)}.)", stream=True)
-    yield Send(name, encode(long), leave_after=3, served=True)
-    yield compose.chat("robust-after-disconnect")
+    if (yield from calm(compose, name)):
+        body = compose.body(name, prompt=counting(compose.word(name)), stream=True)
+        yield replace(Send(name, encode(body), served=True), **MOMENTS[name])
+        yield at_once(compose, name)
+
+
+def counting(word: str) -> str:
+    """A long task whose every line bears a word: whoever gets a part of the answer can be told whose it is."""
+    return (
+        f"Count from 1 to 60, one number per line, and write the word {word} behind every number. Write nothing else."
+    )
+
+
+RECOVERS = 10.0
+"""Seconds that a target has to recover before a minimal request that is not served counts for good."""
+
+
+def _recovers(plan: Plan, round_: int) -> Steps:
+    """A minimal request; where it is not served, another one when the target had time to come to itself."""
+    compose = Compose(plan, round_)
+    answer = yield compose.chat("robust-recovers")
+    if not (answer.served or answer.excused):
+        yield replace(compose.chat("robust-recovers-late"), delay=RECOVERS)

@@ -20,6 +20,7 @@ from conformance.reference.identifiers import fresh_uuid
 _WORD_ASKED_FOR = re.compile(r"reply with just this word:\s*(\S+)", re.IGNORECASE)
 _WORDS_ASKED_FOR = re.compile(r"reply with just these words: *([^\n]+)", re.IGNORECASE)
 _COUNT_ASKED_FOR = re.compile(r"count from 1 to (\d{1,6}), one number per line", re.IGNORECASE)
+_WORD_BEHIND_EACH = re.compile(r"write the word (\S+) behind every number", re.IGNORECASE)
 _TOKEN = re.compile(r"\s*\S+|\s+$")
 _COUNT_AT_MOST = 10_000
 _TITLE_AT_MOST = 80
@@ -96,7 +97,8 @@ def _reply(prompt: str) -> str:
     if words := _WORDS_ASKED_FOR.search(prompt):
         return words[1].strip()
     if last := _COUNT_ASKED_FOR.search(prompt):
-        return "".join(f"{number}\n" for number in range(1, min(int(last[1]), _COUNT_AT_MOST) + 1)) or "0\n"
+        behind = f" {word[1]}" if (word := _WORD_BEHIND_EACH.search(prompt)) else ""
+        return "".join(f"{number}{behind}\n" for number in range(1, min(int(last[1]), _COUNT_AT_MOST) + 1)) or "0\n"
     return _REMARKS[zlib.crc32(prompt.encode()) % len(_REMARKS)]
 
 

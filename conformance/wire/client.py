@@ -43,6 +43,8 @@ SLOW_READS = 20
 """Reads that a slow reader holds back; after them it reads on as anybody, so that a long answer ends some time."""
 SENT_AT_ONCE = 32 * 1024
 """Octets of a request that the kernel takes as they are; a longer one is sent while the answer is read already."""
+EARLY = 0.05
+"""Seconds after the whole request was sent within which an answer may begin before the suite leaves for want of it."""
 SHOWN = 60
 """Octets shown of what is no HTTP."""
 LONGEST_ERROR = 400
@@ -67,7 +69,10 @@ class Outgoing:
     credential: Credential = Credential.UNSTATED
     note: ProbeNote = field(default_factory=ProbeNote)
     leave_after: int | None = None
-    """Close the connection after so many pieces of the body; 0: as soon as the header section is there."""
+    """Close the connection after so many pieces of the body; 0: as soon as the header section is there; -1: a moment
+    after the request was sent, where no answer has begun by then."""
+    leave_at: bytes | None = None
+    """Close it earlier, at the first piece that holds these octets."""
     fresh: bool = False
     """Use a connection of its own: what must not be carried out twice is never sent again behind the caller's back."""
     answer_within: float | None = None
@@ -263,6 +268,8 @@ class Client:
                 return Ending.TIMED_OUT_CONNECTING, f"no connection within {limits.connect:g} s"
             return Ending.TLS, self._said("ConnectError", error.__cause__)
         except _Silent:
+            if attempt.leaves_early:
+                return Ending.LEFT, ""
             if attempt.answer.begun:
                 return Ending.TIMED_OUT_IDLE, f"no further octet within {limits.idle:g} s"
             return Ending.TIMED_OUT_FIRST_BYTE, f"no octet of an answer within {limits.first_byte:g} s"
@@ -294,6 +301,8 @@ class Client:
                 recording.add(piece)
                 self._held += len(piece)
                 if outgoing.leave_after is not None and len(recording.pieces) >= outgoing.leave_after:
+                    return Ending.LEFT, ""
+                if outgoing.leave_at is not None and outgoing.leave_at in piece:
                     return Ending.LEFT, ""
                 if beyond := self._beyond(recording):
                     return Ending.TOO_LARGE, f"more than {beyond}"
@@ -389,6 +398,12 @@ class _Attempt:
         return self.reused and not self._received
 
     @property
+    def leaves_early(self) -> bool:
+        """True where the suite leaves because no answer has begun a moment after the request."""
+        leave_after = self.outgoing.leave_after
+        return leave_after is not None and leave_after < 0 and not self.answer.begun
+
+    @property
     def server_ip(self) -> str:
         """The address at the other end; empty without a connection."""
         return self.connection.server_ip if self.connection is not None else ""
@@ -450,6 +465,8 @@ class _Attempt:
             return self._limits.idle
         if self._stalled:
             return 0.0
+        if self.leaves_early and self._sent:
+            return EARLY
         return self._limits.first_byte if self._sent or self._unsent else None
 
     def broken_off(self) -> tuple[Ending, str]:

@@ -165,7 +165,7 @@ class ProbeNote:
 
     area: str = ""
     phase: str = ""
-    """calm, concurrent, generated, hostile, recover; empty in a foreign transcript."""
+    """calm, concurrent, generated, hostile, leaving, recover; empty in a foreign transcript."""
     flow: str = ""
     """The chain of requests that this one belongs to."""
     twin: str | None = None
@@ -181,7 +181,7 @@ class ProbeNote:
     breach: str | None = None
     """The named rule of a generated breach."""
     left_after: int | None = None
-    """The suite left after so many pieces, on purpose."""
+    """The suite left after so many pieces at the most, on purpose; 0: at the header section; -1: before it."""
     slow: bool = False
     """The suite read slowly, on purpose."""
 

@@ -130,6 +130,8 @@ class Patience:
         """
         body = exchange.response.body if exchange.response else b""
         given_up = exchange.ending is Ending.LEFT and exchange.response is None
+        if given_up and exchange.note.left_after is not None:
+            return ""  # the suite did not wait for an answer
         hung = exchange.ending in TIMED_OUT and not (marker + b"\n" in body or marker + b"\r" in body)
         self.heard = self.heard or exchange.answered
         if hung or given_up:

@@ -114,7 +114,7 @@ class Recorder:
                     await asyncio.gather(*waiting)
                 waiting += [asyncio.create_task(self.together([flow])) for flow in chosen if flow.waits]
                 prompt = [flow for flow in chosen if not flow.waits]
-                if phase in (Phase.OPENING, Phase.CONCURRENT, Phase.RECOVER):
+                if phase in (Phase.OPENING, Phase.CONCURRENT, Phase.LEAVING, Phase.RECOVER):
                     # A concurrent flow sends many at once by itself; beside another one its requests would queue. The
                     # first and the last requests have nothing beside them, which tells general faults from crosstalk.
                     for flow in prompt:
@@ -313,8 +313,9 @@ class Recorder:
             credential_of(send.authorization),
             note,
             leave_after=send.leave_after,
+            leave_at=send.leave_at,
             answer_within=self.patience.answer_within(self.quick) if flow.phase is Phase.OPENING else None,
-            fresh=send.endpoint == RESUME,
+            fresh=send.fresh or send.endpoint == RESUME,
             pause=send.pause,
             settle=None if send.pause else (DONE, self.patience.behind_done()),
         )

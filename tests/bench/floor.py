@@ -28,7 +28,7 @@ from conformance.wire.exchange import Exchange
 from .trace import Chain, Recorded
 
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-ALONE = (Phase.OPENING, Phase.CONCURRENT, Phase.RECOVER)
+ALONE = (Phase.OPENING, Phase.CONCURRENT, Phase.LEAVING, Phase.RECOVER)
 """Phases whose chains go one after another."""
 
 

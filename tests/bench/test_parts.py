@@ -84,8 +84,8 @@ def test_the_floor_keeps_the_ways_of_reading_and_waiting(served):
     slow, meanwhile, left = (call for line in script for call in line.steps[0])
     assert slow.pause > 0
     assert meanwhile.delay > 0
-    assert left.leave_after == 3
-    assert [line.phase for line in script] == [Phase.CONCURRENT, Phase.HOSTILE]
+    assert left.leave_after == 8
+    assert [line.phase for line in script] == [Phase.CONCURRENT, Phase.LEAVING]
 
 
 def test_generation_counts_bodies():

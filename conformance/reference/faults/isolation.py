@@ -21,6 +21,7 @@ from conformance.reference.faults.making import (
     crashes,
     crowded,
     decides,
+    drops,
     hangs,
     has_request_id,
     metadata,
@@ -197,6 +198,8 @@ FAULTS: tuple[Fault, ...] = (
           "isolation.same-request-id", "client-id-key", decides(_merged, both(plain_chat, has_request_id))),
     Fault("same-request-id-hangs", "never answers to the second of two requests with one `request_id`",
           "isolation.same-request-id", "client-id-key", hangs(_same_id)),
+    Fault("same-request-id-drops", "resets the second of two requests with one `request_id`",
+          "isolation.same-request-id", "client-id-key", drops(_same_id)),
     # slow-reader
     Fault("loop-blocked", "serves nobody while a client reads a long stream", "isolation.slow-reader", "loop-blocked",
           _blocked(always)),

@@ -10,6 +10,7 @@ from conformance.contract.schemas import SchemaError, is_uuid
 from conformance.reference.behaviour import Behaviour, Context, Kind, Leniency, Replay
 from conformance.reference.decision import Decision, Refuse, Resolution, Serve
 from conformance.reference.fault import Fault
+from conformance.reference.faults.making import crashes, drops, together
 from conformance.reference.faults.making_streams import (
     DONE,
     HANG,
@@ -35,6 +36,7 @@ from conformance.reference.identifiers import fresh_uuid
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.intake import (
     CONTRADICTION,
+    CRASH,
     EXPIRED,
     FOREIGN_CALL,
     SETTLED,
@@ -179,6 +181,42 @@ def _both(*conditions: Asks) -> Asks:
 
 def _race(when: Asks = _anything) -> Behaviour:
     return _answers_take_a_while(_lenient(_both(_just_settled, when), SETTLED, Leniency(replay=Replay.AGAIN)))
+
+
+def _loses(trouble: Callable[[Asks], Behaviour]) -> Behaviour:
+    """The trouble for the first two who come too late in a race; who comes later, or once more, is refused."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        record = incoming.record
+        if record and record.settlement and _just_settled(incoming):
+            late: dict[str, list[int]] = incoming.memory.setdefault("late", {})
+            late.setdefault(record.approval.id, []).append(incoming.nth)
+        return decision
+
+    def loses(incoming: Incoming) -> bool:
+        late: dict[str, list[int]] = incoming.memory.get("late", {})
+        return incoming.record is not None and incoming.nth in late.get(incoming.record.approval.id, [])[:2]
+
+    return together(Behaviour(decide=decide), trouble(loses))
+
+
+def _drops_after_refusal() -> Behaviour:
+    """Remembers each approval of which a resume was refused, until the next one comes."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if incoming.record is not None:
+            refused: set[str] = incoming.memory.setdefault("refused", set())
+            dropped: set[int] = incoming.memory.setdefault("dropped", set())
+            if isinstance(decision, Refuse):
+                refused.add(incoming.record.approval.id)
+            elif incoming.record.approval.id in refused:
+                refused.discard(incoming.record.approval.id)
+                dropped.add(incoming.nth)
+                return refuse(incoming, CRASH, "The connection was spoilt.")
+        return decision
+
+    spoilt = drops(lambda incoming: incoming.nth in incoming.memory.get("dropped", ()))
+    return together(Behaviour(decide=decide), spoilt)
 
 
 def _replay(when: Asks = _anything) -> Behaviour:
@@ -936,7 +974,28 @@ FAULTS: tuple[Fault, ...] = (
         _MADE_UP,
         _spent_by(UNAUTHENTICATED),
     ),
+    Fault(
+        "refusal-drops-next",
+        "resets the next resume after a refused one, and serves it when it is sent again",
+        "resume.refusal-keeps",
+        _MADE_UP,
+        _drops_after_refusal(),
+    ),
     # resume.race
+    Fault(
+        "race-drops-loser",
+        "resets whoever comes too late in a race of resumes, and answers 409 later",
+        "resume.race",
+        _MADE_UP,
+        _loses(drops),
+    ),
+    Fault(
+        "race-500-loser",
+        "answers 500 to whoever comes too late in a race of resumes, and 409 later",
+        "error.no-server-error",
+        _MADE_UP,
+        _loses(crashes),
+    ),
     Fault(
         "race-serves-both",
         "serves two simultaneous resumes, with an answer each",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from conformance.reference.behaviour import Behaviour
+from conformance.reference.behaviour import Behaviour, Context, Kind
+from conformance.reference.decision import Decision, Serve
 from conformance.reference.fault import Fault
 from conformance.reference.faults.making import (
+    Object,
     When,
+    always,
     body_has,
     both,
     chat,
@@ -21,6 +26,7 @@ from conformance.reference.faults.making import (
     together,
 )
 from conformance.reference.incoming import Incoming
+from conformance.reference.settings import Settings
 
 _DEEP = 500
 """Levels of nesting that a recursive reader does not survive."""
@@ -93,6 +99,9 @@ def _hostile(incoming: Incoming) -> bool:
 # --- life after it
 
 _SINCE = "since"
+_UNTIL = "until"
+_DECIDED = "decided"
+_ABANDONED = "abandoned"
 _TRIES = 3
 """Times that a request is sent where it is answered 500."""
 
@@ -137,6 +146,92 @@ def _after_leaving(trouble: Callable[[When], Behaviour], tries: int = 1) -> Beha
     return together(_asked_first(when), Behaviour(left=_left, hesitation=0.05), trouble(when))
 
 
+def _for_a_while(seconds: float, act: When | None = None) -> When:
+    """Every request for so long since an act: by default the leaving of a client, else a body, which is answered."""
+
+    def holds(incoming: Incoming) -> bool:
+        until: float = incoming.memory.get(_UNTIL, 0.0)
+        if act is not None and act(incoming):
+            incoming.memory[_UNTIL] = incoming.at + seconds
+            return False
+        return incoming.at < until
+
+    return holds
+
+
+def _ill_since_leaving(seconds: float, trouble: Callable[[When], Behaviour]) -> Behaviour:
+    def left(incoming: Incoming) -> None:
+        incoming.memory[_UNTIL] = time.time() + seconds
+
+    return together(Behaviour(left=left, hesitation=0.02), trouble(_for_a_while(seconds)))
+
+
+def _ill_since(act: When, trouble: Callable[[When], Behaviour], seconds: float = 1.0) -> Behaviour:
+    """The body itself is answered well, and whatever comes soon after it meets trouble."""
+    when = _for_a_while(seconds, act)
+
+    def decided(incoming: Incoming) -> bool:
+        return bool(incoming.memory.setdefault(_DECIDED, {}).get(incoming.nth))
+
+    def receive(incoming: Incoming) -> Incoming:
+        incoming.memory.setdefault(_DECIDED, {})[incoming.nth] = when(incoming)
+        return incoming
+
+    return together(Behaviour(receive=receive), trouble(decided))
+
+
+def _residue(take: Callable[[Serve, Serve], Serve], when: When = always, early: bool = False) -> Behaviour:
+    """The next fair request gets something of the answer that a client left. `early`: which had not begun."""
+
+    def keep(incoming: Incoming, decision: Decision) -> Decision:
+        if not isinstance(decision, Serve) or decision.approval or decision.resolution:
+            return decision
+        given: Serve | None = None
+        if chat(incoming) and when(incoming):
+            given = incoming.memory.pop(_ABANDONED, None)
+        incoming.memory.setdefault(_DECIDED, {})[incoming.nth] = decision
+        return take(decision, given) if given else decision
+
+    def left(incoming: Incoming) -> None:
+        if isinstance(answer := incoming.memory.get(_DECIDED, {}).get(incoming.nth), Serve):
+            incoming.memory[_ABANDONED] = answer
+
+    def slow(settings: Settings) -> Settings:
+        return replace(settings, latency=0.2 if early else 0.0)
+
+    return Behaviour(decide=keep, left=left, hesitation=0.05, adjust=slow)
+
+
+def _rest_first(answer: Serve, left: Serve) -> Serve:
+    """The rest of the text that was left stands before the answer's own."""
+    return replace(answer, tokens=(*left.tokens[len(left.tokens) // 2 :], *answer.tokens))
+
+
+def _all_of(answer: Serve, left: Serve) -> Serve:
+    """What was left is sent in the stead of the answer, which may be the next one's."""
+    return replace(left, stream=answer.stream)
+
+
+def _request_id_of(answer: Serve, left: Serve) -> Serve:
+    return replace(answer, request_id=left.request_id)
+
+
+def _chunks_first() -> Behaviour:
+    """The chunks that a client did not take come before those of the next stream."""
+
+    def shape(context: Context, objects: list[Object]) -> list[Object]:
+        if context.kind is not Kind.CHUNK or not chat(context.incoming):
+            return objects
+        rest: list[Object] = context.memory.pop(_ABANDONED, [])
+        context.memory.setdefault(_DECIDED, {})[context.nth] = objects
+        return [*rest[-4:-1], *objects]
+
+    def left(incoming: Incoming) -> None:
+        incoming.memory[_ABANDONED] = incoming.memory.get(_DECIDED, {}).get(incoming.nth, [])
+
+    return Behaviour(shape=shape, left=left, hesitation=0.05)
+
+
 def _asked_first(when: When) -> Behaviour:
     """The condition is asked of every request in the order in which they come, since it counts them."""
 
@@ -171,12 +266,18 @@ FAULTS: tuple[Fault, ...] = (
           crashes(_literal)),
     Fault("duplicate-keys-500", "answers 500 to a name that is used twice", "robust.json-edges", "duplicate-keys",
           crashes(_name_twice)),
+    Fault("nul-kills-worker", "answers to NUL, and resets whatever comes within a second after it",
+          "robust.json-edges", "made up", _ill_since(_nul, drops)),
+    Fault("nan-500-after", "refuses NaN, and answers 500 to all requests of the next second", "robust.json-edges",
+          "made up", _ill_since(_literal, crashes)),
     # large-body
     Fault("large-body-500", "answers 500 to a body of 1 MiB", "robust.large-body", "made up", crashes(_large)),
     Fault("large-body-hangs", "never answers to a body of 1 MiB", "robust.large-body", "body-unbounded",
           hangs(_large)),
     Fault("large-body-drops", "resets the connection at a body of 1 MiB", "robust.large-body", "made up",
           drops(_large)),
+    Fault("large-body-500-after", "answers to a body of 1 MiB, and 500 to all requests of the next second",
+          "robust.large-body", "made up", _ill_since(_large, crashes)),
     # disconnect
     Fault("disconnect-500", "answers 500 to the first requests after a client left", "robust.disconnect", "made up",
           _after_leaving(crashes, _TRIES)),
@@ -184,6 +285,20 @@ FAULTS: tuple[Fault, ...] = (
           "robust.disconnect", "disconnect-leak", _after_leaving(hangs)),
     Fault("disconnect-refuses", "refuses the first request after a client left", "robust.disconnect",
           "disconnect-leak", _after_leaving(refuses)),
+    Fault("disconnect-500-seconds", "answers 500 to everybody for some seconds after a client left",
+          "robust.disconnect", "made up", _ill_since_leaving(3.0, crashes)),
+    Fault("disconnect-drops-seconds", "resets connections for a second after a client left",
+          "robust.disconnect", "made up", _ill_since_leaving(1.0, drops)),
+    Fault("residue-text", "puts the rest of a text whose reader left before the next answer", "robust.disconnect",
+          "redis/redis-py#2624", _residue(_rest_first, plain_chat)),
+    Fault("residue-text-stream", "puts the rest of a text whose reader left before the next stream's",
+          "robust.disconnect", "redis/redis-py#2624", _residue(_rest_first, streamed_chat)),
+    Fault("residue-answer", "gives the next request the answer that a client did not wait for", "robust.disconnect",
+          "redis/redis-py#2624", _residue(_all_of, early=True)),
+    Fault("residue-chunks", "sends the chunks that a client did not take at the head of the next stream",
+          "robust.disconnect", "redis/redis-py#2624", _chunks_first()),
+    Fault("residue-request-id", "gives the next answer the `request_id` of one whose client left",
+          "robust.disconnect", "redis/redis-py#2624", _residue(_request_id_of)),
     # recovers
     Fault("poisoned-500", "answers 500 for good after hostile bodies", "robust.recovers",
           "made up", together(_asked_first(_poisoned), crashes(_poisoned))),

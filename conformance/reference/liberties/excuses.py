@@ -114,6 +114,23 @@ def _gateway_times_out(when: When, status: int) -> Behaviour:
     return together(on_bytes(emit, *SERVED), Behaviour(head=head))
 
 
+def _since_leaving(seconds: float, refusal: Refusal, times: int | None = None) -> Behaviour:
+    """Refuses whatever comes so soon after a client left; `times`: no more often than that in all."""
+
+    def left(incoming: Incoming) -> None:
+        incoming.memory["busy until"] = time.time() + seconds
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        done = incoming.memory.get("turned away", 0)
+        busy = incoming.at < incoming.memory.get("busy until", 0.0) and (times is None or done < times)
+        if not isinstance(decision, Serve) or not busy:
+            return decision
+        incoming.memory["turned away"] = done + 1
+        return refuse(incoming, refusal, "Not now.")
+
+    return Behaviour(left=left, decide=decide, hesitation=0.02)
+
+
 def _encode(value: Object) -> bytes:
     return json.dumps(value).encode()
 
@@ -401,6 +418,19 @@ LIBERTIES: tuple[Liberty, ...] = (
             "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is"
             " supported.",
         ),
+    ),
+    Liberty(
+        "sheds-load-after-leaving",
+        "503 to everybody for a moment after a client left, until the slot is free.",
+        _EXCUSED + "503",
+        _since_leaving(0.3, Refusal(503, *_SERVER)),
+        {"robust.disconnect": "what comes right after a client left is turned away by 503"},
+    ),
+    _passing(
+        "accident-after-leaving",
+        "500 once in all, by accident just after a client left.",
+        "Asking again washes nothing out: the act is done once more in a calm moment; if the same follows again …",
+        _since_leaving(0.3, Refusal(500, "server_error", "internal_error"), times=1),
     ),
     _passing(
         "reset-once",
