@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.checks import registry, second_opinion
+from conformance.checks import registry, second_opinion, steadiness
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence
@@ -242,6 +242,8 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
     if names := _cut_searches(evidence.options.get("shrinking")):
         notes.append(f"Shrinking met its limits for {names}: the bodies shown may not be the smallest that fail.")
+    if unsteady := steadiness.remark(evidence):
+        notes.append(unsteady)
     left = sum(1 for r in evidence.all if r.exchange.ending is Ending.TOO_LARGE)
     if left:
         notes.append(
