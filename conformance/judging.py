@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.checks import registry, second_opinion, steadiness
+from conformance.checks import leading, registry, second_opinion, steadiness
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence
 from conformance.checks.finding import Finding, Item, Unjudged
 from conformance.checks.member import number
 from conformance.checks.rounds import told_once
-from conformance.contract.catalogue import Catalogue, UnknownRequirement, load
+from conformance.contract.catalogue import Catalogue, Level, UnknownRequirement, load
 from conformance.contract.classify import Due
 from conformance.gate import baseline, decision
 from conformance.gate.baseline import Baseline
@@ -124,7 +124,7 @@ def judge(
     if not evidence.heard:
         items = {id_: [_UNHEARD] for id_ in items}
     said = second_opinion.opinions(evidence) if opinions else {}
-    told = second_opinion.told(told_once(evidence, items), said)
+    told = second_opinion.told(told_once(evidence, leading.accounted_for(evidence, items, _MUSTS)), said)
     verdict = decide(
         CATALOGUE,
         told,
@@ -150,6 +150,7 @@ def judge(
     )
 
 
+_MUSTS = frozenset(requirement.id for requirement in CATALOGUE if requirement.level is Level.MUST)
 _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
