@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.checks import registry, second_opinion, weather
+from conformance.checks import leading, registry, second_opinion, steadiness, weather
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence
 from conformance.checks.finding import Finding, Item, Unjudged
 from conformance.checks.member import number
 from conformance.checks.rounds import told_once
-from conformance.contract.catalogue import Catalogue, UnknownRequirement, load
+from conformance.contract.catalogue import Catalogue, Level, UnknownRequirement, load
 from conformance.contract.classify import Due
 from conformance.gate import baseline, decision
 from conformance.gate.baseline import Baseline
@@ -124,7 +124,7 @@ def judge(
     if not evidence.heard:
         items = {id_: [_UNHEARD] for id_ in items}
     said = second_opinion.opinions(evidence) if opinions else {}
-    told = second_opinion.told(told_once(evidence, items), said)
+    told = second_opinion.told(told_once(evidence, leading.accounted_for(evidence, items, _MUSTS)), said)
     verdict = decide(
         CATALOGUE,
         told,
@@ -153,6 +153,7 @@ def judge(
 
 OUTAGES_TOLD = 4
 """Outages that are told one by one."""
+_MUSTS = frozenset(requirement.id for requirement in CATALOGUE if requirement.level is Level.MUST)
 _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
@@ -254,6 +255,8 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
     if names := _cut_searches(evidence.options.get("shrinking")):
         notes.append(f"Shrinking met its limits for {names}: the bodies shown may not be the smallest that fail.")
+    if unsteady := steadiness.remark(evidence):
+        notes.append(unsteady)
     left = sum(1 for r in evidence.all if r.exchange.ending is Ending.TOO_LARGE)
     if left:
         notes.append(

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from conformance.contract.catalogue import Catalogue
-from conformance.verdict import Outcome, State, Verdict
+from conformance.verdict import Conclusion, Outcome, State, Verdict
 
 FREE_KNOCK_ONS = 3
 """Failed requirements besides the one to be blamed that need no written reason."""
@@ -44,6 +44,8 @@ class Problem(StrEnum):
     """A requirement was not judged on a server without a fault, and no reason for that is written down."""
     KNOCK_ONS = "knock-ons without a reason"
     """More than `FREE_KNOCK_ONS` other requirements failed too, and no reason for that is written down."""
+    NOT_ACCOUNTED_FOR = "not accounted for"
+    """With all that failed known, a gate would still not pass: what a fault hides is not laid to it."""
     SUITE_ERROR = "suite error"
     """The suite itself went wrong."""
 
@@ -94,6 +96,8 @@ class Case:
     """Requirement id and reason of what was not judged, where no reason was known before."""
     errors: tuple[tuple[str, str], ...] = ()
     """Requirement id (empty: the whole run) and message of what went wrong in the suite."""
+    hidden: str = ""
+    """Of a fault: why a gate that knows all that failed would still not pass; empty where it would."""
     requests: int = 0
     seconds: float = 0.0
     passing: tuple[str, ...] = ()
@@ -120,6 +124,8 @@ class Case:
                 found.append(Problem.FALSE_ALARM)
             elif len(self.knock_ons) > FREE_KNOCK_ONS and not self.target.knock_ons:
                 found.append(Problem.KNOCK_ONS)
+            if self.hidden:
+                found.append(Problem.NOT_ACCOUNTED_FOR)
         else:
             if self.failures:
                 found.append(Problem.FALSE_ALARM)
@@ -171,7 +177,9 @@ def examined(target: Target, verdict: Verdict, requests: int, seconds: float) ->
     ]
     errors = [(o.requirement.id, o.reason) for o in verdict.outcomes if o.state is State.ERROR]
     failures = [_failure(outcome) for outcome in verdict.outcomes if outcome.state is State.FAILED]
-    return Case(target, tuple(failures), tuple(open_), tuple(errors), requests, seconds)
+    conclusion, sentence = verdict.setting_aside({failure.requirement for failure in failures})
+    hidden = sentence if target.requirement is not None and conclusion is Conclusion.INCONCLUSIVE else ""
+    return Case(target, tuple(failures), tuple(open_), tuple(errors), hidden, requests, seconds)
 
 
 def _failure(outcome: Outcome) -> Failure:
@@ -291,6 +299,8 @@ def _case(case: Case) -> dict[str, Any]:
         made["not_exercised"] = dict(case.open)
     if target.unexercised:
         made["not_exercised_because"] = dict(target.unexercised)
+    if case.hidden:
+        made["not_accounted_for"] = case.hidden
     if case.errors:
         made["errors"] = [{"requirement": id_, "message": message} for id_, message in case.errors]
     if case.passing:

@@ -21,6 +21,7 @@ from conformance.judging import CATALOGUE, Report, judge, known_failures, select
 from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.plan import Plan
+from conformance.probes.refusals import NEVER_ISSUED, nearly
 from conformance.recheck import Judging, Recheck
 from conformance.report import withheld
 from conformance.watching import Watch
@@ -166,8 +167,10 @@ async def record(
         limits: of time and size, where not those of `options.timeout`.
         again: whether what failed is recorded once more to tell intermittent breaches.
     """
-    secrets = {"token": options.token or "", "second": options.second_token or ""}
-    redactor = Redactor([s for s in secrets.values() if s])
+    token, second = options.token or "", options.second_token or ""
+    secrets = {"token": token, "second": second, "near": nearly(token, second)}
+    # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
+    redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
     kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
     plan = plan_of(options, seed)
     chosen = flows(plan, selected_ids(options))

@@ -55,6 +55,7 @@ def proof_of(*cases):
         (case(FAULT, "stream.done", "a.a", "a.b", "a.c", "a.d"), (Problem.KNOCK_ONS,)),
         (case(replace(FAULT, knock_ons="it hangs"), "stream.done", "a.a", "a.b", "a.c", "a.d"), ()),
         (case(FAULT, "stream.done", errors=(("stream.json-data", "boom"),)), (Problem.SUITE_ERROR,)),
+        (case(FAULT, "stream.done", hidden="1 MUST could not be judged"), (Problem.NOT_ACCOUNTED_FOR,)),
         (case(WARNED, "auth.challenge"), ()),
         (case(WARNED, "auth.challenge", "stream.done"), (Problem.FALSE_ALARM,)),
         (case(WARNED), (Problem.MISSED,)),
@@ -89,6 +90,13 @@ def test_a_case_from_a_verdict():
     assert fault.errors == liberty.errors == (("http.json", "boom"),)
 
 
+def test_what_a_fault_hides_has_to_be_laid_to_it():
+    seen = verdict(broken={"stream.media-type": 2}, unseen={"resume.stream": "no exchange of this run shows it"})
+    assert "resume.stream" in examined(FAULT, seen, 200, 1.5).hidden
+    assert examined(LIBERTY, seen, 200, 1.5).hidden == ""
+    assert examined(FAULT, verdict(broken={"stream.done": 2}), 200, 1.5).hidden == ""
+
+
 def test_a_second_try_counts_and_the_first_is_told():
     first, second = case(LIBERTY, "stream.incremental"), case(LIBERTY)
     assert tried_again(first, second).passing == ("false alarm", "stream.incremental")
@@ -116,7 +124,7 @@ EVERYTHING = proof_of(
     case(prove.CONFORMING, open=(("resume.expired", "no exchange of this run shows it"),)),
     case(FAULT, "stream.done", "a.a", "a.b", "a.c", "a.d"),
     case(replace(FAULT, id="a-fault-with-quite-a-long-name-that-goes-on-and-on", summary="| *x* <b> " * 9)),
-    case(replace(FAULT, id="misjudged"), "chunk.schema"),
+    case(replace(FAULT, id="misjudged"), "chunk.schema", hidden="1 MUST could not be judged: resume.stream."),
     case(WARNED, "auth.challenge"),
     case(LIBERTY, "stream.framing", errors=(("", "ValueError: boom"),)),
     case(replace(LIBERTY, id="passing"), passing=("false alarm", "stream.incremental")),

@@ -19,6 +19,7 @@ import pytest
 from wire.raw_server import RawServer, Script, answer, chunk
 
 from conformance import run
+from conformance.probes.refusals import nearly
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import withheld
 from conformance.verdict import State
@@ -26,6 +27,7 @@ from conformance.wire import har
 
 ROOT = Path(__file__).parents[1]
 TOKEN, SECOND = "km_first+secret/token=7Qz", "km_second+secret/token=9Xw"
+NEAR = nearly(TOKEN, SECOND)
 COOKIE, CONTENT, PROMPT = "sid-hush-hush", "the-canary-of-content", "the-canary-of-prompts"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
 
@@ -45,7 +47,7 @@ def echo(number: int, request: bytes) -> Script:
     """One of the ways in which a server may send both tokens back, and content and a cookie with them."""
     lent = re.search(rb"(?i)authorization: *bearer +(\S+)", request)
     token = lent[1].decode("latin-1") if lent else TOKEN
-    every = [f"{CONTENT} {way}" for one in (token, TOKEN, SECOND) for way in sorted(spellings(one))]
+    every = [f"{CONTENT} {way}" for one in (token, TOKEN, SECOND, NEAR) for way in sorted(spellings(one))]
     text = " ".join(every).encode()
     fields = [f"Set-Cookie: sid={COOKIE}; Path=/", f"Set-Cookie: t={token}", f"X-Echo: {quote(token)}"]
     error = json.dumps({"error": {"message": text.decode(), "type": token, "code": token}}).encode()
@@ -64,6 +66,28 @@ def echo(number: int, request: bytes) -> Script:
             made = {"id": token, "object": CONTENT, "model": token, "choices": [{"finish_reason": text.decode()}]}
             return [(0.0, answer(json.dumps(made).encode(), "Content-Type: application/json", *fields))]
     return [(0.0, answer(error, f"Location: /{token}", *fields, status="307 Temporary Redirect"))]
+
+
+@pytest.mark.parametrize(
+    "token", [TOKEN, "km_0123456789abcdef", "eyJh.eyJz.c2lnbmF0dXJl_-Zz==", "test", "k", "0", "--"]
+)
+def test_a_token_that_is_nearly_the_real_one_differs_in_its_end_only(token: str) -> None:
+    near = nearly(token, SECOND)
+    assert near != token
+    half = len(token) // 2
+    assert near[:half] == token[:half]
+    assert near.isascii()
+    kinds = ("[0-9]", "[a-f]", "[g-z]", "[A-F]", "[G-Z]", "[^0-9a-zA-Z]")
+    for before, after in zip(token, near, strict=False):
+        assert any(re.fullmatch(kind, before) and re.fullmatch(kind, after) for kind in kinds)
+
+
+def test_nearly_the_real_one_is_nobody_elses() -> None:
+    token = "km_user_1234"
+    once = nearly(token)
+    twice = nearly(token, once)
+    assert len({token, once, twice}) == 3
+    assert nearly(token, once, twice) not in (token, once, twice)
 
 
 @contextmanager
@@ -124,7 +148,7 @@ def test_no_token_and_no_cookie_is_written_or_printed(tmp_path: Path, plugin: bo
         code, told = command(url, tmp_path, plugin=plugin)
     assert code in (1, 6), told[:2000]
     assert CONTENT in told  # it did come, and is shown
-    for token in (TOKEN, SECOND):
+    for token in (TOKEN, SECOND, NEAR):
         assert [way for way in spellings(token) if way in told] == []
     assert COOKIE not in told
 
@@ -136,7 +160,7 @@ def test_a_run_without_bodies_leaves_no_content(tmp_path: Path) -> None:
     # Header fields stay: one of them bears the canary as a media type.
     assert CONTENT not in told.replace(f"text/{CONTENT}", "")
     assert PROMPT not in told
-    assert [way for token in (TOKEN, SECOND) for way in spellings(token) if way in told] == []
+    assert [way for token in (TOKEN, SECOND, NEAR) for way in spellings(token) if way in told] == []
     again = run.judge(har.load(tmp_path / "reports" / "transcript.har"))
     assert any("without bodies" in note for note in again.notes)
 

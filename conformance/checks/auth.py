@@ -45,6 +45,7 @@ _WHAT = {
     Credential.NONE: "no Authorization header",
     Credential.EMPTY: "an empty bearer token",
     Credential.NEVER_ISSUED: "a token that was never issued",
+    Credential.NEARLY_OWN: "a token that differs from the real one in its end only",
     Credential.OTHER_SCHEME: "another authentication scheme",
 }
 
@@ -163,12 +164,12 @@ def scheme_case(reading: Reading) -> Iterator[Finding]:
 
 
 _STRANGE = NEVER_ISSUED.partition(" ")[2].encode()
-"""The token that nobody issued. It is no secret, so it is not redacted, but it is somebody's for all a server knows."""
+"""The token that nobody issued, as recordings of earlier versions hold it: it is redacted by now, as the others are."""
 
 
 def _answered(evidence: Evidence) -> Iterator[Reading]:
     """Answers to requests that bore a token."""
-    bore = (Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED)
+    bore = (Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED, Credential.NEARLY_OWN)
     return (r for r in evidence.all if r.response is not None and r.whose in bore)
 
 

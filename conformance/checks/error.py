@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 
+from conformance.checks import internals
 from conformance.checks.auth import told
 from conformance.checks.check import each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
@@ -24,13 +23,13 @@ MEMBERS = ("message", "type", "code", "request_id")
 
 
 def _errors(evidence: Evidence) -> Selected:
-    """Last attempts that were answered 4xx or 5xx, with a body that is known.
+    """All that was answered 4xx or 5xx, with a body that is known: asking again washes no answer's form out.
 
     Without the preflights in a browser's recording: whoever refuses one (often by 400 and plain text) has no caller of
     the API before him, and nobody gets to read why.
     """
-    for reading in evidence.last:
-        if reading.status is None or reading.status < 400 or _preflight(reading):
+    for reading in evidence.all:
+        if not reading.asked.endpoint or reading.status is None or reading.status < 400 or _preflight(reading):
             continue
         if reading.known:
             yield reading
@@ -255,39 +254,6 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
         )
 
 
-_INTERNALS = re.compile(
-    r"""
-      Traceback\ \(most\ recent\ call\ last\)
-    | File\ \\?"[^"\n]{1,200}\\?",\ line\ \d+
-    | ^\s*at\ [\w$.<>\ ]{1,120}\ ?\([^()\n]{1,200}:\d+(:\d+)?\)
-    | \bat\ [\w$.<>/]{1,120}\ ?\([^()\n]{1,200}\.(js|ts|mjs|cjs|java|kt|scala|cs|rb|php):\d+
-    | \bgoroutine\ \d+\ \[
-    | panicked\ at\ ['"]?
-    | (?<![\w.:/-])/(usr|home|opt|srv|var|app|root|etc|tmp|workspace|build|code|src)/
-      [\w.+@-]+(/[\w.+@-]+)*\.(py|js|ts|rb|go|rs|java|php|so|pyc|c|cpp|sql)\b
-    | (site-packages|dist-packages|node_modules)/
-    | \b[A-Za-z]:\\\\?[\w.\\ -]{1,120}\.(py|cs|dll|js|exe)\b
-    | \b[\w./-]{1,120}\.(py|go|rs|rb|java|php|cs)(:|",?\ line\ |,\ line\ )\d+
-    | (?-i: \bSELECT\b .{1,200}? \bFROM\b .{1,200}? \b(WHERE|LIMIT|ORDER\ BY|JOIN)\b )
-    | (?-i: \bINSERT\ INTO\b .{1,200}? \bVALUES\b )
-    | (?-i: \bUPDATE\b\ \S{1,60}\ \bSET\b .{1,200}? \bWHERE\b )
-    | (?-i: \bDELETE\ FROM\b\ \S{1,60}\ \bWHERE\b )
-    | \bselect\ [\w.*",\ ]{1,120}\ from\ [\w."]{1,60}\ (where|limit|order\ by|join)\ [\w."]{1,60}
-      \ ?(=|<|>|in\b|is\b|like\b|\$|\?|%s|:)
-    | \b(psycopg2?|sqlalchemy|asyncpg|pymysql|sqlite3|pymongo|org\.hibernate|java\.lang|java\.sql|com\.mysql)\b
-      [\w.]*(Error|Exception)
-    """,
-    re.VERBOSE | re.MULTILINE | re.IGNORECASE | re.DOTALL,
-)
-_MARKS = (
-    *("traceback", '", line ', "(", "goroutine", "panicked", "packages/", "node_modules/", ".py", ".js", ".ts", ".rb"),
-    *(".go", ".rs", ".java", ".php", ".so", ".c", ".sql", ".exe", ".dll", "select", "insert", "update", "delete"),
-    *("psycopg", "sqlalchemy", "asyncpg", "pymysql", "sqlite3", "pymongo", ".hibernate", "java.", ".mysql"),
-)
-"""Every match of `_INTERNALS` holds one of these, in some letter case: hardly any text does, and to look is cheap."""
-_LOOKED_AT = 200_000
-
-
 def _telling(evidence: Evidence) -> Iterator[Reading]:
     """Errors, and streams that tell of one."""
     return (
@@ -300,35 +266,39 @@ def _telling(evidence: Evidence) -> Iterator[Reading]:
     )
 
 
-def _may_show_internals(text_: str) -> bool:
-    """False where no match of `_INTERNALS` can be."""
-    # Beyond ASCII a letter may be another one's only other case (the long s): such a text is looked through.
-    lower = text_.lower()
-    return not text_.isascii() or any(mark in lower for mark in _MARKS)
+_ADDRESSES = frozenset(
+    {"location", "content-location", "link", "content-security-policy", "content-security-policy-report-only",
+     "sourcemap", "x-sourcemap"}
+)  # fmt: skip
+"""Header fields that name what a page loads: paths to be asked for, not those of sources."""
+
+
+def _told_texts(reading: Reading) -> Iterator[tuple[str, str]]:
+    """Where an error tells something, and what. Of a stream: what tells of the error, for the rest is a model's."""
+    if reading.streamed and reading.taken:
+        bodies = [chunk.event.data for chunk in reading.chunks if chunk.error]
+    else:
+        bodies = [reading.body[: internals.LOOKED_AT].decode("utf-8", "replace")]
+    fields = reading.response.headers if reading.response else ()
+    told_ = [*(("", body) for body in bodies), *((f"header {n}", v) for n, v in fields if n.lower() not in _ADDRESSES)]
+    return ((place, spelled) for place, text_ in told_ for spelled in internals.spellings(text_))
 
 
 @each("error.no-internals", _telling)
 def no_internals(reading: Reading) -> Iterator[Finding]:
     """No stack trace, source path or query that the request did not hold."""
-    body = reading.body[:_LOOKED_AT].decode("utf-8", "replace")
-    # In JSON a stack trace's line ends and quotes are escaped; both spellings are looked at.
-    plain = body.replace("\\n", "\n").replace('\\"', '"').replace("\\/", "/")
-    fields = reading.response.headers if reading.response else ()
-    places = [("the body", body), ("the body", plain), *((f"header {name}", value) for name, value in fields)]
-    for place, told_ in places:
-        if not _may_show_internals(told_):
-            continue
-        sent = (reading.exchange.request.body or b"").decode("utf-8", "replace")
-        for match in _INTERNALS.finditer(told_):
-            if match.group(0) in sent or json.dumps(match.group(0))[1:-1] in sent:
+    held: internals.Held | None = None
+    for place, told_ in _told_texts(reading):
+        for inside in internals.shown(told_):
+            held = held or internals.Held((reading.exchange.request.body or b"").decode("utf-8", "replace"))
+            if inside in held:
                 continue
-            where = f"character {match.start()}" if place == "the body" else place
             yield reading.finding(
                 "error.no-internals",
                 "an error shows the server's inside",
                 "no stack trace, source path or query",
-                match.group(0)[:120],
-                where,
+                inside.text[:120],
+                place or f"character {inside.start}",
             )
             return
 

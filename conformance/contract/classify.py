@@ -175,7 +175,7 @@ def classify(
 
 
 def _unauthenticated(credential: str) -> bool:
-    return credential in ("none", "empty", "never-issued", "other-scheme")
+    return credential in ("none", "empty", "never-issued", "nearly-own", "other-scheme")
 
 
 def _auth_requirement(credential: str, asked: Asked) -> str:

@@ -16,7 +16,37 @@ from conformance.probes.plan import Plan
 from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Rule
 
 NEVER_ISSUED = "Bearer km_never_issued_by_anyone_000000"
+NEAR = "Bearer {near}"
 BASIC = "Basic " + base64.b64encode(b"conformance:not-a-password").decode()
+
+CHANGED = 4
+"""Characters in which a token that is nearly the real one differs: more than a coding may leave without meaning."""
+
+
+def nearly(token: str, *others: str) -> str:
+    """A token that nobody issued, as long as the real one and of the same shape, and other in its end only.
+
+    Letters stay letters of the same case, those of hexadecimal numbers too, and digits stay digits.
+
+    Args:
+        token: the real one.
+        others: tokens that are known to have been issued.
+    """
+    places = [place for place, character in enumerate(token) if character in _NEXT]
+    ends = places[-min(CHANGED, max(1, len(places) // 2)) :] if places else []
+    made = list(token) if ends else [*token, "x"]
+    for place in ends:
+        made[place] = _NEXT[made[place]]
+    changed = "".join(made)
+    return nearly(changed, token, *others) if changed in others else changed
+
+
+_NEXT = {
+    character: characters[(place + 3) % len(characters)] if len(characters) > 6 else characters[(place + 2) % 6]
+    for characters in ("0123456789", "abcdef", "ghijklmnopqrstuvwxyz", "ABCDEF", "GHIJKLMNOPQRSTUVWXYZ")
+    for place, character in enumerate(characters)
+}
+"""Each character's stand-in, of its own kind; to go on from it leads back only after three steps or more."""
 
 FIXED_VALUES = {
     "model-type": (None, 5), "model-pattern": ("gpt-4", "group:not-a-uuid"), "messages-type": ("Hello", None),
@@ -103,7 +133,11 @@ def _method_and_media(plan: Plan) -> Iterator[Flow]:
 
 
 def credentials(plan: Plan) -> Iterator[Flow]:
-    """Bad credentials, at most three of them a token that was never issued, and odd spellings of the good one."""
+    """Bad credentials, at most three of them a token that was never issued, and odd spellings of the good one.
+
+    The token that nobody issued comes in two kinds: one that shares nothing with the real one, and one that is nearly
+    it, which tells a server that looks at a token's beginning or length alone.
+    """
 
     def with_authorization(
         name: str,
@@ -127,12 +161,19 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     # It needs no model: where the very first request is left without an answer, it tells whether anybody is there.
     yield with_authorization("auth-missing-header", None, quick=True, phase=Phase.OPENING)
     yield with_authorization("auth-empty-bearer", "Bearer", quick=True)
-    yield with_authorization("auth-unknown-token", NEVER_ISSUED, quick=True)
+    if plan.quick or not _resumes(plan):
+        yield with_authorization("auth-unknown-token", NEVER_ISSUED, quick=True)
+    yield with_authorization("auth-near-token", NEAR, quick=True)
     yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)
     yield with_authorization("auth-unknown-token-stream", NEVER_ISSUED, stream=True)
     yield with_authorization("auth-other-scheme", BASIC, quick=True)
     yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True, quick=True)
     yield with_authorization("auth-before-validation", None, broken=True, quick=True)
+
+
+def _resumes(plan: Plan) -> bool:
+    """True where a bad token is sent to resume: with those of a JSON answer and of a stream it is the third."""
+    return plan.approvals and plan.approval_prompt is not None
 
 
 def on_resume(compose: Compose, paused: dict[str, Any], approval: Approval, decision: dict[str, Any]) -> list[Send]:
@@ -141,8 +182,8 @@ def on_resume(compose: Compose, paused: dict[str, Any], approval: Approval, deci
     return [
         Send("resume-auth-missing-header", body, RESUME, authorization=None),
         Send("resume-auth-empty-bearer", body, RESUME, authorization="Bearer"),
-        Send("resume-auth-unknown-token", body, RESUME, authorization=NEVER_ISSUED),
+        Send("resume-auth-unknown-token", body, RESUME, authorization=NEAR),
     ]
 
 
-__all__ = ["BASIC", "JSON_TYPE", "NEVER_ISSUED", "credentials", "fixed_values", "flows", "on_resume"]
+__all__ = ["BASIC", "JSON_TYPE", "NEAR", "NEVER_ISSUED", "credentials", "fixed_values", "flows", "nearly", "on_resume"]

@@ -38,6 +38,7 @@ _TITLES = {
     Problem.FALSE_ALARM: "False alarms: what fails is not broken there",
     Problem.NOT_EXERCISED: "Not exercised, without a reason that is written down",
     Problem.KNOCK_ONS: f"More than {FREE_KNOCK_ONS} knock-ons, without a reason that is written down",
+    Problem.NOT_ACCOUNTED_FOR: "Not accounted for: a gate that knows the failures would not pass",
     Problem.SUITE_ERROR: "The suite itself failed",
 }
 
@@ -138,6 +139,8 @@ def _told(problem: Problem, case: Case) -> Iterator[tuple[str, str]]:
         case Problem.NOT_EXERCISED:
             for requirement, reason in case.open:
                 yield "    ", f"{requirement}: {excerpt(reason, 200)}"
+        case Problem.NOT_ACCOUNTED_FOR:
+            yield "    ", excerpt(case.hidden, 300)
         case Problem.SUITE_ERROR:
             for requirement, message in case.errors:
                 yield "    ", f"{requirement or 'the whole run'}: {excerpt(message, 300)}"

@@ -78,7 +78,7 @@ class Recorder:
     judgement: Judgement
     base_headers: Headers
     secrets: Mapping[str, str]
-    """`token`, and `second` where there is one."""
+    """`token`, `near` (never issued, and as secret), and `second` where there is one."""
     budget: Budget
     pace: Pace
     patience: Patience
@@ -327,6 +327,8 @@ def credential_of(authorization: str | None) -> Credential:
         return Credential.NONE
     if "{token}" in authorization:
         return Credential.OWN
+    if "{near}" in authorization:
+        return Credential.NEARLY_OWN
     if "{second}" in authorization:
         return Credential.SECOND
     scheme, _, rest = authorization.partition(" ")

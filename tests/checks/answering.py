@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from checks.exchanges import (
     chat_stream,
     chunk,
     completion,
+    decision,
     denied,
     error_object,
     exchange,
@@ -29,6 +31,7 @@ from checks.exchanges import (
     paused,
     put,
     refused,
+    resumed,
     sent,
     streamed,
     unanswered,
@@ -56,6 +59,12 @@ def _server_error(status: int = 500, tries: int = 2, **more: Any) -> list[Exchan
     return [
         refused(f"a~{attempt}", body, status, probe="a", attempt=attempt, **more) for attempt in range(1, tries + 1)
     ]
+
+
+def _later(made: Exchange, attempt: int) -> Exchange:
+    """As the answer to the same request, asked again."""
+    name = made.note.probe
+    return replace(made, name=f"{name}~{attempt}", note=replace(made.note, attempt=attempt))
 
 
 AFTER = chat("after")
@@ -119,6 +128,20 @@ ERROR: tuple[Breaks | Holds, ...] = (
     breaks("error.schema-elsewhere", "a proxy's 502", WELL, exchange("a", sent("a"), answer(b"Bad Gateway", 502,
            None))),
     breaks("error.schema-elsewhere", "an empty 503", WELL, exchange("a", sent("a"), answer(b"", 503))),
+    *(breaks("error.schema-elsewhere", f"a {status} in plain text that asking again got past", WELL, exchange(
+        "a", sent("a"), answer(b"Internal Server Error", status, "text/plain")), _later(chat("a"), 2), AFTER)
+      for status in (500, 503, 502, 504)),
+    breaks("error.schema-elsewhere", "a proxy's page that asking again got past", WELL, exchange("a", sent("a"), answer(
+        b"<html><body><center>nginx</center></body></html>", 502, "text/html")), _later(chat("a"), 2), AFTER),
+    breaks("error.schema-elsewhere", "a 429 in plain text that asking again got past", WELL, exchange("a", sent(
+        "a"), answer(b"slow down", 429, "text/plain", ("Retry-After", "1"))), _later(chat("a"), 2), AFTER),
+    *(holds("error.schema-elsewhere", f"a proper {status} that asking again got past", WELL, refused(
+        "a", sent("a"), status), _later(chat("a"), 2), AFTER) for status in (500, 502, 503)),
+    holds("error.schema-elsewhere", "a proper 429 that asking again got past", WELL, limited("a"),
+          _later(chat("a"), 2)),
+    breaks("error.schema", "a number as type of a 404 that asking again got past", paused("p"), with_status(put(
+        refused("a", decision("a", "p"), endpoint="/chat/resume"), "/error/type", 5), 404),
+        _later(resumed("a", "p"), 2)),
     holds("error.schema-elsewhere", "a 415", refused("a", b"x", 415, content_type="text/plain")),
     breaks("error.status", "200 with an error", exchange("a", sent("a"), answer(error_object("a"), 200))),
     breaks("error.status", "200 with an error and choices null", exchange(
@@ -160,7 +183,25 @@ ERROR: tuple[Breaks | Holds, ...] = (
           ("a query", "SELECT id FROM approvals WHERE id = 'x'"),
           ("a path", "cannot open /usr/src/app/models/group.py"),
           ("a driver's exception", "psycopg2.OperationalError"),
+          (".NET on Linux", "   at App.Chat.Create(Request r) in /src/App/Chat.cs:line 42"),
+          (".NET, a place", ".cs:line 42".replace(".", "Chat.")), ("Node, a module", "at file:///app/x.mjs:10:22"),
+          ("Elixir", "lib/x.ex:12:"), ("C++", "engine.cpp:123"), ("CUDA", "ggml-cuda.cu:45"),
+          ("Go", "/go/src/x.go:12 +0x1d"), ("Ruby", "app.rb:12:in 'x'"), ("PHP", "in /var/www/x.php on line 12"),
+          ("Perl", "died at x.pl line 12."), ("Lua", "x.lua:12: attempt to index a nil value"),
       )),
+    breaks("error.no-internals", "in an answer that asking again got past", WELL, put(
+        _server_error(tries=1)[0], "/error/message", TRACE), _later(chat("a"), 2), AFTER),
+    holds("error.no-internals", "a model's own code before a stream's error", exchange("a", sent("a", stream=True),
+          streamed([chunk("a", {"role": "assistant", "content": TRACE}), {"error": {"message": "Failed."}}]))),
+    holds("error.no-internals", "what a page loads", WELL, with_header(
+        refused("a", BROKEN), "Link", "</app/main.js>; rel=preload; as=script")),
+    *(holds("error.no-internals", f"the request's own words, {how}", WELL, put(
+        refused("a", {**BROKEN, "extra": TRACE}), "/error/message", message)) for how, message in (
+            ("quoted anew", f"bad input: {TRACE!r}"), ("in part", f"bad input: {TRACE[35:]}"),
+            ("in JSON", json.dumps({"input": TRACE})))),
+    *(holds("error.no-internals", message, WELL, put(refused("a", BROKEN), "/error/message", message))
+      for message in ("model.cpp is no model", "llama.cpp:8080 is busy", "Come again at 12:30:15.",
+                      "see https://docs.example.com/errors.py:12", "api.example.rs:443 did not answer", "[fe80::1]:8")),
     breaks("error.no-internals", "in a stream's error", exchange("a", sent("a", stream=True), streamed(
         [chunk("a", {"role": "assistant", "content": "x"}), {"error": {"message": TRACE}}]))),
     *(holds("error.no-internals", what, WELL, put(refused("a", {**BROKEN, "extra": TRACE}), "/error/message", message))
@@ -174,6 +215,9 @@ ERROR: tuple[Breaks | Holds, ...] = (
     breaks("error.rate-limit", "another type", WELL, put(limited("a"), "/error/type", "quota_error")),
     breaks("error.rate-limit", "another code", WELL, put(limited("a"), "/error/code", "slow_down")),
     breaks("error.rate-limit", "no Retry-After", WELL, with_header(limited("a"), "Retry-After", None)),
+    breaks("error.rate-limit", "a code that asking again got past", WELL, put(limited("a"), "/error/code", "slow_down"),
+           _later(chat("a"), 2)),
+    holds("error.rate-limit", "a proper one that asking again got past", WELL, limited("a"), _later(chat("a"), 2)),
     holds("error.rate-limit", "a date", WELL, with_header(limited("a"), "Retry-After",
           "Sun, 22 Nov 2026 18:27:29 GMT")),
 )  # fmt: skip

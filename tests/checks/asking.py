@@ -66,6 +66,7 @@ AUTH: tuple[Breaks | Holds, ...] = (
             ("auth.missing-header", Credential.NONE),
             ("auth.empty-bearer", Credential.EMPTY),
             ("auth.unknown-token", Credential.NEVER_ISSUED),
+            ("auth.unknown-token", Credential.NEARLY_OWN),
         )
         for row in (
             breaks(requirement, "served", _passed("a", credential)),
@@ -115,6 +116,8 @@ AUTH: tuple[Breaks | Holds, ...] = (
     breaks("auth.no-token-echo", "in a header", with_response(chat("a"), redacted_headers=("X-Token",))),
     breaks("auth.no-token-echo", "in an error", with_response(refused("a", _broken("a")), redacted=((10, 24),))),
     breaks("auth.no-token-echo", "in a stream", with_response(chat_stream("a"), redacted=((90, 24),))),
+    breaks("auth.no-token-echo", "one that is nearly the real one", with_response(
+        denied("a", Credential.NEARLY_OWN), redacted=((10, 24),))),
     holds("auth.no-token-echo", "nowhere", chat("a")),
 )  # fmt: skip
 

@@ -1,9 +1,15 @@
 """Which flows a plan brings."""
 
-from conformance.options import Options
+import uuid
+from typing import Any
+
+import pytest
+
+from conformance.options import Depth, Options
 from conformance.probes import catalogue
-from conformance.probes.flow import Flow
+from conformance.probes.flow import Answer, Approval, Flow, Send
 from conformance.run import plan_of
+from conformance.wire.recorder import credential_of
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 
@@ -16,3 +22,27 @@ def test_nothing_is_sent_to_resume_where_the_target_has_no_approvals() -> None:
     """Its answer would be that of any router to an unknown path, and error.schema would be blamed for it."""
     assert "resume-unknown" in {flow.name for flow in flows()}
     assert not [flow.name for flow in flows(approvals=False) if flow.area in ("approval", "resume")]
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({}, ["never-issued", "nearly-own", "never-issued"]),
+        ({"approvals": False}, ["never-issued", "nearly-own", "never-issued"]),
+        ({"approval_prompt": "Create a ticket."}, ["nearly-own", "never-issued", "nearly-own"]),
+        ({"depth": Depth.QUICK}, ["never-issued", "nearly-own"]),
+        ({"depth": Depth.QUICK, "approval_prompt": "Create a ticket."}, ["never-issued", "nearly-own"]),
+    ],
+)
+def test_a_run_sends_three_bad_tokens_at_the_most_and_both_kinds_of_them(
+    options: dict[str, Any], sent: list[str]
+) -> None:
+    chosen = flows(**options)
+    asked = [next(flow.steps(1)) for flow in chosen if flow.area == "auth"]
+    if any(flow.name == "approval-json" for flow in chosen):
+        chain = next(flow for flow in chosen if flow.name == "approval-json").steps(1)
+        next(chain)
+        given = Approval(str(uuid.uuid4()), (str(uuid.uuid4()),))
+        asked += chain.send(Answer("approval-json", 200, approval=given))
+    bad = [str(credential_of(one.authorization)) for one in asked if isinstance(one, Send)]
+    assert [credential for credential in bad if credential in ("never-issued", "nearly-own")] == sent

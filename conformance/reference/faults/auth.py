@@ -65,6 +65,11 @@ def _unknown(incoming: Incoming) -> bool:
     return incoming.token is not None and incoming.token not in (FIRST_TOKEN, SECOND_TOKEN)
 
 
+def _begins_alike(incoming: Incoming) -> bool:
+    """The token has the beginning of one that was issued."""
+    return (incoming.token or "").startswith((FIRST_TOKEN[:-4], SECOND_TOKEN[:-4]))
+
+
 def _other_scheme(incoming: Incoming) -> bool:
     return not _absent(incoming) and _scheme(incoming).lower() != "bearer"
 
@@ -206,6 +211,26 @@ FAULTS: tuple[Fault, ...] = (
           _denies_with(403, both(plain_chat, _unknown))),
     Fault("unknown-token-404", "answers 404 to a token that it never issued", "auth.unknown-token", "made up",
           _denies_with(404, both(plain_chat, _unknown))),
+    Fault("unknown-token-beginning",
+          "compares the beginning of a token only",
+          "auth.unknown-token", "made up",
+          _lets_in(both(chat, _unknown, _begins_alike))),
+    Fault("unknown-token-beginning-json",
+          "compares the beginning of a token only, in JSON mode",
+          "auth.unknown-token", "made up",
+          _lets_in(both(plain_chat, _unknown, _begins_alike))),
+    Fault("unknown-token-length",
+          "takes any token that is as long as one of its own",
+          "auth.unknown-token", "made up",
+          _lets_in(both(chat, _unknown, lambda incoming: len(_token_of(incoming)) == len(FIRST_TOKEN)))),
+    Fault("unknown-token-scheme",
+          "takes whatever begins with `km_`, in every mode",
+          "auth.unknown-token", "made up",
+          _lets_in(both(chat, _unknown, lambda incoming: _token_of(incoming).startswith("km_")))),
+    Fault("unknown-token-beginning-403",
+          "answers 403 to a token that begins like one of its own",
+          "auth.unknown-token", "made up",
+          _denies_with(403, both(plain_chat, _unknown, _begins_alike))),
     # error-codes
     Fault("auth-codes-openai", "calls a 401 invalid_request_error / invalid_api_key", "auth.error-codes", "made up",
           _told_apart("invalid_request_error", "invalid_api_key", always)),
@@ -295,6 +320,10 @@ FAULTS: tuple[Fault, ...] = (
           "sends the caller's token back in a header field of resume's answers",
           "auth.no-token-echo", "made up",
           _sends_token_back(both(resume, unless(_stranger)))),
+    Fault("token-near-told",
+          "repeats a token that is nearly the caller's in a header field of the 401",
+          "auth.no-token-echo", "made up",
+          _sends_token_back(both(_unknown, _begins_alike))),
     Fault("token-unknown-told",
           "repeats a token that it never issued in the message of the 401",
           "auth.no-token-echo", "made up",

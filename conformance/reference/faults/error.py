@@ -22,6 +22,7 @@ from conformance.reference.faults.making import (
     both,
     chat,
     crashes,
+    every,
     has_request_id,
     heads,
     lacks,
@@ -33,6 +34,7 @@ from conformance.reference.faults.making import (
     on_objects,
     parts,
     plain_chat,
+    refuses,
     refuses_as,
     resume,
     says,
@@ -45,6 +47,7 @@ from conformance.reference.faults.making import (
 from conformance.reference.faults.making_streams import approval_stream, ending, resumed_stream, shaped, text_stream
 from conformance.reference.identifiers import fresh_request_id
 from conformance.reference.incoming import Incoming
+from conformance.reference.intake import Refusal
 
 _RATE_LIMIT_EVERY = 20
 _TRACE = (
@@ -63,6 +66,22 @@ _JAVA_TRACE = (
     "\tat com.kitemesh.gateway.ChatController.create(ChatController.java:87)\n"
     "\tat java.base/java.lang.Thread.run(Thread.java:833)"
 )
+_TRACES = (
+    ("dotnet", ".NET on Linux", "System.NullReferenceException: Object reference not set to an instance of an object.\n"
+     "   at KiteMesh.Chat.Create(ChatRequest request) in /src/KiteMesh/Chat.cs:line 42"),
+    ("module", "an ES module", "TypeError: Cannot read properties of undefined\n    at file:///app/chat.mjs:10:22"),
+    ("node-itself", "Node's own modules", "TypeError: terminated\n    at node:internal/deps/undici/undici:13510:13"),
+    ("elixir", "Elixir", "** (FunctionClauseError) no clause\n    (kite 0.1.0) lib/kite/chat.ex:12: Kite.Chat.new/2"),
+    ("cuda", "CUDA", "CUDA error: out of memory\n  current device: 0, in function alloc at ggml-cuda.cu:45"),
+    ("cpp", "C++", "sampling.cpp:123: GGML_ASSERT(n_vocab > 0) failed"),
+    ("go", "Go", "runtime error: index out of range [0]\nmain.create()\n\t/go/src/kite/chat.go:12 +0x1d"),
+    ("rust", "Rust", "thread 'tokio-runtime-worker' panicked at src/chat.rs:10:5: called `unwrap()` on a `None` value"),
+    ("ruby", "Ruby", "chat.rb:12:in 'Kite::Chat#create': undefined method 'each' for nil (NoMethodError)"),
+    ("php", "PHP", "Uncaught TypeError: count(): Argument #1 is null in /var/www/chat.php on line 12"),
+    ("lua", "Lua", "runtime error: access.lua:12: attempt to index a nil value"),
+    ("perl", "Perl", "Can't use an undefined value as an ARRAY reference at chat.pl line 12."),
+)  # fmt: skip
+"""Id, platform, and what a server that does not catch its exceptions tells."""
 _QUERY = "SELECT id, owner FROM approvals WHERE id = $1 AND tenant_id = $2: no rows in result set"
 
 
@@ -181,6 +200,16 @@ def _limited(behaviour: Behaviour) -> Behaviour:
     return together(Behaviour(adjust=lambda settings: replace(settings, rate_limit_every=_RATE_LIMIT_EVERY)), behaviour)
 
 
+def _fails_once(status: int, body: bytes, media_type: str) -> Behaviour:
+    """One request in twenty-five is answered by an error, which passes when it is asked again."""
+    told = Refusal(status, "server_error", "server_error")
+    return together(refuses(both(_well_formed, every(25)), told, "Later."), says(body, media_type, always, status))
+
+
+def _well_formed(incoming: Incoming) -> bool:
+    return chat(incoming) and not incoming.reading.fault and not incoming.errors
+
+
 def _detail(error: Object) -> Object:
     return {"detail": error["message"]}
 
@@ -242,6 +271,13 @@ FAULTS: tuple[Fault, ...] = (
           says(b"", None, always, 415)),
     Fault("error-415-code-integer", "sends an integer `code` with a 415", "error.schema-elsewhere", "code-integer",
           _member("code", 415, 415)),
+    Fault("error-500-text-once", "answers one request in twenty-five by 500 in plain text, and serves it when asked "
+          "again", "error.schema-elsewhere", "made up", _fails_once(500, b"Internal Server Error", "text/plain")),
+    Fault("error-503-text-once", "answers one request in twenty-five by 503 in plain text, and serves it when asked "
+          "again", "error.schema-elsewhere", "made up", _fails_once(503, b"no healthy upstream", "text/plain")),
+    Fault("error-502-page-once", "answers one request in twenty-five by a proxy's page, and serves it when asked "
+          "again", "error.schema-elsewhere", "error-html", _fails_once(
+              502, b"<html><body><center>nginx</center></body></html>", "text/html")),
     # status
     Fault("error-200", "sends the error object of a wrong mode with 200", "error.status", "made up",
           _served_error(200, _breaks_at("/metadata/mode"))),
@@ -314,6 +350,8 @@ FAULTS: tuple[Fault, ...] = (
           _message(_QUERY, 404, resume)),
     Fault("error-trace-header", "sends a stack trace in a header field", "error.no-internals", "error-trace",
           with_field("X-Debug", json.dumps(_TRACE), ERRORS, status=422)),
+    *(Fault(f"error-trace-{id_}", f"sends a stack trace of {platform} with malformed JSON", "error.no-internals",
+            "error-trace" if id_ != "cuda" else "made up", _message(told, 400)) for id_, platform, told in _TRACES),
     # rate-limit
     Fault("rate-limit-codes", "calls a 429 requests / too_many_requests", "error.rate-limit", "made up",
           _limited(refuses_as(

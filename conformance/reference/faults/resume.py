@@ -366,6 +366,12 @@ def _never_issued(incoming: Incoming) -> bool:
     return incoming.token is not None and incoming.token not in (*Settings().tokens, owner)
 
 
+def _begins_like_owners(incoming: Incoming) -> bool:
+    """Such a token that has the beginning of the one whose the approval is."""
+    owner = incoming.record.approval.owner if incoming.record else ""
+    return _never_issued(incoming) and bool(owner) and (incoming.token or "").startswith(owner[:-4])
+
+
 def _unauthenticated_as(refusal: Refusal) -> Behaviour:
     """Answers a resume without a valid token otherwise than with 401."""
 
@@ -1146,6 +1152,13 @@ FAULTS: tuple[Fault, ...] = (
         "resume.auth",
         "approval-foreign",
         _owner_assumed(_never_issued),
+    ),
+    Fault(
+        "resume-auth-token-beginning",
+        "takes whoever sends a token that begins like the owner's for the approval's owner",
+        "resume.auth",
+        _MADE_UP,
+        _owner_assumed(_begins_like_owners),
     ),
     Fault(
         "resume-auth-as-unknown",

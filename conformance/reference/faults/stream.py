@@ -9,6 +9,7 @@ from typing import Any
 from conformance.reference.behaviour import Behaviour, Context, Headers
 from conformance.reference.decision import Refuse
 from conformance.reference.fault import Fault
+from conformance.reference.faults.making import together
 from conformance.reference.faults.making_streams import (
     DONE,
     HANG,
@@ -180,6 +181,12 @@ def _breach_at(*words: str) -> When:
     )
 
 
+def _as_json_line(octets: bytes) -> bytes:
+    """An event's data alone, on a line; nothing of `[DONE]`."""
+    data = octets.removeprefix(b"data: ").rstrip(b"\n")
+    return b"" if data == b"[DONE]" else data + b"\n"
+
+
 def _anything(context: Context) -> bool:
     return True
 
@@ -213,6 +220,20 @@ FAULTS: tuple[Fault, ...] = (
         "stream.media-type",
         _MADE_UP,
         headed("Content-Type", "application/x-ndjson", all_of(text_stream, without_metadata)),
+    ),
+    Fault(
+        "stream-json-lines",
+        "sends every stream as JSON lines (application/x-ndjson), without events and without an end",
+        "stream.media-type",
+        _MADE_UP,
+        together(every_event(_as_json_line, any_stream), headed("Content-Type", "application/x-ndjson", any_stream)),
+    ),
+    Fault(
+        "stream-json-lines-as-events",
+        "sends every stream as JSON lines and calls it text/event-stream",
+        "stream.media-type",
+        _MADE_UP,
+        every_event(_as_json_line, any_stream),
     ),
     # stream.utf8
     Fault(
