@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.member import moment, number, uuid
 from conformance.contract.classify import Due
+from conformance.contract.http_date import read_http_date
 from conformance.probes.flow import Answer, Approval
 from conformance.wire.exchange import Exchange, Transcript
 
@@ -75,7 +74,7 @@ class Watch:
         if exchange.status is not None and exchange.status not in (408, 429) and 400 <= exchange.status < 500:
             # A quota, a filter or a model's limit does not pass within seconds.
             return None
-        asked = _retry_after(exchange)
+        asked = _retry_after(reading)
         if asked is not None:
             return asked if asked <= LONGEST_WAIT else None
         return 0.4 * self._patience * 2.0 ** (exchange.note.attempt - 1)
@@ -99,13 +98,10 @@ class Watch:
         return charged if charged is not None and 0 <= charged < 1e12 else 0.0
 
 
-def _retry_after(exchange: Exchange) -> float | None:
-    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3): a number, or a date."""
-    value = (exchange.response.header("retry-after") or "").strip() if exchange.response else ""
+def _retry_after(reading: Reading) -> float | None:
+    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3): a number, or a date by the server's own clock."""
+    value = (reading.response.header("retry-after") or "").strip() if reading.response else ""
     if value.isascii() and value.isdigit() and len(value) < 10:
         return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-        return max(0.0, date.timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+    date = read_http_date(value)
+    return None if date is None else max(0.0, date - reading.clock)

@@ -11,7 +11,6 @@ import statistics
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +20,7 @@ from conformance.checks.member import ABSENT, get, objects, optional, show, text
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import MODES, Asked, Due, classify
 from conformance.contract.excuses import EXCUSING, excuse, names_the_model
+from conformance.contract.http_date import read_http_date
 from conformance.probes.flow import Phase
 from conformance.wire import sse
 from conformance.wire.exchange import Credential, Ending, Exchange, Response, Transcript
@@ -374,15 +374,15 @@ class Reading:
     # --- times
 
     @cached_property
+    def date(self) -> float | None:
+        """The answer's `Date`, Unix seconds; None where it has none that can be read."""
+        value = self.response.header("date") if self.response else None
+        return None if value is None else read_http_date(value)
+
+    @property
     def clock(self) -> float:
         """The server's clock at the answer, Unix seconds: its `Date`, else the suite's own clock."""
-        value = self.response.header("date") if self.response else None
-        if value:
-            try:
-                return parsedate_to_datetime(value).timestamp()
-            except (ValueError, TypeError, OverflowError):
-                pass
-        return self.exchange.started + self.exchange.finished
+        return self.ended if self.date is None else self.date
 
     # --- judging
 
