@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from conformance import files
 from conformance.probes.vectors import ReplayError, Vector, load
 
 MODES = ("auto", "normal", "orch", "synth")
@@ -124,7 +124,7 @@ class Options:
 
 def _vectors(path: str) -> tuple[Vector, ...]:
     try:
-        return load(Path(path).expanduser())
+        return load(files.named(path))
     except ReplayError as error:
         raise UsageError(str(error)) from None
 
