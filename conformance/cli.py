@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from conformance import __version__, completion, cycles, manual
+from conformance import __version__, completion, cycles, manual, standard_streams
+from conformance.files import named
 from conformance.flags import FLAGS, OUTPUT, Flag, names
 from conformance.options import Options, UsageError
 
@@ -40,12 +41,17 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. It never raises, and prints a traceback only where asked to."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a terminal that cannot show a character is no reason to fail
+    if missing := standard_streams.closed():
+        return _complain(f"{missing} is closed; lead it to a file, or to {os.devnull}.", USAGE)
+    with standard_streams.lasting() as lost:
+        code = _run(words)
+        error = lost()
+        return code if error is None else _unwritten("Standard output", error, code)
+
+
+def _run(words: Sequence[str]) -> int:
     try:
+        _somewhere()
         with _terminated_as_interrupted():
             return int(group.main(words, prog_name=PROGRAM, standalone_mode=False) or OK)
     except (KeyboardInterrupt, click.Abort):
@@ -54,9 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _usage(error)
     except UsageError as error:
         return _complain(str(error), USAGE)
-    except BrokenPipeError:  # whoever read standard output has seen enough
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - the interpreter flushes it at its end
-        return OK
     except Exception as error:
         if _wants_traceback(words):
             traceback.print_exc()
@@ -65,6 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "run it with --debug for the traceback, and report it, please.",
             SUITE_ERROR,
         )
+
+
+def _somewhere() -> None:
+    """Refuse to work in a directory that was deleted: neither files nor pytest could be found from there."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise UsageError("The working directory is not there any more; change to one that is.") from None
 
 
 @contextmanager
@@ -110,7 +121,7 @@ def group() -> None:
       kitemesh-conformance run                     try it on the reference server
       KITEMESH_TOKEN=km_… kitemesh-conformance run URL --model group:<uuid>
     Exit codes: 0 conformant (known failures aside), 1 not, 2 interrupted, 3 the
-    suite failed, 4 wrong usage (nothing was sent), 6 inconclusive.
+    suite failed, 4 wrong usage, or nothing can be written, 6 inconclusive.
     """
 
 
@@ -206,23 +217,34 @@ def run(
     if session.report is None:
         raise session.failure or RuntimeError("pytest ended before anything was recorded")
     _show(session.report, session.written)
-    if session.unwritten:
-        return _complain(f"The reports could not be written ({session.unwritten.strerror}).", SUITE_ERROR)
-    return _keep_baseline(session.report, write_baseline, known)
+    code = _keep_baseline(session.report, write_baseline, known)
+    return code if session.unwritten is None else _unwritten("The reports", session.unwritten, code)
+
+
+def _unwritten(what: str, error: OSError, code: int) -> int:
+    """Say that something could not be written; gives the exit code, which stays that of a verdict with a complaint."""
+    return _complain(f"{what} could not be written ({error.strerror or error}).", code or USAGE)
 
 
 def _may_write(path: str | None, known: Baseline | None) -> None:
     """Refuse to write a baseline over a file that is not the one that was read: its reasons would be lost."""
+    import tempfile
+
     if path is None:
         return
-    target = Path(path).expanduser()
-    if target.exists() and not (known and target.samefile(Path(known.path))):
-        raise UsageError(
-            f"{path!r} exists; give it as --baseline too, and it is brought up to date with its reasons kept, "
-            "or name another --write-baseline."
-        )
-    if not os.access(target if target.exists() else target.absolute().parent, os.W_OK) or target.is_dir():
-        raise UsageError(f"Nothing can be written to {path!r}; choose another --write-baseline.")
+    target = named(path)
+    try:
+        if target.exists() and not (known and target.samefile(Path(known.path))):
+            raise UsageError(
+                f"{path!r} exists; give it as --baseline too, and it is brought up to date with its reasons kept, "
+                "or name another --write-baseline."
+            )
+        if target.is_dir():
+            raise IsADirectoryError
+        with tempfile.TemporaryFile(dir=target.absolute().parent):  # it is written beside, then put in its place
+            pass
+    except OSError:
+        raise UsageError(f"Nothing can be written to {path!r}; choose another --write-baseline.") from None
 
 
 def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> int:
@@ -238,14 +260,14 @@ def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> 
         return _complain("No baseline was written: the run did not come to its end.", code)
     found = present(report.verdict, report.transcript, report.gate)
     entries = baseline.refreshed(known.entries if known else (), found, report.gate.stale)
-    target = Path(path).expanduser()
+    target = named(path)
     if known and tuple(entries) == known.entries:
         click.echo(f"{path} is up to date.")
         return code
     try:
         files.write_whole(target, baseline.dumps(entries).encode())
     except OSError as error:
-        return _complain(f"The baseline could not be written ({error.strerror}).", SUITE_ERROR)
+        return _unwritten("The baseline", error, code)
     left = f", no longer failing and left out {len(report.gate.stale)}" if report.gate.stale else ""
     click.echo(f"{path} written: entries {len(entries)}, of them new {len(found)}{left}. Say the reason in each.")
     return code
@@ -290,8 +312,8 @@ def _prepare(directory: Path) -> None:
 
     try:
         files.prepare(directory)
-    except OSError as error:
-        reason = error.strerror or "it is no directory"
+    except (OSError, ValueError) as error:  # a ValueError: NUL in the path
+        reason = getattr(error, "strerror", None) or "it is no path"
         raise UsageError(f"Nothing can be written to {str(directory)!r} ({reason}); choose another --output.") from None
 
 
@@ -303,10 +325,10 @@ def _pytest_session(chosen: Options, directory: Path) -> Conformance:
 
     import pytest
 
-    from conformance.plugin import FILE, Conformance
+    from conformance.plugin import FILE, UNFINISHED, Conformance
 
     session = Conformance(chosen, directory, publishes=False)
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=directory))
+    unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=directory)).absolute()  # pytest expands ~ by itself
     arguments = [
         *("-c", os.devnull),
         *("--rootdir", str(FILE.parent)),
@@ -453,11 +475,19 @@ def _judge(
         report = judging.judge(transcript, options=replace(report.options, **chosen), known=known)
     if titled:
         click.echo(f"== {path}")
-    _show(report, files.write(report, Path(output)) if output else ())
+    written: Sequence[Path] = ()
+    unwritten: OSError | None = None
+    try:
+        written = files.write(report, Path(output)) if output else ()
+    except OSError as error:
+        unwritten = error
+    _show(report, written)
     if titled:
         click.echo()
     code = _keep_baseline(report, write_baseline, known)
-    return _confirm(claimed, results.results(report, hashlib.sha256(octets).hexdigest()), code) if claimed else code
+    if claimed:
+        code = _confirm(claimed, results.results(report, hashlib.sha256(octets).hexdigest()), code)
+    return code if unwritten is None else _unwritten("The reports", unwritten, code)
 
 
 def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
@@ -607,11 +637,14 @@ def soak(
         click.echo(telling.farewell(made))
         return INTERRUPTED if made.interrupted else OK
     written: tuple[Path, ...] = ()
+    unwritten: OSError | None = None
     try:
         written = telling.write(made, directory)
-    finally:
-        telling.show(made, terminal.console(), written)
-    return int(made.exit_code())
+    except OSError as error:
+        unwritten = error
+    telling.show(made, terminal.console(), written)
+    code = int(made.exit_code())
+    return code if unwritten is None else _unwritten("The reports", unwritten, code)
 
 
 @group.command(context_settings=_SCREEN)
@@ -714,14 +747,15 @@ def prove(
             told=told,
         )
     shown.show(made, load(), terminal.console())
+    code = OK if made.holds else UNPROVED
     try:
         if output:
             click.echo(f"Written: {', '.join(map(str, shown.write(made, load(), Path(output))))}")
         if write_examples:
             click.echo(collected.write(Path(write_examples)))
     except OSError as error:
-        return _complain(f"It could not be written ({error.strerror}).", SUITE_ERROR)
-    return OK if made.holds else UNPROVED
+        return _unwritten("The proof", error, code)
+    return code
 
 
 @group.command(context_settings=_SCREEN, short_help="Explain a requirement, with an example.")

@@ -111,7 +111,7 @@ def find(given: str | None, environ: Mapping[str, str]) -> Config:
     named = given or environ.get(VARIABLE)
     if not named and not Path(NAME).is_file():
         return Config()
-    return load(Path(named or NAME).expanduser())
+    return load(files.named(named or NAME))
 
 
 def options(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], config: Config) -> Options:
@@ -203,7 +203,7 @@ def _value(flag: Flag, value: Any, place: str, path: Path) -> Any:
     if flag.name.endswith("token-env") and not flags.is_variable(value):
         raise UsageError(f"{place} must be the name of a variable that holds the token, never the token itself.")
     if flag.kind == "file":
-        return str(path.parent / Path(value).expanduser())
+        return str(path.parent / files.named(value))
     return tuple(value) if isinstance(value, list) else value
 
 

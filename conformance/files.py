@@ -1,5 +1,6 @@
 """Files that a user names: how much of one is read, and the clause that says why it cannot be used."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ class TooLarge(Unusable):
 
 class Unreadable(Unusable):
     """The system does not give it."""
+
+
+def named(text: str) -> Path:
+    """The path that a user gave, `~` taken for the home directory; of a user who is not there it stays a name."""
+    return Path(os.path.expanduser(text))
 
 
 def read(path: Path, most: int) -> bytes:

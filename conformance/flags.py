@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from conformance import files
@@ -255,7 +254,7 @@ def _token(values: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
     if path:
         told = f"The token's file {path!r}"
         try:
-            return files.read(Path(path).expanduser(), LARGEST_TOKEN).decode("utf-8").strip()
+            return files.read(files.named(path), LARGEST_TOKEN).decode("utf-8").strip()
         except UnicodeDecodeError:
             raise UsageError(f"{told} cannot be read (it is no text); check --token-file.") from None
         except files.Unusable as error:

@@ -6,9 +6,9 @@ import io
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from conformance import files
 from conformance.checks import leading, registry, second_opinion, steadiness, weather
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
@@ -96,7 +96,7 @@ def known_failures(options: Options) -> Baseline | None:
     if options.baseline is None:
         return None
     try:
-        return baseline.load(Path(options.baseline).expanduser(), CATALOGUE)
+        return baseline.load(files.named(options.baseline), CATALOGUE)
     except baseline.BaselineError as error:
         raise UsageError(str(error)) from None
 

@@ -10,15 +10,20 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from conformance import files
 from conformance.probes.vectors import ReplayError, Vector, load
 
 MODES = ("auto", "normal", "orch", "synth")
 MODEL = re.compile(r"group:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ENDPOINTS = ("/chat/completions", "/chat/resume")
+SHORTEST_TOKEN = 6
+"""Characters of a token; fewer turn up in ids by chance."""
+PLAIN_TOKEN = 16
+"""Characters from which a token may be letters alone (shorter: a word of some text), or digits of ids and times."""
+_PLAIN = re.compile(r"[A-Za-z]+|[0-9A-Fa-f.,:_-]+")
 
 
 LONG = 30.0
@@ -109,7 +114,9 @@ class Options:
             check_token(self.second_token, "the second token")
             if self.second_token == self.token:
                 raise UsageError("The second token equals the first; give one of another account.")
-        return replace(told, url=url)
+        told = replace(told, url=url)
+        _check_apart(told)
+        return told
 
     def recorded(self) -> dict[str, Any]:
         """What a transcript and the results keep of the options: JSON values, never a token or a header's value."""
@@ -127,7 +134,7 @@ class Options:
 
 def _vectors(path: str) -> tuple[Vector, ...]:
     try:
-        return load(Path(path).expanduser())
+        return load(files.named(path))
     except ReplayError as error:
         raise UsageError(str(error)) from None
 
@@ -164,15 +171,49 @@ def base_url(text: str) -> str:
 
 
 def check_token(token: str | None, what: str) -> None:
-    """Refuse a token that is missing or cannot travel in a header.
+    """Refuse a token that is missing, cannot travel in a header, or cannot be masked without masking other things.
 
     Raises:
         UsageError: with a sentence that never repeats the token.
     """
     if not token:
         raise UsageError(f"There is no token: set KITEMESH_TOKEN (or name a variable by --token-env) to {what}.")
+    what = what.capitalize()
     if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise UsageError(f"{what.capitalize()} holds white space or characters that no header can carry; copy it anew.")
+        raise UsageError(f"{what} holds white space or characters that no header can carry; copy it anew.")
+    if len(token) < SHORTEST_TOKEN:
+        raise UsageError(
+            f"{what} has fewer than {SHORTEST_TOKEN} characters, so that masking it would mask innocent text too; "
+            "use a longer one."
+        )
+    if not re.search("[0-9A-Za-z]", token) or (len(token) < PLAIN_TOKEN and _PLAIN.fullmatch(token)):
+        raise UsageError(
+            f"{what} looks like a word or a number, so that masking it would mask innocent text too; use one that "
+            f"mixes letters with other characters, or has {PLAIN_TOKEN} of them or more."
+        )
+    from conformance.contract import vocabulary  # it brings the schemas, which `--help` does without
+
+    if vocabulary.holds(token):
+        raise UsageError(
+            f"{what} is a word that requests or answers of the API hold, so that masking it would mask these too; "
+            "use another one."
+        )
+
+
+def _check_apart(options: Options) -> None:
+    """Refuse a token that is part of what the user gave besides. Raises UsageError."""
+    beside = {
+        "the URL": options.url,
+        "the model": options.model,
+        "--approval-prompt": options.approval_prompt,
+        "--expiring-prompt": options.expiring_prompt,
+    }
+    for what, token in (("The token", options.token), ("The second token", options.second_token)):
+        for place, text in beside.items():
+            if token and text and token in text:
+                raise UsageError(f"{what} is part of {place}, so that masking it would mask that too; use another one.")
+        if token and any(token.encode() in vector.body for vector in options.vectors):
+            raise UsageError(f"{what} is part of a body in --replay; use another one.")
 
 
 def _check_numbers(options: Options) -> None:

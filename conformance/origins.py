@@ -6,10 +6,9 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from conformance import config, flags
+from conformance import config, files, flags
 from conformance.config import Target
 from conformance.flags import FLAGS, OUTPUT, Flag, Layer, Setting
 from conformance.options import Options
@@ -67,7 +66,7 @@ def _row(flag: Flag, found: Layer, url: str | None, environ: Mapping[str, str]) 
             value = [text.partition(":")[0].strip() for text in value]  # what follows may be a secret
         case "list":
             value = list(flags.names(value))
-    there = os.access(Path(value).expanduser(), os.R_OK) if flag.key == "token_file" else None
+    there = os.access(files.named(value), os.R_OK) if flag.key == "token_file" else None
     return Row(flag.name, value, setting.origin, there)
 
 

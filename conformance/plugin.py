@@ -435,9 +435,8 @@ class Conformance:
             codes.add(int(exitstatus))
         if self._others_failed:
             codes.add(1)
-        if self.unwritten:
-            codes.add(3)
-        session.exitstatus = weightiest(codes)
+        code = weightiest(codes)
+        session.exitstatus = code or 4 if self.unwritten else code
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say the verdict after the failures."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.member import moment, number, uuid
 from conformance.contract.classify import Due
+from conformance.contract.http_date import read_http_date
 from conformance.probes.flow import Answer, Approval
 from conformance.wire.exchange import Exchange, Transcript
 from conformance.wire.weather import Kind, Trouble
@@ -73,13 +72,13 @@ class Watch:
         if status == 404 and self._waits_for(reading):
             return Trouble(Kind.REPLICA, REPLICAS * self._hurry)
         if reading.foul:
-            return _trouble(Kind.OUTAGE, exchange)
+            return _trouble(Kind.OUTAGE, reading)
         if status == 429:
-            return _trouble(Kind.LIMIT, exchange)
+            return _trouble(Kind.LIMIT, reading)
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
         passing = status is not None and (status >= 500 or (status == 408 and excuse is not None))
         # Of the others a quota, a filter or a model's limit does not pass within seconds.
-        return _trouble(Kind.ERROR, exchange) if passing or reading.failed_alone else None
+        return _trouble(Kind.ERROR, reading) if passing or reading.failed_alone else None
 
     def _waits_for(self, reading: Reading) -> bool:
         """True for a fair decision on an approval that waits, by the caller whose it is."""
@@ -100,19 +99,16 @@ class Watch:
         return charged if charged is not None and 0 <= charged < 1e12 else 0.0
 
 
-def _trouble(kind: Kind, exchange: Exchange) -> Trouble | None:
+def _trouble(kind: Kind, reading: Reading) -> Trouble | None:
     """The trouble, with the time that the target asks for; None where that is too long to wait for."""
-    seconds = _retry_after(exchange)
+    seconds = _retry_after(reading)
     return Trouble(kind, seconds) if seconds is None or seconds <= LONGEST_WAIT else None
 
 
-def _retry_after(exchange: Exchange) -> float | None:
-    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3): a number, or a date."""
-    value = (exchange.response.header("retry-after") or "").strip() if exchange.response else ""
+def _retry_after(reading: Reading) -> float | None:
+    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3): a number, or a date by the server's own clock."""
+    value = (reading.response.header("retry-after") or "").strip() if reading.response else ""
     if value.isascii() and value.isdigit() and len(value) < 10:
         return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-        return max(0.0, date.timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+    date = read_http_date(value)
+    return None if date is None else max(0.0, date - reading.clock)

@@ -267,6 +267,8 @@ def test_it_runs_beside_the_callers_event_loop():
     [
         ({"model": "gpt"}, "group:<uuid>"),
         ({"token": ""}, "There is no token"),
+        ({"token": "token"}, "The token has fewer than 6 characters"),
+        ({"second_token": "finish_reason"}, "The second token is a word that requests or answers of the API hold"),
         ({"only": "stream"}, r"only takes several, not one text; write only=\['stream'\]"),
         ({"only": ["streem"]}, "did you mean stream"),
         ({"depth": "abyss"}, "depth must be quick, standard, deep"),

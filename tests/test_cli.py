@@ -16,6 +16,7 @@ from made_up import MODEL, URL, World
 from conformance import cli
 from conformance.flags import FLAGS, options
 from conformance.options import Depth, UsageError
+from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN
 
 ROOT = Path(__file__).parents[1]
 TARGET = (URL, "--model", MODEL)
@@ -151,6 +152,78 @@ def test_a_token_that_cannot_be_used(world, command, monkeypatch, token):
     monkeypatch.setenv("KITEMESH_TOKEN", token) if token is not None else monkeypatch.delenv("KITEMESH_TOKEN")
     refused(command("run", *TARGET), "token")
     assert not world.asked
+
+
+WORDS_OF_THE_TRADE = (
+    "max_tokens", "finish_reason", "chat.completion", "application/json", "text/event-stream", "no-store", "[DONE]",
+    "rate_limit_error", "prompt_", "conformance-accept",
+)  # fmt: skip
+"""Of the schemas, the documented answers, and what the suite sends."""
+
+
+@pytest.mark.parametrize("option", ["token", "second token"])
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        *((token, "fewer than 6 characters") for token in ("token", "model", "data", "null", "0", "k", "km_x")),
+        *((token, "a word or a number") for token in (
+            "password", "Bearer", "deadbeef", "1790000000", "2026-09-21", "123e4567-e89b", "********",
+            "------------------------",
+        )),
+        *((token, "a word that requests or answers of the API hold") for token in WORDS_OF_THE_TRADE),
+    ],
+)  # fmt: skip
+def test_a_token_that_cannot_be_masked_is_refused(world, command, monkeypatch, option, token, why):
+    monkeypatch.setenv("KITEMESH_SECOND_TOKEN" if option == "second token" else "KITEMESH_TOKEN", token)
+    refused(command("run", *TARGET), f"The {option} ", why)
+    assert not world.asked
+
+
+@pytest.mark.parametrize("token", ["token", "second token"])
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        (("--approval-prompt", "Create ticket km_test7."), "--approval-prompt"),
+        (("--expiring-prompt", "Create ticket km_test7."), "--expiring-prompt"),
+        (("http://127.0.0.1:9/km_test7/v1",), "the URL"),
+        (("http://km_test7.example/v1",), "the URL"),
+    ],
+)
+def test_a_token_that_stands_elsewhere_too_is_refused(world, command, monkeypatch, token, more, place):
+    monkeypatch.setenv("KITEMESH_SECOND_TOKEN" if token == "second token" else "KITEMESH_TOKEN", "km_test7")
+    target = TARGET[1:] if more[0].startswith("http") else TARGET
+    refused(command("run", *target, *more), f"The {token} is part of {place}")
+    assert not world.asked
+
+
+def test_a_token_that_is_part_of_the_model_is_refused(world, command, monkeypatch):
+    monkeypatch.setenv("KITEMESH_TOKEN", "4f9d2c81-1b7e-4d3a-9e64-0c5a7b21de90")
+    model = "group:4f9d2c81-1b7e-4d3a-9e64-0c5a7b21de90"
+    refused(command("run", URL, "--model", model), "The token is part of the model")
+    assert not world.asked
+
+
+def test_a_token_that_is_part_of_a_body_to_be_replayed_is_refused(world, command, monkeypatch):
+    monkeypatch.setenv("KITEMESH_TOKEN", "km_test7")
+    vectors = {"format": 1, "model": MODEL, "vectors": [{"breach": "natural", "body": '{"x": "km_test7"}'}]}
+    Path("vectors.json").write_text(json.dumps(vectors), encoding="utf-8")
+    refused(command("run", *TARGET, "--replay", "vectors.json"), "The token is part of a body in --replay")
+    assert not world.asked
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "km_test", "sk-test", "test-token", "local-dev", "hunter2", "sk-1234", "4f9d2c81-1b7e-4d3a-9e64-0c5a7b21de90",
+        "8f14e45fceea167a5a36dedd4bea2543", "kYrLpQzXwVtNbMcJhGfD", "eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1JJJW8o",
+        "km_first+secret/token=7Qz", FIRST_TOKEN, SECOND_TOKEN, f"{FIRST_TOKEN}-too",
+    ],
+)  # fmt: skip
+def test_a_token_that_says_nothing_else_is_taken(world, command, monkeypatch, token):
+    monkeypatch.setenv("KITEMESH_TOKEN", token)
+    monkeypatch.setenv("KITEMESH_SECOND_TOKEN", f"{token}2")  # of which the first is a part
+    assert command("run", *TARGET)[0] == 0
+    assert world.asked[0].token == token
 
 
 @pytest.mark.parametrize("text", [b"", b"no json", b"[]", b'{"log": {}}', b"\xff\xfe"])

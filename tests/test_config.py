@@ -130,7 +130,7 @@ def test_paths_are_relative_to_the_file(command, world):
         encoding="utf-8",
     )
     Path("deep/down/known.toml").touch()
-    Path("token").write_text("km_x", encoding="utf-8")
+    Path("token").write_text("km_of_the_file", encoding="utf-8")
     assert command("run", "a", "--config", "deep/conformance.toml")[0] == 0
     assert world.asked[0].baseline == str(Path("deep/down/known.toml"))
     assert Path("deep/out/results.json").is_file()
@@ -308,7 +308,7 @@ def test_config_show_never_shows_a_secret_that_was_given_in_the_wrong_place(comm
     assert code == 4
     assert shown(out)["token-env"] == ["- (not set)", "command line"]
     refused(command("config", "show", "https://user:km_pw@host"), "user information")
-    Path("token").write_text("km_x", encoding="utf-8")
+    Path("token").write_text("km_of_the_file", encoding="utf-8")
     code, out, _ = command("config", "show", URL, "--model", MODEL, "--token-file", "token")
     assert code == 0
     assert shown(out)["token-file"] == ["token (set)", "command line"]

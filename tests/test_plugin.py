@@ -194,6 +194,22 @@ def test_a_crash_of_the_run_is_one_sentence(conformance, monkeypatch):
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
+@pytest.mark.parametrize(("broken", "code"), [({}, 4), ({"stream.done": 1}, 1)])
+def test_reports_that_cannot_be_written_are_told_and_a_verdict_that_complains_stands(
+    world, conformance, monkeypatch, broken, code
+):
+    from conformance.report import files
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    world.broken = broken
+    monkeypatch.setattr(files, "write", full)
+    result = conformance("--conformance-output", "out")
+    assert result.ret == code
+    assert "The reports could not be written: [Errno 28] No space left on device" in result.stdout.str()
+
+
 def test_what_the_run_refuses_is_wrong_use(conformance, monkeypatch):
     from conformance import run
 

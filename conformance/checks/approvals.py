@@ -69,8 +69,7 @@ def approval_of(reading: Reading) -> str | None:
 def server_time(given_: Given, seconds: float) -> float:
     """A moment of the suite's clock, told by the server's clock: the difference is read off the approval's answer."""
     answer = given_.by
-    offset = answer.clock - answer.ended if answer.response and answer.response.header("date") else 0.0
-    return seconds + offset
+    return seconds + (answer.clock - answer.ended)
 
 
 def expired(given_: Given, reading: Reading, margin: float = 0.0) -> bool:

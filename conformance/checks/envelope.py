@@ -43,9 +43,10 @@ def created(reading: Reading, body: Any) -> Iterator[Wrong]:
         yield Wrong("`created` is no integer", "integer Unix seconds", value, "/created")
         return
     # The answer may have been made at any time between the request and its end, by a clock of whole seconds.
-    early = min(reading.exchange.started, now) - CLOCK_TOLERANCE if not _has_date(reading) else now - CLOCK_TOLERANCE
-    late = max(now, reading.ended) + CLOCK_TOLERANCE if not _has_date(reading) else now + CLOCK_TOLERANCE
-    if _has_date(reading):
+    dated = reading.date is not None
+    early = min(reading.exchange.started, now) - CLOCK_TOLERANCE if not dated else now - CLOCK_TOLERANCE
+    late = max(now, reading.ended) + CLOCK_TOLERANCE if not dated else now + CLOCK_TOLERANCE
+    if dated:
         # `Date` tells when the head was sent; a stream's later chunks may be made as long after it as it lasts.
         late += reading.exchange.finished
         early -= reading.exchange.finished
@@ -57,10 +58,6 @@ def created(reading: Reading, body: Any) -> Iterator[Wrong]:
             value,
             "/created",
         )
-
-
-def _has_date(reading: Reading) -> bool:
-    return bool(reading.response and reading.response.header("date"))
 
 
 def model(reading: Reading, body: Any) -> Iterator[Wrong]:

@@ -12,7 +12,6 @@ import statistics
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +22,7 @@ from conformance.checks.timeline import Timeline
 from conformance.checks.weather import Weather
 from conformance.contract.classify import MODES, Asked, Due, classify
 from conformance.contract.excuses import EXCUSING, OUTAGES, excuse, names_the_model
+from conformance.contract.http_date import read_http_date
 from conformance.probes.flow import Phase
 from conformance.wire import sse
 from conformance.wire.exchange import Credential, Ending, Exchange, Response, Transcript
@@ -439,15 +439,15 @@ class Reading:
     # --- times
 
     @cached_property
+    def date(self) -> float | None:
+        """The answer's `Date`, Unix seconds; None where it has none that can be read."""
+        value = self.response.header("date") if self.response else None
+        return None if value is None else read_http_date(value)
+
+    @property
     def clock(self) -> float:
         """The server's clock at the answer, Unix seconds: its `Date`, else the suite's own clock."""
-        value = self.response.header("date") if self.response else None
-        if value:
-            try:
-                return parsedate_to_datetime(value).timestamp()
-            except (ValueError, TypeError, OverflowError):
-                pass
-        return self.exchange.started + self.exchange.finished
+        return self.ended if self.date is None else self.date
 
     # --- judging
 

@@ -26,6 +26,7 @@ from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from conformance import __version__, files
+from conformance.contract import vocabulary
 from conformance.wire.exchange import (
     Credential,
     Ending,
@@ -374,8 +375,8 @@ def _foreign_secrets(entries: Iterable[_Node]) -> list[str]:
     found: dict[str, None] = {}
     for entry in entries:
         for secret in credentials(_raw_fields(entry.member("request").of(dict))):
-            # Short ones would hit innocent text, and somebody's own row of asterisks is no secret.
-            if len(secret) >= ENCODED_FROM and secret.strip("*"):
+            # Short ones and words of the API would hit innocent text, and a row of asterisks is no secret.
+            if len(secret) >= ENCODED_FROM and secret.strip("*") and not vocabulary.holds(secret):
                 found[secret] = None
     return list(found)
 

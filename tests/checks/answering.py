@@ -10,6 +10,8 @@ from typing import Any
 from checks.asking import OPEN, WELL
 from checks.case import Breaks, Holds, breaks, holds
 from checks.exchanges import (
+    AHEAD,
+    AHEAD_DATES,
     LONG_TASK,
     NOW,
     OTHER_MODEL,
@@ -218,8 +220,7 @@ ERROR: tuple[Breaks | Holds, ...] = (
     breaks("error.rate-limit", "a code that asking again got past", WELL, put(limited("a"), "/error/code", "slow_down"),
            _later(chat("a"), 2)),
     holds("error.rate-limit", "a proper one that asking again got past", WELL, limited("a"), _later(chat("a"), 2)),
-    holds("error.rate-limit", "a date", WELL, with_header(limited("a"), "Retry-After",
-          "Sun, 22 Nov 2026 18:27:29 GMT")),
+    *(holds("error.rate-limit", date, WELL, with_header(limited("a"), "Retry-After", date)) for date in AHEAD_DATES),
 )  # fmt: skip
 
 
@@ -416,11 +417,14 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
         ("an hour late", NOW - 3600), ("ten minutes early", NOW + 600), ("0", 0), ("true", True),
     )),
     breaks("completion.created", "an integer of 400 digits", put(chat("a"), "/created", 10**400)),
-    breaks("completion.created", "by the server's own clock", _dated(chat("a"), "Sun, 22 Nov 2026 18:27:29 GMT")),
+    *(breaks("completion.created", f"by the server's own clock, {date}", _dated(chat("a"), date))
+      for date in AHEAD_DATES),
     holds("completion.created", "four minutes off", put(chat("a"), "/created", NOW + 240)),
     holds("completion.created", "an integer as 1.0", put(chat("a"), "/created", float(NOW))),
-    holds("completion.created", "a server whose clock is a year off", put(
-        _dated(chat("a"), "Sun, 22 Nov 2026 18:27:29 GMT"), "/created", 1_795_372_049)),
+    *(holds("completion.created", f"a server whose clock is months off, {date}", put(
+        _dated(chat("a"), date), "/created", AHEAD)) for date in AHEAD_DATES),
+    holds("completion.created", "a Date in a zone that cannot be told", _dated(
+        chat("a"), "Mon, 21 Sep 2026 10:13:20 EDT")),
     holds("completion.created", "an odd Date", _dated(chat("a"), "yesterday")),
     breaks("completion.model-echo", "another", put(chat("a"), "/model", OTHER_MODEL)),
     breaks("completion.model-echo", "the provider's own", put(chat("a"), "/model", "gpt-4")),

@@ -8,6 +8,8 @@ from typing import Any
 from checks.asking import OPEN
 from checks.case import Breaks, Holds, breaks, holds
 from checks.exchanges import (
+    AHEAD,
+    AHEAD_DATES,
     MISSING,
     NOW,
     OTHER_MODEL,
@@ -167,6 +169,12 @@ APPROVAL: tuple[Breaks | Holds, ...] = (
         "2027-01-15T08:00:00Z", "2027-01-15T08:00:00.123456789Z", "2027-01-15t08:00:00z",
         "2027-01-15T08:00:00+05:30", "2027-01-15T08:00:00-00:00", "2026-12-31T23:59:60Z",
     )),
+    *(breaks("approval.expires-at", f"just passed, by the server's own clock, {date}", put(put(
+        with_header(P, "Date", date), "/created", AHEAD), "/kitemesh/expires_at", "2026-11-22T18:27:00Z"))
+      for date in AHEAD_DATES),
+    *(holds("approval.expires-at", f"soon, by the server's own clock, {date}", put(put(
+        with_header(P, "Date", date), "/created", AHEAD), "/kitemesh/expires_at", "2026-11-22T18:28:00Z"))
+      for date in AHEAD_DATES),
     holds("approval.expires-at", "soon, by a server whose clock is behind", put(put(
         with_header(P, "Date", "Sun, 20 Sep 2026 14:00:00 GMT"), "/created", 1_789_912_800),
         "/kitemesh/expires_at", "2026-09-20T14:10:00Z")),

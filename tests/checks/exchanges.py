@@ -43,6 +43,14 @@ NOW = 1_790_000_000
 STEP = 2.0
 """Seconds between two exchanges that were not told when to start."""
 UNPLACED = -1.0
+AHEAD = 1_795_372_049
+"""Unix seconds by a server's clock that is two months ahead."""
+AHEAD_DATES = (
+    "Sun, 22 Nov 2026 18:27:29 GMT", "Sun, 22 Nov 2026 18:27:29 -0000", "Sun, 22 Nov 2026 18:27:29 UTC",
+    "Sun, 22 Nov 2026 19:27:29 +0100", "Sun, 22 Nov 2026 18:27:29", "Sunday, 22-Nov-26 18:27:29 GMT",
+    "Sun Nov 22 18:27:29 2026",
+)  # fmt: skip
+"""The same as a `Date` in all its forms (RFC 9110, section 5.6.7)."""
 OPTIONS: Mapping[str, Any] = {
     "suite": "0", "seed": 1, "model": MODEL, "modes": ["auto", "normal", "orch", "synth"], "second_token": True,
     "wait_expiry": 10.0, "approval_prompt": "Please create a ticket.", "depth": "standard",

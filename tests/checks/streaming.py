@@ -9,6 +9,8 @@ from typing import Any
 from checks.asking import OPEN, WELL_STREAM
 from checks.case import Breaks, Holds, breaks, holds
 from checks.exchanges import (
+    AHEAD,
+    AHEAD_DATES,
     LONG_TASK,
     NOW,
     OTHER_MODEL,
@@ -270,6 +272,10 @@ CHUNK: tuple[Breaks | Holds, ...] = (
     breaks("chunk.created", "in one chunk", put(A, "/created", NOW * 1000, 1)),
     breaks("chunk.created", "an integer of 400 digits", _on_all("/created", 10**400)),
     holds("chunk.created", "as 1.0", _on_all("/created", float(NOW))),
+    *(breaks("chunk.created", f"by the server's own clock, {date}", with_header(A, "Date", date))
+      for date in AHEAD_DATES),
+    *(holds("chunk.created", f"a server whose clock is months off, {date}", with_header(
+        _on_all("/created", AHEAD), "Date", date)) for date in AHEAD_DATES),
     breaks("chunk.created-stable", "a second later", put(A, "/created", NOW + 1, LAST)),
     holds("chunk.created-stable", "one", A),
     breaks("chunk.model-echo", "another in one", put(A, "/model", OTHER_MODEL, 1)),

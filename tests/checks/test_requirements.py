@@ -12,10 +12,11 @@ import pytest
 from checks import answering, asking, deciding, enduring, streaming
 from checks.case import Breaks, Holds
 from checks.exchanges import chat, errors, failed, findings, judged, notable, refused, sent, unanswered
+from zones import ZONES, in_zone
 
 from conformance.contract.catalogue import load
 from conformance.verdict import State
-from conformance.wire.exchange import Ending
+from conformance.wire.exchange import Ending, Exchange
 
 ROWS = (*asking.ROWS, *answering.ROWS, *streaming.ROWS, *deciding.ROWS, *enduring.ROWS)
 BREACHES = [row for row in ROWS if isinstance(row, Breaks)]
@@ -33,6 +34,10 @@ def _parameters(rows: list[Any]) -> list[Any]:
     ]
 
 
+def _has_date(exchange: Exchange) -> bool:
+    return exchange.response is not None and exchange.response.header("date") is not None
+
+
 @pytest.mark.parametrize("row", _parameters(BREACHES))
 def test_breach_is_blamed_on_its_requirement(row: Breaks) -> None:
     verdict = judged(*row.exchanges, options=row.options)
@@ -47,6 +52,19 @@ def test_near_miss_breaks_nothing(row: Holds) -> None:
     assert not failed(verdict), notable(verdict)
     outcome = verdict[row.requirement]
     assert outcome.state is row.state, outcome.reason
+
+
+DATED = [row for row in ROWS if any(_has_date(exchange) for exchange in row.exchanges)]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_zone_of_the_judge_plays_no_part(zone: str) -> None:
+    def failing() -> list[set[str]]:
+        return [failed(judged(*row.exchanges, options=row.options)) for row in DATED]
+
+    at_home = failing()
+    with in_zone(zone):
+        assert failing() == at_home
 
 
 def test_every_requirement_has_a_breach_and_a_near_miss() -> None:

@@ -391,6 +391,16 @@ def test_somebody_elses_asterisks_are_no_secret() -> None:
     assert read.response.redacted == ()
 
 
+def test_somebody_elses_token_that_is_a_word_of_the_api_is_masked_in_its_own_field_alone() -> None:
+    request = {**chrome()["request"], "headers": [{"name": "Authorization", "value": "Bearer finish_reason"}]}
+    body = '{"choices": [{"finish_reason": "stop"}]}'
+    response = {**chrome()["response"], "content": {"size": len(body), "mimeType": "", "text": body}}
+    (read,) = har.load(foreign(chrome(request=request, response=response)))
+    assert read.request.headers == (("Authorization", "Bearer *************"),)
+    assert read.response is not None
+    assert (read.response.body, read.response.redacted) == (body.encode(), ())
+
+
 # What cannot be read -------------------------------------------------------------------------------------------------
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from email.utils import formatdate
 
 from conformance.reference import answers
 from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
@@ -17,9 +17,11 @@ from conformance.reference.liberties.making import (
     SERVED,
     Object,
     When,
+    asctime,
     data_of,
     each_first,
     every,
+    imf_fixdate,
     limit_is,
     messages_of,
     on_bytes,
@@ -51,15 +53,14 @@ def _worded(when: When, status: int, type_: str, code: str, message: str) -> Beh
     return refusing(when, Refusal(status, type_, code), message)
 
 
-def _dated(seconds: float) -> Behaviour:
+def _dated(seconds: float, write: Callable[[float], str] = imf_fixdate) -> Behaviour:
     """429 once for every seventh request, with a date in `Retry-After`."""
     when = every(7, 1)
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         if not isinstance(decision, Serve) or not when(incoming):
             return decision
-        date = formatdate(incoming.at + seconds, usegmt=True)
-        return refuse(incoming, Refusal(429, *_RATE), "Slow down.", ("Retry-After", date))
+        return refuse(incoming, Refusal(429, *_RATE), "Slow down.", ("Retry-After", write(incoming.at + seconds)))
 
     return Behaviour(decide=decide)
 
@@ -295,6 +296,12 @@ LIBERTIES: tuple[Liberty, ...] = (
         "429 once for every seventh request, with a date in `Retry-After`.",
         _EXCUSED + "429",
         _dated(1.0),
+    ),
+    _passing(
+        "excuse-429-dated-asctime",
+        "The same, in asctime's form.",
+        _EXCUSED + "429",
+        _dated(1.0, asctime),
     ),
     _passing(
         "excuse-503-twice",

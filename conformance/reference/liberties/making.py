@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import formatdate
@@ -194,6 +195,26 @@ def without_headers(*names: str, kinds: tuple[Kind, ...] = EVERYTHING) -> Behavi
     return on_headers(lambda _, old: [(n, v) for n, v in old if n.lower() not in names], *kinds)
 
 
+def imf_fixdate(seconds: float) -> str:
+    """A date as HTTP prefers it (RFC 9110, section 5.6.7)."""
+    return formatdate(seconds, usegmt=True)
+
+
+def rfc_850(seconds: float) -> str:
+    """A date in the first of its obsolete forms."""
+    return time.strftime("%A, %d-%b-%y %H:%M:%S GMT", time.gmtime(seconds))
+
+
+def asctime(seconds: float) -> str:
+    """A date in the second of its obsolete forms, which names no zone."""
+    return time.asctime(time.gmtime(seconds))
+
+
+def zoneless(seconds: float) -> str:
+    """A date as mail has it, in UTC and of no zone: `-0000`. Python's `formatdate` and Ruby's `rfc2822` write it."""
+    return formatdate(seconds)
+
+
 def by_hand(
     *,
     clock: float | None = None,
@@ -201,11 +222,12 @@ def by_hand(
     chunked: bool = False,
     reason: bool = True,
     colon: str = ": ",
+    dated: Callable[[float], str] = imf_fixdate,
 ) -> Behaviour:
     """The whole answer written past the HTTP library: delimited by the connection's end, or chunked.
 
     `clock`: seconds by which the server's Date is ahead; None: no Date is sent. `reason`: whether there is a reason
-    phrase. `colon`: what stands between a field's name and its value.
+    phrase. `colon`: what stands between a field's name and its value. `dated`: writes Unix seconds as a date.
     """
 
     def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
@@ -214,7 +236,7 @@ def by_hand(
         media_type = "text/event-stream" if context.stream else "application/json"
         told = {"Content-Type": media_type, "Cache-Control": "no-store", "Connection": "close"}
         if clock is not None:
-            told["Date"] = formatdate(context.incoming.at + clock, usegmt=True)
+            told["Date"] = dated(context.incoming.at + clock)
         if isinstance(context.decision, Refuse):
             told.update(context.decision.headers)
         if chunked:

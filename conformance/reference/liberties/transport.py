@@ -14,21 +14,25 @@ from conformance.reference.liberties.making import (
     JSON_ANSWERS,
     SERVED,
     STREAMS,
+    asctime,
     at_path,
     by_hand,
     data_of,
     on_bytes,
     on_headers,
     on_objects,
+    rfc_850,
     set_to,
     together,
     with_headers,
     without_headers,
+    zoneless,
 )
 from conformance.reference.transmission import Close, End, Out, Piece, Raw
 
 _HTTP = "RFC 9110 and RFC 9112 (contract, source H)"
 _CLOCK = "Answers that excuse: the server's clock is its `Date` header where there is one"
+_DATE = _CLOCK + ", in any form that RFC 9110 lets a recipient read"
 _SKEW = 600.0  # seconds
 _JSON_KINDS = (*JSON_ANSWERS, Kind.ERROR)
 
@@ -211,6 +215,9 @@ LIBERTIES: tuple[Liberty, ...] = (
         _interim("100 Continue", "102 Processing", "102 Processing"),
     ),
     Liberty("no-date", "No Date field.", _CLOCK, by_hand()),
+    Liberty("date-rfc-850", "Date in RFC 850's form.", _DATE, by_hand(clock=0.0, dated=rfc_850)),
+    Liberty("date-asctime", "Date in asctime's form.", _DATE, by_hand(clock=0.0, dated=asctime)),
+    Liberty("date-zoneless", "Date with the zone `-0000`.", _DATE, by_hand(clock=0.0, dated=zoneless)),
     Liberty("clock-fast", "A clock ten minutes fast: Date, created and expires_at alike.", _CLOCK, _skewed(_SKEW)),
     Liberty("clock-slow", "A clock ten minutes slow: Date, created and expires_at alike.", _CLOCK, _skewed(-_SKEW)),
     Liberty("gzip-where-offered", "gzip where the request offers it.", "http.encoding", _gzipped()),
