@@ -15,6 +15,8 @@ from conformance.wire.exchange import Exchange, Transcript
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
+PAGES = 12
+"""Pages in a row after which requests of one kind are not asked again: a server may have pages of its own for them."""
 REPLICAS = 2.0
 """Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
 
@@ -30,6 +32,8 @@ class Watch:
         """An exchange is asked about several times in a row."""
         self._waiting: dict[str, frozenset[str]] = {}
         """Approval id to the ids of its calls, all in lower case."""
+        self._pages: dict[tuple[str, ...], int] = {}
+        """Kind of request to the pages that came to it since anything else did."""
 
     def _read(self, exchange: Exchange) -> Reading:
         if self._latest is None or self._latest.exchange is not exchange:
@@ -68,17 +72,25 @@ class Watch:
         reading = self._read(exchange)
         if exchange.status == 404 and self._waits_for(reading):
             return REPLICAS * self._patience if exchange.note.attempt == 1 else None
-        passing = exchange.status is not None and exchange.status >= 500
+        page = self._may_be_a_firewalls(reading)
+        passing = page or (exchange.status is not None and exchange.status >= 500)
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
         if excuse is None and not passing:
             return None
-        if exchange.status is not None and exchange.status not in (408, 429) and 400 <= exchange.status < 500:
+        lasting = exchange.status is not None and 400 <= exchange.status < 500 and exchange.status not in (408, 429)
+        if lasting and not page:
             # A quota, a filter or a model's limit does not pass within seconds.
             return None
         asked = _retry_after(exchange)
         if asked is not None:
             return asked if asked <= LONGEST_WAIT else None
         return 0.4 * self._patience * 2.0 ** (exchange.note.attempt - 1)
+
+    def _may_be_a_firewalls(self, reading: Reading) -> bool:
+        """True for a page that came where something else may come to the same request (contract, "Answers that excuse")."""
+        kind = (str(reading.due), reading.asked.requirement, reading.asked.endpoint, str(reading.asked.stream))
+        self._pages[kind] = self._pages.get(kind, 0) + 1 if reading.page else 0
+        return 0 < self._pages[kind] <= PAGES and bool(reading.asked.endpoint)
 
     def _waits_for(self, reading: Reading) -> bool:
         """True for a fair decision on an approval that waits, by the caller whose it is."""

@@ -38,6 +38,9 @@ def _bodies(evidence: Evidence, common: bool) -> Selected:
     for reading in _errors(evidence):
         if (reading.status in COMMON) is not common:
             continue
+        if common and reading.page and reading.excuse:
+            yield reading.unjudged(reading.excuse, excused=True)
+            continue
         if not reading.whole or (reading.response is not None and reading.response.excess):
             yield reading.unjudged("the body is not whole", by="http.complete")
         else:

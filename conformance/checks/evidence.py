@@ -20,7 +20,7 @@ from conformance.checks.json_text import JsonText, read_json
 from conformance.checks.member import ABSENT, get, objects, optional, show, text
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import MODES, Asked, Due, classify
-from conformance.contract.excuses import EXCUSING, excuse, names_the_model
+from conformance.contract.excuses import EXCUSING, excuse, is_page, names_the_model
 from conformance.probes.flow import Phase
 from conformance.wire import sse
 from conformance.wire.exchange import Credential, Ending, Exchange, Response, Transcript
@@ -179,6 +179,11 @@ class Reading:
         if self.response.decoded or coding in ("", "identity"):
             return self.response.body
         return self.evidence.inflated(self.response.body) if coding in _CODINGS else b""
+
+    @cached_property
+    def page(self) -> bool:
+        """True for a page for people, which no endpoint of the API sends."""
+        return self.response is not None and is_page(self.media_type, self.body)
 
     @cached_property
     def _coding(self) -> str:
@@ -396,12 +401,15 @@ class Reading:
         if self.whose is Credential.UNSTATED and self.status in (401, 403):
             # Browsers strip the header, and a proxy's user may have sent a token that is no good.
             return f"status {self.status}, and the transcript does not tell whether the request bore a good token"
+        if self.page and self.evidence.passes_elsewhere(self):
+            return f"status {self.status} with an HTML page of an intermediary, on a request that passes elsewhere"
         return excuse(self.exchange.response.status, self.media_type, self.body)
 
     @property
     def excuses_refusal(self) -> str | None:
-        """Likewise for a request that must be refused: 400 and 422 refuse, whatever their words."""
-        return None if self.status in (400, 404, 409, 422) else self.excuse
+        """Likewise for a request that must be refused: a 4xx that refuses does so whatever its words."""
+        refuses = (self.refused_status or self.status == 405) and self.status not in EXCUSING
+        return None if refuses and not self.page else self.excuse
 
     def finding(
         self,
@@ -495,7 +503,26 @@ class Evidence:
     @cached_property
     def admitted(self) -> bool:
         """True where any request with the good token was taken: the token and the address are right."""
-        return any(r.accepted and r.whose in (Credential.OWN, Credential.UNSTATED) for r in self.all)
+        return any(r.accepted and not r.page and r.whose in (Credential.OWN, Credential.UNSTATED) for r in self.all)
+
+    def passes_elsewhere(self, page: Reading) -> bool:
+        """True where a twin of a request that was answered by a page came past whatever sent it.
+
+        The twin of a valid request is any that was served, to the same endpoint and for a stream or not. Of one that is
+        to be refused it is the same request, sent another time: a server may have pages of its own for such requests,
+        and then it sends one each time.
+        """
+        if page.due in (Due.ACCEPT, Due.OPEN):
+            return (page.asked.endpoint, page.asked.stream) in self._first_served
+        return any(not r.page and r.response is not None for r in self._sent_again.get(_identity(page), ()))
+
+    @cached_property
+    def _sent_again(self) -> dict[Any, list[Reading]]:
+        """The exchanges of each request, sent once or more."""
+        found: dict[Any, list[Reading]] = defaultdict(list)
+        for reading in self.all:
+            found[_identity(reading)].append(reading)
+        return dict(found)
 
     @cached_property
     def streams_by_id(self) -> dict[str, list[Reading]]:
@@ -589,7 +616,7 @@ class Evidence:
         """The first request to each endpoint, for a stream or not, that might be served and was."""
         found: dict[tuple[str, bool], Reading] = {}
         for reading in self.last:
-            if reading.accepted and reading.due in (Due.ACCEPT, Due.OPEN):
+            if reading.accepted and not reading.page and reading.due in (Due.ACCEPT, Due.OPEN):
                 found.setdefault((reading.asked.endpoint, reading.asked.stream), reading)
         return found
 
@@ -600,6 +627,12 @@ class Evidence:
         answered = [r for r in self.last if r.accepted and not r.asked.stream and r.note.flow not in slow]
         times = [r.exchange.finished for r in answered]
         return statistics.median(times) if times else 0.0
+
+
+def _identity(reading: Reading) -> Any:
+    """What two sendings of one request have in common: the probe, or in a foreign transcript what was sent."""
+    request = reading.exchange.request
+    return reading.note.probe or (request.method, request.url, request.body, request.credential)
 
 
 def _inflate(body: bytes) -> bytes:
