@@ -15,8 +15,9 @@ from conformance.wire.exchange import Exchange, Transcript
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
-PAGES = 12
-"""Pages in a row after which requests of one kind are not asked again: a server may have pages of its own for them."""
+IN_A_ROW = 12
+"""Pages, or refusals of the token, in a row after which requests of one kind are not asked again for them: a server may
+answer that kind so each time."""
 REPLICAS = 2.0
 """Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
 
@@ -32,8 +33,10 @@ class Watch:
         """An exchange is asked about several times in a row."""
         self._waiting: dict[str, frozenset[str]] = {}
         """Approval id to the ids of its calls, all in lower case."""
-        self._pages: dict[tuple[str, ...], int] = {}
-        """Kind of request to the pages that came to it since anything else did."""
+        self._in_a_row: dict[tuple[str, ...], int] = {}
+        """What came, and the kind of request to which it did, to how often since anything else came."""
+        self._admitted = False
+        """The token passed once."""
 
     def _read(self, exchange: Exchange) -> Reading:
         if self._latest is None or self._latest.exchange is not exchange:
@@ -72,25 +75,35 @@ class Watch:
         reading = self._read(exchange)
         if exchange.status == 404 and self._waits_for(reading):
             return REPLICAS * self._patience if exchange.note.attempt == 1 else None
-        page = self._may_be_a_firewalls(reading)
-        passing = page or (exchange.status is not None and exchange.status >= 500)
+        page = self._now_and_then("page", reading, reading.page)
+        denied = self._now_and_then("token", reading, self._denies(reading))
+        passing = page or denied or (exchange.status is not None and exchange.status >= 500)
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
         if excuse is None and not passing:
             return None
-        lasting = exchange.status is not None and 400 <= exchange.status < 500 and exchange.status not in (408, 429)
-        if lasting and not page:
-            # A quota, a filter or a model's limit does not pass within seconds.
-            return None
         asked = _retry_after(exchange)
+        lasting = exchange.status is not None and 400 <= exchange.status < 500 and exchange.status not in (408, 429)
+        if lasting and not page and not denied and asked is None:
+            # A quota, a filter or a model's limit does not pass within seconds, unless it says so.
+            return None
         if asked is not None:
             return asked if asked <= LONGEST_WAIT else None
         return 0.4 * self._patience * 2.0 ** (exchange.note.attempt - 1)
 
-    def _may_be_a_firewalls(self, reading: Reading) -> bool:
-        """True for a page that came where something else may come to the same request (contract, "Answers that excuse")."""
-        kind = (str(reading.due), reading.asked.requirement, reading.asked.endpoint, str(reading.asked.stream))
-        self._pages[kind] = self._pages.get(kind, 0) + 1 if reading.page else 0
-        return 0 < self._pages[kind] <= PAGES and bool(reading.asked.endpoint)
+    def _now_and_then(self, what: str, reading: Reading, seen: bool) -> bool:
+        """Whether such an answer was seen, and may not be what the server answers to this kind of request each time."""
+        kind = (what, str(reading.due), reading.asked.requirement, reading.asked.endpoint, str(reading.asked.stream))
+        self._in_a_row[kind] = self._in_a_row.get(kind, 0) + 1 if seen else 0
+        return bool(reading.asked.endpoint) and 0 < self._in_a_row[kind] <= IN_A_ROW
+
+    def _denies(self, reading: Reading) -> bool:
+        """True where the caller's own token was refused though it passed before (auth.known-token).
+
+        A 403 may also be what a resume deserves.
+        """
+        self._admitted = self._admitted or reading.evidence.admitted
+        refused = reading.status == 401 or (reading.status == 403 and not reading.asked.resume)
+        return self._admitted and refused and str(reading.whose) == "own" and not reading.page
 
     def _waits_for(self, reading: Reading) -> bool:
         """True for a fair decision on an approval that waits, by the caller whose it is."""

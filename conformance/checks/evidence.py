@@ -29,6 +29,10 @@ DECODED_LIMIT = 2**20
 """Octets that a content coding may be undone to: no probe offers one, and few octets may stand for a great many."""
 DECODED_IN_ALL = 16 * 2**20
 """Octets that content codings may be undone to in a whole transcript; the bodies behind them are read as empty."""
+KNOWN_TOKEN = "auth.known-token"
+"""The requirement that speaks of a good token which is refused now and then."""
+LOCKED_OUT = 3
+"""Kinds of requests in a row, by what they deserve, whose refusal by 401 or 403 is no matter of any one of them."""
 _SSE_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[\r\n]*)(?:data|event|id|retry|error)?:", re.IGNORECASE)
 _CODINGS = ("gzip", "x-gzip", "deflate")
 DONE = "[DONE]"
@@ -403,7 +407,16 @@ class Reading:
             return f"status {self.status}, and the transcript does not tell whether the request bore a good token"
         if self.page and self.evidence.passes_elsewhere(self):
             return f"status {self.status} with an HTML page of an intermediary, on a request that passes elsewhere"
+        if self.name in self.evidence.turned_away:
+            return f"status {self.status} to a token that passes elsewhere"
         return excuse(self.exchange.response.status, self.media_type, self.body)
+
+    @cached_property
+    def refuses_token(self) -> bool:
+        """True for a 401 or 403 to the caller's own token that no words and no page explain."""
+        if self.status not in (401, 403) or self.whose is not Credential.OWN or not self.asked.endpoint or self.page:
+            return False
+        return excuse(self.status, self.media_type, self.body) is None
 
     @property
     def excuses_refusal(self) -> str | None:
@@ -428,6 +441,8 @@ class Reading:
 
     def unjudged(self, reason: str, *, by: str | None = None, excused: bool = False) -> Unjudged:
         """Says that this exchange cannot be judged."""
+        if excused and self.name in self.evidence.turned_away:
+            return Unjudged(reason, self.name, KNOWN_TOKEN)
         return Unjudged(reason, self.name, by, excused)
 
 
@@ -515,6 +530,42 @@ class Evidence:
         if page.due in (Due.ACCEPT, Due.OPEN):
             return (page.asked.endpoint, page.asked.stream) in self._first_served
         return any(not r.page and r.response is not None for r in self._sent_again.get(_identity(page), ()))
+
+    @cached_property
+    def turned_away(self) -> frozenset[str]:
+        """The exchanges whose token was refused though it passes elsewhere; auth.known-token speaks of all of them.
+
+        A 401 or 403 may also be a poor way to refuse one kind of body. It is the token's where the same request passed
+        another time, where a 401 came to a valid request, or where nothing else passed for a while, whatever was asked.
+        """
+        refused = [reading for reading in self.all if reading.refuses_token]
+        if not refused or not self.admitted:
+            return frozenset()
+        passed = {
+            _attempt(reading)
+            for reading in self.all
+            if reading.status is not None and reading.status < 500 and not reading.page
+            if reading.status not in (401, 403) and reading.status not in EXCUSING
+        }
+        surely = any(
+            _attempt(reading) in passed
+            or (reading.status == 401 and reading.due is Due.ACCEPT and not reading.odd_scheme)
+            for reading in refused
+        )
+        return frozenset(reading.name for reading in refused) if surely or self._locked_out() else frozenset()
+
+    def _locked_out(self) -> bool:
+        """True where requests of `LOCKED_OUT` kinds in a row, valid ones among them, had their token refused."""
+        kinds: set[tuple[Due, str]] = set()
+        own = (reading for reading in self.all if reading.whose is Credential.OWN and reading.asked.endpoint)
+        for reading in sorted(own, key=lambda reading: reading.started):
+            if reading.refuses_token:
+                kinds.add((reading.due, reading.asked.requirement))
+                if len(kinds) >= LOCKED_OUT and any(due is Due.ACCEPT for due, _ in kinds):
+                    return True
+            elif reading.status is not None:
+                kinds.clear()
+        return False
 
     @cached_property
     def _sent_again(self) -> dict[Any, list[Reading]]:
@@ -633,6 +684,10 @@ def _identity(reading: Reading) -> Any:
     """What two sendings of one request have in common: the probe, or in a foreign transcript what was sent."""
     request = reading.exchange.request
     return reading.note.probe or (request.method, request.url, request.body, request.credential)
+
+
+def _attempt(reading: Reading) -> tuple[str, int]:
+    return reading.note.probe or reading.name, reading.note.round
 
 
 def _inflate(body: bytes) -> bytes:
