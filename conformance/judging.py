@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.checks import registry, second_opinion
+from conformance.checks import registry, sdk, second_opinion
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence
@@ -240,6 +240,7 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
         notes.append(f"{remark}."[:600])
     if evidence.options.get("interrupted"):
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
+    notes += [f"{remark}." for remark in sdk.remarks(evidence)]
     if names := _cut_searches(evidence.options.get("shrinking")):
         notes.append(f"Shrinking met its limits for {names}: the bodies shown may not be the smallest that fail.")
     left = sum(1 for r in evidence.all if r.exchange.ending is Ending.TOO_LARGE)

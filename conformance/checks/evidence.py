@@ -147,6 +147,11 @@ class Reading:
         return self.note.phase in (Phase.GENERATED, Phase.REPLAY)
 
     @property
+    def as_client(self) -> bool:
+        """True where it was sent with a client's own header fields: whether that is served, area sdk tells."""
+        return self.note.area == "sdk" and not self.asked.resume
+
+    @property
     def odd_scheme(self) -> bool:
         """True where the good token came with another spelling of `Bearer`."""
         if self.exchange.request.credential is not Credential.OWN:

@@ -42,7 +42,7 @@ AREAS = (
     sdk,
 )
 
-COSTLY = frozenset({"sdk.openai-completion", "sdk.openai-stream"})
+COSTLY = frozenset({"sdk.openai-completion", "sdk.openai-stream", "sdk.openai-approval"})
 """Requirements whose checks load a large library, and on which no other requirement's outcome rests: they are judged
 only where they are wanted."""
 
