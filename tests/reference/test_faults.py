@@ -192,7 +192,7 @@ OTHERS: dict[str, list[Group]] = {
         *((Ask(body),) for body in SERVED[:3]),
     ],
     "http": [(Ask(body),) for body in (*SERVED[:16], *STREAMED, *REFUSED[:4])],
-    "completion": [(Ask(body),) for body in SERVED],
+    "completion": [(Ask(body),) for body in (*SERVED, *STREAMED)],
     "kitemesh": [(Ask(body),) for body in (*SERVED, *STREAMED)],
     "robust": [
         *((Ask(body),) for body in HOSTILE),
