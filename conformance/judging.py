@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conformance import files
-from conformance.checks import leading, registry, second_opinion, steadiness, weather
+from conformance.checks import leading, registry, sdk, second_opinion, steadiness, weather
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence
@@ -253,6 +253,7 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
         notes.append(f"{remark}."[:600])
     if evidence.options.get("interrupted"):
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
+    notes += [f"{remark}." for remark in sdk.remarks(evidence)]
     if names := _cut_searches(evidence.options.get("shrinking")):
         notes.append(f"Shrinking met its limits for {names}: the bodies shown may not be the smallest that fail.")
     if unsteady := steadiness.remark(evidence):

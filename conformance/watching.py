@@ -15,6 +15,9 @@ from conformance.wire.weather import Kind, Trouble
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
+IN_A_ROW = 12
+"""Pages, or refusals of the token, in a row after which requests of one kind are not asked again for them: a server may
+answer that kind so each time."""
 REPLICAS = 2.0
 """Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
 
@@ -30,6 +33,10 @@ class Watch:
         """An exchange is asked about several times in a row."""
         self._waiting: dict[str, frozenset[str]] = {}
         """Approval id to the ids of its calls, all in lower case."""
+        self._in_a_row: dict[tuple[str, ...], int] = {}
+        """What came, and the kind of request to which it did, to how often since anything else came."""
+        self._admitted = False
+        """The token passed once."""
 
     def _read(self, exchange: Exchange) -> Reading:
         if self._latest is None or self._latest.exchange is not exchange:
@@ -75,10 +82,28 @@ class Watch:
             return _trouble(Kind.OUTAGE, reading)
         if status == 429:
             return _trouble(Kind.LIMIT, reading)
+        page = self._now_and_then("page", reading, reading.page)
+        denied = self._now_and_then("token", reading, self._denies(reading))
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
-        passing = status is not None and (status >= 500 or (status == 408 and excuse is not None))
-        # Of the others a quota, a filter or a model's limit does not pass within seconds.
-        return _trouble(Kind.ERROR, reading) if passing or reading.failed_alone else None
+        passing = page or denied or (status or 0) >= 500 or reading.failed_alone
+        # A quota, a filter or a model's limit does not pass within seconds, unless it says so.
+        soon = excuse is not None and (status == 408 or _retry_after(reading) is not None)
+        return _trouble(Kind.ERROR, reading) if passing or soon else None
+
+    def _now_and_then(self, what: str, reading: Reading, seen: bool) -> bool:
+        """Whether such an answer was seen, and may not be what the server answers to this kind of request each time."""
+        kind = (what, str(reading.due), reading.asked.requirement, reading.asked.endpoint, str(reading.asked.stream))
+        self._in_a_row[kind] = self._in_a_row.get(kind, 0) + 1 if seen else 0
+        return bool(reading.asked.endpoint) and 0 < self._in_a_row[kind] <= IN_A_ROW
+
+    def _denies(self, reading: Reading) -> bool:
+        """True where the caller's own token was refused though it passed before (auth.known-token).
+
+        A 403 may also be what a resume deserves.
+        """
+        self._admitted = self._admitted or reading.evidence.admitted
+        refused = reading.status == 401 or (reading.status == 403 and not reading.asked.resume)
+        return self._admitted and refused and str(reading.whose) == "own" and not reading.page
 
     def _waits_for(self, reading: Reading) -> bool:
         """True for a fair decision on an approval that waits, by the caller whose it is."""

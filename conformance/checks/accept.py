@@ -57,7 +57,7 @@ def valid(evidence: Evidence) -> Selected:
     for reading in evidence.last:
         if reading.due is not Due.ACCEPT or reading.asked.resume or not with_own_token(reading) or reading.odd_scheme:
             continue
-        if reading.note.area == "robust" or reading.left:
+        if reading.note.area == "robust" or reading.as_client or reading.left:
             continue
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from conformance.checks.check import JudgeOne, each
-from conformance.checks.evidence import Evidence, Reading, Words
+from conformance.checks.evidence import KNOWN_TOKEN, Evidence, Reading, Words
 from conformance.checks.finding import Finding, Unjudged
 from conformance.checks.member import optional
 from conformance.checks.select import Selected, unauthenticated
@@ -71,6 +71,30 @@ each("auth.wrong-scheme", _asks("auth.wrong-scheme"))(denied("auth.wrong-scheme"
 each("auth.before-validation", _asks("auth.before-validation"))(
     denied("auth.before-validation", ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"))
 )
+
+
+def _with_good_token(evidence: Evidence) -> Selected:
+    """Answers to requests that bore the caller's own token, each attempt: what asking again got past is told, too."""
+    for reading in evidence.all:
+        if reading.whose is not Credential.OWN or not reading.asked.endpoint or reading.status is None:
+            continue
+        if not evidence.admitted:
+            yield reading.unjudged("the token was never accepted")
+        elif reading.name in evidence.turned_away or not reading.refuses_token:
+            yield reading
+
+
+@each(KNOWN_TOKEN, _with_good_token)
+def known_token(reading: Reading) -> Iterator[Finding]:
+    """A token that passes elsewhere is taken for every request."""
+    if reading.name in reading.evidence.turned_away:
+        yield reading.finding(
+            KNOWN_TOKEN,
+            "a token that passes elsewhere is refused",
+            "no 401 or 403: the same token was accepted before or after",
+            told(reading),
+            "status",
+        )
 
 
 @each("auth.stream-refused-as-json", _asks("auth.stream-refused-as-json"))

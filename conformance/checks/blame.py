@@ -88,6 +88,7 @@ ABSORBED_BY: Mapping[str, tuple[str, ...]] = {
     "resume.further-round": (*APPROVAL, "kitemesh.present"),
     "stream.refusal-as-json": REJECT,
     "robust.recovers": ACCEPT,
+    "sdk.openai-approval": (*COMPLETION, "http.json", "http.complete", *APPROVAL, "approval.content-null"),
     "sdk.openai-completion": (*COMPLETION, "http.json", "http.complete", "completion.usage", *APPROVAL),
     "sdk.openai-stream": (
         *STREAM,

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 
 from conformance.checks import envelope
 from conformance.checks.check import each, over_all
+from conformance.checks.declining import declines
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, get, integer, objects, optional, show
 from conformance.checks.residue import in_wake
-from conformance.checks.select import Selected, answers, served_json, standard
+from conformance.checks.select import Selected, answers, on_chat, served_json, standard, text_streams
 from conformance.contract.classify import Due
 
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
@@ -377,10 +378,54 @@ WORD = re.compile(r"Reply with just this word: (\S+)")
 ASKING = "reply with just this word: "
 
 
+CANNED = 4
+"""Different prompts that got the same words, one at least of another kind than the rest, where nothing is read."""
+
+
 def _with_earlier_prompt(evidence: Evidence) -> Selected:
     for reading in standard(evidence):
-        if isinstance(reading, Unjudged) or (len(_asked_words(reading)) >= 2 and WORD.match(reading.asked.prompt)):
+        if isinstance(reading, Unjudged) or _of_two_turns(reading):
             yield reading
+    yield from _canned(evidence)
+
+
+def _of_two_turns(reading: Reading) -> bool:
+    """True for a JSON answer to a prompt that asks for a word, behind an earlier one that asked for another."""
+    return not reading.asked.stream and len(_asked_words(reading)) >= 2 and bool(WORD.match(reading.asked.prompt))
+
+
+def _canned(evidence: Evidence) -> tuple[Reading, ...]:
+    """The first JSON answer and the first stream whose words were said to every prompt of that mode."""
+    if "canned" not in evidence.memo:
+        chosen = (_said_to_all(on_chat(standard(evidence))), _said_to_all(on_chat(text_streams(evidence))))
+        evidence.memo["canned"] = tuple(reading for reading in chosen if reading is not None)
+    return evidence.memo["canned"]  # type: ignore[no-any-return]
+
+
+def _said_to_all(selected: Selected) -> Reading | None:
+    """The first of these answers where all say the same, refusals aside; None where they do not, or are too few.
+
+    An answer that was cut may say less of it, whether it tells so or not. Prompts of one kind alone show too little: a
+    model may take "Reply with just this word" for something that it has one answer to.
+    """
+    spoken = [r for r in selected if isinstance(r, Reading) and r.due is Due.ACCEPT and r.said.strip()]
+    if not spoken:
+        return None
+    words = max((reading.said.strip() for reading in spoken), key=len)
+    if not all(words.startswith(reading.said.strip()) for reading in spoken):
+        return None
+    whole = [reading for reading in spoken if reading.said.strip() == words and not reading.cut_short]
+    kinds = {WORD.match(reading.asked.prompt) is not None for reading in whole}
+    many = len({reading.asked.prompt for reading in whole}) >= CANNED
+    return whole[0] if many and len(kinds) == 2 and not any(map(_declines, whole)) else None
+
+
+def _declines(reading: Reading) -> bool:
+    """True where the model refuses to answer: by its words, or by the member that tells of it."""
+    message = get(reading.object, "choices", 0, "message", "refusal")
+    deltas = (get(choice, "delta", "refusal") for chunk in reading.chunks for _, choice in chunk.choices)
+    told = message if not reading.asked.stream else next((d for d in deltas if isinstance(d, str)), None)
+    return isinstance(told, str) or declines(reading.said)
 
 
 def _asked_words(reading: Reading) -> list[str]:
@@ -401,9 +446,23 @@ def heeds_words(evidence: Evidence) -> bool:
     return len(told) >= 3 and sum(told) >= 0.8 * len(told)
 
 
-@each("completion.uses-prompt", _with_earlier_prompt, whim=True)
+def _says_the_same(reading: Reading) -> Iterator[Finding]:
+    """The same words come back, whatever is asked."""
+    if reading in _canned(reading.evidence):
+        yield reading.finding(
+            "completion.uses-prompt",
+            "every prompt gets the same words",
+            "an answer to the last user message",
+            reading.said,
+            "delta.content" if reading.asked.stream else "/choices/0/message/content",
+        )
+
+
+@each("completion.uses-prompt", _with_earlier_prompt, whim=True, at_once=_says_the_same)
 def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The last user message is answered, not an earlier one."""
+    if not _of_two_turns(reading):
+        return
     *earlier, last = (word.lower() for word in _asked_words(reading))
     said = reading.said.lower()
     if reading.cut_short or last in said:
@@ -411,6 +470,9 @@ def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     if said.count(ASKING) > len(earlier):
         # A mock that quotes the conversation and breaks off in the last prompt's word has read that prompt.
         yield reading.unjudged("the answer quotes the prompts, the last one too, and breaks off")
+        return
+    if _declines(reading):
+        yield reading.unjudged("the model declines to answer")
         return
     if any(word in said for word in earlier):
         message = "an earlier user message is answered"
@@ -420,5 +482,10 @@ def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("this model does not repeat the word that it is asked for")
         return
     yield reading.finding(
-        "completion.uses-prompt", message, f"the word {last!r}", reading.said, "/choices/0/message/content"
+        "completion.uses-prompt",
+        message,
+        f"the word {last!r}",
+        reading.said,
+        "/choices/0/message/content",
+        yields_to=("isolation.content",),
     )

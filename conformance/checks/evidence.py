@@ -21,7 +21,7 @@ from conformance.checks.member import ABSENT, get, objects, optional, show, text
 from conformance.checks.timeline import Timeline
 from conformance.checks.weather import Weather
 from conformance.contract.classify import MODES, Asked, Due, classify
-from conformance.contract.excuses import EXCUSING, OUTAGES, excuse, names_the_model
+from conformance.contract.excuses import EXCUSING, OUTAGES, excuse, is_page, names_the_model
 from conformance.contract.http_date import read_http_date
 from conformance.probes.flow import Phase
 from conformance.wire import sse
@@ -32,6 +32,10 @@ DECODED_LIMIT = 2**20
 DECODED_IN_ALL = 16 * 2**20
 """Octets that content codings may be undone to in a whole transcript; the bodies behind them are read as empty."""
 _BROKEN = frozenset({Ending.RESET, Ending.REFUSED, Ending.CUT, Ending.TIMED_OUT_CONNECTING})
+KNOWN_TOKEN = "auth.known-token"
+"""The requirement that speaks of a good token which is refused now and then."""
+LOCKED_OUT = 3
+"""Kinds of requests in a row, by what they deserve, whose refusal by 401 or 403 is no matter of any one of them."""
 _SSE_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[\r\n]*)(?:data|event|id|retry|error)?:", re.IGNORECASE)
 _CODINGS = ("gzip", "x-gzip", "deflate")
 MOST_CODINGS = 3
@@ -154,6 +158,11 @@ class Reading:
         return self.note.phase in (Phase.GENERATED, Phase.REPLAY)
 
     @property
+    def as_client(self) -> bool:
+        """True where it was sent with a client's own header fields: whether that is served, area sdk tells."""
+        return self.note.area == "sdk" and not self.asked.resume
+
+    @property
     def odd_scheme(self) -> bool:
         """True where the good token came with another spelling of `Bearer`."""
         if self.exchange.request.credential is not Credential.OWN:
@@ -185,6 +194,11 @@ class Reading:
     def body(self) -> bytes:
         """The body with its content codings undone; empty where they cannot be."""
         return self._undone or b""
+
+    @cached_property
+    def page(self) -> bool:
+        """True for a page for people, which no endpoint of the API sends."""
+        return self.response is not None and is_page(self.media_type, self.body)
 
     @cached_property
     def known(self) -> bool:
@@ -487,12 +501,24 @@ class Reading:
         if self.whose is Credential.UNSTATED and self.status in (401, 403):
             # Browsers strip the header, and a proxy's user may have sent a token that is no good.
             return f"status {self.status}, and the transcript does not tell whether the request bore a good token"
+        if self.page and self.evidence.passes_elsewhere(self):
+            return f"status {self.status} with an HTML page of an intermediary, on a request that passes elsewhere"
+        if self.name in self.evidence.turned_away:
+            return f"status {self.status} to a token that passes elsewhere"
         return excuse(self.exchange.response.status, self.media_type, self.body)
+
+    @cached_property
+    def refuses_token(self) -> bool:
+        """True for a 401 or 403 to the caller's own token that no words and no page explain."""
+        if self.status not in (401, 403) or self.whose is not Credential.OWN or not self.asked.endpoint or self.page:
+            return False
+        return excuse(self.status, self.media_type, self.body) is None
 
     @property
     def excuses_refusal(self) -> str | None:
-        """Likewise for a request that must be refused: 400 and 422 refuse, whatever their words."""
-        return None if self.status in (400, 404, 409, 422) else self.excuse
+        """Likewise for a request that must be refused: a 4xx that refuses does so whatever its words."""
+        refuses = (self.refused_status or self.status == 405) and self.status not in EXCUSING
+        return None if refuses and not self.page else self.excuse
 
     def finding(
         self,
@@ -511,6 +537,8 @@ class Reading:
 
     def unjudged(self, reason: str, *, by: str | None = None, excused: bool = False) -> Unjudged:
         """Says that this exchange cannot be judged."""
+        if excused and self.name in self.evidence.turned_away:
+            return Unjudged(reason, self.name, KNOWN_TOKEN)
         return Unjudged(reason, self.name, by, excused)
 
 
@@ -608,7 +636,62 @@ class Evidence:
     @cached_property
     def admitted(self) -> bool:
         """True where any request with the good token was taken: the token and the address are right."""
-        return any(r.accepted and r.whose in (Credential.OWN, Credential.UNSTATED) for r in self.all)
+        return any(r.accepted and not r.page and r.whose in (Credential.OWN, Credential.UNSTATED) for r in self.all)
+
+    def passes_elsewhere(self, page: Reading) -> bool:
+        """True where a twin of a request that was answered by a page came past whatever sent it.
+
+        The twin of a valid request is any that was served, to the same endpoint and for a stream or not. Of one that is
+        to be refused it is the same request, sent another time: a server may have pages of its own for such requests,
+        and then it sends one each time.
+        """
+        if page.due in (Due.ACCEPT, Due.OPEN):
+            return (page.asked.endpoint, page.asked.stream) in self._first_served
+        return any(not r.page and r.response is not None for r in self._sent_again.get(_identity(page), ()))
+
+    @cached_property
+    def turned_away(self) -> frozenset[str]:
+        """The exchanges whose token was refused though it passes elsewhere; auth.known-token speaks of all of them.
+
+        A 401 or 403 may also be a poor way to refuse one kind of body. It is the token's where the same request passed
+        another time, where a 401 came to a valid request, or where nothing else passed for a while, whatever was asked.
+        """
+        refused = [reading for reading in self.all if reading.refuses_token]
+        if not refused or not self.admitted:
+            return frozenset()
+        passed = {
+            _attempt(reading)
+            for reading in self.all
+            if reading.status is not None and reading.status < 500 and not reading.page
+            if reading.status not in (401, 403) and reading.status not in EXCUSING
+        }
+        surely = any(
+            _attempt(reading) in passed
+            or (reading.status == 401 and reading.due is Due.ACCEPT and not reading.odd_scheme)
+            for reading in refused
+        )
+        return frozenset(reading.name for reading in refused) if surely or self._locked_out() else frozenset()
+
+    def _locked_out(self) -> bool:
+        """True where requests of `LOCKED_OUT` kinds in a row, valid ones among them, had their token refused."""
+        kinds: set[tuple[Due, str]] = set()
+        own = (reading for reading in self.all if reading.whose is Credential.OWN and reading.asked.endpoint)
+        for reading in sorted(own, key=lambda reading: reading.started):
+            if reading.refuses_token:
+                kinds.add((reading.due, reading.asked.requirement))
+                if len(kinds) >= LOCKED_OUT and any(due is Due.ACCEPT for due, _ in kinds):
+                    return True
+            elif reading.status is not None:
+                kinds.clear()
+        return False
+
+    @cached_property
+    def _sent_again(self) -> dict[Any, list[Reading]]:
+        """The exchanges of each request, sent once or more."""
+        found: dict[Any, list[Reading]] = defaultdict(list)
+        for reading in self.all:
+            found[_identity(reading)].append(reading)
+        return dict(found)
 
     @cached_property
     def streams_by_id(self) -> dict[str, list[Reading]]:
@@ -707,7 +790,7 @@ class Evidence:
         """The first request to each endpoint, for a stream or not, that might be served and was."""
         found: dict[tuple[str, bool], Reading] = {}
         for reading in self.last:
-            if reading.accepted and reading.due in (Due.ACCEPT, Due.OPEN):
+            if reading.accepted and not reading.page and reading.due in (Due.ACCEPT, Due.OPEN):
                 found.setdefault((reading.asked.endpoint, reading.asked.stream), reading)
         return found
 
@@ -724,6 +807,16 @@ def _supersedes(later: Reading, earlier: Reading) -> bool:
     """True where a try stands for an earlier one: whoever failed within may well refuse to serve a request twice."""
     refused = later.status is not None and 400 <= later.status < 500
     return later.note.attempt >= earlier.note.attempt and not (refused and earlier.failed_within)
+
+
+def _identity(reading: Reading) -> Any:
+    """What two sendings of one request have in common: the probe, or in a foreign transcript what was sent."""
+    request = reading.exchange.request
+    return reading.note.probe or (request.method, request.url, request.body, request.credential)
+
+
+def _attempt(reading: Reading) -> tuple[str, int]:
+    return reading.note.probe or reading.name, reading.note.round
 
 
 def _inflate(body: bytes) -> bytes | None:

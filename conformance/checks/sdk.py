@@ -1,4 +1,4 @@
-"""Area sdk: the client that people use, fed with the recorded bytes.
+"""Area sdk: the client that people use. Is it served with the header fields that it sends, does it read what comes?
 
 The official `openai` client reads each answer through a transport of ours that opens no socket, so these are pure
 checks too. They speak last: whatever another requirement says of an answer already is that requirement's (`blame`).
@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+from conformance.checks.auth import SERVER_ERROR, told
 from conformance.checks.check import over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Item, Judged, Unjudged
-from conformance.checks.member import integer, show
-from conformance.checks.select import Selected, standard, text_streams
+from conformance.checks.member import integer, show, text
+from conformance.checks.select import Selected, standard, text_streams, waiting, waiting_streams, why_unserved
+from conformance.contract.classify import Due
 
 NOT_INSTALLED = "the openai client is not installed: pip install 'kitemesh-conformance[sdk]'"
 
@@ -72,6 +74,30 @@ def _player() -> _Player | None:
         return None
 
 
+def _served(evidence: Evidence, requirement: str, flow: str) -> Iterator[Item]:
+    """Is a request with the client's own header fields served as its twin is, which bears the suite's?"""
+    for reading in evidence.last:
+        if not reading.as_client or reading.note.flow != flow or reading.due is not Due.ACCEPT or reading.left:
+            continue
+        twin = evidence.twin_of(reading)
+        if reading.excuse is not None:
+            yield reading.unjudged(reading.excuse, excused=True)
+        elif reading.status is not None and reading.status >= 500:
+            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
+        elif twin is None or not twin.accepted:
+            by = twin.asked.requirement if twin is not None and not twin.excuse else None
+            yield reading.unjudged("its twin was not served", by=by, excused=twin is not None and bool(twin.excuse))
+        elif why := why_unserved(reading):
+            yield Judged(reading.name)
+            yield reading.finding(
+                requirement,
+                f"the openai client, by the header fields that it sends, is not served: {why}",
+                "the same answer as with other header fields",
+                told(reading),
+                "status",
+            )
+
+
 def _fed(
     evidence: Evidence, select: Callable[[Evidence], Selected], requirement: str, judge: Callable[[Reading], str]
 ) -> Iterator[Item]:
@@ -79,6 +105,7 @@ def _fed(
     if player is None:
         yield Unjudged(NOT_INSTALLED)
         return
+    yield from _served(evidence, requirement, f"sdk-{requirement.rpartition('-')[2]}")
     seen: set[Any] = set()
     for reading in select(evidence):
         if isinstance(reading, Unjudged):
@@ -161,3 +188,37 @@ def stream(evidence: Evidence) -> Iterator[Item]:
         return "" if whole == reading.said else f"content {show(whole)} instead of {show(reading.said)}"
 
     yield from _fed(evidence, text_streams, "sdk.openai-stream", judge)
+
+
+@over_all("sdk.openai-approval")
+def approval(evidence: Evidence) -> Iterator[Item]:
+    """An approval answer, JSON mode."""
+
+    def judge(reading: Reading) -> str:
+        player = _player()
+        assert player is not None  # asked before
+        choice = player.play(reading).choices[0]
+        read = [(call.id, call.function.name, call.function.arguments) for call in choice.message.tool_calls or ()]
+        sent = [(text(call, "id"), text(call, "function", "name"), text(call, "function", "arguments"))
+                for call in reading.calls]  # fmt: skip
+        if read != sent:
+            return f"tool calls {show(read)} instead of {show(sent)}"
+        return "" if choice.finish_reason == "tool_calls" else f"finish_reason {show(choice.finish_reason)}"
+
+    yield from _fed(evidence, waiting, "sdk.openai-approval", judge)
+
+
+def remarks(evidence: Evidence) -> Iterator[str]:
+    """What is no breach, and a user of the client has to know."""
+    lacking = [
+        reading
+        for reading in waiting_streams(evidence)
+        if isinstance(reading, Reading)
+        if any("index" not in call for chunk in reading.chunks for call in chunk.calls())
+    ]
+    if lacking:
+        streams = "1 approval stream bears" if len(lacking) == 1 else f"{len(lacking)} approval streams bear"
+        yield (
+            f"{streams} tool calls without `index`, as the documentation's own example does; the openai client's "
+            "helpers for streams cannot join such calls"
+        )

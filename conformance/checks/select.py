@@ -41,6 +41,8 @@ def served(evidence: Evidence) -> Selected:
     for reading in evidence.last:
         if reading.due not in (Due.ACCEPT, Due.OPEN) or reading.left or reading.asked.edge:
             continue
+        if reading.as_client and why_unserved(reading):
+            continue  # area sdk speaks of it
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
         elif (borne := residue(reading)) is not None:
@@ -99,6 +101,16 @@ def why_no_answer(reading: Reading) -> str | None:
     if reading.opens_with_error:
         return "error.status"
     return None
+
+
+def why_unserved(reading: Reading) -> str:
+    """Why a request got no answer of the kind that it asked for, in words; empty where it did."""
+    if not reading.accepted:
+        return "it is not accepted"
+    if reading.asked.stream:
+        return "" if reading.streamed else "no event stream came"
+    by = why_no_answer(reading)
+    return "" if by in (None, "http.complete") else f"the answer cannot be read ({by})"
 
 
 @remembered

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay
+from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay, sdk
 from conformance.probes.flow import Compose, Flow, Phase, Send
 from conformance.probes.plan import Plan
 
 NAMED = tuple(
-    module.flows for module in (replay, accept, refusals, approvals, concurrent, generated, coverage, hostile)
+    module.flows for module in (replay, accept, refusals, approvals, sdk, concurrent, generated, coverage, hostile)
 )
 
 

@@ -288,7 +288,8 @@ class Recorder:
     def _outgoing(self, flow: Flow, send: Send, round_: int, attempt: int, group: str | None) -> Outgoing:
         probe = send.name
         name = probe + (f"#{round_}" if round_ > 1 else "") + (f"~{attempt}" if attempt > 1 else "")
-        headers = [*self.base_headers, *send.headers]
+        own = {name.lower() for name, _ in send.headers}
+        headers = [*(field for field in self.base_headers if field[0].lower() not in own), *send.headers]
         if send.authorization is not None:
             headers.append(("Authorization", send.authorization.format(**self.secrets)))
         note = ProbeNote(

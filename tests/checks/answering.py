@@ -365,6 +365,18 @@ def _turn(number: int, text: str) -> Exchange:
     return exchange(f"a~{number}", sent("a", messages=TURNS), answer(value), probe="a", round=number)
 
 
+def _to_every_prompt(text: str) -> list[Exchange]:
+    """One text in answer to prompts of two kinds."""
+    tasks = [chat(f"task{n}", text, prompt=f"{LONG_TASK} (Reference: {word(str(n))}.)") for n in range(2)]
+    return [*(chat(f"c{n}", text) for n in range(4)), *tasks]
+
+
+def _to_every_stream(text: str) -> list[Exchange]:
+    half = len(text) // 2
+    made = [chat_stream(f"s{n}", [text[:half], text[half:]]) for n in range(4)]
+    return [*made, chat_stream("task", [text[:half], text[half:]], prompt=LONG_TASK)]
+
+
 def _dated(made: Exchange, date: str) -> Exchange:
     return with_header(made, "Date", date)
 
@@ -490,6 +502,26 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
             for n in (1, 2)), state=OPEN),
     breaks("completion.uses-prompt", "the first prompt, quoted",
            *(_turn(n, f"I saw '{ASKING}{word('first')}'.") for n in (1, 2))),
+    *(breaks("completion.uses-prompt", f"the same words to every prompt: {text}", *_to_every_prompt(text))
+      for text in ("Hello! How can I help you today?", "OK.", "👩‍👩‍👧 👍🏽", "zofrabelu")),
+    breaks("completion.uses-prompt", "the same words to every stream", *(chat(f"w{n}") for n in range(9)),
+           *_to_every_stream("This is a mock response.")),
+    *(holds("completion.uses-prompt", f"a refusal of every prompt: {text}", *_to_every_prompt(text),
+            *_to_every_stream(text), state=OPEN)
+      for text in ("I'm sorry, I can't help with that.", "No.", "Je suis désolé, je ne peux pas vous aider.",
+                   "申し訳ありませんが、お手伝いできません。")),
+    holds("completion.uses-prompt", "a refusal that a member tells", *(
+        put(made, "/choices/0/message/refusal", "Not me.") for made in _to_every_prompt("Not me.")), state=OPEN),
+    holds("completion.uses-prompt", "the same words to prompts of one kind, which differ in a word alone", *(
+        chat(f"w{n}", "Sure.") for n in range(9)), state=OPEN),
+    holds("completion.uses-prompt", "the same words to all but one prompt", *_to_every_prompt("Hello!"),
+          chat("other", "Good morning!"), state=OPEN),
+    holds("completion.uses-prompt", "an answer cut to the same word", *(
+        put(made, "/choices/0/finish_reason", "length") for made in _to_every_prompt("The")), state=OPEN),
+    holds("completion.uses-prompt", "a refusal, by a model that does what others ask for", *(
+        chat(f"w{n}") for n in range(9)), *(_turn(n, "I'm sorry, I can't do that.") for n in (1, 2)), state=OPEN),
+    holds("completion.uses-prompt", "a refusal that names the earlier word", *(
+        _turn(n, f"I'm sorry, I can only repeat {word('first')}.") for n in (1, 2)), state=OPEN),
     holds("completion.uses-prompt", "a model that repeats nothing", _turn(1, "Hi."), _turn(2, "Hi."), state=OPEN),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from checks.exchanges import (
     chat,
     chat_stream,
     completion,
+    decision,
     denied,
     error_object,
     exchange,
@@ -36,6 +37,8 @@ OPEN = State.NOT_EXERCISED
 WELL = chat("well", request_id=False)
 """A minimal request that is served: the twin of what must be refused, and the sign that the token is good."""
 WELL_STREAM = chat_stream("well-stream")
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Just a moment</title></head><body><h1>Checking you</h1></body></html>"
+"""What a firewall shows to a person."""
 
 
 # --- auth ------------------------------------------------------------------------------------------------------------
@@ -59,6 +62,25 @@ def _denied_as(name: str, status: int, **more: Any) -> Exchange:
     return with_status(denied(name, **more), status)
 
 
+def again(made: Exchange, attempt: int = 2) -> Exchange:
+    """The exchange as a later attempt of its probe."""
+    note = dataclasses.replace(made.note, attempt=attempt)
+    return dataclasses.replace(made, name=f"{made.note.probe}~{attempt}", note=note)
+
+
+def _turned_away(name: str, status: int = 401, **more: Any) -> Exchange:
+    """A request with the good token that is answered as if it were none."""
+    return _denied_as(name, status, credential=Credential.OWN, **more)
+
+
+OF_ALL_KINDS = (
+    sent("k1", request_id=False), sent("k2", temperature=2), sent("k3", stream=True),
+    sent("k4", metadata={"mode": "auto"}), {**sent("k5"), "messages": []}, {**sent("k6"), "model": "gpt-4"},
+    {**sent("k7"), "stream": "true"}, b"{",
+)  # fmt: skip
+"""Requests that seven requirements speak of."""
+
+
 AUTH: tuple[Breaks | Holds, ...] = (
     *(
         row
@@ -80,6 +102,27 @@ AUTH: tuple[Breaks | Holds, ...] = (
             holds(requirement, "503", _denied_as("a", 503, credential=credential), state=OPEN),
         )
     ),
+    breaks("auth.known-token", "401 to a valid request", WELL, _turned_away("a")),
+    breaks("auth.known-token", "401 now and then, and 200 when asked again", WELL, _turned_away("a"), again(chat("a"))),
+    breaks("auth.known-token", "403 now and then", WELL, _turned_away("a", 403), again(chat("a"))),
+    breaks("auth.known-token", "401 to an invalid request, and 422 when asked again", WELL,
+           _turned_away("a", body=_broken("a")), again(refused("a", _broken("a")))),
+    breaks("auth.known-token", "401 on resume", WELL, paused("p"), _turned_away(
+        "a", body=decision("a", "p"), endpoint="/chat/resume")),
+    *(breaks("auth.known-token", f"{status} to whatever is asked for a while", WELL, *(
+        _turned_away(f"k{number}", status, body=body) for number, body in enumerate(OF_ALL_KINDS)), chat("after"))
+      for status in (401, 403)),
+    breaks("auth.known-token", "401 to whatever is asked, asked three times", WELL, *(
+        again(_turned_away(f"k{number}", body=body), attempt)
+        for number, body in enumerate(OF_ALL_KINDS) for attempt in (1, 2, 3)), chat("after")),
+    holds("auth.known-token", "a good token is taken", WELL, denied("a")),
+    holds("auth.known-token", "the token was never taken", _turned_away("a"), state=OPEN),
+    holds("auth.known-token", "a lock that tells why", WELL, put(
+        _turned_away("a", 403), "/error/message", "Too many failed attempts. Try again in 30 seconds.")),
+    breaks("error.schema-elsewhere", "a firewall's page is no refusal of the token", WELL, exchange(
+        "a", sent("a"), answer(PAGE, 403, "text/html"))),
+    breaks("accept.metadata", "403 to one mode", WELL, refused("a", sent("a", metadata={"mode": "orch"}), 403),
+           WELL_STREAM),
     breaks("auth.error-codes", "another type", put(denied("a"), "/error/type", "invalid_request_error")),
     breaks("auth.error-codes", "another code", put(denied("a"), "/error/code", "unauthorized")),
     holds("auth.error-codes", "another message", put(denied("a"), "/error/message", "Nein.")),
@@ -196,6 +239,16 @@ def _excused(what: str, made: Exchange) -> Holds:
     return holds("accept.minimal", what, made, state=OPEN)
 
 
+def _excused_page(what: str, status: int, media_type: str | None) -> Holds:
+    """On what a twin just passed."""
+    page = exchange("a", _valid("a", {}), answer(PAGE, status, media_type))
+    return holds("accept.minimal", f"a firewall's page with {what}", WELL, page)
+
+
+def _excused_words(message: str) -> Holds:
+    return holds("accept.minimal", f"excused: {message}", WELL, _saying(message))
+
+
 def _saying(message: str, status: int = 400) -> Exchange:
     return put(refused("a", _valid("a", {}), status), "/error/message", message)
 
@@ -235,6 +288,24 @@ ACCEPT: tuple[Breaks | Holds, ...] = (
     _excused("a content filter", _saying("Blocked by the content filter.")),
     breaks("error.schema-elsewhere", "a firewall's page, on what a twin just passed, is no refusal", WELL,
            exchange("a", _valid("a", {}), answer(b"<html>no</html>", 403, "text/html"))),
+    *(_excused_page(f"{status}, {media_type}", status, media_type)
+      for status in (200, 400, 404, 422) for media_type in ("text/html", "text/html; charset=utf-8", None)),
+    breaks("http.json", "a page that is called JSON", WELL, exchange("a", _valid("a", {}), answer(PAGE, 200))),
+    holds("accept.unicode", "a firewall's page with 200 to one text", WELL,
+          chat("b", body=_valid("b", {"messages": _text("日本語")})),
+          exchange("a", _valid("a", {"messages": _text("שלום")}), answer(PAGE, 200, "text/html"))),
+    breaks("stream.media-type", "a page in the stead of each stream", WELL, *(again(
+        exchange("a", sent("a", stream=True), answer(PAGE, 200, "text/html")), attempt) for attempt in (1, 2, 3))),
+    holds("stream.media-type", "a firewall's page once, and a stream when asked again", WELL,
+          exchange("a", sent("a", stream=True), answer(PAGE, 200, "text/html")), again(chat_stream("a"))),
+    breaks("completion.media-type", "an answer that is called a page", WELL, with_header(
+        chat("a"), "Content-Type", "text/html")),
+    *(_excused_words(message) for message in (
+        "The total length of all messages is too long", "prompt is too long: 205000 tokens > 200000 maximum",
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.", "Quota dépassé")),
+    *(breaks("accept.minimal", f"refused for no good reason: {message}", WELL, _saying(message)) for message in (
+        "messages: too long (max 100)", "unsupported role 'system'", "field model is required",
+        "content must be a string")),
     breaks("accept.limits", "a limit that names no model",
            put(refused("a", _valid("a", {"max_tokens": 200_000})), "/error/message",
                "max_tokens must be at most 100000")),
@@ -353,6 +424,17 @@ REJECT: tuple[Breaks | Holds, ...] = (
     holds("reject.model", "404 tells of one", WELL, refused("a", _invalid("a", {"model": "group:x"}), 404)),
     *(holds("reject.stream-type", f"{status} is no refusal", WELL,
             with_status(limited("a", EXPECTED_REFUSAL), status), state=OPEN) for status in (402, 429, 503)),
+    *(breaks("reject.stream-type", f"a page with {status} each time", WELL, *(
+        again(exchange("a", EXPECTED_REFUSAL, answer(PAGE, status, "text/html")), attempt) for attempt in (1, 2, 3)))
+      for status in (200, 301)),
+    breaks("error.media-type", "a page with 422 each time", WELL, *(
+        again(exchange("a", EXPECTED_REFUSAL, answer(PAGE, 422, "text/html")), attempt) for attempt in (1, 2, 3))),
+    *(holds("reject.stream-type", f"a firewall's page with {status} once, and 422 when asked again", WELL,
+            exchange("a", EXPECTED_REFUSAL, answer(PAGE, status, "text/html")), again(refused("a", EXPECTED_REFUSAL)))
+      for status in (200, 404)),
+    holds("reject.media-type", "415 in the words of an excuse", put(
+        refused("a", sent("a"), 415, content_type="text/plain"), "/error/message",
+        "This model does not support text/plain.")),
     holds("reject.stream-type", "its twin is not accepted", refused("a", EXPECTED_REFUSAL), state=OPEN),
     *(holds("reject.stream-type", f"the words of an excuse excuse no {status}", WELL,
             put(refused("a", EXPECTED_REFUSAL, status), "/error/message", "quota")) for status in (400, 422)),

@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from conformance.contract import catalogue
+from conformance.probes.sdk import FIELDS
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.behaviour import CONFORMING
 from conformance.reference.fault import Fault
@@ -56,9 +57,11 @@ class Caller:
         self._base = base
         self._names: dict[str, str] = {}
 
-    async def post(self, path: str, body: Any, token: str | None = f"Bearer {FIRST_TOKEN}") -> tuple[str, str]:
+    async def post(
+        self, path: str, body: Any, token: str | None = f"Bearer {FIRST_TOKEN}", fields: Mapping[str, str] | None = None
+    ) -> tuple[str, str]:
         """What was seen, and the body's text as far as it came."""
-        headers = {} if token is None else {"Authorization": token}
+        headers = {**(fields or {}), **({} if token is None else {"Authorization": token})}
         received, status, began, text_at = b"", "no answer", time.monotonic(), 0.0
         try:
             async with (
@@ -122,6 +125,12 @@ async def text(caller: Caller) -> Seen:
         chat("Hello", stream=True),
     ]
     return [(await caller.post(CHAT, body))[0] for body in bodies]
+
+
+async def as_client(caller: Caller) -> Seen:
+    """Text in both modes, and what waits, asked for with the header fields of the openai client."""
+    bodies = [chat("Hello"), chat("Hello", stream=True), ask()]
+    return [(await caller.post(CHAT, body, fields=dict(FIELDS)))[0] for body in bodies]
 
 
 async def waiting(caller: Caller) -> Seen:
@@ -215,7 +224,8 @@ async def expired(caller: Caller) -> Seen:
 
 
 TOURS: dict[str, Tour] = {
-    **dict.fromkeys(("stream", "chunk", "sdk"), text),
+    **dict.fromkeys(("stream", "chunk"), text),
+    "sdk": as_client,
     "approval": waiting,
     **dict.fromkeys(
         (f"resume.{name}" for name in ("approve", "deny", "stream", "execution-continues", "further-round", "replay")),
@@ -337,9 +347,50 @@ def test_the_client_understands_the_conforming_server(broken_for_the_client: str
     assert _heard(broken_for_the_client, streamed) == "one two three four"
 
 
+def _called(base: str) -> list[str]:
+    """The names of the calls that the client reads in an approval answer."""
+    openai = pytest.importorskip("openai")
+    client = openai.OpenAI(base_url=f"{base}/v1", api_key=FIRST_TOKEN, max_retries=0)
+    messages = [{"role": "user", "content": DEFAULT_APPROVAL_PROMPT}]
+    try:
+        answer = client.chat.completions.create(model=DEFAULT_MODEL, messages=messages)
+        return [call.function.name for call in answer.choices[0].message.tool_calls]
+    except Exception as error:
+        return [repr(error)]
+
+
+CALLED = ["create_ticket", "notify_team"]
+
+
 @pytest.mark.parametrize("fault", sdk.FAULTS, ids=lambda fault: fault.id)
 def test_the_client_fails_at_its_faults_only(broken_for_the_client: str, fault: Fault) -> None:
-    in_stream = fault.requirement == "sdk.openai-stream"
     base = f"{broken_for_the_client}{PREFIX}{fault.id}"
-    assert _heard(base, in_stream) != "one two three four"
-    assert _heard(base, not in_stream) == "one two three four"
+    well = {
+        "sdk.openai-completion": _heard(base, False) == "one two three four",
+        "sdk.openai-stream": _heard(base, True) == "one two three four",
+        "sdk.openai-approval": _called(base) == CALLED,
+    }
+    assert [requirement for requirement, understood in well.items() if not understood] == [fault.requirement]
+
+
+def test_the_probes_bear_the_fields_of_the_client_that_is_installed() -> None:
+    openai = pytest.importorskip("openai")
+    http = pytest.importorskip("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")
+    sent: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        sent.append(request)
+        return http.Response(200, json={})
+
+    client = openai.OpenAI(
+        base_url="http://nowhere.invalid/v1",
+        api_key="none",
+        http_client=http.Client(transport=http.MockTransport(answer)),
+    )
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": "-"}], stream=True)
+    theirs = {name.lower(): value for name, value in sent[0].headers.items()}
+    ours = {name.lower(): value for name, value in FIELDS}
+    assert set(theirs) - {"host", "authorization", "content-length"} == set(ours)
+    for name in ("accept", "content-type", "x-stainless-lang", "x-stainless-async", "x-stainless-retry-count"):
+        assert theirs[name] == ours[name], name
+    assert theirs["user-agent"].startswith("OpenAI/Python ")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from conformance.reference.behaviour import Behaviour, Context, Kind
+from conformance.reference.decision import Decision
 from conformance.reference.fault import Fault
 from conformance.reference.faults.making import (
     ALL_KINDS,
@@ -33,7 +34,7 @@ from conformance.reference.faults.making import (
     with_type,
 )
 from conformance.reference.incoming import Incoming
-from conformance.reference.intake import BREACH, Refusal, refuse
+from conformance.reference.intake import BREACH, UNAUTHENTICATED, Refusal, refuse
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN
 
 
@@ -169,6 +170,34 @@ def _late(when: When) -> Behaviour:
     return refuses_as(lambda incoming, _: refuse(incoming, BREACH, told), both(chat, _breaks_schema, when), 401)
 
 
+def _refuses_token(when: When, status: int = 401) -> Behaviour:
+    """A good token is taken for a bad one."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if _stranger(incoming) or not when(incoming):
+            return decision
+        refusal = UNAUTHENTICATED if status == 401 else Refusal(status, "permission_error", "forbidden")
+        return refuse(incoming, refusal, "The token is not known.", ("WWW-Authenticate", "Bearer"))
+
+    return Behaviour(decide=decide)
+
+
+def _locks_out(requests: int, status: int = 401) -> Behaviour:
+    """So many requests after a token that it never issued bear a bad one, too, whatever they bear."""
+
+    def locked(incoming: Incoming) -> bool:
+        since: int | None = incoming.memory.get("bad-token-at")
+        return since is not None and incoming.nth - since <= requests
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        if _unknown(incoming):
+            incoming.memory.setdefault("bad-token-at", incoming.nth)
+        return refused.decide(incoming, decision)
+
+    refused = _refuses_token(locked, status)
+    return Behaviour(decide=decide)
+
+
 FAULTS: tuple[Fault, ...] = (
     # missing-header
     Fault("missing-header-served", "serves a request without Authorization", "auth.missing-header", "made up",
@@ -231,6 +260,15 @@ FAULTS: tuple[Fault, ...] = (
           "answers 403 to a token that begins like one of its own",
           "auth.unknown-token", "made up",
           _denies_with(403, both(plain_chat, _unknown, _begins_alike))),
+    # known-token
+    Fault("known-token-23rd", "answers 401 to every 23rd request that bears a good token", "auth.known-token",
+          "BerriAI/litellm#11639", _refuses_token(lambda incoming: incoming.nth % 23 == 0)),
+    Fault("known-token-23rd-403", "answers 403 to every 23rd request that bears a good token", "auth.known-token",
+          "BerriAI/litellm#11639", _refuses_token(lambda incoming: incoming.nth % 23 == 0, 403)),
+    Fault("known-token-lock-out", "answers 401 to whoever comes within a while after a bad token", "auth.known-token",
+          "made up", _locks_out(20)),
+    Fault("known-token-lock-out-403", "answers 403 to whoever comes within a while after a bad token",
+          "auth.known-token", "made up", _locks_out(20, 403)),
     # error-codes
     Fault("auth-codes-openai", "calls a 401 invalid_request_error / invalid_api_key", "auth.error-codes", "made up",
           _told_apart("invalid_request_error", "invalid_api_key", always)),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from conformance.reference.asked import asked
 from conformance.reference.behaviour import Behaviour, Context, Kind
 from conformance.reference.decision import Decision, Serve
 from conformance.reference.fault import Fault
@@ -30,6 +31,7 @@ from conformance.reference.faults.making import (
     reads_document,
     resume,
     sets,
+    streamed_chat,
     together,
     transmits,
     unless,
@@ -38,6 +40,7 @@ from conformance.reference.faults.making import (
     without,
 )
 from conformance.reference.incoming import Incoming
+from conformance.reference.model import tokens
 from conformance.reference.transmission import Out, Piece
 
 _COMPLETION = (Kind.COMPLETION,)
@@ -130,6 +133,19 @@ def _answers(pick: Callable[[list[Object]], Object], when: When) -> Behaviour:
         return {**document, "messages": [*document["messages"][:-1], pick(prompts)]}
 
     return reads_document(change, both(when, lambda incoming: not incoming.errors, _last_is_user))
+
+
+def _always_says(words: str, when: When) -> Behaviour:
+    """A stub in the model's place, which heeds the output limit."""
+
+    def change(incoming: Incoming, answer: Serve) -> Decision:
+        if answer.approval:
+            return answer
+        spoken = tokens(words)
+        said = spoken[: asked(incoming.document).limit]
+        return replace(answer, tokens=said, finish_reason="stop" if said == spoken else "length")
+
+    return decides(change, when)
 
 
 def _last_is_user(incoming: Incoming) -> bool:
@@ -280,4 +296,14 @@ FAULTS: tuple[Fault, ...] = (
           _answers(lambda prompts: prompts[0], plain_chat)),
     Fault("prompt-earlier", "answers the user message before the last one", "completion.uses-prompt", "made up",
           _answers(lambda prompts: prompts[-2:][0], chat)),
+    Fault("model-canned", "says the same words to everybody, for want of a model", "completion.uses-prompt", "made up",
+          _always_says("I am a test model and have nothing to say.", always)),
+    Fault("model-emoji", "says the same emoji to everybody", "completion.uses-prompt", "made up",
+          _always_says("👩‍👩‍👧 🏳️‍🌈 👍🏽", always)),
+    Fault("prompt-canned-json", "says the same words to everybody who asks for JSON", "completion.uses-prompt",
+          "made up", _always_says("Hello! How can I help you today?", plain_chat)),
+    Fault("prompt-canned-stream", "streams the same words to everybody", "completion.uses-prompt", "made up",
+          _always_says("This is a mock response. It is streamed word by word.", streamed_chat)),
+    Fault("prompt-canned-long", "says the same hundred words to everybody, as far as the limit goes",
+          "completion.uses-prompt", "made up", _always_says("Lorem ipsum dolor sit amet. " * 20, chat)),
 )  # fmt: skip

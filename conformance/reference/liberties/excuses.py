@@ -176,6 +176,56 @@ def _refuses_first(status: int) -> Behaviour:
     return Behaviour(decide=decide)
 
 
+PAGE = b"""<!DOCTYPE html>
+<html lang="en"><head><title>Just a moment...</title></head>
+<body><h1>Checking your browser</h1><p>Ray ID: 8a6f</p></body></html>
+"""
+
+
+def _firewall(when: When, status: int = 200, media_type: str | None = "text/html; charset=UTF-8") -> Behaviour:
+    """A firewall's own page, in the stead of whatever the server would say: to strangers and bad bodies, too."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        return refuse(incoming, Refusal(status, "page", "page"), "") if when(incoming) else decision
+
+    def shown(context: Context) -> bool:
+        return isinstance(context.decision, Refuse) and context.decision.code == "page"
+
+    def head(context: Context, old: int, headers: Headers) -> tuple[int, Headers]:
+        if not shown(context):
+            return old, headers
+        kept = [(name, value) for name, value in headers if name != "Content-Type"]
+        return old, kept if media_type is None else [*kept, ("Content-Type", media_type)]
+
+    emitted = on_bytes(lambda context, pieces: [Out(PAGE)] if shown(context) else pieces, Kind.ERROR)
+    return together(Behaviour(decide=decide), emitted, Behaviour(head=head))
+
+
+def _each(nth: int) -> When:
+    """Each so manieth request that comes, whatever it is: what is asked again gets past."""
+    return lambda incoming: incoming.nth % nth == 0
+
+
+def _locks_out(tries: int) -> Behaviour:
+    """After a bad token the next requests are denied, and told why: a guard against those who try tokens out."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        left: int = incoming.memory.get("locked", 0)
+        if isinstance(decision, Refuse) and decision.status == 401 and incoming.token is not None and left == 0:
+            incoming.memory["locked"] = tries
+        elif left > 0:
+            incoming.memory["locked"] = left - 1
+            told = "Too many failed attempts from this address. Try again in a moment."
+            return refuse(incoming, Refusal(403, "permission_error", "locked"), told, ("Retry-After", "0"))
+        return decision
+
+    return Behaviour(decide=decide)
+
+
+def _with_system(incoming: Incoming) -> bool:
+    return any(message.get("role") == "system" for message in messages_of(incoming)) and not _many(incoming)
+
+
 def _holds(text: str) -> When:
     return lambda incoming: text in prompt_of(incoming)
 
@@ -190,6 +240,11 @@ def _not_temperature_1(incoming: Incoming) -> bool:
 
 def _many(incoming: Incoming) -> bool:
     return len(messages_of(incoming)) >= _MANY
+
+
+def _mode(incoming: Incoming) -> object:
+    metadata = incoming.document.get("metadata")
+    return metadata.get("mode") if isinstance(metadata, dict) else None
 
 
 def _json(incoming: Incoming) -> bool:
@@ -438,6 +493,77 @@ LIBERTIES: tuple[Liberty, ...] = (
         "500 once in all, by accident just after a client left.",
         "Asking again washes nothing out: the act is done once more in a calm moment; if the same follows again …",
         _since_leaving(0.3, Refusal(500, "server_error", "internal_error"), times=1),
+    ),
+    Liberty(
+        "model-context-500-messages-total",
+        "500 messages are too long in all.",
+        _WORDED + " a length of the prompt",
+        _worded(_many, 400, "invalid_request_error", "invalid_request", "The total length of all messages is too long"),
+    ),
+    Liberty(
+        "model-prompt-of-500-messages",
+        "500 messages are too many tokens for the prompt.",
+        _WORDED + " a number of tokens of the prompt",
+        _worded(
+            _many, 400, "invalid_request_error", "invalid_request", "prompt is too long: 9105 tokens > 8192 maximum"
+        ),
+    ),
+    Liberty(
+        "model-without-edges",
+        "A model that takes no unusual characters, told in French.",
+        _WORDED + " what the model can do",
+        _worded(
+            _holds("\x1b"), 422, "erreur", "requete_invalide", "Ce modèle ne prend pas en charge les caractères U+001B."
+        ),
+    ),
+    Liberty(
+        "model-without-system-messages",
+        "A model that knows no role `system` in a JSON answer.",
+        _WORDED + " what the model can do",
+        _worded(
+            lambda incoming: _with_system(incoming) and _json(incoming),
+            400,
+            "invalid_request_error",
+            "unsupported_value",
+            "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        ),
+    ),
+    Liberty(
+        "quota-in-french",
+        "A quota of one mode is used up, told in French by 403.",
+        _WORDED + " quota",
+        _worded(
+            lambda incoming: _mode(incoming) == "synth",
+            403,
+            "permission_error",
+            "forbidden",
+            "Quota dépassé pour le mode synth.",
+        ),
+    ),
+    *(
+        _passing(
+            f"firewall-page-{name}",
+            f"A firewall answers every 23rd request by a page of status {status}, {said}.",
+            _EXCUSED + "a page of a proxy or firewall, whatever its status",
+            _firewall(_each(23), status, media_type),
+        )
+        for name, status, media_type, said in (
+            ("200", 200, "text/html; charset=UTF-8", "bad requests and strangers too"),
+            ("200-untyped", 200, None, "without a media type"),
+            ("404", 404, "text/html", "whether the request is good or bad"),
+        )
+    ),
+    Liberty(
+        "firewall-page-200-one-prompt",
+        "A firewall answers one prompt by a page of status 200.",
+        _EXCUSED + "a page of a proxy or firewall, whatever its status",
+        _firewall(lambda incoming: "مرحبا" in prompt_of(incoming)),
+    ),
+    _passing(
+        "locks-out-after-a-bad-token",
+        "The request that follows a bad token is denied by 403, with the reason.",
+        _WORDED + " a rate limit",
+        _locks_out(1),
     ),
     _passing(
         "reset-once",

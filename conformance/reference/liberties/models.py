@@ -139,6 +139,23 @@ def _stutters(_: Context, pieces: list[Piece]) -> list[Piece]:
     ]
 
 
+def _told_as_refusal(message: Object) -> Object:
+    """A message, or what is new of one, whose content is said to be a refusal."""
+    return {**message, "refusal": message["content"]} if message.get("content") else message
+
+
+_REFUSALS = "completion.uses-prompt: does not give the same words to every prompt, refusals aside"
+_DECLINING = {
+    "english": "I'm sorry, I can't help with that.",
+    "french": "Je suis désolé, je ne peux pas répondre à cette demande.",
+    "german": "Dabei kann ich leider nicht helfen.",
+    "spanish": "Lo siento, pero no puedo ayudarte con eso.",
+    "russian": "Извините, я не могу с этим помочь.",
+    "japanese": "申し訳ありませんが、お手伝いできません。",
+    "arabic": "عذرًا، لا أستطيع المساعدة في ذلك.",
+}
+"""Refusals of models."""
+
 _UNHEEDING = {"completion.uses-prompt": "this model does not repeat the word that it is asked for"}
 
 _SHORT = {
@@ -169,24 +186,58 @@ LIBERTIES: tuple[Liberty, ...] = (
         _saying(lambda text, _: f"\n\n {text}\n"),
     ),
     Liberty(
-        "model-canned",
-        "The same words to everybody.",
-        _CANNED,
-        _saying(lambda *_: "I am a test model and have nothing to say."),
-        _TERSE,
-    ),
-    Liberty(
         "model-refuses",
         "“I can't help with that.” to everything, in one word.",
         _CANNED,
         _saying(lambda *_: "No."),
         _TERSE,
     ),
+    *(
+        Liberty(
+            f"model-declines-{name}",
+            f"Declines whatever it is asked: “{words[:48]}”.",
+            _REFUSALS,
+            _saying(lambda *_, words=words: words),
+            _TERSE,
+        )
+        for name, words in _DECLINING.items()
+    ),
     Liberty(
-        "model-emoji",
-        "Answers of emoji alone.",
-        _CANNED,
-        _saying(lambda *_: "👩‍👩‍👧 🏳️‍🌈 👍🏽"),
+        "model-declines-in-turns",
+        "Declines whatever it is asked, in other words each time.",
+        _REFUSALS,
+        _saying(lambda _, incoming: tuple(_DECLINING.values())[incoming.nth % len(_DECLINING)]),
+        _TERSE,
+    ),
+    Liberty(
+        "model-declines-a-third",
+        "Declines every third request, and does what the others ask for.",
+        _REFUSALS,
+        _saying(lambda text, incoming: text if incoming.nth % 3 else _DECLINING["english"]),
+        {"completion.uses-prompt": "the model declined to answer", **_SHORT},
+    ),
+    Liberty(
+        "model-declines-in-conversations",
+        "Declines in every conversation of several turns.",
+        _REFUSALS,
+        _saying(lambda text, incoming: _DECLINING["french"] if len(messages_of(incoming)) > 1 else text),
+        {"completion.uses-prompt": "the model declined to answer"},
+    ),
+    Liberty(
+        "model-declines-by-a-member",
+        "Declines whatever it is asked, in words that the member `refusal` repeats.",
+        _REFUSALS,
+        together(
+            _saying(lambda *_: "Nothing of the kind."),
+            on_objects(
+                lambda _, value: at_path(value, ("choices", "*", "message"), _told_as_refusal),
+                Kind.COMPLETION,
+            ),
+            on_objects(
+                lambda _, value: at_path(value, ("choices", "*", "delta"), _told_as_refusal),
+                Kind.CHUNK,
+            ),
+        ),
         _TERSE,
     ),
     Liberty(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import gzip
 import time
+import zlib
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
@@ -21,6 +22,7 @@ from conformance.reference.liberties.making import (
     on_bytes,
     on_headers,
     on_objects,
+    rewritten,
     rfc_850,
     set_to,
     together,
@@ -115,6 +117,29 @@ _GATEWAY = {
     "Content-Language": "fr",
     "ETag": 'W/"5-3a"',
 }
+
+
+def _gzipped_streams() -> Behaviour:
+    """Likewise streams, of which each event is flushed, so that it can be read as it comes."""
+
+    def offered(context: Context) -> bool:
+        return context.stream and "gzip" in (context.incoming.header("accept-encoding") or "")
+
+    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
+        if not offered(context):
+            return pieces
+        machine = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+        packed = [
+            rewritten(piece, lambda data: machine.compress(data) + machine.flush(zlib.Z_SYNC_FLUSH)) for piece in pieces
+        ]
+        return [*packed, Out(machine.flush())]
+
+    def head(context: Context, status: int, headers: Headers) -> tuple[int, Headers]:
+        coded = [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")] if offered(context) else []
+        return status, [*headers, *coded]
+
+    return Behaviour(emit=emit, head=head)
+
 
 LIBERTIES: tuple[Liberty, ...] = (
     Liberty("header-names-lower", "Names of header fields in lower case, as behind HTTP/2.", _HTTP, on_headers(_lower)),
@@ -226,5 +251,11 @@ LIBERTIES: tuple[Liberty, ...] = (
         "413 above 64 KiB.",
         "robust.large-body: 200 or a 4xx; Refused: 413 is no refusal of a breach",
         set_to(max_body=64 * 1024),
+    ),
+    Liberty(
+        "gzip-streams-where-offered",
+        "Streams in gzip, where the request offers it.",
+        "http.encoding: no content coding that the request's `Accept-Encoding` did not offer",
+        _gzipped_streams(),
     ),
 )
