@@ -17,6 +17,7 @@ from typing import Any
 
 import conformance
 from conformance import judging
+from conformance.checks.approvals import SHARED_WITHIN
 from conformance.judging import CATALOGUE, Report, judge, known_failures, selected_ids
 from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import count, flows
@@ -168,7 +169,7 @@ async def record(
     secrets = {"token": options.token or "", "second": options.second_token or ""}
     redactor = Redactor([s for s in secrets.values() if s])
     kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
-    plan = plan_of(options, seed)
+    plan = replace(plan_of(options, seed), patience=patience)
     chosen = flows(plan, selected_ids(options))
     planned = count(chosen)[0]
     watch = Watch(kept, patience)
@@ -211,6 +212,8 @@ async def record(
         except asyncio.CancelledError:
             interrupted = True
     kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
+    if patience != 1.0:
+        kept["shared_within"] = SHARED_WITHIN * patience
     if recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
     exchanges = sorted(recorder.exchanges, key=lambda exchange: exchange.started)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from conformance.checks.approvals import SHARED_WITHIN
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.member import moment, number, uuid
 from conformance.contract.classify import Due
@@ -15,8 +16,6 @@ from conformance.wire.exchange import Exchange, Transcript
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
-REPLICAS = 2.0
-"""Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
 
 
 class Watch:
@@ -30,6 +29,8 @@ class Watch:
         """An exchange is asked about several times in a row."""
         self._waiting: dict[str, frozenset[str]] = {}
         """Approval id to the ids of its calls, all in lower case."""
+        self._doubted: set[tuple[str, int]] = set()
+        """The probes that were told at first that there is no such approval."""
 
     def _read(self, exchange: Exchange) -> Reading:
         if self._latest is None or self._latest.exchange is not exchange:
@@ -44,7 +45,8 @@ class Watch:
             approval = self._approval(reading)
         if reading.taken and reading.asked.resume:
             self._waiting.pop(uuid(reading.asked.body.get("approval_id")) or "", None)
-        return Answer(exchange.name, exchange.status, reading.excuse is not None, approval)
+        doubted = (exchange.note.probe, exchange.note.round) in self._doubted
+        return Answer(exchange.name, exchange.status, reading.excuse is not None, approval, doubted)
 
     def _approval(self, reading: Reading) -> Approval | None:
         approval_id = reading.kitemesh.get("approval_id")
@@ -67,7 +69,12 @@ class Watch:
             return None
         reading = self._read(exchange)
         if exchange.status == 404 and self._waits_for(reading):
-            return REPLICAS * self._patience if exchange.note.attempt == 1 else None
+            if (probe := (exchange.note.probe, exchange.note.round)) not in self._doubted:
+                self._doubted.add(probe)
+                return SHARED_WITHIN * self._patience
+            # A breach by now: whoever asks further, does not wait for it.
+            self._waiting.pop(uuid(reading.asked.body.get("approval_id")) or "", None)
+            return None
         passing = exchange.status is not None and exchange.status >= 500
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
         if excuse is None and not passing:

@@ -51,7 +51,7 @@ def each(
             WHIMS.add(requirement)
             _register(requirement, lambda evidence: _run_whim(select(evidence), judge, at_once))
         else:
-            _register(requirement, lambda evidence: _run(select(evidence), judge))
+            _register(requirement, lambda evidence: run_each(select(evidence), judge))
         return judge
 
     return decorate
@@ -67,7 +67,8 @@ def over_all(requirement: str) -> Callable[[Check], Check]:
     return decorate
 
 
-def _run(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[Item]:
+def run_each(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[Item]:
+    """What a judge of single readings says of each of them."""
     for reading in selected:
         if isinstance(reading, Unjudged):
             yield reading

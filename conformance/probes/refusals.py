@@ -135,14 +135,22 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     yield with_authorization("auth-before-validation", None, broken=True, quick=True)
 
 
-def on_resume(compose: Compose, paused: dict[str, Any], approval: Approval, decision: dict[str, Any]) -> list[Send]:
-    """The same credentials on resume; the decision denies, in case that a server lets it pass."""
-    body = encode(compose.resume("resume-auth", paused, approval, **decision))
-    return [
-        Send("resume-auth-missing-header", body, RESUME, authorization=None),
-        Send("resume-auth-empty-bearer", body, RESUME, authorization="Bearer"),
-        Send("resume-auth-unknown-token", body, RESUME, authorization=NEVER_ISSUED),
-    ]
+def on_resume(
+    compose: Compose, paused: dict[str, Any], approval: Approval, decision: dict[str, Any], *, stream: bool = False
+) -> list[Send]:
+    """The same credentials on resume; the decision denies, in case that a server lets it pass.
+
+    As a stream without the token that nobody issued, of which a run sends but a few.
+    """
+    kinds: list[tuple[str, str | None]] = [("missing-header", None), ("empty-bearer", "Bearer")]
+    if not stream:
+        kinds.append(("unknown-token", NEVER_ISSUED))
+    made = []
+    for kind, authorization in kinds:
+        name = f"resume-auth-{kind}" + ("-stream" if stream else "")
+        body = compose.resume(name, paused, approval, **decision, **({"stream": True} if stream else {}))
+        made.append(Send(name, encode(body), RESUME, authorization=authorization))
+    return made
 
 
 __all__ = ["BASIC", "JSON_TYPE", "NEVER_ISSUED", "credentials", "fixed_values", "flows", "on_resume"]
