@@ -253,16 +253,23 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     answer = yield replace(decision, served=True)
     answer = yield from _ask_anew(decision, answer)
     yield from _settle(compose, final, paused, answer, reason=REASON)
-    if answer.status is not None and 400 <= answer.status < 500 and not answer.excused:
-        yield from _decide_untouched(compose, "resume-decide-untouched")
+    if _refused(answer):
+        yield from _decide_untouched(compose, "resume-decide-untouched", _decision)
     yield from _replay(compose, "resume-replay", decision, paused, answer)
 
 
-def _decide_untouched(compose: Compose, name: str) -> Chain:
-    """What was refused behind refusals, on an approval that has seen none: is it these, or is it the decision?"""
+def _refused(answer: Answer) -> bool:
+    return answer.status is not None and 400 <= answer.status < 500 and not answer.excused
+
+
+def _decide_untouched(compose: Compose, name: str, decide: Callable[[Plan, Approval], dict[str, Any]]) -> Chain:
+    """A decision that was refused once more, in JSON, on an approval that has seen nothing else.
+
+    So it shows whether the refusals before it were at fault, or the stream, or it is the decision itself.
+    """
     paused = yield from _pause(compose, f"{name}-approval")
     if paused is not None:
-        answer = yield from _decide(compose, name, paused, _decision(compose.plan, paused.approval))
+        answer = yield from _decide(compose, name, paused, decide(compose.plan, paused.approval))
         yield from _settle(compose, name, paused, answer)
 
 
@@ -290,6 +297,8 @@ def _decide_streamed(plan: Plan, round_: int) -> Steps:
     answer = yield replace(decision, served=True)
     answer = yield from _ask_anew(decision, answer)
     yield from _settle(compose, name, paused, answer, stream=True)
+    if _refused(answer):
+        yield from _decide_untouched(compose, "resume-decide-in-json", _mixed)
     yield from _replay(compose, "resume-replay-stream", decision, paused, answer)
 
 
