@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.checks import registry, second_opinion
+from conformance.checks import registry, second_opinion, unseen
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence
@@ -133,6 +133,7 @@ def judge(
         absorbed_by=ABSORBED_BY,
         excused=evidence.excused,
         trouble=_trouble(evidence),
+        unseen=unseen.reasons(CATALOGUE, evidence),
     )
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
     return Report(

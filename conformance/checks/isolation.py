@@ -12,7 +12,7 @@ from conformance.checks.completion import alone
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import show, text
-from conformance.checks.select import Selected, answers, readable_streams
+from conformance.checks.select import Selected, answers, barred, readable_streams
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
@@ -243,6 +243,8 @@ def same_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
             "status",
             yields_to=("accept.minimal", *reading.evidence.never_answered),
         )
+    elif not any(r.accepted for r in pair) and barred(reading):
+        yield reading.unjudged("no request of this run was served, alone or beside others")
     elif not any(r.accepted for r in pair):
         seen = Words(" and ".join(told(r) for r in pair))
         yield reading.finding(

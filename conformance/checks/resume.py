@@ -209,12 +209,7 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
         elif _refuses(reading) and (lost := lost_before(approval, reading)) is not None:
             yield reading.unjudged(f"{lost.name} may have been carried out, its answer is lost", excused=True)
         elif spender is not None:
-            by = (
-                spender.asked.requirement
-                if spender.due in (Due.REFUSE, Due.AUTHENTICATE)
-                else _unfair(spender, approval)
-            )
-            if by:
+            if by := _wrong_to_take(spender, approval):
                 yield reading.unjudged("an earlier resume used the approval up", by=by)
         elif not in_time(approval, reading, EXPIRY_SLACK):
             if not reading.accepted and not expired(approval, reading, EXPIRY_SLACK):
@@ -237,6 +232,12 @@ def _all_wrongly_taken(evidence: Evidence) -> Iterator[Reading]:
     for reading in evidence.all:
         if reading.asked.resume and reading.taken and reading.due in (Due.REFUSE, Due.AUTHENTICATE):
             yield reading
+
+
+def _wrong_to_take(spender: Reading, approval: Given) -> str | None:
+    """The requirement that a resume breaks by having been served; None where it was right to serve it."""
+    wrong = spender.due in (Due.REFUSE, Due.AUTHENTICATE)
+    return spender.asked.requirement if wrong else _unfair(spender, approval)
 
 
 def _unfair(spender: Reading, approval: Given) -> str | None:
@@ -507,6 +508,10 @@ def _four_hundred(requirement: str, evidence: Evidence, wanted: Callable[[Readin
     for reading, approval in _valid(evidence):
         if approval is None or not (why := wanted(reading, approval)):
             continue
+        if (spender := spent_by(approval, reading)) is not None:
+            if by := _wrong_to_take(spender, approval):
+                yield reading.unjudged(f"the approval that would have shown it was used up by {spender.name}", by=by)
+            continue
         if (excuse := reading.excuses_refusal) is not None:
             yield reading.unjudged(excuse, excused=True)
         elif reading.status is not None and reading.status >= 500:
@@ -524,7 +529,7 @@ def foreign_call(evidence: Evidence) -> Iterator[Item]:
     def wanted(reading: Reading, approval: Given) -> str:
         approves, denies = _decision(reading)
         foreign = (approves | denies) - set(approval.calls)
-        live = approval.calls and spent_by(approval, reading) is None and with_own_token(reading)
+        live = approval.calls and with_own_token(reading)
         return "a call of another approval is decided" if foreign and live and not approves & denies else ""
 
     yield from _four_hundred("resume.foreign-call", evidence, wanted)
@@ -536,8 +541,8 @@ def conflict(evidence: Evidence) -> Iterator[Item]:
 
     def wanted(reading: Reading, approval: Given) -> str:
         approves, denies = _decision(reading)
-        live = spent_by(approval, reading) is None and with_own_token(reading)
-        return "one call is both approved and denied, and the decision is taken" if approves & denies and live else ""
+        live = approves & denies and with_own_token(reading)
+        return "one call is both approved and denied, and the decision is taken" if live else ""
 
     yield from _four_hundred("resume.conflict", evidence, wanted)
 
@@ -549,7 +554,7 @@ def other_caller(evidence: Evidence) -> Iterator[Item]:
     def wanted(reading: Reading, approval: Given) -> str:
         mine = approval.by.whose
         other = reading.whose is Credential.SECOND and mine is Credential.OWN
-        return "another caller decides on the approval" if other and spent_by(approval, reading) is None else ""
+        return "another caller decides on the approval" if other else ""
 
     yield from _four_hundred("resume.other-caller", evidence, wanted)
 
@@ -559,8 +564,8 @@ def late(evidence: Evidence) -> Iterator[Item]:
     """4xx after `expires_at`."""
 
     def wanted(reading: Reading, approval: Given) -> str:
-        fresh = spent_by(approval, reading) is None and with_own_token(reading)
-        return "an approval is resumed after it expired" if fresh and expired(approval, reading, 0.5) else ""
+        over = with_own_token(reading) and expired(approval, reading, 0.5)
+        return "an approval is resumed after it expired" if over else ""
 
     yield from _four_hundred("resume.expired", evidence, wanted)
 

@@ -240,6 +240,7 @@ def _retry_told(_: Context, headers: Headers) -> Headers:
 
 _NESTED = json.dumps({"a": {"b": [1, 2.5, None, {"c": "« é » 日本 \U0001f600"}]}, "": True, "sql": "SELECT 1"})
 
+
 def _replicated(seconds: float) -> Behaviour:
     """Knows an approval after so many seconds; before, all that bear a good token are told that there is none."""
 
@@ -307,6 +308,10 @@ LIBERTIES: tuple[Liberty, ...] = (
         "Approvals wait for a second and a half.",
         "resume.expired: answers 4xx after `expires_at`, whatever was meant to be shown by the resume",
         set_to(approval_ttl=1.5),
+        unexercised={
+            "resume.race": "whether it waits still when the answers come is a matter of a second's fraction",
+            "resume.refusal-keeps": "the approval may be over before all that must be refused is",
+        },
     ),
     Liberty(
         "approval-unexpected",
