@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conformance import files
-from conformance.checks import leading, registry, sdk, second_opinion, steadiness, weather
+from conformance.checks import leading, registry, sdk, second_opinion, steadiness, unseen, weather
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence
@@ -134,6 +134,7 @@ def judge(
         excused=evidence.excused,
         in_vain=evidence.in_vain,
         trouble=_trouble(evidence),
+        unseen=unseen.reasons(CATALOGUE, evidence),
     )
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
     return Report(

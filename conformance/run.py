@@ -17,6 +17,7 @@ from typing import Any
 
 import conformance
 from conformance import judging
+from conformance.checks.approvals import SHARED_WITHIN
 from conformance.judging import CATALOGUE, Report, judge, known_failures, selected_ids
 from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import count, flows, scout
@@ -172,7 +173,7 @@ async def record(
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
     redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
     kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
-    plan = plan_of(options, seed)
+    plan = replace(plan_of(options, seed), patience=patience)
     chosen = flows(plan, selected_ids(options))
     planned = count(chosen)[0]
     watch = Watch(kept, patience)
@@ -221,6 +222,8 @@ async def record(
         except asyncio.CancelledError:
             interrupted = True
     kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
+    if patience != 1.0:
+        kept["shared_within"] = SHARED_WITHIN * patience
     if recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
     exchanges = sorted(map(client.settled, recorder.exchanges), key=lambda exchange: exchange.started)

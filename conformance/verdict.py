@@ -56,6 +56,8 @@ EXIT_OF = {
     Conclusion.ERROR: Exit.SUITE_ERROR,
 }
 
+UNSEEN = "no exchange of this run shows it"
+"""Where nothing better is known."""
 EXCUSED_SHARE = 0.25
 """Above this share of excused exchanges a run says nothing (contract, "Answers that excuse")."""
 
@@ -155,6 +157,7 @@ def decide(
     excused: tuple[int, int] = (0, 0),
     in_vain: Collection[str] = (),
     trouble: str = "",
+    unseen: Mapping[str, str] | None = None,
 ) -> Verdict:
     """The verdict from what the checks yielded.
 
@@ -168,11 +171,20 @@ def decide(
         in_vain: names of the exchanges of a kind that never succeeded; a requirement that takes no capability speaks
             of such plain answers, so it has not passed where it was shown on other kinds alone.
         trouble: why the run as a whole says nothing (the target could not be reached), where it does.
+        unseen: requirement id to why no exchange of the run shows it, where that can be told.
     """
     errors = errors or {}
     failed = _resolve_blame(catalogue, items, absorbed_by or {}, selection)
     outcomes = tuple(
-        _outcome(requirement, items.get(requirement.id), selection, errors.get(requirement.id), failed, in_vain)
+        _outcome(
+            requirement,
+            items.get(requirement.id),
+            selection,
+            errors.get(requirement.id),
+            failed,
+            in_vain,
+            (unseen or {}).get(requirement.id, UNSEEN),
+        )
         for requirement in catalogue
     )
     outcomes = _drop_vain_blocks(outcomes)
@@ -247,6 +259,7 @@ def _outcome(
     error: str | None,
     failed: Mapping[str, Kept],
     in_vain: Collection[str],
+    unseen: str,
 ) -> Outcome:
     id_ = requirement.id
     if selection.selected is not None and id_ not in selection.selected:
@@ -281,7 +294,7 @@ def _outcome(
             requirement, State.BLOCKED, reason=f"made unjudgeable by {', '.join(blockers)}", blocked_by=tuple(blockers)
         )
     excuses = [item for item in unjudged if item.excused]
-    reason = (excuses or unjudged)[0].reason if unjudged else "no exchange of this run shows it"
+    reason = (excuses or unjudged)[0].reason if unjudged else unseen
     return Outcome(requirement, State.NOT_EXERCISED, reason=reason, excused=bool(excuses))
 
 

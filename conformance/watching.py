@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from conformance.checks.approvals import SHARED_WITHIN
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.member import moment, number, uuid
 from conformance.contract.classify import Due
@@ -18,8 +19,6 @@ LONGEST_WAIT = 60.0
 IN_A_ROW = 12
 """Pages, or refusals of the token, in a row after which requests of one kind are not asked again for them: a server may
 answer that kind so each time."""
-REPLICAS = 2.0
-"""Seconds after which a 404 to a waiting approval is asked once again (contract, "Left open …")."""
 
 
 class Watch:
@@ -37,6 +36,8 @@ class Watch:
         """What came, and the kind of request to which it did, to how often since anything else came."""
         self._admitted = False
         """The token passed once."""
+        self._doubted: set[tuple[str, int]] = set()
+        """The probes that were told at first that there is no such approval."""
 
     def _read(self, exchange: Exchange) -> Reading:
         if self._latest is None or self._latest.exchange is not exchange:
@@ -51,7 +52,8 @@ class Watch:
             approval = self._approval(reading)
         if reading.taken and reading.asked.resume:
             self._waiting.pop(uuid(reading.asked.body.get("approval_id")) or "", None)
-        return Answer(exchange.name, exchange.status, reading.excuse is not None, approval)
+        doubted = (exchange.note.probe, exchange.note.round) in self._doubted
+        return Answer(exchange.name, exchange.status, reading.excuse is not None, approval, doubted)
 
     def _approval(self, reading: Reading) -> Approval | None:
         approval_id = reading.kitemesh.get("approval_id")
@@ -77,7 +79,12 @@ class Watch:
             return None  # how a server frames its answers does not pass
         status = exchange.status
         if status == 404 and self._waits_for(reading):
-            return Trouble(Kind.REPLICA, REPLICAS * self._hurry)
+            if (probe := (exchange.note.probe, exchange.note.round)) not in self._doubted:
+                self._doubted.add(probe)
+                return Trouble(Kind.REPLICA, SHARED_WITHIN * self._hurry)
+            # A breach by now: whoever asks further, does not wait for it.
+            self._waiting.pop(uuid(reading.asked.body.get("approval_id")) or "", None)
+            return None
         if reading.foul:
             return _trouble(Kind.OUTAGE, reading)
         if status == 429:

@@ -41,14 +41,6 @@ def on_chat_waiting(evidence: Evidence) -> Selected:
     yield from on_chat(waiting_streams(evidence))
 
 
-def _json(evidence: Evidence) -> Selected:
-    return on_chat(waiting(evidence))
-
-
-def _streams(evidence: Evidence) -> Selected:
-    return on_chat(waiting_streams(evidence))
-
-
 def _told(
     reading: Reading, requirement: str, wrong: envelope.Wrong, prefix: str = "", yields_to: Named = ()
 ) -> Finding:
@@ -127,7 +119,7 @@ def finish_reason(reading: Reading, requirement: str = "approval.finish-reason")
         )
 
 
-@each("approval.content-null", _json)
+@each("approval.content-null", waiting)
 def content_null(reading: Reading) -> Iterator[Finding]:
     """`content: null` (absent is as good: null equals absent)."""
     content = optional(reading.object, "choices", 0, "message", "content")
@@ -408,7 +400,7 @@ def _one_index_for_two(reading: Reading, requirement: str) -> Iterator[Finding]:
                 return
 
 
-@each("approval.stream-single", _streams)
+@each("approval.stream-single", waiting_streams)
 def stream_single(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Calls, `finish_reason` and `kitemesh` in one chunk."""
     told = [chunk for chunk in reading.chunks if chunk.approves]

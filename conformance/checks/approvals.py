@@ -12,6 +12,10 @@ from conformance.checks.member import moment, uuid
 from conformance.contract.classify import Due
 from conformance.wire.exchange import NO_ANSWER
 
+SHARED_WITHIN = 2.0
+"""Seconds after which a 404 to a waiting approval is asked once again: by then all replicas have to know it (contract,
+"Left open …")."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -72,6 +76,17 @@ def server_time(given_: Given, seconds: float) -> float:
     return seconds + (answer.clock - answer.ended)
 
 
+def age(given_: Given, reading: Reading) -> float:
+    """Seconds from the end of the answer that told of the approval to the resume."""
+    return reading.started - given_.by.ended
+
+
+def shared_by_then(given_: Given, reading: Reading) -> bool:
+    """True where the resume was sent so late that every replica has to know the approval."""
+    within = reading.evidence.options.get("shared_within")
+    return age(given_, reading) >= (within if isinstance(within, (int, float)) else SHARED_WITHIN)
+
+
 def expired(given_: Given, reading: Reading, margin: float = 0.0) -> bool:
     """True where the approval had expired when the resume was sent (`margin`: seconds before or after)."""
     return given_.expires is not None and server_time(given_, reading.exchange.started) >= given_.expires + margin
@@ -110,6 +125,7 @@ def refused_before(given_: Given, reading: Reading) -> list[Reading]:
         and r.status is not None
         and 400 <= r.status < 500
         and (r.note.probe or r.name) != (reading.note.probe or reading.name)
+        and r.exchange.request.body != reading.exchange.request.body  # the same, asked again
     ]
 
 

@@ -532,8 +532,19 @@ class Reading:
         yields_to: tuple[str, ...] = (),
     ) -> Finding:
         """A finding on this exchange; `observed` is shown as JSON unless it is a `Words`."""
-        seen = str(observed) if isinstance(observed, Words) else show(observed)
+        seen = str(observed) if isinstance(observed, Words) else self._shown(observed, place)
         return Finding(requirement, self.name, message, expected, seen, place, span, yields_to)
+
+    def _shown(self, observed: Any, place: str) -> str:
+        """A value as it came: `null` where a member is null rather than absent, and what came in the stead of one."""
+        if observed is not ABSENT or not place.startswith("/") or self.object is None:
+            return show(observed)
+        steps = [int(step) if step.isdigit() else step for step in place[1:].split("/")]
+        if get(self.object, *steps) is None:
+            return show(None)
+        if get(self.object, steps[0]) is ABSENT and (len(steps) > 1 or steps == ["error"]):
+            return f"absent, in {show(self.object, 120)}"
+        return show(observed)
 
     def unjudged(self, reason: str, *, by: str | None = None, excused: bool = False) -> Unjudged:
         """Says that this exchange cannot be judged."""

@@ -15,7 +15,7 @@ from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import show, text
 from conformance.checks.residue import BROKEN, in_wake
-from conformance.checks.select import Selected, answers, failed, readable_streams
+from conformance.checks.select import Selected, answers, barred, failed, readable_streams
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
 from conformance.wire.exchange import Ending
@@ -241,6 +241,9 @@ def _collisions(evidence: Evidence) -> tuple[list[Act], list[Reading | Unjudged]
         pair = _pair(item)
         if any(r.unreadable for r in pair):
             others.append(item.unjudged("an answer is framed in a way that clients refuse", by="http.complete"))
+            continue
+        if barred(item):
+            others.append(item.unjudged("no request of this run was served, alone or beside others"))
             continue
         if any(acts.shed(r) for r in pair):
             others.append(item.unjudged("an answer excuses itself", excused=True))

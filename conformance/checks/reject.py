@@ -9,7 +9,7 @@ from conformance.checks.blame import REJECT
 from conformance.checks.check import each
 from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Finding, Unjudged
-from conformance.checks.select import Selected, due_by
+from conformance.checks.select import Selected, barred, due_by
 from conformance.checks.stream import refused
 from conformance.contract.classify import Due
 
@@ -18,7 +18,11 @@ def _fixed(requirement: str) -> Callable[[Evidence], Selected]:
     def select(evidence: Evidence) -> Selected:
         for reading in due_by(evidence, Due.REFUSE, requirement):
             known = evidence.by_name[reading.exchange or ""] if isinstance(reading, Unjudged) else reading
-            if not known.generated:
+            if known.generated:
+                continue
+            if isinstance(reading, Reading) and barred(reading):
+                yield reading.unjudged(f"status {reading.status} came to valid requests too: none was ever served")
+            else:
                 yield reading
 
     return select

@@ -16,6 +16,7 @@ from conformance.checks import chunk as chunk_rules
 from conformance.checks import stream as stream_rules
 from conformance.checks.approvals import (
     Given,
+    age,
     approval_of,
     expired,
     given,
@@ -23,10 +24,11 @@ from conformance.checks.approvals import (
     lost_before,
     refused_before,
     resumes_of,
+    shared_by_then,
     spent_by,
 )
 from conformance.checks.auth import SERVER_ERROR, denied, told
-from conformance.checks.check import broken_elsewhere, each, over_all
+from conformance.checks.check import broken_elsewhere, each, judge_each, over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import ABSENT, uuid
@@ -53,13 +55,13 @@ EXPIRY_SLACK = 2.0
 def _decision(reading: Reading) -> tuple[set[str], set[str]]:
     """The calls that a valid resume approves and denies, in lower case."""
     body = reading.asked.body
-    approved = {str(call).lower() for call in body.get("approved_tool_execution_ids") or []}
-    denied_ = {
+    approves = {str(call).lower() for call in body.get("approved_tool_execution_ids") or []}
+    denies = {
         str(item["tool_execution_id"]).lower()
         for item in body.get("denied_tools") or []
         if isinstance(item, dict) and "tool_execution_id" in item
     }
-    return approved, denied_
+    return approves, denies
 
 
 def _as_spelled(reading: Reading, approval: Given) -> bool:
@@ -96,10 +98,100 @@ def _fair(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
     for reading, approval in _valid(evidence):
         if approval is None or not with_own_token(reading) or reading.due is not Due.ACCEPT:
             continue
-        approved, denied_ = _decision(reading)
-        if approved & denied_ or not _as_spelled(reading, approval) or _raced(reading):
+        approves, denies = _decision(reading)
+        if approves & denies or not _as_spelled(reading, approval) or _raced(reading):
             continue
         yield reading, approval
+
+
+# --- replicas that do not share their approvals
+
+
+@remembered
+def _unknown(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
+    """All attempts at fair decisions in time that were answered 404 though their approval waits."""
+    approvals = given(evidence)
+    for reading in evidence.all:
+        if not reading.asked.resume or reading.status != 404 or reading.due is not Due.ACCEPT or reading.excuse:
+            continue
+        approval = approvals.get(approval_of(reading) or "")
+        if approval is None or not with_own_token(reading) or not _as_spelled(reading, approval):
+            continue
+        if _unfair(reading, approval) or _raced(reading) or _wrongly_taken(reading):
+            continue
+        if spent_by(approval, reading) or lost_before(approval, reading):
+            continue
+        if in_time(approval, reading, EXPIRY_SLACK):
+            yield reading, approval
+
+
+def _taken_after(reading: Reading, approval: Given) -> Reading | None:
+    """The decision on the same approval that was taken after it had been unknown."""
+    of_one = resumes_of(reading.evidence, approval.id)
+    return next((r for r in of_one if r.taken and r.started >= reading.ended and r.due is Due.ACCEPT), None)
+
+
+@remembered
+def _apart(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
+    """Of each approval that was unknown to the end of the time for sharing it, the first decision that says so.
+
+    None of them tells of replicas unless some approval of the run was unknown and then taken: else it is lost. To be
+    unknown at the first try and to be taken at the second is fair whenever it comes (contract, "Left open …").
+    """
+    if not any(_taken_after(reading, approval) for reading, approval in _unknown(evidence)):
+        return
+    told_of: set[str] = set()
+    for reading, approval in _unknown(evidence):
+        second = reading.note.attempt > 1
+        if second and shared_by_then(approval, reading) and approval.id not in told_of:
+            told_of.add(approval.id)
+            yield reading, approval
+
+
+def _apart_by(reading: Reading) -> str | None:
+    """The requirement that speaks of replicas, where a 404 may be theirs; None where it may not."""
+    if reading.status != 404:
+        return None
+    kinds = [bool(_decision(other)[0]) for other, _ in _apart(reading.evidence)]
+    if not kinds:
+        return None
+    own = bool(_decision(reading)[0])
+    return "resume.approve" if (own if own in kinds else kinds[0]) else "resume.deny"
+
+
+def _of_replicas(evidence: Evidence, requirement: str) -> Iterator[Item]:
+    """What of it is this requirement's."""
+    unknown = list(_unknown(evidence))
+    flipped = {approval.id for reading, approval in unknown if _taken_after(reading, approval)}
+    decided = {approval.id for _, approval in _fair(evidence)}
+    for reading, approval in _apart(evidence):
+        if (requirement == "resume.approve") is not bool(_decision(reading)[0]):
+            continue
+        yield Judged(reading.name)
+        taken = _taken_after(reading, approval)
+        seen = f"{told(reading)}, {age(approval, reading):.1f} s after the approval came"
+        if taken is not None:
+            seen += f"; {told(taken)} to {taken.name}, {taken.started - reading.started:.1f} s later"
+        unknown_here = len({a.id for _, a in unknown} & decided)
+        seen += f"; of {len(decided)} approvals {unknown_here} were unknown at some time, {len(flipped)} not always"
+        yield reading.finding(
+            requirement,
+            "an approval that waits is unknown on one connection and known on another: replicas do not share their "
+            "approvals",
+            "status 200, whichever replica is asked",
+            Words(f"{seen}; {_stickiness(reading, approval)}"),
+            "status",
+        )
+
+
+def _stickiness(reading: Reading, approval: Given) -> str:
+    """Whether the answers set a cookie that would have bound the client to one replica; its value is nobody's."""
+    for answer in (approval.by, reading):
+        value = answer.response.header("set-cookie") if answer.response else None
+        if value:
+            name = value.partition("=")[0].strip()[:40]
+            return f"the answers set the cookie {name!r}, which clients of an API do not send back as a rule"
+    return "no answer set a cookie that would have bound the client to one of them"
 
 
 def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Selected:
@@ -110,17 +202,16 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
         spender = spent_by(approval, reading)
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
+        elif (by := _apart_by(reading)) is not None:
+            yield reading.unjudged("replicas do not share their approvals", by=by)
+        elif reading.status == 404 and not shared_by_then(approval, reading):
+            yield reading.unjudged("the approval had just come: a replica need not know it yet")
         elif _refuses(reading) and (wrong := _wrongly_taken(reading)) is not None:
             yield reading.unjudged(f"{wrong.name} was served and ought not to have been", by=wrong.asked.requirement)
         elif _refuses(reading) and (lost := lost_before(approval, reading)) is not None:
             yield reading.unjudged(f"{lost.name} may have been carried out, its answer is lost", excused=True)
         elif spender is not None:
-            by = (
-                spender.asked.requirement
-                if spender.due in (Due.REFUSE, Due.AUTHENTICATE)
-                else _unfair(spender, approval)
-            )
-            if by:
+            if by := _wrong_to_take(spender, approval):
                 yield reading.unjudged("an earlier resume used the approval up", by=by)
         elif not in_time(approval, reading, EXPIRY_SLACK):
             if not reading.accepted and not expired(approval, reading, EXPIRY_SLACK):
@@ -145,14 +236,20 @@ def _all_wrongly_taken(evidence: Evidence) -> Iterator[Reading]:
             yield reading
 
 
+def _wrong_to_take(spender: Reading, approval: Given) -> str | None:
+    """The requirement that a resume breaks by having been served; None where it was right to serve it."""
+    wrong = spender.due in (Due.REFUSE, Due.AUTHENTICATE)
+    return spender.asked.requirement if wrong else _unfair(spender, approval)
+
+
 def _unfair(spender: Reading, approval: Given) -> str | None:
     """The requirement by which a served resume ought to have been refused; None where it was right to serve it."""
-    approved, denied_ = _decision(spender)
+    approves, denies = _decision(spender)
     if spender.whose is Credential.SECOND:
         return "resume.other-caller"
-    if approved & denied_:
+    if approves & denies:
         return "resume.conflict"
-    if not (approved | denied_) <= set(approval.calls):
+    if not (approves | denies) <= set(approval.calls):
         return "resume.foreign-call"
     return None
 
@@ -217,7 +314,11 @@ def _approving(evidence: Evidence) -> Selected:
     return iter(found or list(_to_be_served(evidence, lambda r: bool(_decision(r)[0]))))
 
 
-each("resume.approve", _approving)(_served("resume.approve"))
+@over_all("resume.approve")
+def approve(evidence: Evidence) -> Iterator[Item]:
+    """A resume that approves the waiting calls is accepted, whichever replica is asked."""
+    yield from judge_each(_approving(evidence), _served("resume.approve"))
+    yield from _of_replicas(evidence, "resume.approve")
 
 
 def _denying(evidence: Evidence) -> Selected:
@@ -239,7 +340,11 @@ def _denying(evidence: Evidence) -> Selected:
                 yield reading
 
 
-each("resume.deny", _denying)(_served("resume.deny"))
+@over_all("resume.deny")
+def deny(evidence: Evidence) -> Iterator[Item]:
+    """Likewise one that denies them, with or without a reason."""
+    yield from judge_each(_denying(evidence), _served("resume.deny"))
+    yield from _of_replicas(evidence, "resume.deny")
 
 
 # --- as a stream
@@ -371,6 +476,10 @@ def _broken(requirement: str) -> Callable[[Evidence], Selected]:
             if spender is not None and not reading.taken:
                 by = spender.asked.requirement or "resume.replay"
                 yield reading.unjudged("the approval had been used up", by=by)
+            elif (apart := _apart_by(reading)) is not None:
+                yield reading.unjudged("replicas do not share their approvals", by=apart)
+            elif reading.status == 404 and approval is not None and not shared_by_then(approval, reading):
+                yield reading.unjudged("the approval had just come: a replica need not know it yet")
             else:
                 yield reading
 
@@ -414,6 +523,10 @@ def _four_hundred(requirement: str, evidence: Evidence, wanted: Callable[[Readin
     for reading, approval in _valid(evidence):
         if approval is None or not (why := wanted(reading, approval)):
             continue
+        if (spender := spent_by(approval, reading)) is not None:
+            if by := _wrong_to_take(spender, approval):
+                yield reading.unjudged(f"the approval that would have shown it was used up by {spender.name}", by=by)
+            continue
         if (excuse := reading.excuses_refusal) is not None:
             yield reading.unjudged(excuse, excused=True)
         elif reading.status is not None and reading.status >= 500:
@@ -429,10 +542,10 @@ def foreign_call(evidence: Evidence) -> Iterator[Item]:
     """4xx to a call id of another approval."""
 
     def wanted(reading: Reading, approval: Given) -> str:
-        approved, denied_ = _decision(reading)
-        foreign = (approved | denied_) - set(approval.calls)
-        live = approval.calls and spent_by(approval, reading) is None and with_own_token(reading)
-        return "a call of another approval is decided" if foreign and live and not approved & denied_ else ""
+        approves, denies = _decision(reading)
+        foreign = (approves | denies) - set(approval.calls)
+        live = approval.calls and with_own_token(reading)
+        return "a call of another approval is decided" if foreign and live and not approves & denies else ""
 
     yield from _four_hundred("resume.foreign-call", evidence, wanted)
 
@@ -442,9 +555,9 @@ def conflict(evidence: Evidence) -> Iterator[Item]:
     """4xx to one call both approved and denied."""
 
     def wanted(reading: Reading, approval: Given) -> str:
-        approved, denied_ = _decision(reading)
-        live = spent_by(approval, reading) is None and with_own_token(reading)
-        return "one call is both approved and denied, and the decision is taken" if approved & denied_ and live else ""
+        approves, denies = _decision(reading)
+        live = approves & denies and with_own_token(reading)
+        return "one call is both approved and denied, and the decision is taken" if live else ""
 
     yield from _four_hundred("resume.conflict", evidence, wanted)
 
@@ -456,7 +569,7 @@ def other_caller(evidence: Evidence) -> Iterator[Item]:
     def wanted(reading: Reading, approval: Given) -> str:
         mine = approval.by.whose
         other = reading.whose is Credential.SECOND and mine is Credential.OWN
-        return "another caller decides on the approval" if other and spent_by(approval, reading) is None else ""
+        return "another caller decides on the approval" if other else ""
 
     yield from _four_hundred("resume.other-caller", evidence, wanted)
 
@@ -466,8 +579,8 @@ def late(evidence: Evidence) -> Iterator[Item]:
     """4xx after `expires_at`."""
 
     def wanted(reading: Reading, approval: Given) -> str:
-        fresh = spent_by(approval, reading) is None and with_own_token(reading)
-        return "an approval is resumed after it expired" if fresh and expired(approval, reading, 0.5) else ""
+        over = with_own_token(reading) and expired(approval, reading, 0.5)
+        return "an approval is resumed after it expired" if over else ""
 
     yield from _four_hundred("resume.expired", evidence, wanted)
 
@@ -555,6 +668,8 @@ def race(evidence: Evidence) -> Iterator[Item]:
             yield later.unjudged("the approval waited no longer")
         elif any(lost_before(approval, r) is not None for r in (one, two)):
             yield later.unjudged("an answer was lost", excused=True)
+        elif not (one.taken or two.taken) and (by := _apart_by(one) or _apart_by(two)) is not None:
+            yield later.unjudged("replicas do not share their approvals", by=by)
         elif not (one.taken or two.taken) and (winner := _hindered(_racing(earlier))) is not None:
             yield later.unjudged(f"{winner.name}, which may have won, got {told(winner)}", excused=True)
         elif one.taken and two.taken:
@@ -598,6 +713,10 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
             continue
         if reading.excuse is not None:
             yield reading.unjudged(reading.excuse, excused=True)
+        elif (by := _apart_by(reading)) is not None:
+            yield reading.unjudged("replicas do not share their approvals", by=by)
+        elif reading.status == 404 and not shared_by_then(approval, reading):
+            yield reading.unjudged("the approval had just come: a replica need not know it yet")
         elif not in_time(approval, reading, EXPIRY_SLACK):
             continue
         elif reading.status is not None and reading.status >= 500:

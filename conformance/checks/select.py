@@ -245,3 +245,14 @@ def due_by(evidence: Evidence, due: Due, requirement: str) -> Selected:
 def with_own_token(reading: Reading) -> bool:
     """True where the request bore the good token, as far as is known."""
     return reading.whose in (Credential.OWN, Credential.UNSTATED)
+
+
+def barred(reading: Reading) -> bool:
+    """True where nothing was ever served, and a valid request of its own got its status.
+
+    Then it is the token, the model or the address, not what this request asks for.
+    """
+    evidence = reading.evidence
+    return not evidence.admitted and any(
+        r.due is Due.ACCEPT and r.status == reading.status and not r.sharing_request_id for r in evidence.last
+    )

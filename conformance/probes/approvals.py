@@ -3,12 +3,18 @@
 Each chain asks for approvals of its own, since a resume uses one up. What need not be approved is denied, and no
 approval is left waiting at a chain's end: `_settle` denies what a further round brings. Without an approval prompt the
 target is never led to ask for one, and nothing is sent but resumes of an approval that it never gave.
+
+Two things cost requests only where a target is in the wrong, or in doubt. Where something is served that ought to have
+been refused, the approval is gone, and what comes next gets a new one: no hole hides another one. Where an approval
+that waits is said to be unknown, the decision is asked for once more after a while (that is the recorder's), then a few
+times on new connections, so that replicas which do not share their approvals show as what they are.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.probes.accept import MINIMAL
@@ -30,16 +36,41 @@ from conformance.probes.refusals import on_resume
 from conformance.probes.rules import BY_ID, RESUME_RULES, RULES, Rule
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
-SHARED_RULES = (
-    "model-pattern", "messages-empty", "role-enum", "stream-type", "max-tokens-maximum", "temperature-maximum",
-    "mode-enum",
+STREAMED_RULES = (
+    "model-missing", "messages-missing", "no-user", "role-enum", "content-type", "part-type", "max-tokens-type",
+    "max-tokens-minimum", "max-completion-tokens-maximum", "temperature-minimum", "temperature-maximum",
+    "metadata-type", "mode-enum", "request-id-type",
 )  # fmt: skip
+"""Shared rules that are broken on a resume with `stream: true`: one or more for each member. In JSON all are."""
 MOST_ROUNDS = 4
 REASON = "not needed for this test"
 EXPIRY_MARGIN = 2.0
 """Seconds after `expires_at` before the late resume is sent."""
+LATER = 2.5
+"""Seconds until all replicas of a target have to know an approval, and a little more (`checks.approvals`)."""
+SHORT_LIVED = 60.0
+"""An approval that expires sooner than this many seconds is not kept waiting."""
+ASKED_ANEW = 4
+"""Times that a decision on an approval which is said to be unknown is asked for again on new connections."""
+DOUBTS = 2
+"""Approvals that are asked for in addition, by a chain whose decision was first answered 404 and then taken."""
 
 Chain = Generator[Send | Sequence[Send], Any, Any]
+Breach = tuple[Rule, int]
+"""A rule, and which of its bad values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A request that was paused, and what waits."""
+
+    body: dict[str, Any]
+    approval: Approval
+
+    @property
+    def streamed(self) -> dict[str, Any]:
+        """The fields of a resume that goes on in the form in which it was paused."""
+        return {"stream": True} if self.body.get("stream") else {}
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
@@ -50,15 +81,16 @@ def flows(plan: Plan) -> Iterator[Flow]:
     if not plan.approvals:
         return
     yield Flow(
-        "resume-unknown", "resume", Phase.CALM, lambda r: _unknown(plan, r), True, 1, covers=frozenset({"error"})
+        "resume-unknown", "resume", Phase.CALM, lambda r: _unknown(plan, r), True, 2, covers=frozenset({"error"})
     )
     if plan.approval_prompt is None:
         return
-    refusals = len(RESUME_RULES) + len(SHARED_RULES) + 4
+    in_json = sum(map(len, _broken_in_json())) + 3
+    streamed = sum(map(len, _broken_in_streams())) + 2
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
-               refusals + 5, 4, COVERS)  # fmt: skip
-    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 3, 3, COVERS)
-    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, 8, 4, COVERS)
+               in_json + 6, 4, COVERS)  # fmt: skip
+    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 6, 3, COVERS)
+    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 12, 4, COVERS)
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
     if plan.wait_expiry > 0:
@@ -66,139 +98,301 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
 
 def _unknown(plan: Plan, round_: int) -> Steps:
-    """A resume of an approval that the target never gave."""
+    """Resumes of an approval that the target never gave, in JSON and as a stream."""
     compose = Compose(plan, round_)
     source = plan.source("approval-unknown", round_)
     never = Approval(str(uuid.UUID(int=source.getrandbits(128), version=4)),
                      (str(uuid.UUID(int=source.getrandbits(128), version=4)),))  # fmt: skip
-    body = compose.resume("resume-unknown", compose.body("resume-unknown"), never, **deny(never))
-    yield Send("resume-unknown", encode(body), RESUME, twin=MINIMAL)
+    for name, fields in (("resume-unknown", {}), ("resume-unknown-stream", {"stream": True})):
+        body = compose.resume(name, compose.body(name), never, **deny(never), **fields)
+        yield Send(name, encode(body), RESUME, twin=MINIMAL)
 
 
-def _paused(compose: Compose, name: str, *, asking: str | None = None, **fields: Any) -> tuple[Send, dict[str, Any]]:
+# --- what chains are made of
+
+
+def _asking(compose: Compose, name: str, *, asking: str | None = None, **fields: Any) -> tuple[Send, dict[str, Any]]:
     """A request that leads to an approval, and its body. `asking`: another prompt than the plan's."""
     prompt = f"{asking or compose.plan.approval_prompt}\n(Reference: {compose.word(name)}.)"
     body = compose.body(name, prompt=prompt, **fields)
     return Send(name, encode(body), served=True), body
 
 
-def _resume(
-    compose: Compose, name: str, paused: dict[str, Any], approval: Approval, decision: dict[str, Any], **fields: Any
-) -> Send:
-    return Send(name, encode(compose.resume(name, paused, approval, **decision, **fields)), RESUME, served=True)
+def _pause(compose: Compose, name: str, **fields: Any) -> Chain:
+    """Leads to an approval. Gives what was paused, or None where nothing waits."""
+    send, body = _asking(compose, name, **fields)
+    answer: Answer = yield send
+    return None if answer.approval is None else Paused(body, answer.approval)
+
+
+def _resume(compose: Compose, name: str, paused: Paused, decision: dict[str, Any], **fields: Any) -> Send:
+    """A resume that nobody need serve."""
+    return Send(name, encode(compose.resume(name, paused.body, paused.approval, **decision, **fields)), RESUME)
+
+
+def _decide(compose: Compose, name: str, paused: Paused, decision: dict[str, Any], **fields: Any) -> Chain:
+    """A decision that has to be taken; gives its answer.
+
+    Where the approval is still unknown after the recorder's second try, the same is asked for on a few new connections:
+    none of them is served by a target that lost it, one of them as a rule by replicas that do not share it.
+    """
+    send = replace(_resume(compose, name, paused, decision, **fields), served=True)
+    answer: Answer = yield send
+    return (yield from _ask_anew(send, answer))
+
+
+def _ask_anew(send: Send, answer: Answer) -> Chain:
+    for number in range(1, ASKED_ANEW + 1):
+        if answer.status != 404:
+            break
+        answer = yield replace(send, name=f"{send.name}-anew-{number}")
+    return answer
+
+
+def _settle(
+    compose: Compose, name: str, paused: Paused, answer: Answer, *, reason: str | None = None, **fields: Any
+) -> Chain:
+    """Denies whatever further rounds an answer brings, so that nothing is left waiting."""
+    doubted = answer if answer.doubted else None
+    for number in range(1, MOST_ROUNDS):
+        if answer.approval is None:
+            break
+        further = Paused(paused.body, answer.approval)
+        decision = deny(further.approval, reason)
+        answer = yield from _decide(compose, f"{name}-further-{number}", further, decision, **fields)
+        doubted = doubted or (answer if answer.doubted else None)
+    if doubted is not None and doubted.served:
+        yield from _doubt(compose, name)
+
+
+def _doubt(compose: Compose, name: str) -> Chain:
+    """A few approvals more, after one that was unknown at first: once may be replication, and may be luck."""
+    for number in range(1, DOUBTS + 1):
+        paused = yield from _pause(compose, f"{name}-doubt-{number}")
+        if paused is None:
+            return
+        which = f"{name}-doubt-decide-{number}"
+        answer = yield from _decide(compose, which, paused, deny(paused.approval))
+        while answer.approval is not None and which.count("-on") < MOST_ROUNDS:
+            which, paused = f"{which}-on", Paused(paused.body, answer.approval)
+            answer = yield from _decide(compose, which, paused, deny(paused.approval))
+
+
+def _still_waiting(compose: Compose, paused: Paused, answers: Iterable[Answer]) -> Chain:
+    """What the next requests are to be sent on: a new approval where one of these ought to have been refused."""
+    served = [answer for answer in answers if answer.served]
+    for answer in served:
+        yield from _settle(compose, answer.name, paused, answer, **paused.streamed)
+    if not served:
+        return paused
+    return (yield from _pause(compose, f"{served[0].name}-renewed", **paused.streamed))
+
+
+def _refuse(compose: Compose, paused: Paused, groups: Iterable[Sequence[Breach]], twin: str, **base: Any) -> Chain:
+    """Breaches that have to be refused, group by group; gives what waits afterwards, or None.
+
+    The groups are those of one requirement each: in a group one hole may hide another of the same requirement.
+    """
+    for group in groups:
+        sends = [_broken(compose, rule, paused, twin, which, **base) for rule, which in group]
+        paused = yield from _still_waiting(compose, paused, (yield sends))
+        if paused is None:
+            return None
+    return paused
+
+
+def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int = 0, approving: bool = False) -> Send:
+    streamed = paused.streamed
+    name = "resume-refuse-" + ("stream-" if streamed else "") + rule.id + (f"-{which + 1}" if which else "")
+    decision = approve(paused.approval) if approving else deny(paused.approval)
+    valid = compose.resume(name, paused.body, paused.approval, **decision, **streamed)
+    return Send(name, encode(rule.apply(valid, rule.values[which], 0)), RESUME, twin=twin, breach=rule.id)
+
+
+def _broken_in_json() -> tuple[tuple[Breach, ...], ...]:
+    """Every rule, each with its plainest value; of `approval_id` two."""
+    own = [(rule, 0) for rule in RESUME_RULES]
+    ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
+    shapes = tuple(breach for breach in own if breach not in ids)
+    return (*ids, (BY_ID["approval-id-type"], 1)), shapes, tuple((rule, 0) for rule in RULES)
+
+
+def _broken_in_streams() -> tuple[tuple[Breach, ...], ...]:
+    """What only resumes have, each with its second value where there is one, and the shared members."""
+    own = [(rule, min(1, len(rule.values) - 1)) for rule in RESUME_RULES]
+    ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
+    shapes = tuple(breach for breach in own if breach not in ids)
+    return ids, shapes, tuple((BY_ID[id_], 0) for id_ in STREAMED_RULES)
+
+
+def _later(plan: Plan, approval: Approval) -> float:
+    """Seconds to wait until every replica has to know an approval; none where it would expire meanwhile."""
+    short = approval.expires_in is not None and approval.expires_in < SHORT_LIVED
+    return 0.0 if short else LATER * plan.patience
+
+
+# --- the chains
+
+
+def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
+    """Everything that must be refused, on an approval that waits; then the decision, which must still be taken."""
+    compose = Compose(plan, round_)
+    paused = yield from _pause(compose, "approval-json")
+    if paused is None:
+        return
+    final = "resume-decide"
+    delay = _later(plan, paused.approval)
+    strangers = on_resume(compose, paused.body, paused.approval, deny(paused.approval))
+    answers = yield [replace(send, delay=delay) for send in strangers]
+    paused = yield from _still_waiting(compose, paused, answers)
+    if paused is not None:
+        paused = yield from _refuse(compose, paused, _broken_in_json(), final)
+    if paused is None:
+        return
+    decision = _resume(compose, final, paused, _decision(plan, paused.approval))
+    answer = yield replace(decision, served=True)
+    answer = yield from _ask_anew(decision, answer)
+    yield from _settle(compose, final, paused, answer, reason=REASON)
+    if _refused(answer):
+        yield from _decide_untouched(compose, "resume-decide-untouched", _decision)
+    yield from _replay(compose, "resume-replay", decision, paused, answer)
+
+
+def _refused(answer: Answer) -> bool:
+    return answer.status is not None and 400 <= answer.status < 500 and not answer.excused
+
+
+def _decide_untouched(compose: Compose, name: str, decide: Callable[[Plan, Approval], dict[str, Any]]) -> Chain:
+    """A decision that was refused once more, in JSON, on an approval that has seen nothing else.
+
+    So it shows whether the refusals before it were at fault, or the stream, or it is the decision itself.
+    """
+    paused = yield from _pause(compose, f"{name}-approval")
+    if paused is not None:
+        answer = yield from _decide(compose, name, paused, decide(compose.plan, paused.approval))
+        yield from _settle(compose, name, paused, answer)
 
 
 def _decision(plan: Plan, approval: Approval) -> dict[str, Any]:
     return approve(approval) if plan.execute else deny(approval)
 
 
-def _settle(
-    compose: Compose, name: str, paused: dict[str, Any], answer: Answer, *, reason: str | None = None, **fields: Any
-) -> Chain:
-    """Denies whatever further rounds an answer brings, so that nothing is left waiting."""
-    for number in range(1, MOST_ROUNDS):
-        if answer.approval is None:
-            return
-        further = f"{name}-further-{number}"
-        answer = yield _resume(compose, further, paused, answer.approval, deny(answer.approval, reason), **fields)
-
-
-def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
-    """Everything that must be refused, on an approval that waits; then the decision, which must still be taken."""
-    compose = Compose(plan, round_)
-    send, paused = _paused(compose, "approval-json")
-    answer: Answer = yield send
-    if (approval := answer.approval) is None:
+def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer: Answer) -> Chain:
+    """The same decision a second time, where it was taken."""
+    if not answer.served:
         return
-    final = "resume-decide"
-    yield on_resume(compose, paused, approval, deny(approval))
-    yield [_broken(compose, rule, paused, approval, final) for rule in RESUME_RULES]
-    yield _broken(compose, BY_ID["approval-id-type"], paused, approval, final, 1)
-    yield [_broken(compose, BY_ID[id_], paused, approval, final) for id_ in SHARED_RULES]
-    decision = _resume(compose, final, paused, approval, _decision(plan, approval))
-    answer = yield decision
-    yield from _settle(compose, final, paused, answer, reason=REASON)
-    if answer.served:
-        again: Answer = yield Send("resume-replay", decision.body, RESUME)
-        if again.approval is not None and again.approval != answer.approval:
-            yield from _settle(compose, "resume-replay", paused, again)
-
-
-def _broken(
-    compose: Compose, rule: Rule, paused: dict[str, Any], approval: Approval, twin: str, which: int = 0
-) -> Send:
-    name = f"resume-refuse-{rule.id}" + (f"-{which + 1}" if which else "")
-    valid = compose.resume(name, paused, approval, **deny(approval))
-    return Send(name, encode(rule.apply(valid, rule.values[which], 0)), RESUME, twin=twin, breach=rule.id)
+    again: Answer = yield Send(name, decision.body, RESUME)
+    if again.approval is not None and again.approval != answer.approval:
+        yield from _settle(compose, name, paused, again, **paused.streamed)
 
 
 def _decide_streamed(plan: Plan, round_: int) -> Steps:
-    """A paused stream, and its resume as a stream."""
+    """A paused stream, and its resume as a stream: of several calls one is approved and the others are denied."""
     compose = Compose(plan, round_)
-    send, paused = _paused(compose, "approval-stream", stream=True)
-    answer: Answer = yield send
-    if (approval := answer.approval) is None:
+    paused = yield from _pause(compose, "approval-stream", stream=True)
+    if paused is None:
         return
     name = "resume-decide-stream"
-    answer = yield _resume(compose, name, paused, approval, _decision(plan, approval), stream=True)
+    decision = _resume(compose, name, paused, _mixed(plan, paused.approval), stream=True)
+    answer = yield replace(decision, served=True)
+    answer = yield from _ask_anew(decision, answer)
     yield from _settle(compose, name, paused, answer, stream=True)
+    if _refused(answer):
+        yield from _decide_untouched(compose, "resume-decide-in-json", _mixed)
+    yield from _replay(compose, "resume-replay-stream", decision, paused, answer)
+
+
+def _mixed(plan: Plan, approval: Approval) -> dict[str, Any]:
+    if not plan.execute or len(approval.calls) < 2:
+        return _decision(plan, approval)
+    first, *others = approval.calls
+    return {**approve(replace(approval, calls=(first,))), **deny(replace(approval, calls=tuple(others)))}
 
 
 def _deny_two(plan: Plan, round_: int) -> Steps:
     """Two approvals side by side: calls of the one cannot be decided in the other; both are denied in the end."""
     compose = Compose(plan, round_)
-    first, paused = _paused(compose, "approval-deny")
-    second, other_paused = _paused(compose, "approval-deny-stream", stream=True)
+    (first, body), (second, other) = (
+        _asking(compose, "approval-deny"),
+        _asking(compose, "approval-deny-stream", stream=True),
+    )
     one, two = yield [first, second]
     if one.approval is None or two.approval is None:
-        for answer, body in ((one, paused), (two, other_paused)):
-            yield from _settle(compose, f"{answer.name}-left", body, answer)
+        for answer, paused_body in ((one, body), (two, other)):
+            if answer.approval is not None:
+                left = Paused(paused_body, answer.approval)
+                yield from _settle(compose, f"{answer.name}-left", left, answer, **left.streamed)
         return
-    refused = [
-        _decide(compose, "resume-foreign-call", paused, one.approval, deny(two.approval)),
-        _decide(compose, "resume-conflict", paused, one.approval, {**approve(one.approval), **deny(one.approval)}),
+    delay = max(_later(plan, one.approval), _later(plan, two.approval))
+    in_json = yield from _unfair(compose, Paused(body, one.approval), two.approval, delay)
+    streamed = yield from _unfair(compose, Paused(other, two.approval), one.approval, 0.0)
+    if streamed is not None:
+        strangers = on_resume(compose, streamed.body, streamed.approval, deny(streamed.approval), stream=True)
+        streamed = yield from _still_waiting(compose, streamed, (yield strangers))
+    final = "resume-deny-stream"
+    if streamed is not None:
+        streamed = yield from _refuse(compose, streamed, _broken_in_streams(), final, approving=plan.execute)
+    ends = [
+        (name, paused, _resume(compose, name, paused, deny(paused.approval, reason), **paused.streamed))
+        for name, paused, reason in (("resume-deny", in_json, REASON), (final, streamed, None))
+        if paused is not None
     ]
-    if not plan.execute:
+    if not ends:
+        return
+    answers = yield [replace(send, served=True) for _, _, send in ends]
+    for (name, paused, send), first_answer in zip(ends, answers, strict=True):
+        answer = yield from _ask_anew(send, first_answer)
+        yield from _settle(compose, name, paused, answer, **paused.streamed)
+
+
+def _unfair(compose: Compose, paused: Paused, others: Approval, delay: float) -> Chain:
+    """Decisions that ought to be refused, one after the other; gives what waits afterwards.
+
+    Where the resume is streamed, the fault is in the last of several calls only.
+    """
+    plan, kind = compose.plan, "-stream" if paused.streamed else ""
+
+    def foreign(own: Approval) -> dict[str, Any]:
+        strange = deny(others)["denied_tools"]
+        return {"denied_tools": [*deny(own)["denied_tools"][:-1], *strange] if kind else strange}
+
+    def conflict(own: Approval) -> dict[str, Any]:
+        denied = deny(own)["denied_tools"]
+        return {**approve(own), "denied_tools": denied[-1:] if kind else denied}
+
+    wanted: list[tuple[str, Callable[[Approval], dict[str, Any]], str]] = [
+        ("resume-foreign-call", foreign, "Bearer {token}")
+    ]
+    if plan.execute:
         # A server that takes a contradiction may well run the tool.
-        refused.pop()
+        wanted.append(("resume-conflict", conflict, "Bearer {token}"))
     if plan.second_token:
-        other = _decide(compose, "resume-other-caller", paused, one.approval, deny(one.approval))
-        refused.append(Send(other.name, other.body, RESUME, authorization="Bearer {second}"))
-    for send in refused:
-        answer = yield send
-        if answer.served:
-            yield from _settle(compose, send.name, paused, answer)
-    answer, streamed = yield [
-        _resume(compose, "resume-deny", paused, one.approval, deny(one.approval, REASON)),
-        _resume(compose, "resume-deny-stream", other_paused, two.approval, deny(two.approval), stream=True),
-    ]
-    yield from _settle(compose, "resume-deny", paused, answer)
-    yield from _settle(compose, "resume-deny-stream", other_paused, streamed, stream=True)
-
-
-def _decide(compose: Compose, name: str, paused: dict[str, Any], approval: Approval, decision: dict[str, Any]) -> Send:
-    """A decision that ought to be refused."""
-    return Send(name, encode(compose.resume(name, paused, approval, **decision)), RESUME)
+        wanted.append(("resume-other-caller", deny, "Bearer {second}"))
+    for name, decision, whose in wanted:
+        send = _resume(compose, f"{name}{kind}", paused, decision(paused.approval), **paused.streamed)
+        answer: Answer = yield replace(send, authorization=whose, delay=delay)
+        paused, delay = (yield from _still_waiting(compose, paused, [answer])), 0.0
+        if paused is None:
+            return None
+    return paused
 
 
 def _deny_one(plan: Plan, round_: int) -> Steps:
     """The shortest chain: an approval, denied without a reason."""
     compose = Compose(plan, round_)
-    send, paused = _paused(compose, "approval-plain")
-    answer: Answer = yield send
-    if answer.approval is not None:
-        answer = yield _resume(compose, "resume-deny-plain", paused, answer.approval, deny(answer.approval))
+    paused = yield from _pause(compose, "approval-plain")
+    if paused is not None:
+        answer = yield from _decide(compose, "resume-deny-plain", paused, deny(paused.approval))
         yield from _settle(compose, "resume-deny-plain", paused, answer)
 
 
 def _race(plan: Plan, round_: int) -> Steps:
     """Several resumes of one approval at the same moment: of two alone, one may come too late to race."""
     compose = Compose(plan, round_)
-    send, paused = _paused(compose, "approval-race")
-    answer: Answer = yield send
-    if (approval := answer.approval) is None:
+    paused = yield from _pause(compose, "approval-race")
+    if paused is None:
         return
-    body = encode(compose.resume("resume-race", paused, approval, **deny(approval)))
+    body = _resume(compose, "resume-race", paused, deny(paused.approval)).body
     answers: Sequence[Answer] = yield [Send(f"resume-race-{side}", body, RESUME, served=True) for side in "abc"]
     settled: set[str] = set()
     for answer in answers:
@@ -210,18 +404,19 @@ def _race(plan: Plan, round_: int) -> Steps:
 def _expired(plan: Plan, round_: int) -> Steps:
     """A resume after `expires_at`, where waiting for it is allowed."""
     compose = Compose(plan, round_)
-    send, paused = _paused(compose, "approval-expiring", asking=plan.expiring_prompt)
-    answer: Answer = yield send
-    if (approval := answer.approval) is None:
+    paused = yield from _pause(compose, "approval-expiring", asking=plan.expiring_prompt)
+    if paused is None:
         return
-    wait = None if approval.expires_in is None else approval.expires_in + EXPIRY_MARGIN
+    expires_in = paused.approval.expires_in
+    wait = None if expires_in is None else expires_in + EXPIRY_MARGIN
     if wait is None or wait > plan.wait_expiry:
-        answer = yield _resume(compose, "resume-not-waited-for", paused, approval, deny(approval))
-        yield from _settle(compose, "resume-not-waited-for", paused, answer)
+        name = "resume-not-waited-for"
+        answer = yield from _decide(compose, name, paused, deny(paused.approval))
+        yield from _settle(compose, name, paused, answer)
         return
-    body = encode(compose.resume("resume-expired", paused, approval, **deny(approval)))
-    answer = yield Send("resume-expired", body, RESUME, delay=max(wait, 0.0))
+    late = _resume(compose, "resume-expired", paused, deny(paused.approval))
+    answer = yield replace(late, delay=max(wait, 0.0))
     yield from _settle(compose, "resume-expired", paused, answer)
 
 
-__all__ = ["MOST_ROUNDS", "RULES", "SHARED_RULES", "flows"]
+__all__ = ["MOST_ROUNDS", "RULES", "STREAMED_RULES", "flows"]

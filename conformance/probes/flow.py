@@ -59,6 +59,8 @@ class Answer:
     status: int | None
     excused: bool = False
     approval: Approval | None = None
+    doubted: bool = False
+    """True where an approval that waits was unknown at the first try."""
 
     @property
     def served(self) -> bool:

@@ -67,6 +67,8 @@ class Plan:
     examples: int | None = None
     """Generated bodies; None: what the depth says."""
     concurrency: int = 8
+    patience: float = 1.0
+    """Factor on the time that a waiting approval is left alone."""
     replay: tuple[Vector, ...] = ()
     """Bodies that failed in an earlier run."""
 

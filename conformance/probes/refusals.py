@@ -176,14 +176,22 @@ def _resumes(plan: Plan) -> bool:
     return plan.approvals and plan.approval_prompt is not None
 
 
-def on_resume(compose: Compose, paused: dict[str, Any], approval: Approval, decision: dict[str, Any]) -> list[Send]:
-    """The same credentials on resume; the decision denies, in case that a server lets it pass."""
-    body = encode(compose.resume("resume-auth", paused, approval, **decision))
-    return [
-        Send("resume-auth-missing-header", body, RESUME, authorization=None),
-        Send("resume-auth-empty-bearer", body, RESUME, authorization="Bearer"),
-        Send("resume-auth-unknown-token", body, RESUME, authorization=NEAR),
-    ]
+def on_resume(
+    compose: Compose, paused: dict[str, Any], approval: Approval, decision: dict[str, Any], *, stream: bool = False
+) -> list[Send]:
+    """The same credentials on resume; the decision denies, in case that a server lets it pass.
+
+    As a stream without the token that nobody issued, of which a run sends but a few.
+    """
+    kinds: list[tuple[str, str | None]] = [("missing-header", None), ("empty-bearer", "Bearer")]
+    if not stream:
+        kinds.append(("unknown-token", NEAR))
+    made = []
+    for kind, authorization in kinds:
+        name = f"resume-auth-{kind}" + ("-stream" if stream else "")
+        body = compose.resume(name, paused, approval, **decision, **({"stream": True} if stream else {}))
+        made.append(Send(name, encode(body), RESUME, authorization=authorization))
+    return made
 
 
 __all__ = ["BASIC", "JSON_TYPE", "NEAR", "NEVER_ISSUED", "credentials", "fixed_values", "flows", "nearly", "on_resume"]

@@ -165,7 +165,7 @@ class Recorder:
         if send.delay:
             await asyncio.sleep(send.delay)
         attempt = tries = limited = 0
-        suspect = asked_replicas = False
+        suspect = False
         while True:
             attempt += 1
             await self._weather.fine()
@@ -186,7 +186,7 @@ class Recorder:
                 return self.judgement.answer(exchange)
             match trouble.kind:
                 case Kind.REPLICA:
-                    over, asked_replicas = asked_replicas, True
+                    over = False  # it is asked once: no further answer is such a trouble
                 case Kind.LIMIT:
                     limited += 1
                     over = limited >= LIMITED_ATTEMPTS

@@ -276,6 +276,19 @@ def _invalid(what: str, fields: dict[str, Any], requirement: str) -> tuple[Break
     )
 
 
+def _asked_again(*answers: Exchange) -> tuple[Exchange, ...]:
+    """The attempts at one request."""
+    return tuple(
+        replace(made, name="r" if number == 1 else f"r~{number}", note=replace(made.note, probe="r", attempt=number))
+        for number, made in enumerate(answers, 1)
+    )
+
+
+def _unknown_twice(body: Any) -> tuple[Exchange, ...]:
+    """404 at once, and to the same after a while."""
+    return _asked_again(_no(body, 404, at=1.0), _no(body, 404, at=3.2))
+
+
 def _race(*answers: Exchange) -> tuple[Exchange, ...]:
     """At the same moment."""
     return tuple(replace(made, started=10.0 + number / 1000) for number, made in enumerate(answers))
@@ -293,7 +306,34 @@ UNKNOWN = decision("r", "never")
 
 RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     *(breaks("resume.approve", f"{status}", P, with_status(_no(_asks(approve=True)), status))
-      for status in (400, 404, 409, 422)),
+      for status in (400, 409, 422)),
+    breaks("resume.approve", "404, and again after a while", P, *_unknown_twice(_asks(approve=True))),
+    breaks("resume.approve", "404 where every replica has to know the approval", P, _no(_asks(approve=True), 404,
+           at=3.0)),
+    holds("resume.approve", "404 where replicas need not know the approval yet", P, _no(_asks(approve=True), 404,
+          at=1.0), state=OPEN),
+    holds("resume.approve", "404 at first", P, *_asked_again(_no(_asks("r", approve=True), 404, at=1.0), resumed(
+        "r", "a", approve=True, at=3.0))),
+    holds("resume.deny", "404 at first, however late", P, *_asked_again(_no(at=20.0, status=404), _yes(at=22.0))),
+    holds("resume.deny", "404 after a limit, and taken then", P, *_asked_again(
+        limited("r", _asks(), at=0.5, **R), _no(status=404, at=1.0), _yes(at=3.0))),
+    holds("resume.deny", "404 after a limit, asked for as often as anything is", P, *_asked_again(
+        limited("r", _asks(), at=0.5, **R), limited("r", _asks(), at=0.9, **R), _no(status=404, at=1.5)), state=OPEN),
+    breaks("resume.deny", "unknown to some replicas", P, *_unknown_twice(_asks()), _alike("r-anew", at=4.0)),
+    breaks("resume.deny", "unknown to some replicas, where it was refused before", P, _no(
+        _asks("x", denied_tools=FOREIGN), 422, "x", at=0.5), paused("b", at=0.1), *_unknown_twice(_asks()),
+        _alike("r-anew", at=4.0)),
+    breaks("resume.deny", "unknown to some replicas, as a stream", P, *_unknown_twice(_asks(stream=True)),
+           resumed_stream("r-anew", "a", at=4.0)),
+    breaks("resume.approve", "unknown to some replicas", P, *_unknown_twice(_asks(approve=True)), _alike(
+        "r-anew", at=4.0)),
+    breaks("resume.deny", "unknown to some replicas, one of which takes a late broken one for unknown", P,
+           paused("b", at=0.1), *_unknown_twice(_asks()), _alike("r-anew", at=4.0),
+           refused("f", decision("f", "b", temperature=3), 404, at=5.0, **R), resumed("last", "b", at=6.0)),
+    holds("resume.request-fields", "404 where replicas need not know the approval yet", P, _no(
+        _asks(temperature=3), 404, at=1.0), resumed("last", "a"), state=OPEN),
+    holds("resume.refusal-keeps", "404 at first", P, _no(_asks("x", denied_tools=FOREIGN), 422, "x", at=0.5),
+          paused("b", at=0.1), *_asked_again(_no(status=404, at=1.0), _yes(at=3.0))),
     breaks("resume.approve", "403", P, _no(_asks(approve=True), 403)),
     breaks("resume.approve", "as a stream, where no other is there", S, _no(_asks(approve=True, stream=True))),
     breaks("resume.approve", "of two calls", paused("a", 2), _no(_asks(approve=True, calls=2))),
@@ -347,7 +387,7 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     *(row for what, fields in BAD_DECISIONS for row in _invalid(what, fields, "resume.decision-shape")),
     *(row for what, fields in BAD_FIELDS for row in _invalid(what, fields, "resume.request-fields")),
     holds("resume.approval-id", "404", P, _no(_asks(approval_id="x"), 404), resumed("last", "a")),
-    breaks("resume.request-fields", "404", P, _no(_asks(temperature=3), 404), resumed("last", "a")),
+    breaks("resume.request-fields", "404", P, _no(_asks(temperature=3), 404, at=3.0), resumed("last", "a", at=4.0)),
     breaks("resume.approval-unknown", "taken", chat("well"), exchange("r", UNKNOWN, answer({
         **completion("r", "x")}), **R)),
     breaks("resume.approval-unknown", "no answer", chat("well"), exchange(

@@ -200,7 +200,6 @@ OTHERS: dict[str, list[Group]] = {
         *((Ask(body, keep=True),) for body in (MINIMAL, STREAMED[0], REFUSED[0])),
         (Ask(with_members(approval_id=DEFAULT_MODEL[6:]), path="/v1/chat/resume", keep=True),),
     ],
-    "http": [(Ask(body),) for body in (*SERVED[:16], *STREAMED, *REFUSED[:4])],
     "completion": [(Ask(body),) for body in (*SERVED, *STREAMED)],
     "kitemesh": [(Ask(body),) for body in (*SERVED, *STREAMED)],
     "robust": [

@@ -23,6 +23,7 @@ from conformance.reference.faults.making_streams import (
     chunks,
     drop,
     ending,
+    further_round,
     last,
     like,
     put,
@@ -37,6 +38,10 @@ _MADE_UP = "made up"
 _OTHER_MODEL = "group:9b2d1c0e-3f4a-4b5c-8d6e-7f8091a2b3c4"
 _FINISH = "/choices/0/finish_reason"
 _CALLS = "/choices/0/delta/tool_calls"
+
+
+def _in_json(context: Context) -> bool:
+    return context.kind is Kind.APPROVAL
 
 
 def _calls(change: Callable[[list[Object]], list[Object]], when: When = approval) -> Behaviour:
@@ -296,6 +301,13 @@ FAULTS: tuple[Fault, ...] = (
         "approval.content-null",
         _MADE_UP,
         chunks(put("/choices/0/message/content", " "), when=all_of(approval_json, with_metadata)),
+    ),
+    Fault(
+        "approval-content-text-further",
+        "sends a question as the content of a further round",
+        "approval.content-null",
+        _MADE_UP,
+        chunks(put("/choices/0/message/content", "May this run, too?"), when=all_of(further_round, _in_json)),
     ),
     # approval.tool-call-id
     Fault(
@@ -610,6 +622,13 @@ FAULTS: tuple[Fault, ...] = (
         "approval.stream-single",
         _MADE_UP,
         _in_chunks(_in_fragments),
+    ),
+    Fault(
+        "approval-stream-calls-apart-further",
+        "sends the calls of a further round in a chunk before that of the approval",
+        "approval.stream-single",
+        _MADE_UP,
+        shaped(lambda context, objects: _calls_apart(objects), all_of(further_round, lambda c: c.stream)),
     ),
     # approval.stream-request-id
     Fault(

@@ -223,11 +223,11 @@ def _replay(when: Asks = _anything) -> Behaviour:
     return _answers_take_a_while(_lenient(_both(_settled_long_ago, when), SETTLED, Leniency(replay=Replay.AGAIN)))
 
 
-def _repaired(repair: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Behaviour:
+def _repaired(repair: Callable[[dict[str, Any]], dict[str, Any] | None], when: Asks | None = None) -> Behaviour:
     """Takes a body for another one; `repair` gives None where nothing is to be mended."""
 
     def receive(incoming: Incoming) -> Incoming:
-        if not _resume(incoming) or not incoming.document:
+        if not _resume(incoming) or not incoming.document or (when is not None and not when(incoming)):
             return incoming
         mended = repair(incoming.document)
         return incoming if mended is None else incoming.with_document(mended)
@@ -236,7 +236,10 @@ def _repaired(repair: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Beha
 
 
 def _list_repaired(
-    member: str, good: Callable[[Any], bool], mend: Callable[[Any], list[Any]] | None = None
+    member: str,
+    good: Callable[[Any], bool],
+    mend: Callable[[Any], list[Any]] | None = None,
+    when: Asks | None = None,
 ) -> Behaviour:
     """Mends one list of a resume: `mend` makes a list of what is none, and items that are not good are left out."""
 
@@ -249,7 +252,7 @@ def _list_repaired(
         kept = [item for item in value if good(item)]
         return {**document, member: kept} if len(kept) < len(value) else None
 
-    return _repaired(repair)
+    return _repaired(repair, when)
 
 
 def _as_empty(value: Any) -> list[Any]:
@@ -327,11 +330,11 @@ def _denials_win(document: dict[str, Any]) -> dict[str, Any] | None:
     return {**document, "approved_tool_execution_ids": kept} if len(kept) < len(approved) else None
 
 
-def _unjudged(*places: str) -> Behaviour:
+def _unjudged(*places: str, when: Asks | None = None) -> Behaviour:
     """Is blind to breaches at some places of a resume's shared fields."""
 
     def breaches(incoming: Incoming, found: list[SchemaError]) -> list[SchemaError]:
-        if not _resume(incoming):
+        if not _resume(incoming) or (when is not None and not when(incoming)):
             return found
         return [each for each in found if not f"{each.pointer}/{each.missing}".startswith(places)]
 
@@ -339,6 +342,49 @@ def _unjudged(*places: str) -> Behaviour:
 
 
 # --- who asks
+
+
+def _first_call_only(document: dict[str, Any]) -> dict[str, Any] | None:
+    """Leaves out all denials but the first: what is wrong with the others, nobody sees."""
+    denied = _listed(document, "denied_tools")
+    return {**document, "denied_tools": denied[:1]} if len(denied) > 1 and not _approved(document) else None
+
+
+def _last_denials_win(document: dict[str, Any]) -> dict[str, Any] | None:
+    """Looks for a contradiction in the first approved call only."""
+    first, *others = _approved(document) or [None]
+    denied = [tool.get("tool_execution_id") for tool in _listed(document, "denied_tools") if isinstance(tool, dict)]
+    if first is None or first in denied or not set(denied) & set(others):
+        return None
+    return {**document, "approved_tool_execution_ids": [first, *(call for call in others if call not in denied)]}
+
+
+def _approved(document: dict[str, Any]) -> list[Any]:
+    return [call for call in _listed(document, "approved_tool_execution_ids") if isinstance(call, str)]
+
+
+def _mixes(incoming: Incoming) -> bool:
+    return _approves(incoming) and _denies(incoming)
+
+
+def _denies_nothing(incoming: Incoming) -> bool:
+    return "denied_tools" not in incoming.document
+
+
+def _no_token_in_a_stream(incoming: Incoming) -> bool:
+    return _no_authorization(incoming) and _streams(incoming)
+
+
+def _apart(share: int) -> Behaviour:
+    """One of so many replicas, by turns, which do not share their approvals: most resumes meet another one."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        turn = incoming.memory["resumes"] = incoming.memory.get("resumes", 0) + 1
+        if isinstance(decision, Serve) and _resume(incoming) and (turn * 7919 >> 3) % share:
+            return refuse(incoming, UNKNOWN_APPROVAL, "There is no such approval.")
+        return decision
+
+    return Behaviour(decide=decide)
 
 
 def _owner_assumed(when: Asks) -> Behaviour:
@@ -491,6 +537,13 @@ FAULTS: tuple[Fault, ...] = (
         _refused(_approves_several, _BROKEN_BODY, "Approve one call at a time."),
     ),
     Fault(
+        "approve-mixed-refused",
+        "refuses to approve some calls and to deny others",
+        "resume.approve",
+        _MADE_UP,
+        _refused(_mixes, _BROKEN_BODY, "Approve or deny."),
+    ),
+    Fault(
         "approve-lost",
         "knows nothing of an approval that is approved",
         "resume.approve",
@@ -518,6 +571,13 @@ FAULTS: tuple[Fault, ...] = (
         "resume.deny",
         _MADE_UP,
         _refused(_gives_no_reason, _BROKEN_BODY, "reason is missing."),
+    ),
+    Fault(
+        "deny-unknown-to-replicas",
+        "finds an approval on one of three replicas only",
+        "resume.deny",
+        "approval-lost",
+        _apart(3),
     ),
     Fault(
         "deny-lost-with-reason",
@@ -785,6 +845,15 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     Fault(
+        "resume-unknown-streamed",
+        "answers a resume of an approval that it never gave, as a stream",
+        "resume.approval-unknown",
+        _MADE_UP,
+        _lenient(
+            lambda incoming: not _foreign(incoming) and _streams(incoming), UNKNOWN_APPROVAL, Leniency(unknown=True)
+        ),
+    ),
+    Fault(
         "resume-unknown-in-json",
         "answers a resume of an approval that it never gave, unless as a stream",
         "resume.approval-unknown",
@@ -814,6 +883,34 @@ FAULTS: tuple[Fault, ...] = (
         "resume.decision-shape",
         _MADE_UP,
         _list_repaired("approved_tool_execution_ids", _uuid_text),
+    ),
+    Fault(
+        "decision-approved-no-uuid-alone",
+        "leaves out approved ids that are no UUID where nothing is denied",
+        "resume.decision-shape",
+        _MADE_UP,
+        _list_repaired("approved_tool_execution_ids", _uuid_text, when=_denies_nothing),
+    ),
+    Fault(
+        "decision-denied-no-uuid-beside-approved",
+        "leaves out denials whose `tool_execution_id` is no UUID where a call is approved",
+        "resume.decision-shape",
+        _MADE_UP,
+        _list_repaired("denied_tools", _with_uuid, when=_approves),
+    ),
+    Fault(
+        "decision-denied-no-call-streamed",
+        "leaves out denials without `tool_execution_id` before it streams",
+        "resume.decision-shape",
+        _MADE_UP,
+        _list_repaired("denied_tools", _with_call, when=_streams),
+    ),
+    Fault(
+        "decision-reason-unjudged-streamed",
+        "takes any `reason` before it streams",
+        "resume.decision-shape",
+        "type-coerced",
+        _unjudged("/denied_tools", when=_streams),
     ),
     Fault(
         "decision-denied-no-list",
@@ -859,6 +956,20 @@ FAULTS: tuple[Fault, ...] = (
         _lenient(_denies_only, FOREIGN_CALL, Leniency(foreign_call=True)),
     ),
     Fault(
+        "foreign-call-streamed",
+        "decides calls of another approval, as a stream",
+        "resume.foreign-call",
+        "approval-sibling",
+        _lenient(_streams, FOREIGN_CALL, Leniency(foreign_call=True)),
+    ),
+    Fault(
+        "foreign-call-second",
+        "looks at the first denied call only",
+        "resume.foreign-call",
+        "approval-sibling",
+        _repaired(_first_call_only),
+    ),
+    Fault(
         "foreign-call-in-json",
         "decides calls of another approval, unless as a stream",
         "resume.foreign-call",
@@ -879,6 +990,13 @@ FAULTS: tuple[Fault, ...] = (
         "resume.conflict",
         _MADE_UP,
         _repaired(_denials_win),
+    ),
+    Fault(
+        "conflict-second",
+        "sees a contradiction in the first approved call only",
+        "resume.conflict",
+        _MADE_UP,
+        _repaired(_last_denials_win),
     ),
     Fault(
         "conflict-in-json",
@@ -1065,6 +1183,22 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     Fault(
+        "other-caller-streamed",
+        "resumes another caller's approval, as a stream",
+        "resume.other-caller",
+        "approval-foreign",
+        _lenient(
+            lambda incoming: _foreign(incoming) and _streams(incoming), UNKNOWN_APPROVAL, Leniency(other_caller=True)
+        ),
+    ),
+    Fault(
+        "other-caller-behind-conflict",
+        "resumes another caller's approval, and takes contradictions",
+        "resume.other-caller",
+        "approval-foreign",
+        Behaviour(leniency=Leniency(other_caller=True, conflict=True, foreign_call=True)),
+    ),
+    Fault(
         "other-caller-in-json",
         "resumes another caller's approval, unless as a stream",
         "resume.other-caller",
@@ -1089,6 +1223,13 @@ FAULTS: tuple[Fault, ...] = (
         "resume.replay",
         "approval-double",
         _replay(_approves),
+    ),
+    Fault(
+        "replay-runs-again-streamed",
+        "resumes again, as a stream",
+        "resume.replay",
+        "approval-double",
+        _replay(_streams),
     ),
     Fault(
         "replay-runs-again-in-json",
@@ -1121,6 +1262,30 @@ FAULTS: tuple[Fault, ...] = (
         _unjudged("/messages"),
     ),
     Fault("resume-mode-unjudged", "takes any `mode`", "resume.request-fields", _MADE_UP, _unjudged("/metadata/mode")),
+    *(
+        Fault(f"resume-{name}-unjudged", f"takes any {told}", "resume.request-fields", _MADE_UP, _unjudged(place))
+        for name, told, place in (
+            ("max-completion-tokens", "`max_completion_tokens`", "/max_completion_tokens"),
+            ("request-id", "`request_id`", "/metadata/request_id"),
+            ("metadata", "`metadata`", "/metadata"),
+            ("content", "content of a message", "/messages/0/content"),
+        )
+    ),
+    *(
+        Fault(
+            f"resume-{name}-unjudged-streamed",
+            f"takes any {told} before it streams",
+            "resume.request-fields",
+            _MADE_UP,
+            _unjudged(place, when=_streams),
+        )
+        for name, told, place in (
+            ("temperature", "`temperature`", "/temperature"),
+            ("max-tokens", "`max_tokens`", "/max_tokens"),
+            ("messages", "messages", "/messages"),
+            ("mode", "`mode`", "/metadata/mode"),
+        )
+    ),
     Fault(
         "resume-stream-type-unjudged",
         "takes any type of `stream`",
@@ -1138,6 +1303,13 @@ FAULTS: tuple[Fault, ...] = (
         "resume.auth",
         "bearer-empty",
         _owner_assumed(_no_authorization),
+    ),
+    Fault(
+        "resume-auth-missing-header-streamed",
+        "takes whoever asks for a stream without a token for the approval's owner",
+        "resume.auth",
+        "bearer-empty",
+        _owner_assumed(_no_token_in_a_stream),
     ),
     Fault(
         "resume-auth-empty-bearer",

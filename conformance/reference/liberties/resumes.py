@@ -13,7 +13,7 @@ from conformance.reference.behaviour import Behaviour, Context, Headers, Kind, L
 from conformance.reference.decision import APPROVAL, Approval, Call, Decision, Refuse, Serve
 from conformance.reference.fault import Liberty
 from conformance.reference.identifiers import fresh_uuid
-from conformance.reference.incoming import Incoming
+from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.intake import RATE_LIMIT, UNKNOWN_APPROVAL, refuse
 from conformance.reference.liberties.making import (
     JSON_ANSWERS,
@@ -240,6 +240,23 @@ def _retry_told(_: Context, headers: Headers) -> Headers:
 
 _NESTED = json.dumps({"a": {"b": [1, 2.5, None, {"c": "« é » 日本 \U0001f600"}]}, "": True, "sql": "SELECT 1"})
 
+
+def _replicated(seconds: float) -> Behaviour:
+    """Knows an approval after so many seconds; before, all that bear a good token are told that there is none."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        born = incoming.memory.setdefault("born", {})
+        record = incoming.record if incoming.endpoint is Endpoint.RESUME else None
+        if record and incoming.at - born.get(record.approval.id, 0.0) < seconds:
+            if not (isinstance(decision, Refuse) and decision.status == 401):
+                return refuse(incoming, UNKNOWN_APPROVAL, "There is no such approval.")
+        if isinstance(decision, Serve) and decision.approval:
+            born[decision.approval.id] = incoming.at
+        return decision
+
+    return Behaviour(decide=decide)
+
+
 LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
         "expires-no-fraction",
@@ -291,6 +308,10 @@ LIBERTIES: tuple[Liberty, ...] = (
         "Approvals wait for a second and a half.",
         "resume.expired: answers 4xx after `expires_at`, whatever was meant to be shown by the resume",
         set_to(approval_ttl=1.5),
+        unexercised={
+            "resume.race": "whether it waits still when the answers come is a matter of a second's fraction",
+            "resume.refusal-keeps": "the approval may be over before all that must be refused is",
+        },
     ),
     Liberty(
         "approval-unexpected",
@@ -488,6 +509,12 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty(
         "resume-404-once", "The first try of each resume gets 404.", _REPLICAS, _not_yet_known(each_first(1, on_resume))
+    ),
+    Liberty(
+        "resume-404-at-first",
+        "An approval is unknown for the first moment, whatever else is wrong with the resume.",
+        _REPLICAS,
+        _replicated(0.1),
     ),
     Liberty(
         "resume-404-sometimes",

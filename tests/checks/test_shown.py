@@ -1,0 +1,75 @@
+"""What findings show of an answer, and why a requirement was not exercised: both are to be true."""
+
+from __future__ import annotations
+
+import pytest
+from checks.exchanges import (
+    RESUME,
+    answer,
+    chat,
+    decision,
+    exchange,
+    judged,
+    paused,
+    refused,
+    resumed,
+    sent,
+    transcript,
+)
+
+from conformance.checks.evidence import Evidence
+from conformance.checks.member import ABSENT
+from conformance.wire.exchange import Credential
+
+
+@pytest.mark.parametrize(
+    ("body", "place", "shown"),
+    [
+        ({"error": {"code": None}}, "/error/code", "null"),
+        ({"error": {}}, "/error/code", "absent"),
+        ({"detail": "Not found"}, "/error", 'absent, in {"detail": "Not found"}'),
+        ({"detail": "Not found"}, "/error/code", 'absent, in {"detail": "Not found"}'),
+        ({"id": None}, "/id", "null"),
+        ({}, "/id", "absent"),
+        ([], "/id", "absent"),
+        ({"choices": [{"index": 0}]}, "/choices/0/message", "absent"),
+        ({"choices": [{"message": None}]}, "/choices/0/message", "null"),
+    ],
+)
+def test_what_is_shown_is_what_came(body, place, shown):
+    reading = Evidence(transcript(exchange("a", sent("a"), answer(body)))).all[0]
+    assert reading.finding("http.json", "m", "e", ABSENT, place).observed == shown
+
+
+ASKED = sent("p", prompt="Please create a ticket.\n(Reference: x.)")
+NO_TOKEN = {"second_token": False}
+
+
+@pytest.mark.parametrize(
+    ("requirement", "exchanges", "options", "reason"),
+    [
+        ("resume.deny", [chat("a", body=ASKED)], {}, "no approval came to 1 prompts that asked for one"),
+        ("resume.deny", [chat("a")], {"approval_prompt": None}, "no prompt that leads to an approval was given"),
+        ("resume.deny", [chat("w"), refused("a", ASKED, 400)], {}, "none of 1 prompts that asked for an approval was"),
+        ("resume.other-caller", [paused("a")], NO_TOKEN, "no second token was given"),
+        ("resume.expired", [paused("a")], {"wait_expiry": 8.0}, "s at the least, and 8 s may be waited for"),
+        ("resume.expired", [paused("a")], {"wait_expiry": 0.0}, "and none was waited for"),
+        ("resume.further-round", [paused("a"), resumed("r", "a")], {}, "no resume led to another approval"),
+        ("error.rate-limit", [chat("a")], {}, "no answer was a 429"),
+        ("stream.done", [refused("a", sent("a"), 404)], {}, "no request of this run was served: status 404 came to 1"),
+        ("approval.only-when-waiting", [paused("a")], {}, "no exchange of this run shows it"),
+    ],
+)
+def test_why_nothing_shows_it(requirement, exchanges, options, reason):
+    assert reason in judged(*exchanges, options=options)[requirement].reason
+
+
+def test_an_approval_that_another_breach_spent_is_told():
+    conflict = {"approved_tool_execution_ids": [decision("x", "a")["denied_tools"][0]["tool_execution_id"]]}
+    verdict = judged(
+        paused("a"),
+        resumed("r", "a", body=decision("r", "a", **conflict)),
+        refused("o", decision("o", "a"), 404, endpoint=RESUME, credential=Credential.SECOND),
+    )
+    outcome = verdict["resume.other-caller"]
+    assert outcome.blocked_by == ("resume.conflict",)

@@ -1,0 +1,1 @@
+"""Stand-ins, in Python, for what stands in front of a server."""
