@@ -134,6 +134,10 @@ class Client:
     ) -> None:
         await self.aclose()
 
+    def allow(self, connections: int) -> None:
+        """Keep no more than so many connections open from now on, as far as the requests under way allow."""
+        self._pool.allowed = connections
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._pool.aclose()

@@ -172,6 +172,9 @@ class Pool:
         self._host = host
         self._port = port
         self._timer = timer
+        self.allowed = most
+        """How many connections may be open for now: fewer than at the most, where the target says that it is too much."""
+        self._open = 0
         self._room = asyncio.Semaphore(most)
         self._idle: list[Connection] = []
         self._leaving: set[asyncio.Task[None]] = set()
@@ -193,9 +196,14 @@ class Pool:
 
     async def make_room(self) -> None:
         """Wait for room for a new connection, if need be by closing an idle one. To be followed by `open`."""
-        while self._room.locked() and self._idle:
+        while self._idle and (self._room.locked() or self._open >= self.allowed):
             await self._retire(self._idle.pop(0))
         await self._room.acquire()
+        self._open += 1
+
+    def _leave_room(self) -> None:
+        self._open -= 1
+        self._room.release()
 
     async def open(self, seconds: float, *, narrow: bool) -> Connection:
         """A new connection, for which there is room; `narrow`: with a small buffer for what comes.
@@ -211,18 +219,21 @@ class Pool:
             raise NotConnected from error
         finally:
             if opened is None:
-                self._room.release()
+                self._leave_room()
 
     def put(self, one: Connection) -> None:
         """Give back a connection that may serve again."""
         one.kept = True
+        if self._open > self.allowed:
+            self.dismiss(one)
+            return
         one.idle_since = self._timer()
         self._idle.append(one)
 
     def drop(self, one: Connection) -> None:
         """Close a connection at once, as one who leaves."""
         one.close()
-        self._room.release()
+        self._leave_room()
 
     def dismiss(self, one: Connection) -> None:
         """Close a connection that has served, in good order; there is room for another one when that is done."""
@@ -242,7 +253,7 @@ class Pool:
             else:
                 await one.finish()
         finally:
-            self._room.release()
+            self._leave_room()
 
     def _is_spent(self, one: Connection) -> bool:
         """True where an idle connection was closed, or more came on it; the latter is noted."""

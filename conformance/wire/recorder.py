@@ -245,6 +245,7 @@ class Recorder:
         if self.stopped:
             raise Stop(self.stopped)
         self.budget.take()
+        self.client.allow(self.pace.at_once)
         outgoing, sent = self._outgoing(flow, send, round_, attempt, group), clock()
         self._under_way[outgoing.name] = sent
         try:
