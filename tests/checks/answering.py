@@ -213,7 +213,7 @@ HTTP: tuple[Breaks | Holds, ...] = (
     breaks("http.complete", "a head refused for a 401", WELL, _headed(b"Server : x", credential=Credential.NONE)),
     breaks("http.complete", "a head refused for hostile input", WELL,
            _headed(b"Server : x", body=b'{"a":' * 1000, area="robust")),
-    breaks("http.complete", "heads refused for the requests that go last", WELL, _headed(b"Server : x", phase="recover")),
+    breaks("http.complete", "a head refused for what goes last", WELL, _headed(b"Server : x", phase="recover")),
     breaks("http.complete", "a head that the suite of the day refused, and no longer", WELL, _headed(b"Server: x")),
     breaks("http.complete", "octets behind a chunked body", with_response(chat_stream("a"), excess=5)),
     breaks("http.complete", "octets behind an error", WELL, with_response(refused("a", BROKEN), excess=2)),
