@@ -205,7 +205,7 @@ OTHERS: dict[str, list[Group]] = {
     "robust": [
         *((Ask(body),) for body in HOSTILE),
         (Ask(chat(COUNT, stream=True), leave=400),),
-        *((Ask(MINIMAL, wait=0.1),), (Ask(MINIMAL),), (Ask(MINIMAL),)),
+        *((Ask(MINIMAL, wait=0.1),), (Ask(MINIMAL),), (Ask(MINIMAL),), (Ask(STREAMED[0]),)),
     ],
     "isolation": [
         at_once("one", "two", "three"),

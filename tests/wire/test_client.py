@@ -438,6 +438,32 @@ def test_leaving_before_any_piece_and_too_late() -> None:
     assert once((0, answer(JSON)), leave_after=2).ending is Ending.COMPLETE
 
 
+def test_leaving_before_an_answer_has_begun() -> None:
+    async def run() -> None:
+        async with playing([(1.0, chunked(end=b"")), *[(0.05, chunk(b"x"))] * 30]) as (server, client):
+            exchange = await client.exchange(outgoing(leave_after=-1))
+            assert exchange.ending is Ending.LEFT
+            assert exchange.response is None
+            assert exchange.error == ""
+            await asyncio.wait_for(server.left.wait(), 5)
+
+    asyncio.run(run())
+
+
+def test_leaving_early_an_answer_that_began_at_once() -> None:
+    exchange = once((0, answer(JSON)), leave_after=-1)
+    assert exchange.ending is Ending.LEFT
+    assert exchange.status == 200
+
+
+def test_leaving_at_octets() -> None:
+    steps = [(0.0, chunked(end=b"")), *[(0.02, chunk(b"data: %d\n\n" % n)) for n in range(20)]]
+    exchange = once(*steps, leave_after=1000, leave_at=b"data: 5")
+    assert exchange.ending is Ending.LEFT
+    assert exchange.response is not None
+    assert exchange.response.body.endswith(b"data: 5\n\n")
+
+
 @pytest.mark.parametrize("cut", [1, 8, 11, 12, 13])
 def test_a_stream_that_stays_open_behind_its_end(cut: int) -> None:
     end = b"data: [DONE]\n\n"

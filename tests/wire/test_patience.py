@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.wire.exchange import Credential, Ending, Exchange, Piece, Request, Response
+from conformance.wire.exchange import Credential, Ending, Exchange, Piece, ProbeNote, Request, Response
 from conformance.wire.limits import MEBIBYTE, Limits
 from conformance.wire.patience import FLOODS, HUNG, Patience
 
@@ -208,3 +208,9 @@ def test_a_coded_body_weighs_what_it_may_hide() -> None:
     coded = replace(coded, response=replace(coded.response, headers=(("Content-Encoding", "gzip"),)))
     patience = answered()
     assert [patience.kept(coded, spared).ending for _ in range(4)] == [ENDED, Ending.LEFT, Ending.LEFT, Ending.LEFT]
+
+
+def test_who_is_left_on_purpose_before_an_answer_does_not_hang() -> None:
+    patience = answered()
+    left = replace(exchange(Ending.LEFT), note=ProbeNote(left_after=-1))
+    assert noted(patience, *[left] * 50) == [""] * 50
