@@ -73,6 +73,7 @@ def _request(reading: Reading) -> tuple[str, int]:
 
 
 def _obstacles(evidence: Evidence, requirement: str, broken: Mapping[tuple[str, int], set[str]]) -> Iterator[Unjudged]:
+    of_approvals = requirement.partition(".")[0] in ("approval", "resume")
     unusable: list[Unjudged] = []
     unreadable: list[Unjudged] = []
     nowhere = False
@@ -83,10 +84,11 @@ def _obstacles(evidence: Evidence, requirement: str, broken: Mapping[tuple[str, 
         failed = broken.get(_request(reading), set()) - {requirement}
         if sound:
             failed &= UNUSABLE
-            nowhere = nowhere or (not failed and not reading.waits and _asks_for_approval(reading))
+            leads = not of_approvals or _asks_for_approval(reading)
+            nowhere = nowhere or (leads and not failed and not reading.waits)
         told = [reading.unjudged(f"nothing came after {reading.name}", by=id_) for id_ in sorted(failed)]
         (unusable if sound else unreadable).extend(told)
-    # Where the prompt was seen to bring no approval, it need not have been lost in an answer that cannot be read.
+    # Where a sound answer showed nothing either, nothing need have been lost in one that cannot be read.
     yield from unusable if nowhere else [*unusable, *unreadable]
 
 

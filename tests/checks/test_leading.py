@@ -107,6 +107,11 @@ def test_what_nothing_stands_in_the_way_of_is_not_exercised(what: str) -> None:
         assert verdict[id_].state is State.NOT_EXERCISED, verdict[id_].blocked_by
 
 
+def test_one_stream_that_cannot_be_read_hides_nothing_that_others_do_not_show() -> None:
+    verdict = judged(chat("well"), chat_stream("b"), with_events(chat_stream("a"), ["hello", "[DONE]"]))
+    assert verdict["isolation.streams"].state is verdict["stream.incremental"].state is State.NOT_EXERCISED
+
+
 def test_a_budget_is_the_reason_where_it_ended_the_run() -> None:
     exchanges = HIDING["no approval_id"][1]
     assert (
