@@ -38,8 +38,8 @@ def _bodies(evidence: Evidence, common: bool) -> Selected:
     for reading in _errors(evidence):
         if (reading.status in COMMON) is not common:
             continue
-        if common and reading.page and reading.excuse:
-            yield reading.unjudged(reading.excuse, excused=True)
+        if common and reading.page and evidence.passes_elsewhere(reading):
+            yield reading.unjudged("a page of an intermediary, on a request that passes elsewhere", excused=True)
             continue
         if not reading.whole or (reading.response is not None and reading.response.excess):
             yield reading.unjudged("the body is not whole", by="http.complete")
