@@ -48,8 +48,8 @@ def _bodies(evidence: Evidence, common: bool) -> Selected:
                 yield reading
         elif (reading.status in COMMON) is not common:
             continue
-        elif common and reading.page and reading.excuse:
-            yield reading.unjudged(reading.excuse, excused=True)
+        elif common and reading.page and evidence.passes_elsewhere(reading):
+            yield reading.unjudged("a page of an intermediary, on a request that passes elsewhere", excused=True)
         elif not reading.whole or reading.cut_by_length:
             yield reading.unjudged("the body is not whole", by="http.complete")
         else:

@@ -518,7 +518,8 @@ class Reading:
     def excuses_refusal(self) -> str | None:
         """Likewise for a request that must be refused: a 4xx that refuses does so whatever its words."""
         refuses = (self.refused_status or self.status == 405) and self.status not in EXCUSING
-        return None if refuses and not self.page else self.excuse
+        foreign = self.page and (self.status in (406, 418) or self.evidence.passes_elsewhere(self))
+        return None if refuses and not foreign else self.excuse
 
     def finding(
         self,

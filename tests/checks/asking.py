@@ -427,8 +427,9 @@ REJECT: tuple[Breaks | Holds, ...] = (
     *(breaks("reject.stream-type", f"a page with {status} each time", WELL, *(
         again(exchange("a", EXPECTED_REFUSAL, answer(PAGE, status, "text/html")), attempt) for attempt in (1, 2, 3)))
       for status in (200, 301)),
-    breaks("error.media-type", "a page with 422 each time", WELL, *(
-        again(exchange("a", EXPECTED_REFUSAL, answer(PAGE, 422, "text/html")), attempt) for attempt in (1, 2, 3))),
+    *(breaks("error.media-type", f"a page with {status} each time", WELL, *(
+        again(exchange("a", EXPECTED_REFUSAL, answer(PAGE, status, "text/html")), attempt) for attempt in (1, 2, 3)))
+      for status in (400, 409, 422)),
     *(holds("reject.stream-type", f"a firewall's page with {status} once, and 422 when asked again", WELL,
             exchange("a", EXPECTED_REFUSAL, answer(PAGE, status, "text/html")), again(refused("a", EXPECTED_REFUSAL)))
       for status in (200, 404)),
