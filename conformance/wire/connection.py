@@ -173,7 +173,7 @@ class Pool:
         self._port = port
         self._timer = timer
         self.allowed = most
-        """How many connections may be open for now: fewer than at the most, where the target says that it is too much."""
+        """How many connections may be open for now: fewer, where the target says that it is too much."""
         self._open = 0
         self._room = asyncio.Semaphore(most)
         self._idle: list[Connection] = []
