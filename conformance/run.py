@@ -7,19 +7,21 @@ be tried again); it is handed in from here as functions, so that no module impor
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import conformance
-from conformance import judging
+from conformance import judging, opening, preflight
 from conformance.judging import CATALOGUE, Report, judge, known_failures, selected_ids
 from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import count, flows
+from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
 from conformance.recheck import Judging, Recheck
 from conformance.report import withheld
@@ -103,6 +105,7 @@ def reference(options: Options) -> Iterator[Options]:
         yield replace(
             options,
             url=f"{url}/v1",
+            embedded=True,
             model=DEFAULT_MODEL,
             token=settings.tokens[0],
             second_token=settings.tokens[1],
@@ -168,6 +171,7 @@ async def record(
     secrets = {"token": options.token or "", "second": options.second_token or ""}
     redactor = Redactor([s for s in secrets.values() if s])
     kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
+    kept["proxies"] = proxies()
     plan = plan_of(options, seed)
     chosen = flows(plan, selected_ids(options))
     planned = count(chosen)[0]
@@ -182,39 +186,61 @@ async def record(
 
     limits = limits or Limits.scaled(options.timeout)
     bearing = Patience(limits, options.concurrency)
+    slots = Slots(options.concurrency)
+    asking = opening.Asking(watch.ask_again, patience)
     interrupted = False
-    async with Client(
-        options.url or "",
-        concurrency=options.concurrency,
-        limits=limits,
-        redactor=redactor,
-        verify=verify(options),
-        extra_headers=options.headers,
-    ) as client:
-        recorder = Recorder(
-            client,
-            Judgement(watch.answer, watch.ask_again, watch.credits),
-            base_headers(),
-            secrets,
-            budget,
-            Slots(options.concurrency),
-            bearing,
-            options.depth is Depth.QUICK,
-            told,
-        )
-        recheck = Recheck(recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.shows))
+    recheck: Recheck | None = None
+    async with AsyncExitStack() as stack:
+
+        async def asks(base: str) -> Recorder:
+            client = Client(
+                base,
+                concurrency=options.concurrency,
+                limits=limits,
+                redactor=redactor,
+                verify=verify(options),
+                extra_headers=options.headers,
+            )
+            return Recorder(
+                await stack.enter_async_context(client),
+                Judgement(watch.answer, asking, watch.credits),
+                base_headers(),
+                secrets,
+                budget,
+                slots,
+                bearing,
+                options.depth is Depth.QUICK,
+                told,
+            )
+
+        recorder = await asks(options.url or "")
         try:
-            await recorder.run(chosen)
-            await recheck.whims(chosen)
-            if again:
-                await recheck.failures(chosen)
+            rest, go_on = chosen, True
+            if options.preflight:
+                first = [flow for flow in chosen if flow.phase is Phase.OPENING]
+                rest = [flow for flow in chosen if flow.phase is not Phase.OPENING]
+                recorder, go_on = await opening.Opening(first, asking, asks, kept).settle(recorder, options.url or "")
+            if go_on:
+                recheck = Recheck(recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.shows))
+                await recorder.run(rest)
+                await recheck.whims(chosen)
+                if again:
+                    await recheck.failures(chosen)
         except asyncio.CancelledError:
             interrupted = True
     kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
-    if recheck.requests:
+    if recheck is not None and recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
-    exchanges = sorted(recorder.exchanges, key=lambda exchange: exchange.started)
-    return Transcript(tuple(exchanges), kept, f"kitemesh-conformance {conformance.__version__}")
+    exchanges = tuple(sorted(recorder.exchanges, key=lambda exchange: exchange.started))
+    kept["settled"] = preflight.settled(Transcript(exchanges, kept))
+    return Transcript(exchanges, kept, f"kitemesh-conformance {conformance.__version__}")
+
+
+def proxies() -> list[str]:
+    """The variables that name a proxy for other programs; the suite connects directly."""
+    return [
+        name for name in os.environ if name.lower() in ("https_proxy", "http_proxy", "all_proxy") and os.environ[name]
+    ]
 
 
 def base_headers() -> Headers:

@@ -17,7 +17,7 @@ from rich.text import Text
 from conformance import __version__
 from conformance.contract.catalogue import Level
 from conformance.report import tally
-from conformance.report.account import Account, Advance, exchanges_by_name, target_model, target_url
+from conformance.report.account import Account, Advance, exchanges_by_name, target_model, target_name
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
 from conformance.report.excerpt import excerpt
 from conformance.verdict import Conclusion
@@ -164,7 +164,7 @@ def show_open(account: Account, screen: Console) -> None:
 def _show_head(account: Account, screen: Console) -> None:
     seconds = max(0.0, account.ended - account.started)
     screen.print(Text(f"KiteMesh conformance {__version__}", "bold"))
-    screen.print(Text(f"Target {excerpt(target_url(account)) or 'unknown'}"), soft_wrap=True)
+    screen.print(Text(f"Target {excerpt(target_name(account)) or 'unknown'}"), soft_wrap=True)
     screen.print(Text(f"Model {excerpt(target_model(account) or 'unknown')}"), soft_wrap=True)
     excused, judged = account.excused
     more = f"; {excused} of {judged} excused" if excused else ""

@@ -291,8 +291,10 @@ class Client:
             if settle is not None and settling:
                 return Ending.TIMED_OUT_IDLE, f"no end within {settle[1]:g} s behind {settle[0].decode('latin-1')}"
             if outgoing.answer_within is not None and not recording.begun:
-                return _without_http(attempt, Ending.LEFT), f"no answer within {outgoing.answer_within:.3g} s"
-            return _without_http(attempt, Ending.TIMED_OUT_TOTAL), f"no end within {self._limits.total:g} s"
+                waited = f"no answer within {outgoing.answer_within:.3g} s"
+                return _without_http(attempt, Ending.LEFT), waited + _foreign(attempt, self._redactor)
+            waited = f"no end within {self._limits.total:g} s"
+            return _without_http(attempt, Ending.TIMED_OUT_TOTAL), waited + _foreign(attempt, self._redactor)
         except _HeaderSectionTooLarge:
             return Ending.TOO_LARGE, f"more than {self._limits.header_section} octets of header section"
         except _FAILURES as error:
@@ -736,7 +738,9 @@ def _said(attempt: _Attempt, error: BaseException, redactor: Redactor) -> str:
         below = inner if inner is not None and id(inner) not in seen else None
         seen.add(id(below))
     words = redactor.text(f"{type(error).__name__}: {words}" if words else type(error).__name__)
-    if attempt.foreign:
-        # Redacted before it is cut: half a token would not be found.
-        words += f"; what came begins with {redactor.octets(attempt.head)[:SHOWN]!r}"
-    return words[:LONGEST_ERROR]
+    return (words + _foreign(attempt, redactor))[:LONGEST_ERROR]
+
+
+def _foreign(attempt: _Attempt, redactor: Redactor) -> str:
+    """What came, where it is no HTTP; redacted before it is cut: half a token would not be found."""
+    return f"; what came begins with {redactor.octets(attempt.head)[:SHOWN]!r}" if attempt.foreign else ""
