@@ -417,7 +417,7 @@ RULES: tuple[Rule, ...] = (
         "other-protocol",
         lambda s: s.ended(Ending.GARBAGE, Ending.RESET) and bool(s.octets),
         lambda s: f"{s.place} does not speak HTTP{_protocol(s.octets)}: what came begins with "
-        f'"{excerpt(s.octets.decode("latin-1").strip().partition("\r")[0], 60)}". Check the port.',
+        f'"{_first_line(s.octets)}". Check the port.',
     ),
     Rule(
         "closes-tls",
@@ -561,6 +561,11 @@ RULES: tuple[Rule, ...] = (
 def _verify_words(seen: Seen) -> str:
     found = re.search(r"certificate verify failed: ([^(;]+)", seen.failed)
     return excerpt(found[1].strip().rstrip("."), 120) if found else seen.words
+
+
+def _first_line(octets: bytes) -> str:
+    lines = octets.decode("latin-1").split("\n")
+    return excerpt(lines[0].strip() or repr(octets), 60)
 
 
 def _protocol(octets: bytes) -> str:
