@@ -608,9 +608,11 @@ def soak(
     load.fitting(role, told)
     command.locust_is_there()
     file = configuration.find(config, os.environ)
+    target = file.target(url, os.environ)
+    load.reachable(role, target.url.value if target.url else None)
     chosen = configuration.options(url, given, command.environment(role, os.environ), file)
     wanted = load.Load(role=role, consent=i_may_load_this_server, **told).checked(chosen)
-    directory = Path(configuration.output(output, os.environ, file.target(url, os.environ)).value)
+    directory = Path(configuration.output(output, os.environ, target).value)
     if role is not load.Role.WORKER:
         _prepare(directory)
 

@@ -307,9 +307,11 @@ def _proxy_hint(seen: Seen) -> str:
     return f" The suite connects directly: the proxy that {seen.proxies[0]} names is not used." if seen.proxies else ""
 
 
-def _waited(seen: Seen) -> str:
-    replies = [seen.bearing, *([seen.bare] if seen.bare else [])]
-    return "1 request" if len(replies) == 1 else f"{len(replies)} requests"
+def _hung(seen: Seen) -> str:
+    """How many requests ran into the time limit, and what the last one waited for."""
+    bare = seen.bare.exchange if seen.bare else None
+    last = bare.error if bare else seen.bearing.exchange.error
+    return f"{'2 requests' if bare else '1 request'} ran into the time limit ({excerpt(last, 200)})"
 
 
 def _address(seen: Seen) -> str:
@@ -434,7 +436,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "silent",
         lambda s: s.ended(*_LEFT),
-        lambda s: f"The target does not answer: {_waited(s)} ran into the time limit ({s.words}); --timeout sets it. "
+        lambda s: f"The target does not answer: {_hung(s)}; --timeout sets it. "
         "Check the address and that it is up.",
     ),
     Rule(
