@@ -349,9 +349,11 @@ class Conformance:
     def _record(self, chosen: Sequence[Requirement]) -> None:
         from conformance import run
         from conformance.report import files, terminal
+        from conformance.report.account import EMBEDDED
 
         self.options = narrowed(self.options, chosen)
-        with self._served(), terminal.meter(terminal.console(stderr=True)) as watch:
+        target = self.options.url or EMBEDDED
+        with self._served(), terminal.meter(terminal.console(stderr=True), target) as watch:
             self.report = run.run(self.options, watch)
         if self.output is not None:
             try:

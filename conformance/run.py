@@ -85,6 +85,7 @@ def without_bodies(report: Report) -> Report:
         ),
         transcript=withheld.transcript(report.transcript),
         verdict=withheld.verdict(report.verdict),
+        gate=replace(report.gate, sentence=withheld.told(report.gate.sentence, report.verdict)),
         notes=tuple(map(withheld.words, report.notes)),
     )
 

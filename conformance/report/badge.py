@@ -33,7 +33,8 @@ _SVG = """\
 
 def badge(account: Account) -> str | None:
     """The picture; None where the scope is partial, the run is interrupted, inconclusive or in error, what answered was
-    never seen to be the API, or it was the embedded reference server."""
+    never seen to be the API, or it was the embedded reference server.
+    """
     verdict = account.verdict
     if embedded(account) or verdict.trouble:
         return None

@@ -50,8 +50,12 @@ def transcript(whole: Transcript) -> Transcript:
 def verdict(whole: Verdict) -> Verdict:
     """The verdict without content in what was observed."""
     outcomes = tuple(map(_outcome, whole.outcomes))
-    told = unquoted if whole.sentence == whole.trouble else words
-    return replace(whole, outcomes=outcomes, sentence=told(whole.sentence), trouble=unquoted(whole.trouble))
+    return replace(whole, outcomes=outcomes, sentence=told(whole.sentence, whole), trouble=unquoted(whole.trouble))
+
+
+def told(sentence: str, whole: Verdict) -> str:
+    """A verdict's or a gate's sentence; of a run in which nothing could be judged it quotes what came."""
+    return unquoted(sentence) if whole.trouble and whole.trouble in sentence else words(sentence)
 
 
 def words(text: str) -> str:

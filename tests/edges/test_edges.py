@@ -6,7 +6,6 @@ import functools
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,7 +49,9 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-def played(row: Row, stage: Stage, certificates: Certificates, options: dict[str, object]) -> tuple[Report, RawServer | None]:
+def played(
+    row: Row, stage: Stage, certificates: Certificates, options: dict[str, object]
+) -> tuple[Report, RawServer | None]:
     """A run against what a row plays; gives the report, and what the server got."""
     with ExitStack() as stack:
         server: RawServer | None = None
@@ -148,4 +149,8 @@ def _is_settled(row: Row, report: Report, directory: Path) -> None:
 
 def test_there_are_enough_rows_and_each_rule_has_one() -> None:
     assert len({row.id for row in ROWS}) == len(ROWS) >= 60
-    assert {rule for row in ROWS for rule in row.rule.split("|")} >= {rule.id for rule in preflight.RULES} - {"unreachable", "unreadable", "unknown"}
+    assert {rule for row in ROWS for rule in row.rule.split("|")} >= {rule.id for rule in preflight.RULES} - {
+        "unreachable",
+        "unreadable",
+        "unknown",
+    }
