@@ -19,7 +19,7 @@ from conformance.wire.recorder import Recorder
 SOON = 0.2
 """Seconds after which a refusal is asked about once more."""
 PATIENCE = 2.5
-"""Times as long as later on is waited where the very first request meets a passing trouble: the target may be starting."""
+"""Times as long as later on is waited where the first requests meet a passing trouble: the target may be starting."""
 
 
 @dataclass(slots=True)
@@ -106,7 +106,8 @@ class Opening:
 
     def _rule(self, recorder: Recorder) -> preflight.Rule | None:
         seen = preflight.seen_in(recorder.exchanges, self.kept)
-        return preflight.rule_of(seen) if seen else None
+        found = preflight.situation(seen) if seen else None
+        return found[0] if found else None
 
     def _came(self, recorder: Recorder) -> str:
         seen = preflight.seen_in(recorder.exchanges, self.kept)

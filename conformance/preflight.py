@@ -126,7 +126,11 @@ class Reply:
             return f'{status}, a page with the title "{excerpt(self.title, QUOTED)}"'
         if not self.text:
             return f"{status} and an empty body"
+        if self.error is not None:
+            return f'{status} and "{excerpt(str(self.error["message"]), QUOTED)}"'
         words = re.sub(r"<[^>]*>", " ", self.text) if self.page else self.text
+        if not words.strip():
+            return f"{status} and a page without words"
         return f'{status} and "{excerpt(" ".join(words.split()), QUOTED)}"'
 
 
@@ -221,7 +225,7 @@ class Seen:
     @property
     def words(self) -> str:
         """What the transport said, for a sentence."""
-        return excerpt(re.sub(r"^\w+: ", "", self.failed).rstrip("."), 200)
+        return excerpt(re.sub(r"^\w+: | ?\(_ssl\.c:\d+\)", "", self.failed).rstrip("."), 200)
 
     @property
     def everything(self) -> str:
@@ -256,8 +260,8 @@ def judged(seen: Seen) -> bool:
     passing = seen.status in {402, 407, 511, *_REFUSED, *_UNSERVED, *_LATER} or 300 <= seen.status < 400
     if bearing.error is not None and not passing:
         return True
-    if not seen.status:  # it lets this request wait, or drops it, and answers another
-        return bare is not None and bool(bare.status)
+    if not seen.status:  # it lets this request wait, or drops it; the API refuses the other one
+        return seen.gated or (bare is not None and bare.error is not None)
     if seen.gated or (bare is not None and bare.error is not None and not seen.alike):
         return seen.status not in {402, *_REFUSED, *_UNSERVED} and not 300 <= seen.status < 400
     return False
@@ -273,7 +277,20 @@ class Rule:
 
 
 _LOGIN = r"\blog ?[io]n\b|\bsign[- ]?in\b|\bsso\b|single sign|password|anmeld|connexion|se connecter|\boauth|\bsaml"
-_PROXY = r"squid|zscaler|blue ?coat|forcepoint|fortiguard|websense|web filter|url filter|\bproxy\b|the requested url could not be retrieved"
+_PROXY = (
+    r"squid|zscaler|blue ?coat|forcepoint|fortiguard|websense|web filter|url filter|\bproxy\b"
+    r"|the requested url could not be retrieved"
+)
+_NO_HOST = (
+    r"name or service not known|nodename nor servname|no address associated|name resolution|getaddrinfo"
+    r"|Errno -[235]\b|Errno 11001"
+)
+_WANTS_CERTIFICATE = (
+    "certificate[ _]required|bad[ _]certificate|peer did not return a certificate|ALERT_UNKNOWN_CA|alert unknown ca"
+)
+_WANTS_TLS = (
+    "plain http request was sent to https|http request to an https|speaking plain http to an ssl|requires? (tls|https)"
+)
 _MODEL = r"\bmod(el|èle)s?\b|\bgroup\b"
 
 
@@ -288,7 +305,10 @@ def _redirect(seen: Seen) -> str:
     if to == asked:
         return f"{came}, which is itself: check what stands in front of the server."
     if to.rstrip("/") == asked:
-        return f"{came}: the server wants a slash at the end, which the documented path has not; let it take the path without."
+        return (
+            f"{came}: the server wants a slash at the end, which the documented path does not have; let it take the "
+            "path without."
+        )
     base = re.sub(rf"({re.escape(CHAT)}|{re.escape(RESUME)})/?$", "", to.partition("?")[0].partition("#")[0])
     if not to.startswith(("http://", "https://")):
         return f"{came}, which no client of the API can follow: check the URL."
@@ -299,7 +319,10 @@ def _redirect(seen: Seen) -> str:
     ):
         return f"{came}: the suite follows no redirect; give the URL {excerpt(base, 200)}."
     if base != to:
-        return f"{came}: the suite follows no redirect, with which the token would travel; give the URL {excerpt(base, 200)} if that is your server."
+        return (
+            f"{came}: the suite follows no redirect, with which the token would travel; give the URL "
+            f"{excerpt(base, 200)} if that is your server."
+        )
     return f"{came}, which is not the API's path: check the URL."
 
 
@@ -317,7 +340,7 @@ def _hung(seen: Seen) -> str:
 def _address(seen: Seen) -> str:
     if seen.found:
         return f"{seen.url} is not the API ({seen.bearing.came}), but {excerpt(seen.found, 200)} is: give that URL."
-    tried = "".join(f" and at {excerpt(r.exchange.request.url, 200)}" for r in seen.elsewhere)
+    tried = "".join(f", nor at {excerpt(r.exchange.request.url, 200)}" for r in seen.elsewhere)
     return f"There is no API at {seen.url}{tried}: what came is {seen.bearing.came}. Check the URL's path."
 
 
@@ -333,46 +356,62 @@ RULES: tuple[Rule, ...] = (
     # nobody there
     Rule(
         "unknown-host",
-        lambda s: s.ended(Ending.REFUSED)
-        and s.said(r"name or service not known|nodename nor servname|no address associated|name resolution|getaddrinfo|Errno -[235]\b|Errno 11001"),
-        lambda s: f"There is no host of the name {s.host} ({s.words}): check the spelling of the URL, and that this "
-        f"machine's name service knows it.{_proxy_hint(s)}",
+        lambda s: s.ended(Ending.REFUSED) and s.said(_NO_HOST),
+        lambda s: (
+            f"There is no host of the name {s.host} ({s.words}): check the spelling of the URL, and that this "
+            f"machine's name service knows it.{_proxy_hint(s)}"
+        ),
     ),
     Rule(
         "refused-port",
         lambda s: s.ended(Ending.REFUSED) and s.said("refused|all connection attempts failed|Errno 111|Errno 61"),
-        lambda s: f"The target cannot be reached: nothing accepts connections at {s.place} (connection refused). "
-        f"Check the address and that it is up.{_proxy_hint(s)}",
+        lambda s: (
+            f"The target cannot be reached: nothing accepts connections at {s.place} (connection refused). "
+            f"Check the address and that it is up.{_proxy_hint(s)}"
+        ),
     ),
     Rule(
         "unreachable",
         lambda s: s.ended(Ending.REFUSED),
-        lambda s: f"The target cannot be reached at {s.place}: {s.words}. Check the address and the network.{_proxy_hint(s)}",
+        lambda s: (
+            f"The target cannot be reached at {s.place}: {s.words}. Check the address and the network.{_proxy_hint(s)}"
+        ),
     ),
     Rule(
         "not-accepted",
         lambda s: s.ended(Ending.TIMED_OUT_CONNECTING) and not s.said("TLS"),
-        lambda s: f"The target does not answer: {s.place} takes no connection ({s.words}). Check the address, that it is "
-        f"up, and that no firewall is in between.{_proxy_hint(s)}",
+        lambda s: (
+            f"The target does not answer: {s.place} takes no connection ({s.words}). Check the address, that it is "
+            f"up, and that no firewall is in between.{_proxy_hint(s)}"
+        ),
     ),
     # what was reached speaks another protocol, or wants another certificate
     Rule(
         "http-at-https",
-        lambda s: s.ended(Ending.TLS) and s.said("wrong[ _]version[ _]number|http[ _]request|record layer failure|packet length too long"),
-        lambda s: f"{s.place} does not speak TLS ({s.words}): give the URL with http:// if it is meant to be plain, else "
-        "the port that serves https.",
+        lambda s: (
+            s.ended(Ending.TLS)
+            and s.said("wrong[ _]version[ _]number|http[ _]request|record layer failure|packet length too long")
+        ),
+        lambda s: (
+            f"{s.place} does not speak TLS ({s.words}): give the URL with http:// if it is meant to be plain, else "
+            "the port that serves https."
+        ),
     ),
     Rule(
         "client-certificate",
-        lambda s: s.ended(*_ALERTED) and s.said("certificate[ _]required|bad[ _]certificate|peer did not return a certificate|ALERT_UNKNOWN_CA|alert unknown ca"),
-        lambda s: f"{s.place} demands a client certificate ({s.words}), which the suite does not have: give an address "
-        "that does without.",
+        lambda s: s.ended(*_ALERTED) and s.said(_WANTS_CERTIFICATE),
+        lambda s: (
+            f"{s.place} demands a client certificate ({s.words}), which the suite does not have: give an address "
+            "that does without."
+        ),
     ),
     Rule(
         "client-certificate-page",
         lambda s: s.status in (400, 403, 495, 496) and s.said("(no required ssl|client|ssl) certificate"),
-        lambda s: f"{s.place} demands a client certificate ({s.bearing.came}), which the suite does not have: give an "
-        "address that does without.",
+        lambda s: (
+            f"{s.place} demands a client certificate ({s.bearing.came}), which the suite does not have: give an "
+            "address that does without."
+        ),
     ),
     Rule(
         "certificate-expired",
@@ -387,57 +426,76 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "certificate-untrusted",
         lambda s: s.ended(Ending.TLS) and s.said("CERTIFICATE_VERIFY_FAILED|not trusted|self.signed"),
-        lambda s: f"The certificate of {s.place} is not trusted ({_verify_words(s)}): --ca-bundle FILE names certificates "
-        "to trust.",
+        lambda s: (
+            f"The certificate of {s.place} is not trusted ({_verify_words(s)}): --ca-bundle FILE names certificates "
+            "to trust."
+        ),
     ),
     Rule(
         "http2-tls",
         lambda s: s.ended(*_ALERTED) and s.said("no[ _]application[ _]protocol"),
-        lambda s: f"{s.place} speaks no HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: let it take HTTP/1.1 too.",
+        lambda s: (
+            f"{s.place} speaks no HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: let it take HTTP/1.1 too."
+        ),
     ),
     Rule(
         "tls-failed",
         lambda s: s.ended(Ending.TLS),
-        lambda s: f"The TLS handshake with {s.place} failed ({s.words}): check the URL, and the server's "
-        "versions of TLS; it may demand a client certificate, too, which the suite does not have.",
+        lambda s: (
+            f"The TLS handshake with {s.place} failed ({s.words}): check the URL, and the server's "
+            "versions of TLS; it may demand a client certificate, too, which the suite does not have."
+        ),
     ),
     Rule(
         "https-at-http",
-        lambda s: (s.ended(*_GARBAGE) and s.octets[:2] in (b"\x15\x03", b"\x16\x03"))
-        or (s.status == 400 and s.said(r"plain http request was sent to https|http request to an https|speaking plain http to an ssl|requires? (tls|https)")),
-        lambda s: f"{s.place} serves https, and the URL says http"
-        + (f" ({s.bearing.came})" if s.status else "")
-        + f": give https://{excerpt(s.base.partition('://')[2], 200)}.",
+        lambda s: (
+            (s.ended(*_GARBAGE) and s.octets[:2] in (b"\x15\x03", b"\x16\x03"))
+            or (s.status == 400 and s.said(_WANTS_TLS))
+        ),
+        lambda s: (
+            f"{s.place} serves https, and the URL says http"
+            + (f" ({s.bearing.came})" if s.status else "")
+            + f": give https://{excerpt(s.base.partition('://')[2], 200)}."
+        ),
     ),
     Rule(
         "http2",
-        lambda s: s.ended(*_GARBAGE) and len(s.octets) > 4 and s.octets[3:4] in (b"\x04", b"\x07") and s.octets[:1] == b"\0",
-        lambda s: f"{s.place} speaks HTTP/2 only (what came is no HTTP/1.1 but a frame of it, as gRPC servers send): give "
-        "the address of the HTTP/1.1 API.",
+        lambda s: (
+            s.ended(*_GARBAGE) and len(s.octets) > 4 and s.octets[3:4] in (b"\x04", b"\x07") and s.octets[:1] == b"\0"
+        ),
+        lambda s: (
+            f"{s.place} speaks HTTP/2 only (what came is no HTTP/1.1 but a frame of it, as gRPC servers send): give "
+            "the address of the HTTP/1.1 API."
+        ),
     ),
     Rule(
         "other-protocol",
         lambda s: s.ended(Ending.GARBAGE, Ending.RESET) and bool(s.octets),
-        lambda s: f"{s.place} does not speak HTTP{_protocol(s.octets)}: what came begins with "
-        f'"{_first_line(s.octets)}". Check the port.',
+        lambda s: (
+            f"{s.place} does not speak HTTP{_protocol(s.octets)}: what came begins with "
+            f'"{_first_line(s.octets)}". Check the port.'
+        ),
     ),
     Rule(
         "closes-tls",
         lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
-        lambda s: f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may demand "
-        "a client certificate, which the suite does not have. Look into its log.",
+        lambda s: (
+            f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may demand "
+            "a client certificate, which the suite does not have. Look into its log."
+        ),
     ),
     Rule(
         "closes",
         lambda s: s.ended(Ending.RESET, Ending.CUT),
-        lambda s: f"{s.place} closes every connection without an answer ({s.words}): check the port, the scheme (http or "
-        "https), and the server's log.",
+        lambda s: (
+            f"{s.place} closes every connection without an answer ({s.words}): check the port, the scheme (http or "
+            "https), and the server's log."
+        ),
     ),
     Rule(
         "silent",
         lambda s: s.ended(*_LEFT),
-        lambda s: f"The target does not answer: {_hung(s)}; --timeout sets it. "
-        "Check the address and that it is up.",
+        lambda s: f"The target does not answer: {_hung(s)}; --timeout sets it. Check the address and that it is up.",
     ),
     Rule(
         "unreadable",
@@ -450,28 +508,37 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "token-refused",
         lambda s: s.status == 401 and not s.bearing.page and (s.bearing.error is not None or (s.gated and s.differ)),
-        lambda s: f"The target refused the token ({s.told}); check the token, and that it is one of this server.",
+        lambda s: f"The target refused the token ({s.told}); check the token, and that it belongs to this server.",
     ),
     Rule(
         "forbidden",
         lambda s: s.status == 403 and (s.bearing.error is not None or s.gated),
-        lambda s: f"The target refused the token in every request ({s.told}); check the token and that it may use the model.",
+        lambda s: (
+            f"The target refused the token in every request ({s.told}); check the token and that it may use the model."
+        ),
     ),
     Rule(
         "no-credits",
         lambda s: s.status == 402,
-        lambda s: f"The target asks for payment ({s.told}): give the account credits, or another token.",
+        lambda s: f"The target asks for payment ({s.told}): top up the account, or give another token.",
     ),
     Rule(
         "model",
-        lambda s: s.status == 404 and (s.said(_MODEL) or (s.gated and s.bearing.error is not None)) and not s.bearing.page and not s.found,
+        lambda s: (
+            s.status == 404
+            and (s.said(_MODEL) or (s.gated and s.bearing.error is not None))
+            and not s.bearing.page
+            and not s.found
+        ),
         lambda s: f"The target does not know the model ({s.told}): check --model, and that the token may use it.",
     ),
     Rule(
         "address-or-model",
         lambda s: s.status in _UNSERVED and s.gated and not s.found,
-        lambda s: f"The target asks for a token (401), but with it answers {s.bearing.came}: it knows either not the path "
-        f"{excerpt(s.parts.path, 100)}{CHAT} or not the model. Check both.",
+        lambda s: (
+            f"The target asks for a token (401), but with it answers {s.bearing.came}: it knows either not the path "
+            f"{excerpt(s.parts.path, 100)}{CHAT} or not the model. Check both."
+        ),
     ),
     # something else answers
     Rule(
@@ -482,20 +549,26 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "proxy-page",
         lambda s: s.status >= 200 and s.bearing.page and (s.said(_PROXY) or bool(s.bearing.field("x-squid-error"))),
-        lambda s: f"A proxy in between answers in the server's stead ({s.bearing.came}): let this machine reach {s.place} "
-        "without it, or let the proxy pass the API.",
+        lambda s: (
+            f"A proxy in between answers in the server's stead ({s.bearing.came}): let this machine reach {s.place} "
+            "without it, or let the proxy pass the API."
+        ),
     ),
     Rule(
         "meta-refresh",
         lambda s: s.bearing.page and s.said(r"http-equiv\s*=\s*[\"']?refresh"),
-        lambda s: f"{s.url} is a web page that leads on to "
-        f'"{excerpt(_refreshed(s.bearing.text), 200)}" ({s.bearing.came}): give the API\'s own address.',
+        lambda s: (
+            f"{s.url} is a web page that leads on to "
+            f'"{excerpt(_refreshed(s.bearing.text), 200)}" ({s.bearing.came}): give the API\'s own address.'
+        ),
     ),
     Rule(
         "login-page",
         lambda s: s.bearing.page and s.status in (200, 203, 401, 403) and s.said(_LOGIN),
-        lambda s: f"A login page answers in the API's stead ({s.bearing.came}): give the API's own address, or let the "
-        "suite pass the login (--header).",
+        lambda s: (
+            f"A login page answers in the API's stead ({s.bearing.came}): give the API's own address, or let the "
+            "suite pass the login (--header)."
+        ),
     ),
     Rule(
         "grpc",
@@ -504,9 +577,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "graphql",
-        lambda s: isinstance(s.bearing.value, dict) and "error" not in s.bearing.value and s.status in (200, 400, 405, 415)
-        and (isinstance(s.bearing.value.get("errors"), list) or "data" in s.bearing.value)
-        and s.said("graphql|query"),
+        lambda s: (
+            isinstance(s.bearing.value, dict)
+            and "error" not in s.bearing.value
+            and s.status in (200, 400, 405, 415)
+            and (isinstance(s.bearing.value.get("errors"), list) or "data" in s.bearing.value)
+            and s.said("graphql|query")
+        ),
         lambda s: f"{s.url} is a GraphQL service ({s.bearing.came}): give the address of the chat API.",
     ),
     Rule(
@@ -522,8 +599,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "down",
         lambda s: s.status in _LATER,
-        lambda s: f"{s.everything} is answered {s.bearing.came}: what is in front of the server does not reach it, or it is "
-        f"down for now{_retry_after(s)}. Check that it is up.",
+        lambda s: (
+            f"{s.everything} is answered {s.bearing.came}: what is in front of the server does not reach it, or it is "
+            f"down for now{_retry_after(s)}. Check that it is up."
+        ),
     ),
     Rule(
         "failing",
@@ -543,21 +622,23 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "other-api",
         lambda s: 200 <= s.status < 300,
-        lambda s: f"{s.url} is another service than the chat API ({s.bearing.came}): check the URL.",
+        lambda s: f"{s.url} is a service other than the chat API ({s.bearing.came}): check the URL.",
     ),
     Rule(
         "gateway",
         lambda s: s.status >= 400,
-        lambda s: f"{s.everything} is answered {s.bearing.came}, which is not the API's form of an error: a gateway or "
-        "firewall refuses it before the API is asked. Give what it demands (--header 'Name: value')"
-        f"{', and check the token' if s.status == 401 else ''}, or let the suite pass.",
+        lambda s: (
+            f"{s.everything} is answered {s.bearing.came}, which is not the API's form of an error: a gateway or "
+            "firewall refuses it before the API is asked. Give what it demands (--header 'Name: value')"
+            f"{', and check the token' if s.status == 401 else ''}, or let the suite pass."
+        ),
     ),
     Rule(
         "unknown",
         lambda s: True,
         lambda s: f"{s.everything} is answered {s.bearing.came}, which is nothing that the API says. Check the URL.",
     ),
-)  # fmt: skip
+)
 
 
 def _verify_words(seen: Seen) -> str:
@@ -572,9 +653,16 @@ def _first_line(octets: bytes) -> str:
 
 def _protocol(octets: bytes) -> str:
     known = {
-        rb"SSH-": "SSH", rb"220[ -].*(smtp|mail|esmtp)": "SMTP", rb"220[ -]": "FTP or SMTP", rb"[-+](ERR|OK|NOAUTH|DENIED|WRONG)": "Redis or POP3",
-        rb"\* OK": "IMAP", rb".{3}\x00\x0a": "MySQL", rb"RFB ": "VNC", rb"AMQP": "AMQP", rb"HTTP/0": "an HTTP of long ago",
-    }  # fmt: skip
+        rb"SSH-": "SSH",
+        rb"220[ -].*(smtp|mail|esmtp)": "SMTP",
+        rb"220[ -]": "FTP or SMTP",
+        rb"[-+](ERR|OK|NOAUTH|DENIED|WRONG)": "Redis or POP3",
+        rb"\* OK": "IMAP",
+        rb".{3}\x00\x0a": "MySQL",
+        rb"RFB ": "VNC",
+        rb"AMQP": "AMQP",
+        rb"HTTP/0": "an HTTP of long ago",
+    }
     for pattern, name in known.items():
         if re.match(pattern, octets, re.I | re.S):
             return f" but {name}"
@@ -614,11 +702,13 @@ def seen_in(exchanges: Iterable[Exchange], options: Mapping[str, Any]) -> Seen |
     )
 
 
-def rule_of(seen: Seen) -> Rule | None:
-    """The situation; None: the API answers, and is to be judged."""
+def situation(seen: Seen) -> tuple[Rule, Seen] | None:
+    """The rule that fits, and what it speaks of; None: the API answers, and is to be judged."""
     if judged(seen):
         return None
-    return next(rule for rule in RULES if rule.when(seen))
+    if not seen.status and seen.bare is not None and seen.bare.status:
+        seen = replace(seen, bearing=seen.bare, bare=None)  # what answers the one, tells what is there
+    return next((rule, seen) for rule in RULES if rule.when(seen))
 
 
 def settled(transcript: Transcript) -> str:
@@ -629,8 +719,8 @@ def settled(transcript: Transcript) -> str:
         told = transcript.options.get("settled")
         return told if isinstance(told, str) else ""
     seen = seen_in(transcript, transcript.options)
-    rule = rule_of(seen) if seen else None
-    return rule.says(seen) if seen and rule else ""
+    found = situation(seen) if seen else None
+    return found[0].says(found[1]) if found else ""
 
 
 def served(exchanges: Iterable[Exchange]) -> bool:
@@ -693,4 +783,4 @@ def noted(exchange: Exchange, number: int) -> Exchange:
     )
 
 
-__all__: Sequence[str] = ["MOST", "RULES", "Reply", "Rule", "Seen", "alternatives", "rule_of", "seen_in", "settled"]
+__all__: Sequence[str] = ["MOST", "RULES", "Reply", "Rule", "Seen", "alternatives", "seen_in", "settled", "situation"]

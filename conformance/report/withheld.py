@@ -35,10 +35,8 @@ def options(recorded: Mapping[str, Any]) -> dict[str, Any]:
         kept["stopped"] = words(kept["stopped"])
     if isinstance(kept.get("settled"), str):
         kept["settled"] = unquoted(kept["settled"])
-    if isinstance(kept.get("moved"), dict):
-        kept["moved"] = {
-            name: unquoted(told) if isinstance(told, str) else told for name, told in kept["moved"].items()
-        }
+    if isinstance(moved := kept.get("moved"), dict):
+        kept["moved"] = {name: unquoted(words) if isinstance(words, str) else words for name, words in moved.items()}
     return kept
 
 

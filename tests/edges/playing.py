@@ -101,8 +101,8 @@ def _certificate(directory: Path, kind: str) -> Path:
         (directory / "serial").write_text("01\n", encoding="utf-8")
         _do([*order, "-out", str(asked)])
         dates = ["-startdate", "200101000000Z", "-enddate", "200102000000Z"]
-        _do([openssl, "ca", "-batch", "-notext", "-selfsign", "-config", str(config), "-keyfile", str(key), *dates]
-            + ["-in", str(asked), "-out", str(certificate)])  # fmt: skip
+        signed = [openssl, "ca", "-batch", "-notext", "-selfsign", "-config", str(config), "-keyfile", str(key)]
+        _do([*signed, *dates, "-in", str(asked), "-out", str(certificate)])
     both = directory / f"{kind}.pem"
     both.write_bytes(key.read_bytes() + certificate.read_bytes())
     return both
