@@ -191,6 +191,7 @@ def run(
     """
     from conformance import config as configuration
     from conformance.judging import known_failures, selected_ids
+    from conformance.run import verify
 
     file = configuration.find(config, os.environ)
     chosen = configuration.options(url, given, os.environ, file)
@@ -200,6 +201,7 @@ def run(
         if Path(chosen.baseline).expanduser().absolute() == Path(write_baseline).expanduser().absolute():
             chosen = replace(chosen, baseline=None)  # it is made by this run
     selected_ids(chosen)
+    verify(chosen)
     known = known_failures(chosen)
     _may_write(write_baseline, known)
     if plan:

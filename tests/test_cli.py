@@ -91,7 +91,8 @@ def test_what_the_run_raises(command, monkeypatch, raised, code):
     monkeypatch.setattr(run, "run", fail)
     got, _, err = command("run", *TARGET)
     assert got == code
-    assert len(err.strip().splitlines()) == 1  # behind the line end that goes after a ^C
+    told = err.removeprefix(f"Judging {URL}\n").strip()  # behind the line end that goes after a ^C
+    assert len(told.splitlines()) == 1
     assert list(Path("reports").iterdir()) == []
 
 
