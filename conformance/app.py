@@ -69,7 +69,9 @@ class Told(TypedDict, total=False):
     max_credits: float | None
     wait_expiry: float
     seed: int | None
+    preflight: bool
     baseline: str | None
+    allow_stale: bool
     headers: Sequence[tuple[str, str]]
 
 

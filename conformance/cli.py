@@ -189,8 +189,8 @@ _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a 
 def run(
     url: str | None, config: str | None, output: str | None, plan: bool, write_baseline: str | None, **given: Any
 ) -> int:
-    """Record and judge the server at URL, or a TARGET that conformance.toml
-    names; without either, the embedded reference server.
+    """Record and judge the server at URL, a TARGET that conformance.toml names,
+    or the embedded reference server: say reference, or nothing at all.
 
     The token comes from KITEMESH_TOKEN. Each option can be set by a variable too
     (KITEMESH_MAX_CREDITS) and in conformance.toml: see config show --help.
@@ -202,10 +202,17 @@ def run(
     """
     from conformance import config as configuration
     from conformance.judging import known_failures, selected_ids
+    from conformance.run import verify
 
     file = configuration.find(config, os.environ)
     chosen = configuration.options(url, given, os.environ, file)
+    if write_baseline and chosen.url is None:
+        raise UsageError("--write-baseline is about a target: none is written for the embedded reference server.")
+    if write_baseline and chosen.baseline and not Path(chosen.baseline).expanduser().exists():
+        if Path(chosen.baseline).expanduser().absolute() == Path(write_baseline).expanduser().absolute():
+            chosen = replace(chosen, baseline=None)  # it is made by this run
     selected_ids(chosen)
+    verify(chosen)
     known = known_failures(chosen)
     _may_write(write_baseline, known)
     if plan:
@@ -256,8 +263,8 @@ def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> 
     code = int(report.exit_code())
     if path is None:
         return code
-    if code in (INTERRUPTED, SUITE_ERROR):
-        return _complain("No baseline was written: the run did not come to its end.", code)
+    if why := _without_baseline(report, code):
+        return _complain(f"No baseline was written: {why}.", code)
     found = present(report.verdict, report.transcript, report.gate)
     entries = baseline.refreshed(known.entries if known else (), found, report.gate.stale)
     target = named(path)
@@ -271,6 +278,17 @@ def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> 
     left = f", no longer failing and left out {len(report.gate.stale)}" if report.gate.stale else ""
     click.echo(f"{path} written: entries {len(entries)}, of them new {len(found)}{left}. Say the reason in each.")
     return code
+
+
+def _without_baseline(report: Report, code: int) -> str:
+    """Why a run's failures are not fit for a baseline; empty where they are."""
+    from conformance.report.account import EMBEDDED, embedded
+
+    if code in (INTERRUPTED, SUITE_ERROR):
+        return "the run did not come to its end"
+    if report.verdict.trouble:
+        return "nothing could be judged, as the verdict says"
+    return f"{EMBEDDED} was judged" if embedded(report) else ""
 
 
 def _show_plan(chosen: Options) -> None:
@@ -383,7 +401,7 @@ def _show(report: Report, written: Sequence[Path]) -> None:
 
 @group.command(context_settings=_SCREEN, short_help="Judge recorded transcripts, without a network.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE.har…", type=click.Path())
-@_flags(("only", "skip", "strict", "baseline"))
+@_flags(("only", "skip", "strict", "baseline", "allow-stale"))
 @click.option("--output", metavar="DIR", type=click.Path(), help="Write the reports here (of one FILE).")
 @click.option("--against", metavar="FILE", type=click.Path(), help="Confirm or deny this results.json.")
 @_write_baseline
@@ -397,6 +415,7 @@ def judge(
     skip: Sequence[str],
     strict: bool,
     baseline: str | None,
+    allow_stale: bool,
 ) -> int:
     """Judge recorded transcripts, each on its own, without a network.
 
@@ -427,6 +446,8 @@ def judge(
         told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     chosen = {key: value for key, value in told.items() if value}
     selected_ids(Options(**chosen))
+    if allow_stale:
+        chosen["allow_stale"] = True
     known = known_failures(Options(baseline=baseline))
     _may_write(write_baseline, known)
     titled = len(files) > 1
@@ -619,9 +640,11 @@ def soak(
     load.fitting(role, told)
     command.locust_is_there()
     file = configuration.find(config, os.environ)
+    target = file.target(url, os.environ)
+    load.reachable(role, target.url.value if target.url else None)
     chosen = configuration.options(url, given, command.environment(role, os.environ), file)
     wanted = load.Load(role=role, consent=i_may_load_this_server, **told).checked(chosen)
-    directory = Path(configuration.output(output, os.environ, file.target(url, os.environ)).value)
+    directory = Path(configuration.output(output, os.environ, target).value)
     if role is not load.Role.WORKER:
         _prepare(directory)
 

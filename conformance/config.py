@@ -29,8 +29,11 @@ from conformance.options import Options, UsageError
 
 NAME = "conformance.toml"
 VARIABLE = "KITEMESH_CONFIG"
+URL = "KITEMESH_URL"
 LARGEST = 2**20
 """Octets of a file."""
+REFERENCE = "reference"
+"""The target that is always there: the embedded reference server."""
 TARGET = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """A target's name: nothing that could be a URL or a host, `localhost` aside."""
 
@@ -52,9 +55,9 @@ class Target:
     """What is to be judged, and what the file says about it."""
 
     name: str | None = None
-    """As the file names it; None: a URL was given, or nothing."""
+    """As the file names it, or `reference`; None: a URL was given, or nothing."""
     url: Setting | None = None
-    """None: the reference server."""
+    """None: the embedded reference server."""
     layers: tuple[Layer, ...] = ()
     """Nearest first."""
 
@@ -80,11 +83,18 @@ class Config:
             environ: the environment.
 
         Raises:
-            UsageError: no target has that name.
+            UsageError: no target has that name, or an empty one was given.
         """
-        given = Setting(url, flags.COMMAND_LINE) if url else Setting(environ.get("KITEMESH_URL"), "KITEMESH_URL")
+        if url is not None and not url.strip():
+            raise UsageError(
+                "The URL is empty (a variable that is not set, perhaps); give the server's, or say reference for the "
+                "embedded reference server."
+            )
+        given = Setting(url, flags.COMMAND_LINE) if url else Setting(environ.get(URL), URL)
         if not given.value:
             return Target(layers=(self.defaults,))
+        if given.value == REFERENCE:
+            return Target(REFERENCE, layers=(self.defaults,))
         if not TARGET.fullmatch(given.value):
             return Target(url=given, layers=(self.defaults,))
         if given.value not in self.urls:
@@ -122,7 +132,25 @@ def options(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str
     """
     target = config.target(url, environ)
     address = target.url.value if target.url else None
+    if address is None and target.name is None:
+        _refuse_false_green(given, environ, config)
     return flags.made(address, flags.settings(address, given, environ, target.layers), environ)
+
+
+def _refuse_false_green(given: Mapping[str, Any], environ: Mapping[str, str], config: Config) -> None:
+    """Refuse to judge the embedded reference server where anything points to another one: it would always pass."""
+    reference = f"{REFERENCE} for the embedded reference server"
+    if config.urls:
+        raise UsageError(
+            f"{config.path} names targets: say which one to judge ({', '.join(config.urls)}), or {reference}."
+        )
+    pointing = flags.pointers(given, environ, (config.defaults,))
+    if not pointing:
+        return
+    shown = ", ".join(pointing[:3]) + (f" and {len(pointing) - 3} more" if pointing[3:] else "")
+    what = f"{URL} is empty" if environ.get(URL) is not None else "The server's URL is missing"
+    verb = "point" if len(pointing) > 1 else "points"
+    raise UsageError(f"{what}, and {shown} {verb} to a server: give its URL (or {URL}), or say {reference}.")
 
 
 def output(given: str | None, environ: Mapping[str, str], target: Target) -> Setting:
@@ -160,6 +188,8 @@ def load(path: Path) -> Config:
         place = f"in [targets.{name}]"
         if not TARGET.fullmatch(name):
             raise UsageError(f"{path}: the target {name!r} must be named by letters, digits, - and _, a letter first.")
+        if name == REFERENCE:
+            raise UsageError(f"{path}: the target {name!r} is the embedded reference server; choose another name.")
         if not isinstance(table, dict):
             raise UsageError(f"{path}: the target {name!r} must be a table; write [targets.{name}] above its keys.")
         url = table.pop("url", None)
@@ -246,7 +276,7 @@ def schema() -> dict[str, Any]:
             "targets": {
                 "description": "Servers by name: kitemesh-conformance run NAME.",
                 "type": "object",
-                "propertyNames": {"pattern": f"^{TARGET.pattern}(?!\\n)$"},
+                "propertyNames": {"pattern": f"^(?!{REFERENCE}$){TARGET.pattern}(?!\\n)$"},
                 "additionalProperties": {
                     "description": "A server; what stands here wins over the file's top.",
                     "type": "object",

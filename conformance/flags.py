@@ -24,7 +24,12 @@ LARGEST_TOKEN = 2**20
 COMMAND_LINE = "command line"
 _RIVALS = (("approval_prompt", "no_approvals"), ("token_env", "token_file"))
 """Of two only one can hold: the one that a nearer layer has."""
-_DENIALS = {"no_approvals": "approvals", "no_execute": "execute", "no_bodies": "bodies"}
+_DENIALS = {
+    "no_approvals": "approvals",
+    "no_execute": "execute",
+    "no_bodies": "bodies",
+    "no_preflight": "preflight",
+}
 """Switch to the member of `Options` that it makes False."""
 _NAMED = {"header": "headers"}
 """Key to the member of `Options`, where they differ."""
@@ -44,6 +49,8 @@ class Flag:
     """`switch` takes no value; `list` takes names joined by commas, again and again; `header` may be repeated."""
     of_target: bool = False
     """True: only of use with a URL; the reference server has its own."""
+    means_target: bool = False
+    """True: the reference server bears it, but who gives it means a server of their own."""
     topic: str = ""
     """The heading below which `run --help` shows it; empty: only `run --help-all` does."""
     choices: tuple[str, ...] = ()
@@ -53,6 +60,11 @@ class Flag:
     def key(self) -> str:
         """The name as an identifier: `max_credits`."""
         return self.name.replace("-", "_")
+
+    @property
+    def points(self) -> bool:
+        """True where it points to a target, so that without a URL something was forgotten."""
+        return self.of_target or self.means_target
 
     @property
     def variable(self) -> str:
@@ -81,25 +93,34 @@ FLAGS = (
     Flag("approval-prompt", "Prompt that makes tools wait for approval.", "TEXT", of_target=True, topic="Target"),
     Flag("expiring-prompt", "Likewise, where it expires soon.", "TEXT", of_target=True),
     Flag("no-approvals", "The target has no tool approvals.", kind="switch", of_target=True, topic="Target"),
-    Flag("no-execute", "Never approve a tool call.", kind="switch", topic="Target"),
-    Flag("modes", "metadata.mode values that it has [all].", "LIST", "list", choices=MODES),
+    Flag("no-execute", "Never approve a tool call.", kind="switch", means_target=True, topic="Target"),
+    Flag("modes", "metadata.mode values that it has [all].", "LIST", "list", means_target=True, choices=MODES),
     Flag(
         "depth", "quick, standard or deep [standard].", "DEPTH", "choice", topic="What is judged", choices=tuple(Depth)
     ),
     Flag("examples", "Generated bodies [by depth].", "N", "integer"),
-    Flag("replay", "Send these vectors.json bodies first.", "FILE", "file"),
+    Flag("replay", "Send these vectors.json bodies first.", "FILE", "file", means_target=True),
     Flag("only", "Judge these ids or areas only.", "ID,…", "list", topic="What is judged"),
     Flag("skip", "Leave these ids or areas out.", "ID,…", "list", topic="What is judged"),
     Flag("strict", "A broken SHOULD fails the run too.", kind="switch", topic="What is judged"),
-    Flag("baseline", "Known failures, which do not fail the run.", "FILE", "file", topic="What is judged"),
+    Flag(
+        "baseline",
+        "Known failures, which do not fail the run.",
+        "FILE",
+        "file",
+        means_target=True,
+        topic="What is judged",
+    ),
+    Flag("allow-stale", "Pass though a known failure no longer fails.", kind="switch", means_target=True),
+    Flag("no-preflight", "Judge whatever answers, the API or not.", kind="switch", means_target=True),
     Flag("concurrency", "Requests at a time [8].", "N", "integer", topic="Limits and reports"),
     Flag("timeout", "To the first byte; half between bytes [120]; quick's first request: 1/3.", "SECONDS", "number"),
     Flag("rate", "Begin no more requests a second than this.", "N", "number"),
     Flag("down-for", "Wait so long where the target goes down [10].", "SECONDS", "number"),
     Flag("max-minutes", "Stop after so many minutes.", "N", "number"),
-    Flag("max-requests", "Send no more than this.", "N", "integer", topic="Limits and reports"),
-    Flag("max-credits", "Stop once so much was charged.", "N", "number", topic="Limits and reports"),
-    Flag("wait-expiry", "Wait so long for an approval to expire [0].", "SECONDS", "number"),
+    Flag("max-requests", "Send no more than this.", "N", "integer", means_target=True, topic="Limits and reports"),
+    Flag("max-credits", "Stop once so much was charged.", "N", "number", means_target=True, topic="Limits and reports"),
+    Flag("wait-expiry", "Wait so long for an approval to expire [0].", "SECONDS", "number", means_target=True),
     Flag("seed", "Draw the same random choices again.", "N", "integer"),
     Flag("header", "Send this field too; repeatable.", "'N: V'", "header", of_target=True),
     Flag("ca-bundle", "Trust these certificates.", "FILE", "file", of_target=True),
@@ -116,7 +137,7 @@ def options(
     """Validated options.
 
     Args:
-        url: as given; None: that of `KITEMESH_URL`, else the reference server.
+        url: as given; None: that of `KITEMESH_URL`, else the reference server, whatever else there is.
         given: values by `Flag.key`: text, a bool for a switch, a sequence of texts for lists and headers. None, False
             and an empty sequence mean: not given.
         environ: the environment.
@@ -146,9 +167,10 @@ def settings(
     told = _given(given)
     of_target = {flag.key: flag.name for flag in FLAGS if flag.of_target}
     if url is None:
-        for key in of_target.keys() & told.keys():
+        for key in (key for key in of_target if key in told):
             raise UsageError(
-                f"--{of_target[key]} is about a target: give its URL too (without one the reference server runs)."
+                f"--{of_target[key]} is about a target, and the embedded reference server has its own: give its URL "
+                "too, or leave that out."
             )
     found: dict[str, Setting] = {}
     for layer in (told, _environment(environ), *below):
@@ -162,6 +184,23 @@ def settings(
                 fresh = {key: setting for key, setting in fresh.items() if key not in pair}
         found |= fresh
     return {key: setting for key, setting in found.items() if url is not None or key not in of_target}
+
+
+def pointers(given: Mapping[str, Any], environ: Mapping[str, str], below: Sequence[Layer] = ()) -> list[str]:
+    """What points to a target, for a run that is given no URL: options, variables, and lines of a file.
+
+    Raises:
+        UsageError: a variable is no switch.
+    """
+    found = []
+    for layer in (_given(given), _environment(environ), *below):
+        for flag in FLAGS:
+            if flag.points and flag.key in layer and layer[flag.key].value not in (False, ()):
+                origin = layer[flag.key].origin
+                found.append(
+                    {COMMAND_LINE: f"--{flag.name}", flag.variable: origin}.get(origin, f"{flag.name} in {origin}")
+                )
+    return found + [name for name in (TOKEN_ENV, SECOND_TOKEN_ENV) if environ.get(name)]
 
 
 def made(url: str | None, found: Mapping[str, Setting], environ: Mapping[str, str]) -> Options:

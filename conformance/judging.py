@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from conformance import files
+from conformance import files, preflight
 from conformance.checks import leading, registry, sdk, second_opinion, steadiness, unseen, weather
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
@@ -120,9 +120,10 @@ def judge(
     options = options or _options_of(recorded)
     evidence = Evidence(transcript)
     selection = _selection(options, recorded, _replayed(evidence))
-    items, errors = _check_all(evidence, selection.selected)
-    if not evidence.heard:
-        items = {id_: [_UNHEARD] for id_ in items}
+    settled = preflight.settled(transcript)
+    items, errors = ({}, {}) if settled else _check_all(evidence, selection.selected)
+    if settled or not evidence.heard:
+        items = {requirement.id: [_SETTLED if settled else _UNHEARD] for requirement in CATALOGUE}
     said = second_opinion.opinions(evidence) if opinions else {}
     told = second_opinion.told(told_once(evidence, leading.accounted_for(evidence, items, _MUSTS)), said)
     verdict = decide(
@@ -133,7 +134,7 @@ def judge(
         absorbed_by=ABSORBED_BY,
         excused=evidence.excused,
         in_vain=evidence.in_vain,
-        trouble=_trouble(evidence),
+        trouble=settled or _trouble(evidence),
         unseen=unseen.reasons(CATALOGUE, evidence),
     )
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
@@ -141,11 +142,13 @@ def judge(
         options=options,
         transcript=transcript,
         verdict=verdict,
-        gate=decision.decide(verdict, transcript, known, today=datetime.now(UTC).date()),
+        gate=decision.decide(
+            verdict, transcript, known, today=datetime.now(UTC).date(), allow_stale=options.allow_stale
+        ),
         started=min(t[0] for t in times),
         ended=max(t[1] for t in times),
         interrupted=bool(recorded.get("interrupted")),
-        notes=(*_notes(evidence), *_objections(told, said)),
+        notes=(*_notes(evidence, settled), *_objections(told, said)),
         seed=int(recorded.get("seed") or 0),
         excused=evidence.excused,
         credits=_credits(evidence),
@@ -155,6 +158,7 @@ def judge(
 OUTAGES_TOLD = 4
 """Outages that are told one by one."""
 _MUSTS = frozenset(requirement.id for requirement in CATALOGUE if requirement.level is Level.MUST)
+_SETTLED = Unjudged("the first requests did not meet the API: see the verdict", excused=True)
 _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
@@ -190,6 +194,8 @@ def _options_of(recorded: Mapping[str, Any]) -> Options:
         skip=words("skip", ()),
         strict=recorded.get("strict") is True,
         concurrency=1 if recorded.get("concurrency") == 1 else default.concurrency,
+        embedded=recorded.get("embedded") is True,
+        allow_stale=recorded.get("allow_stale") is True,
     )
 
 
@@ -239,9 +245,13 @@ def _trouble(evidence: Evidence) -> str:
     return ""
 
 
-def _notes(evidence: Evidence) -> tuple[str, ...]:
+def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
     notes = []
-    if stopped := evidence.options.get("stopped"):
+    if evidence.own and evidence.options.get("embedded") is True:
+        notes.append("What was judged is the embedded reference server, and no server of yours: it earns no badge.")
+    if moved := preflight.moved(evidence.options):
+        notes.append(moved[:600])
+    if (stopped := evidence.options.get("stopped")) and not settled:  # that sentence says why
         notes.append(f"The recording ended early: {stopped}."[:400])
     answers = [reading.response for reading in evidence.all if reading.response is not None]
     if evidence.own and answers and not any(response.body_known for response in answers):

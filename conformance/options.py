@@ -48,6 +48,8 @@ class Options:
 
     url: str | None = None
     """Base URL, with or without `/v1`; None: the embedded reference server."""
+    embedded: bool = False
+    """True: the URL is that of the embedded reference server, which was started for this run."""
     model: str | None = None
     token: str | None = field(default=None, repr=False)
     second_token: str | None = field(default=None, repr=False)
@@ -84,8 +86,12 @@ class Options:
     wait_expiry: float = 0.0
     """Seconds that the run may wait for an approval to expire."""
     seed: int | None = None
+    preflight: bool = True
+    """False: whatever answers is judged, without asking first whether it is the API."""
     baseline: str | None = None
     """File of the failures that are known; None: none is."""
+    allow_stale: bool = False
+    """True: entries of the baseline that no longer fail are told, and the run may pass all the same."""
     headers: tuple[tuple[str, str], ...] = ()
     ca_bundle: str | None = None
     bodies: bool = True

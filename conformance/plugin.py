@@ -91,7 +91,7 @@ _TARGETS = ("target_url", "target_app", "target_reference")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Join the session, where one of the three options asks for it."""
-    asked = [name for name in _TARGETS if config.getoption(name)]
+    asked = [name for name in _TARGETS if config.getoption(name) not in (None, False)]
     if config.pluginmanager.has_plugin(_OURS) or not asked:
         return
     from conformance.judging import known_failures, selected_ids
@@ -127,8 +127,8 @@ def _options(config: pytest.Config) -> Options:
     url = config.getoption("target_url")
     if config.getoption("target_app"):
         url = app.base(config.getoption("target_app_path") or app.PATH)
-    elif not url:
-        environ.pop("KITEMESH_URL", None)
+    elif config.getoption("target_reference"):
+        url = configuration.REFERENCE
     file = configuration.find(config.getoption("target_config"), environ)
     return configuration.options(url, given, environ, file)
 
@@ -349,9 +349,11 @@ class Conformance:
     def _record(self, chosen: Sequence[Requirement]) -> None:
         from conformance import run
         from conformance.report import files, terminal
+        from conformance.report.account import EMBEDDED
 
         self.options = narrowed(self.options, chosen)
-        with self._served(), terminal.meter(terminal.console(stderr=True)) as watch:
+        target = self.options.url or EMBEDDED
+        with self._served(), terminal.meter(terminal.console(stderr=True), target) as watch:
             self.report = run.run(self.options, watch)
         if self.output is not None:
             try:
@@ -363,7 +365,7 @@ class Conformance:
         """Give junit.xml the run's data and each requirement's level, as properties of the whole suite of tests."""
         from _pytest.junitxml import xml_key
 
-        from conformance.report.account import target_model, target_url
+        from conformance.report.account import target_model, target_name
 
         junit = config.stash.get(xml_key, None)
         if junit is None or self.report is None:
@@ -371,7 +373,7 @@ class Conformance:
         verdict = self.report.verdict
         told = {
             "verdict": f"{verdict.conclusion.value} ({verdict.scope} scope)",
-            "target": target_url(self.report) or "unknown",
+            "target": target_name(self.report) or "unknown",
             "model": target_model(self.report) or "unknown",
             "seed": str(self.report.seed),
             **{one.id: f"{one.level.value}, source {', '.join(one.sources)}" for one in chosen},
@@ -464,7 +466,7 @@ class Conformance:
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: Any) -> None:
         """Title the page."""
-        report.title = f"KiteMesh conformance of {self.options.url or 'the reference server'}"
+        report.title = f"KiteMesh conformance of {self.options.url or 'the embedded reference server'}"
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:

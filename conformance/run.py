@@ -7,20 +7,22 @@ be tried again); it is handed in from here as functions, so that no module impor
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import conformance
-from conformance import judging
+from conformance import judging, opening, preflight
 from conformance.checks.approvals import SHARED_WITHIN
 from conformance.judging import CATALOGUE, Report, judge, known_failures, selected_ids
 from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import count, flows, scout
+from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import NEVER_ISSUED, nearly
 from conformance.recheck import Judging, Recheck
@@ -86,6 +88,7 @@ def without_bodies(report: Report) -> Report:
         ),
         transcript=withheld.transcript(report.transcript),
         verdict=withheld.verdict(report.verdict),
+        gate=replace(report.gate, sentence=withheld.told(report.gate.sentence, report.verdict)),
         notes=tuple(map(withheld.words, report.notes)),
     )
 
@@ -106,6 +109,7 @@ def reference(options: Options) -> Iterator[Options]:
         yield replace(
             options,
             url=f"{url}/v1",
+            embedded=True,
             model=DEFAULT_MODEL,
             token=settings.tokens[0],
             second_token=settings.tokens[1],
@@ -174,6 +178,7 @@ async def record(
     redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
     kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
     plan = replace(plan_of(options, seed), patience=patience)
+    kept["proxies"] = proxies()
     chosen = flows(plan, selected_ids(options))
     planned = count(chosen)[0]
     watch = Watch(kept, patience)
@@ -187,47 +192,69 @@ async def record(
 
     limits = limits or Limits.scaled(options.timeout)
     bearing = Patience(limits, options.concurrency)
+    pace = Pace(options.concurrency, options.rate)
+    asking = opening.Asking(watch.trouble, patience)
     interrupted = False
-    async with Client(
-        options.url or "",
-        concurrency=options.concurrency,
-        limits=limits,
-        redactor=redactor,
-        verify=verify(options),
-        extra_headers=options.headers,
-    ) as client:
-        recorder = Recorder(
-            client,
-            Judgement(watch.answer, watch.trouble, watch.credits),
-            base_headers(),
-            secrets,
-            budget,
-            Pace(options.concurrency, options.rate),
-            bearing,
-            scout(plan),
-            options.down_for * patience,
-            patience,
-            options.depth is Depth.QUICK,
-            told,
-        )
-        recheck = Recheck(
-            recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.unsettled, judging.shows)
-        )
+    recheck: Recheck | None = None
+    async with AsyncExitStack() as stack:
+
+        async def asks(base: str) -> Recorder:
+            client = Client(
+                base,
+                concurrency=options.concurrency,
+                limits=limits,
+                redactor=redactor,
+                verify=verify(options),
+                extra_headers=options.headers,
+            )
+            return Recorder(
+                await stack.enter_async_context(client),
+                Judgement(watch.answer, asking, watch.credits),
+                base_headers(),
+                secrets,
+                budget,
+                pace,
+                bearing,
+                scout(plan),
+                options.down_for * patience,
+                patience,
+                options.depth is Depth.QUICK,
+                told,
+            )
+
+        recorder = await asks(options.url or "")
         try:
-            await recorder.run(chosen)
-            await recheck.whims(chosen)
-            await recheck.unsettled(chosen)
-            if again:
-                await recheck.failures(chosen)
+            rest, go_on = chosen, True
+            if options.preflight:
+                first = [flow for flow in chosen if flow.phase is Phase.OPENING]
+                rest = [flow for flow in chosen if flow.phase is not Phase.OPENING]
+                recorder, go_on = await opening.Opening(first, asking, asks, kept).settle(recorder, options.url or "")
+            if go_on:
+                recheck = Recheck(
+                    recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.unsettled, judging.shows)
+                )
+                await recorder.run(rest)
+                await recheck.whims(chosen)
+                await recheck.unsettled(chosen)
+                if again:
+                    await recheck.failures(chosen)
         except asyncio.CancelledError:
             interrupted = True
+        exchanges = tuple(sorted(map(recorder.client.settled, recorder.exchanges), key=lambda e: e.started))
     kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
     if patience != 1.0:
         kept["shared_within"] = SHARED_WITHIN * patience
-    if recheck.requests:
+    if recheck is not None and recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
-    exchanges = sorted(map(client.settled, recorder.exchanges), key=lambda exchange: exchange.started)
-    return Transcript(tuple(exchanges), kept, f"kitemesh-conformance {conformance.__version__}")
+    kept["settled"] = preflight.settled(Transcript(exchanges, kept))
+    return Transcript(exchanges, kept, f"kitemesh-conformance {conformance.__version__}")
+
+
+def proxies() -> list[str]:
+    """The variables that name a proxy for other programs; the suite connects directly."""
+    return [
+        name for name in os.environ if name.lower() in ("https_proxy", "http_proxy", "all_proxy") and os.environ[name]
+    ]
 
 
 def base_headers() -> Headers:

@@ -96,7 +96,7 @@ class World:
         selected = frozenset(chosen) if len(chosen) < len(catalogue) else None
         verdict = decide(catalogue, items, Selection(options.strict, selected), errors=self.errors)
         transcript = Transcript((exchange(),), {"suite": "made up", "model": options.model}, "made up")
-        gate = decide_gate(verdict, transcript, known_failures(options), today=TODAY)
+        gate = decide_gate(verdict, transcript, known_failures(options), today=TODAY, allow_stale=options.allow_stale)
         return MadeUpReport(options, verdict, transcript, gate, interrupted=self.interrupted)
 
 

@@ -285,7 +285,7 @@ def test_what_the_function_refuses(told, words):
 
 
 def test_every_option_can_be_told():
-    of_the_wire = {"url", "ca_bundle"}
+    of_the_wire = {"url", "embedded", "ca_bundle"}
     by_themselves = {"model", "token"}
     read = {"vectors"}
     known = {field.name for field in fields(Options)}

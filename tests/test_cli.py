@@ -92,7 +92,8 @@ def test_what_the_run_raises(command, monkeypatch, raised, code):
     monkeypatch.setattr(run, "run", fail)
     got, _, err = command("run", *TARGET)
     assert got == code
-    assert len(err.strip().splitlines()) == 1  # behind the line end that goes after a ^C
+    told = err.removeprefix(f"Judging {URL}\n").strip()  # behind the line end that goes after a ^C
+    assert len(told.splitlines()) == 1
     assert list(Path("reports").iterdir()) == []
 
 
@@ -134,7 +135,11 @@ def test_the_users_own_pytest_is_left_out(world, command, monkeypatch):
         (("run", URL, "--model", MODEL, "--modes", "turbo"), "turbo"),
         (("run", URL, "--model", MODEL, "--header", "no colon"), "Name: value"),
         (("run", URL, "--model", MODEL, "--no-approvals", "--approval-prompt", "x"), "contradict"),
-        (("run", "--model", MODEL), "give its URL too"),
+        (("run", "--model", MODEL), "give its URL"),
+        (("run", ""), "The URL is empty"),
+        (("run", " "), "The URL is empty"),
+        (("run", "reference", "--model", MODEL), "the embedded reference server has its own"),
+        (("run", "reference", "--write-baseline", "x"), "none is written for the embedded reference server"),
         (("run", "--no-such-option"), "--no-such-option"),
         (("judge",), "FILE"),
         (("judge", "none.har"), "none.har"),
@@ -357,6 +362,8 @@ def test_the_table_reaches_every_option():
 
     reached = {flag.key for flag in FLAGS} | {
         "url",
+        "embedded",
+        "preflight",
         "token",
         "second_token",
         "approvals",
@@ -380,7 +387,7 @@ def test_nothing_listens(command):
 
 
 def test_the_reference_server_from_the_run_to_the_judging_again(command):
-    code, out, _ = command("run", "--only", "http,auth.missing-header", "--output", "first")
+    code, out, _ = command("run", "reference", "--only", "http,auth.missing-header", "--output", "first")
     assert code == 0
     assert "CONFORMANT (partial scope, exit code 0)" in out
     assert {path.name for path in Path("first").iterdir()} == REPORTS

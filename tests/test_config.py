@@ -89,7 +89,7 @@ def test_a_variable_lifts_what_the_file_says(world, command, monkeypatch):
 
 def test_the_tops_defaults_reach_the_reference_server_but_for_what_is_of_targets(world, command):
     Path("conformance.toml").write_text(f'depth = "quick"\nmodel = "{MODEL}"\n', encoding="utf-8")
-    assert command("run")[0] == 0
+    assert command("run", "reference")[0] == 0
     assert (world.asked[0].url, world.asked[0].model, world.asked[0].depth) == (None, None, "quick")
 
 

@@ -11,7 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
     *("files", "cycles", "contract", "probes", "wire", "checks", "examples", "verdict", "gate", "proof", "report"),
-    *("options", "judging", "watching", "recheck", "run", "prove", "soak", "flags", "config", "origins"),
+    *("options", "preflight", "judging", "watching", "recheck", "opening", "run", "prove", "soak", "flags", "config"),
+    "origins",
     *("app", "plugin", "completion", "manual", "standard_streams", "cli"),
 )
 """From left to right. What stands from `options` on ties the line together."""

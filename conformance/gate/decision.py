@@ -1,7 +1,8 @@
 """The gate: may a run pass, given the failures that are known? It reads the verdict and never changes it.
 
-It passes where the verdict, the known failures set aside, is `conformant`, and no entry of the baseline is stale or
-expired. What is in error, interrupted or inconclusive is excused by no baseline.
+It passes where the verdict, the known failures set aside, is `conformant`, and no entry of the baseline is stale
+(unless that is allowed) or expired. What is in error, interrupted or inconclusive is excused by no baseline. A run that
+was cut off calls nothing stale: what it did not come to may fail.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Gate:
     expired: tuple[Entry, ...] = ()
     excused: frozenset[str] = frozenset()
     """Requirements that fail and of which every finding is known."""
+    stale_allowed: bool = False
+    """True: stale entries are told, and hold nothing up."""
 
     def reason(self, requirement: str) -> str | None:
         """Why a failure of this requirement is accepted; None where it is not."""
@@ -58,9 +61,10 @@ class Gate:
         return "; ".join(dict.fromkeys(e.reason for e in self.known if e.requirement == requirement))
 
     def complaints(self, requirement: str | None = None) -> list[str]:
-        """A sentence on each stale and each expired entry, those on one requirement or all."""
+        """A sentence on each entry that holds the gate up: stale and expired ones, on one requirement or all."""
+        stale = () if self.stale_allowed else self.stale
         return [
-            *(stale_sentence(e) for e in self.stale if requirement in (None, e.requirement)),
+            *(stale_sentence(e) for e in stale if requirement in (None, e.requirement)),
             *(expired_sentence(e) for e in self.expired if requirement in (None, e.requirement)),
         ]
 
@@ -76,7 +80,9 @@ def expired_sentence(entry: Entry) -> str:
     return f"The baseline's entry on {entry.named} expired after {entry.expires}{owner}: mend it, or renew the entry."
 
 
-def decide(verdict: Verdict, transcript: Transcript, baseline: Baseline | None, *, today: date) -> Gate:
+def decide(
+    verdict: Verdict, transcript: Transcript, baseline: Baseline | None, *, today: date, allow_stale: bool = False
+) -> Gate:
     """The gate's decision.
 
     Args:
@@ -84,10 +90,12 @@ def decide(verdict: Verdict, transcript: Transcript, baseline: Baseline | None, 
         transcript: what was judged.
         baseline: what is known; None: nothing.
         today: the day, in UTC.
+        allow_stale: whether the run may pass in spite of stale entries.
     """
     exchanges = {exchange.name: exchange for exchange in transcript}
     entries = baseline.entries if baseline else ()
-    stale = tuple(entry for entry in entries if _stale(entry, verdict[entry.requirement], exchanges))
+    cut_off = bool(transcript.options.get("stopped") or transcript.options.get("interrupted"))
+    stale = tuple(e for e in entries if not cut_off and _stale(e, verdict[e.requirement], exchanges))
     expired = tuple(entry for entry in entries if entry.expired(today) and entry not in stale)
     used: dict[Entry, None] = {}
     excused: set[str] = set()
@@ -106,9 +114,11 @@ def decide(verdict: Verdict, transcript: Transcript, baseline: Baseline | None, 
             new.append(New(outcome.requirement.id, unnamed))
     conclusion, sentence = verdict.setting_aside(excused)
     code = EXIT_OF[conclusion]
-    if code in (Exit.CONFORMANT, Exit.INCONCLUSIVE) and (stale or expired):
+    held_up = (stale and not allow_stale) or expired
+    if held_up and code in (Exit.CONFORMANT, Exit.INCONCLUSIVE) and not verdict.trouble:
         code = Exit.NONCONFORMANT
-    told = _sentence(conclusion, sentence, len(used), len(new), len(stale), len(expired)) if baseline else sentence
+    counted = 0 if allow_stale else len(stale)
+    told = _sentence(conclusion, sentence, len(used), len(new), counted, len(expired)) if baseline else sentence
     return Gate(
         passed=code is Exit.CONFORMANT,
         exit_code=code,
@@ -119,6 +129,7 @@ def decide(verdict: Verdict, transcript: Transcript, baseline: Baseline | None, 
         stale=stale,
         expired=expired,
         excused=frozenset(excused),
+        stale_allowed=allow_stale,
     )
 
 

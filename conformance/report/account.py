@@ -9,6 +9,8 @@ from conformance.gate.decision import Gate
 from conformance.verdict import Verdict
 from conformance.wire.exchange import Exchange, Transcript
 
+EMBEDDED = "the embedded reference server"
+"""What is judged where no target is named."""
 _ENDPOINTS = ("/chat/completions", "/chat/resume")
 
 
@@ -125,3 +127,13 @@ def target_model(account: Account) -> str | None:
     """The group that was asked for: as told, else as recorded (the reference server's own); None: not known."""
     recorded = account.transcript.options.get("model")
     return account.options.model or (recorded if isinstance(recorded, str) else None)
+
+
+def embedded(account: Account) -> bool:
+    """True where the embedded reference server was judged."""
+    return account.transcript.own and account.transcript.options.get("embedded") is True
+
+
+def target_name(account: Account) -> str:
+    """What was judged, for a person: its base URL, or the embedded reference server; empty where it is not known."""
+    return EMBEDDED if embedded(account) else target_url(account)

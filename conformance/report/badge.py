@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from conformance import __version__
 from conformance.contract.catalogue import load
-from conformance.report.account import Account
+from conformance.report.account import Account, embedded
 from conformance.verdict import Conclusion
 
 _LABEL = "KiteMesh chat API"
@@ -32,8 +32,12 @@ _SVG = """\
 
 
 def badge(account: Account) -> str | None:
-    """The picture; None where the scope is partial or the run is interrupted, inconclusive or in error."""
+    """The picture; None where the scope is partial, the run is interrupted, inconclusive or in error, what answered was
+    never seen to be the API, or it was the embedded reference server.
+    """
     verdict = account.verdict
+    if embedded(account) or verdict.trouble:
+        return None
     if verdict.scope != "full" or account.interrupted or verdict.conclusion not in _COLOURS:
         return None
     left, right = (round(len(words) * _LETTER) + 12 for words in (_LABEL, verdict.conclusion))

@@ -94,8 +94,8 @@ def _errors(account: Account) -> Iterator[tuple[str, str]]:
     for outcome in tally.broken(account.verdict):
         if account.verdict.counts(outcome) and account.gate.reason(outcome.requirement.id) is None:
             yield _told(outcome)
-    for entry in account.gate.stale:
-        yield f"{entry.requirement}: stale entry of the baseline", stale_sentence(entry)
+    if not account.gate.stale_allowed:
+        yield from _stale(account)
     for entry in account.gate.expired:
         yield f"{entry.requirement}: expired entry of the baseline", expired_sentence(entry)
     for outcome in tally.errors(account.verdict):
@@ -106,6 +106,13 @@ def _warnings(account: Account) -> Iterator[tuple[str, str]]:
     for outcome in tally.broken(account.verdict):
         if not account.verdict.counts(outcome) and account.gate.reason(outcome.requirement.id) is None:
             yield _told(outcome)
+    if account.gate.stale_allowed:
+        yield from _stale(account)
+
+
+def _stale(account: Account) -> Iterator[tuple[str, str]]:
+    for entry in account.gate.stale:
+        yield f"{entry.requirement}: stale entry of the baseline", stale_sentence(entry)
 
 
 def _notices(account: Account) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ from conformance.checks.finding import Finding
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
 from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.report import latency, octets, tally, timeline
-from conformance.report.account import Account, target_model, target_url
+from conformance.report.account import Account, target_model, target_name
 from conformance.report.curl import curl
 from conformance.report.excerpt import excerpt
 from conformance.report.octets import Part
@@ -234,7 +234,7 @@ def _render(account: Account, evidence: Evidence, bounds: Bounds, files: Mapping
     return _ENVIRONMENT.get_template("report.html.j2").render(
         account=account,
         verdict=verdict,
-        target=target_url(account),
+        target=target_name(account),
         model=target_model(account),
         sign=_CONCLUSIONS[verdict.conclusion],
         total=total,
@@ -287,7 +287,7 @@ def _facts(account: Account) -> list[tuple[str, str]]:
     options = account.options.recorded()
     told = [f"{key.replace('_', ' ')}: {_said(value)}" for key, value in options.items() if key not in _TOLD_APART]
     return [
-        ("Target", target_url(account) or "unknown"),
+        ("Target", target_name(account) or "unknown"),
         ("Model", target_model(account) or "unknown"),
         ("Verdict", f"{account.verdict.conclusion}, exit code {int(account.exit_code())}"),
         ("Scope", account.verdict.scope),

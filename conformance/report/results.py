@@ -16,7 +16,7 @@ from conformance.gate.baseline import Entry
 from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.gate.key import key
 from conformance.gate.shapes import Shape, shapes
-from conformance.report.account import Account, exchanges_by_name, target_model, target_url
+from conformance.report.account import Account, exchanges_by_name, target_model, target_name, target_url
 from conformance.report.curl import curl
 from conformance.verdict import Outcome
 from conformance.wire.exchange import Exchange
@@ -36,7 +36,11 @@ def results(account: Account, transcript_sha256: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "suite": {"name": "kitemesh-conformance", "version": __version__},
-        "target": {"url": target_url(account), "model": target_model(account)},
+        "target": {
+            "url": target_url(account),
+            "model": target_model(account),
+            "name": target_name(account) or None,
+        },
         "verdict": verdict.conclusion.value,
         "sentence": verdict.sentence,
         "scope": verdict.scope,

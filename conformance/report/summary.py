@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from conformance.report import tally
-from conformance.report.account import Account, exchanges_by_name, target_model, target_url
+from conformance.report.account import Account, exchanges_by_name, target_model, target_name
 from conformance.report.breach import advice, finding_lines, gate_lines, shown_findings
 from conformance.report.excerpt import visible
 
@@ -63,7 +63,7 @@ def _page(account: Account) -> Iterator[str]:
 
 
 def _facts(account: Account) -> Iterator[tuple[str, str]]:
-    yield "Target", cell(target_url(account) or "unknown")
+    yield "Target", cell(target_name(account) or "unknown")
     yield "Model", cell(target_model(account) or "unknown")
     yield "Scope", account.verdict.scope
     yield "Depth, seed", f"{account.options.depth}, {account.seed}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +18,10 @@ from rich.text import Text
 
 from conformance import __version__
 from conformance.contract.catalogue import Level
-from conformance.report import tally
-from conformance.report.account import Account, Advance, exchanges_by_name, target_model, target_url
+from conformance.report import github, tally
+from conformance.report.account import Account, Advance, exchanges_by_name, target_model, target_name
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
-from conformance.report.excerpt import excerpt
+from conformance.report.excerpt import excerpt, harmless
 from conformance.verdict import Conclusion
 
 WIDTH = 80
@@ -59,10 +61,19 @@ def console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
 
 
 @contextmanager
-def meter(screen: Console) -> Iterator[Callable[[Advance], None]]:
-    """A progress line while the context lasts. Nothing at all where `screen` is no terminal or has to be plain."""
+def meter(screen: Console, target: str) -> Iterator[Callable[[Advance], None]]:
+    """How far a recording has come, while the context lasts.
+
+    A line that changes; where `screen` is no terminal or has to be plain (a job's log), one line at the start, at each
+    phase, and every ten seconds.
+
+    Args:
+        screen: on standard error.
+        target: what is judged, for the first line.
+    """
     if not screen.is_terminal or screen.is_dumb_terminal or screen.color_system is None:
-        yield lambda advance: None
+        with _lines(screen, target) as tell:
+            yield tell
         return
     columns = (
         SpinnerColumn(),
@@ -74,12 +85,57 @@ def meter(screen: Console) -> Iterator[Callable[[Advance], None]]:
         task = progress.add_task("starting", total=1, more="")
 
         def update(advance: Advance) -> None:
-            more = f", {advance.credits:g} credits" if advance.credits else ""
-            more += f"; {excerpt(advance.note, 120)}" if advance.note else ""
             total = max(advance.planned, advance.done, 1)
+            more = _more(advance)
             progress.update(task, description=advance.phase, completed=advance.done, total=total, more=more)
 
         yield update
+
+
+EVERY = 10.0
+"""Seconds between two lines of a plain meter."""
+
+
+@contextmanager
+def _lines(screen: Console, target: str, every: float = EVERY) -> Iterator[Callable[[Advance], None]]:
+    begun = time.monotonic()
+    latest: list[Advance] = []
+    ended = threading.Event()
+
+    def say() -> None:
+        seconds = time.monotonic() - begun
+        if not latest:
+            told = "no answer has come yet"
+        else:
+            of = f"{latest[-1].done} of at most {max(latest[-1].planned, latest[-1].done)} requests"
+            told = f"{latest[-1].phase}, {of}{_more(latest[-1])}"
+        line = f"{seconds:4.0f} s  {told}"
+        screen.print(Text(harmless(line) if github.active() else line), soft_wrap=True)
+
+    def now_and_then() -> None:
+        while not ended.wait(every):
+            say()
+
+    def update(advance: Advance) -> None:
+        changed = not latest or latest[-1].phase != advance.phase
+        latest[:] = [advance]
+        if changed:
+            say()
+
+    screen.print(Text(f"Judging {excerpt(target, 300)}"), soft_wrap=True)
+    clock = threading.Thread(target=now_and_then, name="progress", daemon=True)
+    clock.start()
+    try:
+        yield update
+    finally:
+        ended.set()
+        clock.join()
+
+
+def _more(advance: Advance) -> str:
+    """What was charged, and what is waited for."""
+    charged = f", {advance.credits:g} credits" if advance.credits else ""
+    return f"{charged}; {excerpt(advance.note, 120)}" if advance.note else charged
 
 
 def show(account: Account, screen: Console, written: Iterable[Path] = ()) -> None:
@@ -164,7 +220,7 @@ def show_open(account: Account, screen: Console) -> None:
 def _show_head(account: Account, screen: Console) -> None:
     seconds = max(0.0, account.ended - account.started)
     screen.print(Text(f"KiteMesh conformance {__version__}", "bold"))
-    screen.print(Text(f"Target {excerpt(target_url(account)) or 'unknown'}"), soft_wrap=True)
+    screen.print(Text(f"Target {excerpt(target_name(account)) or 'unknown'}"), soft_wrap=True)
     screen.print(Text(f"Model {excerpt(target_model(account) or 'unknown')}"), soft_wrap=True)
     excused, judged = account.excused
     more = f"; {excused} of {judged} excused" if excused else ""

@@ -31,7 +31,13 @@ _QUOTING = re.compile(
 def options(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """The options as they are written: no prompt but whether there was one."""
     kept = {key: WORD if key in PROMPTS and value is not None else value for key, value in recorded.items()}
-    return {**kept, "stopped": words(kept["stopped"])} if isinstance(kept.get("stopped"), str) else kept
+    if isinstance(kept.get("stopped"), str):
+        kept["stopped"] = words(kept["stopped"])
+    if isinstance(kept.get("settled"), str):
+        kept["settled"] = unquoted(kept["settled"])
+    if isinstance(moved := kept.get("moved"), dict):
+        kept["moved"] = {name: unquoted(words) if isinstance(words, str) else words for name, words in moved.items()}
+    return kept
 
 
 def transcript(whole: Transcript) -> Transcript:
@@ -42,12 +48,22 @@ def transcript(whole: Transcript) -> Transcript:
 def verdict(whole: Verdict) -> Verdict:
     """The verdict without content in what was observed."""
     outcomes = tuple(map(_outcome, whole.outcomes))
-    return replace(whole, outcomes=outcomes, sentence=words(whole.sentence), trouble=words(whole.trouble))
+    return replace(whole, outcomes=outcomes, sentence=told(whole.sentence, whole), trouble=unquoted(whole.trouble))
+
+
+def told(sentence: str, whole: Verdict) -> str:
+    """A verdict's or a gate's sentence; of a run in which nothing could be judged it quotes what came."""
+    return unquoted(sentence) if whole.trouble and whole.trouble in sentence else words(sentence)
 
 
 def words(text: str) -> str:
     """A sentence of ours without what it quotes of an answer that was no HTTP."""
     return _QUOTING.sub("", text)
+
+
+def unquoted(text: str) -> str:
+    """A sentence of `conformance.preflight` without what it quotes of an answer."""
+    return re.sub(r'"[^\n]*"', f'"{WORD}"', words(text))
 
 
 def observed(text: str) -> str:

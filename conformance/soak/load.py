@@ -72,14 +72,19 @@ class Load:
             raise UsageError(f"--master-port must be 1 to 65535, not {self.master_port}.")
         if options.max_requests is not None and options.max_requests < self.expect_workers:
             raise UsageError("--max-requests must leave one for each worker; raise it, or expect fewer workers.")
-        if self.role is not Role.ALONE and options.url is None:
-            raise UsageError(f"--{self.role} needs the URL of a target, which all workers can reach; give it.")
+        reachable(self.role, options.url)
         if options.url is not None and not self.consent and not is_loopback(options.url):
             raise UsageError(
                 f"A soak loads {urlsplit(options.url).hostname} with all it has, and may cost credits; if you may do "
                 f"that to this server, say so by {CONSENT}."
             )
         return self
+
+
+def reachable(role: Role, url: str | None) -> None:
+    """Refuse to drive workers, or to be one, without a target: raises UsageError."""
+    if role is not Role.ALONE and url is None:
+        raise UsageError(f"--{role} needs the URL of a target, which all workers can reach; give it.")
 
 
 def role(master: bool, worker: bool) -> Role:

@@ -208,7 +208,7 @@ class Recorder:
         """Whether the weather was fine when this answer came; where it was not, it is by the time that this returns."""
         if trouble is None or trouble.kind in (Kind.LIMIT, Kind.REPLICA):
             return True
-        if self.scout is None or not self.patience.heard:
+        if self.scout is None or not self.patience.heard or exchange.note.phase == Phase.OPENING:
             return True
         try:
             return await self._weather.behind(asyncio.get_running_loop().time(), exchange)

@@ -336,3 +336,41 @@ def test_a_file_that_is_not_there(world, refused):
     refused("run", *TARGET, "--baseline", "none.toml", said="cannot be read (No such file or directory)")
     refused("run", *TARGET, "--baseline", ".", said="cannot be read (Is a directory)")
     assert not world.asked
+
+
+# --- stale entries that hold nothing up
+
+
+def test_a_stale_entry_may_be_allowed(world, command):
+    Path("known.toml").write_text('[[known]]\nrequirement = "stream.done"\nreason = "x"\n', encoding="utf-8")
+    assert command("run", *TARGET, "--baseline", "known.toml")[0] == 1
+    code, out, _ = command("run", *TARGET, "--baseline", "known.toml", "--allow-stale")
+    assert code == 0
+    assert "remove the entry" in " ".join(out.split())
+    assert "GATE PASSED" in out
+
+
+def test_a_run_that_was_cut_off_calls_nothing_stale(world):
+    made = report(baseline_of("stream.done"), stopped="stopped after 5 requests, as --max-requests says")
+    assert made.stale == ()
+    assert report(baseline_of("stream.done")).stale[0].requirement == "stream.done"
+
+
+def baseline_of(requirement):
+    from conformance.gate.baseline import Baseline, Entry
+
+    return Baseline("known.toml", (Entry(requirement, "x"),))
+
+
+def report(known, **recorded):
+    """The gate of a made-up run in which nothing fails."""
+    from dataclasses import replace
+
+    from made_up import TODAY, World
+
+    from conformance.gate.decision import decide
+    from conformance.options import Options
+
+    made = World().run(Options())
+    transcript = replace(made.transcript, options={**made.transcript.options, **recorded})
+    return decide(made.verdict, transcript, known, today=TODAY)

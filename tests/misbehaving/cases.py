@@ -332,12 +332,12 @@ LIES = (
     Case(
         id="redirect-to-itself", does="redirects every request to the same address",
         twist=lambda a: [(0.0, answer(b"", "Location: /v1/chat/completions", status="307 Temporary Redirect"))],
-        limits=LONG, within=SERVED, exit=NONCONFORMANT, finds=_finds("accept.minimal"),
+        limits=LONG, within=SERVED, exit=INCONCLUSIVE, only=True, says=("which is itself",), most_requests=2,
     ),
     Case(
         id="redirect-elsewhere", does="redirects every request to another origin, which must hear of nothing",
         twist=lambda a: [(0.0, answer(b"", "Location: {elsewhere}", status="308 Permanent Redirect"))],
-        limits=LONG, within=SERVED, exit=NONCONFORMANT, finds=_finds("accept.minimal"),
+        limits=LONG, within=SERVED, exit=INCONCLUSIVE, only=True, says=("if that is your server",), most_requests=2,
     ),
     Case(
         id="429-always", does="429 without Retry-After to every request",
@@ -347,7 +347,7 @@ LIES = (
     Case(
         id="429-retry-after", does="429 with Retry-After: 1 to every request",
         twist=always(_refusal("429 Too Many Requests", "Retry-After: 1")), options=STANDARD,
-        within=2 * SHORT.waiting, exit=INCONCLUSIVE, says=("puts off every request (429)",),
+        within=2 * SHORT.waiting, exit=INCONCLUSIVE, says=("puts off every request (429",),
     ),
     Case(
         id="429-retry-after-3600", does="429 with Retry-After: 3600 to every request",

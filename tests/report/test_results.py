@@ -30,7 +30,7 @@ def test_it_says_what_the_verdict_says():
     document = results(made, "0" * 64)
     assert document["verdict"] == "nonconformant"
     assert document["exit_code"] == 1
-    assert document["target"] == {"url": URL, "model": MODEL}
+    assert document["target"] == {"url": URL, "model": MODEL, "name": URL}
     assert document["totals"]["by_outcome"]["failed"] == 2
     assert document["started"] == "2026-09-21T14:13:20.000Z"
     entry = next(r for r in document["requirements"] if r["id"] == "stream.done")
