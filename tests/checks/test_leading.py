@@ -41,6 +41,12 @@ def _json_lines(made: Exchange) -> Exchange:
     return replace(made, response=replace(made.response, body=body, headers=headers, pieces=None))
 
 
+def _fails(attempt: int) -> Exchange:
+    """A try of a request for an approval that is answered by 500."""
+    made = _asking(refused("p", sent("p"), 500))
+    return replace(made, name=f"p~{attempt}", note=replace(made.note, area="approval", attempt=attempt))
+
+
 P, S = _asking(paused("p")), _asking(paused_stream("s"))
 HIDING = {
     "JSON lines": ("stream.media-type", (chat("well"), _json_lines(chat_stream("a")), _json_lines(S)),
@@ -66,8 +72,7 @@ HIDING = {
         chat("well"), _asking(refused("p", sent("p", prompt="Please create a ticket."), 400))),
         ("approval.id", "approval.tool-call-id", "resume.approve")),
     "an approval that brings a 500": ("error.no-server-error", (
-        chat("well"), *(replace(_asking(refused("p", sent("p"), 500)), name=f"p~{n}", note=replace(
-            refused("p", sent("p"), 500).note, area="approval", attempt=n)) for n in (1, 2)), chat("after")),
+        chat("well"), _fails(1), chat("between"), _fails(2), chat("after")),
         ("approval.id", "resume.approve")),
     "streams that are refused": ("accept.optional-fields", (
         chat("well"), refused("a", sent("a", stream=True, request_id=False), 400)), ("stream.done", "chunk.schema")),

@@ -66,8 +66,8 @@ def test_limits_and_clean_runs_are_not_told() -> None:
 
 
 def test_what_a_requirement_speaks_of_is_not_told_again() -> None:
-    again = [refused(f"a~{n}", sent("a"), 500, probe="a", attempt=n) for n in (1, 2, 3)]
-    assert not _told(*_served(5), *again, *[chat("after")])
+    first, second, third = (refused(f"a~{n}", sent("a"), 500, probe="a", attempt=n) for n in (1, 2, 3))
+    assert not _told(*_served(5), first, chat("between"), second, chat("after"), third)
 
 
 def test_hostile_input_is_not_calm() -> None:
