@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from conformance.contract import catalogue
+from conformance.probes.refusals import nearly
 from conformance.reference.app import create_many
 from conformance.reference.behaviour import CONFORMING
 from conformance.reference.fault import Fault
@@ -165,7 +166,8 @@ HOSTILE = (
     MINIMAL.replace(b"Hello", b"\\u0000"), b"\xef\xbb\xbf" + MINIMAL, b'{"model":"x",' + MINIMAL[1:],
     MINIMAL[:-1] + b" " * 1_048_576 + b"}",
 )  # fmt: skip
-CREDENTIALS = (None, "Bearer", "Bearer km_never", "Basic eDp5", f"bearer {FIRST_TOKEN}", f"BEARER {FIRST_TOKEN}")
+NEAR = f"Bearer {nearly(FIRST_TOKEN)}"
+CREDENTIALS = (None, "Bearer", "Bearer km_never", NEAR, "Basic eDp5", f"bearer {FIRST_TOKEN}", f"BEARER {FIRST_TOKEN}")
 PAIR = tuple(Ask(chat(f"Reply with just this word: {word}")) for word in ("same", "other"))
 
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from conformance.contract import catalogue
+from conformance.probes.refusals import nearly
 from conformance.probes.sdk import FIELDS
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.behaviour import CONFORMING
@@ -202,8 +203,8 @@ async def kept(caller: Caller) -> Seen:
 
 
 async def unauthenticated(caller: Caller) -> Seen:
-    """Resumes with an unknown token, an empty one and none."""
-    tokens = ("Bearer km_never_issued", "Bearer", None)
+    """Resumes with unknown tokens, an empty one and none."""
+    tokens = ("Bearer km_never_issued", f"Bearer {nearly(FIRST_TOKEN)}", "Bearer", None)
     return [seen for token in tokens for seen in await refused({}, token=token)(caller)]
 
 
