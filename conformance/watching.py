@@ -50,7 +50,7 @@ class Watch:
         approval = None
         if reading.taken and reading.waits:
             approval = self._approval(reading)
-        if reading.taken and reading.asked.resume:
+        if reading.taken and reading.asked.resume and not reading.page:
             self._waiting.pop(uuid(reading.asked.body.get("approval_id")) or "", None)
         doubted = (exchange.note.probe, exchange.note.round) in self._doubted
         return Answer(exchange.name, exchange.status, reading.excuse is not None, approval, doubted)

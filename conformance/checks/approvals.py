@@ -100,7 +100,8 @@ def in_time(given_: Given, reading: Reading, slack: float) -> bool:
 def spent_by(given_: Given, before: Reading) -> Reading | None:
     """The resume that was served on this approval and sent before another one; None where there is none."""
     for reading in resumes_of(before.evidence, given_.id):
-        if reading is not before and reading.started <= before.started and reading.taken:
+        served = reading.taken and not reading.page  # a firewall's page spends nothing
+        if reading is not before and reading.started <= before.started and served:
             return reading
     return None
 

@@ -232,7 +232,12 @@ def _wrongly_taken(reading: Reading) -> Reading | None:
 @remembered
 def _all_wrongly_taken(evidence: Evidence) -> Iterator[Reading]:
     for reading in evidence.all:
-        if reading.asked.resume and reading.taken and reading.due in (Due.REFUSE, Due.AUTHENTICATE):
+        if (
+            reading.asked.resume
+            and reading.taken
+            and not reading.page
+            and reading.due in (Due.REFUSE, Due.AUTHENTICATE)
+        ):
             yield reading
 
 
