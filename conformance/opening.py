@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance import preflight
 from conformance.probes.flow import Flow, Phase
-from conformance.wire.exchange import Exchange
+from conformance.wire.exchange import TIMED_OUT, Exchange
 from conformance.wire.recorder import PAUSE, Recorder
 from conformance.wire.weather import Kind, Trouble
 
@@ -40,6 +40,9 @@ class Asking:
             return trouble
         if self.once:
             return None
+        status = exchange.status or 0
+        if exchange.ending in TIMED_OUT or (0 < status < 500 and status not in (408, 429)):
+            trouble = None  # a page or a refusal tells what is there, and silence was waited for
         if trouble is None:
             return Trouble(Kind.ERROR, SOON * self.patience) if preflight.may_pass(exchange) else None
         wait = PAUSE * PATIENCE * self.patience * 2.0 ** (exchange.note.attempt - 1)

@@ -91,8 +91,10 @@ class Watch:
             return _trouble(Kind.LIMIT, reading)
         page = self._now_and_then("page", reading, reading.page)
         denied = self._now_and_then("token", reading, self._denies(reading))
+        if (page or denied) and (status or 0) < 500:
+            return _trouble(Kind.INTERFERENCE, reading)
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
-        passing = page or denied or (status or 0) >= 500 or reading.failed_alone
+        passing = (status or 0) >= 500 or reading.failed_alone
         # A quota, a filter or a model's limit does not pass within seconds, unless it says so.
         soon = excuse is not None and (status == 408 or _retry_after(reading) is not None)
         return _trouble(Kind.ERROR, reading) if passing or soon else None

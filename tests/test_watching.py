@@ -1,4 +1,4 @@
-"""What is asked again as it is recorded, and when: a page, a token that passed before, a limit that says when it ends."""
+"""What is asked again as it is recorded, and when: a page, a token that passed before, a limit."""
 
 from __future__ import annotations
 

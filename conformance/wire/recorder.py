@@ -206,7 +206,7 @@ class Recorder:
 
     async def _fine_behind(self, exchange: Exchange, trouble: Trouble | None) -> bool:
         """Whether the weather was fine when this answer came; where it was not, it is by the time that this returns."""
-        if trouble is None or trouble.kind in (Kind.LIMIT, Kind.REPLICA):
+        if trouble is None or trouble.kind not in (Kind.OUTAGE, Kind.ERROR):
             return True
         if self.scout is None or not self.patience.heard or exchange.note.phase == Phase.OPENING:
             return True
@@ -227,7 +227,8 @@ class Recorder:
             return exchange, Sky.FINE if self.judgement.answer(exchange).served else Sky.ODD, None
         # Who never serves a minimal request, and says so by an error of its own, is not waited for.
         own = trouble.kind is Kind.ERROR and not self._serves_minimal
-        return exchange, Sky.ODD if own else Sky.FOUL, trouble.seconds
+        odd = own or trouble.kind is Kind.INTERFERENCE
+        return exchange, Sky.ODD if odd else Sky.FOUL, trouble.seconds
 
     def _told_weather(self, exchange: Exchange, words: str, began: bool) -> None:
         """Tell that an outage began, with what was under way, or that it is over."""

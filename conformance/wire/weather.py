@@ -36,6 +36,8 @@ class Kind(Enum):
     """502, 503, 504 and their like, no connection, one that broke."""
     ERROR = "an error"
     """Any other server error, or an answer that failed."""
+    INTERFERENCE = "an interference"
+    """A page, or a refusal of the token, where such requests are served else: a firewall's, or a lock's."""
     REPLICA = "a replica"
     """An approval that waits is not known, perhaps not yet (contract, "Left open …")."""
 
