@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -44,7 +45,9 @@ class Command(click.Command):
         if rest and not ctx.meta.get(_ALL):
             formatter.write_paragraph()
             names = (name for name, _ in rest if name not in ("--help-all", "--help"))
-            formatter.write_text(f"More, told by --help-all: {', '.join(names)}")
+            told = f"More, told by --help-all: {', '.join(names)}"
+            # An option's name is not to be broken at its hyphens.
+            formatter.write(textwrap.fill(told, formatter.width, break_on_hyphens=False) + "\n")
 
 
 def _show_all(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
