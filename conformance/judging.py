@@ -48,6 +48,8 @@ class Report:
     excused: tuple[int, int] = (0, 0)
     """Excused exchanges, of how many."""
     credits: float = 0.0
+    suspects: tuple[str, ...] = ()
+    """Names of the exchanges that were under way when the target went down: one of them may have brought it about."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -152,6 +154,7 @@ def judge(
         seed=int(recorded.get("seed") or 0),
         excused=evidence.excused,
         credits=_credits(evidence),
+        suspects=weather.suspects(evidence.weather) if evidence.own and not settled else (),
     )
 
 
@@ -242,6 +245,11 @@ def _trouble(evidence: Evidence) -> str:
             return "The target refused the token in every request; check the token and that it may use the model."
         if statuses <= {401, 403, 404}:
             return "The target knows neither the address nor the model (404 throughout); check the URL and the model."
+    if evidence.own and stopped and (suspects := weather.suspects(evidence.weather)):
+        return (
+            f"{str(stopped)[:1].upper()}{str(stopped)[1:300].rstrip('.')}. One of the requests that were under way may "
+            f"have brought it down: {', '.join(suspects)}. Look into its log."
+        )
     return ""
 
 

@@ -21,6 +21,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from conformance.checks.timeline import Timeline
+from conformance.contract.classify import Due
 from conformance.wire.exchange import Ending
 
 if TYPE_CHECKING:
@@ -62,6 +63,13 @@ class Spell:
         return self.readings[-1].ended
 
     @property
+    def broken(self) -> tuple[Reading, ...]:
+        """Those whose connection broke: they were under way as it began."""
+        broken = [r for r in self.readings if r.exchange.ending in (Ending.RESET, Ending.CUT)]
+        # What is valid brings a target down less often.
+        return tuple(sorted(broken, key=lambda reading: reading.due is Due.ACCEPT))
+
+    @property
     def bad(self) -> bool:
         """True where more than one request met it: bad weather, no matter of what was asked."""
         return len({(r.note.probe or r.name) for r in self.readings}) > 1
@@ -82,13 +90,19 @@ def told(spell: Spell, since: float) -> str:
         f"The target did not serve for {spell.ended - spell.began:.1f} s from {clock} UTC, {spell.began - since:.1f} s "
         f"into the run ({what}); {asked} requests were asked again"
     )
-    broken = [r.name for r in spell.readings if r.exchange.ending in (Ending.RESET, Ending.CUT)][:MOST_TOLD]
+    broken = [reading.name for reading in spell.broken[:MOST_TOLD]]
     return sentence + (f". Under way when it began: {', '.join(broken)}" if broken else "")
+
+
+def suspects(weather: Weather) -> tuple[str, ...]:
+    """The exchanges that were under way when the target stopped to take connections, the last time that it did."""
+    gone = [s for s in weather.spells if s.bad and any(r.exchange.ending is Ending.REFUSED for r in s.readings)]
+    return tuple(reading.name for reading in gone[-1].broken[:MOST_TOLD]) if gone else ()
 
 
 def _met(reading: Reading) -> str:
     ending = reading.exchange.ending
-    return f"status {reading.status}" if reading.status is not None else _WORDS.get(ending, str(ending))
+    return _WORDS.get(ending) or (str(ending) if reading.status is None else f"status {reading.status}")
 
 
 class Weather:

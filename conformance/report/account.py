@@ -69,6 +69,10 @@ class Account(Protocol):
         """Things to tell: what budgets cut off, hints."""
 
     @property
+    def suspects(self) -> tuple[str, ...]:
+        """Names of the exchanges that were under way when the target went down."""
+
+    @property
     def seed(self) -> int:
         """Of everything that was drawn at random."""
 
@@ -106,6 +110,12 @@ class Advance(Protocol):
     @property
     def note(self) -> str:
         """What the run waits for, where it waits."""
+
+
+def suspected(account: Account) -> list[Exchange]:
+    """The exchanges that were under way when the target went down, those that have to be looked into first."""
+    known = exchanges_by_name(account.transcript)
+    return [known[name] for name in account.suspects if name in known]
 
 
 def exchanges_by_name(transcript: Transcript) -> Mapping[str, Exchange]:

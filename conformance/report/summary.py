@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 
 from conformance.report import tally
-from conformance.report.account import Account, exchanges_by_name, target_model, target_name
+from conformance.report.account import Account, exchanges_by_name, suspected, target_model, target_name
 from conformance.report.breach import advice, finding_lines, gate_lines, shown_findings
+from conformance.report.curl import curl
 from conformance.report.excerpt import visible
 
 
@@ -60,6 +61,11 @@ def _page(account: Account) -> Iterator[str]:
     for note in account.notes:
         yield ""
         yield f"Note: {code(note)}"
+    if suspects := suspected(account):
+        yield ""
+        yield "Under way when the target went down:"
+        yield ""
+        yield from (f"- {code(curl(exchange))}" for exchange in suspects)
 
 
 def _facts(account: Account) -> Iterator[tuple[str, str]]:

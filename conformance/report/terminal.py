@@ -19,12 +19,22 @@ from rich.text import Text
 from conformance import __version__
 from conformance.contract.catalogue import Level
 from conformance.report import github, tally
-from conformance.report.account import Account, Advance, exchanges_by_name, target_model, target_name
+from conformance.report.account import (
+    Account,
+    Advance,
+    exchanges_by_name,
+    suspected,
+    target_model,
+    target_name,
+)
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
+from conformance.report.curl import curl
 from conformance.report.excerpt import excerpt, harmless
 from conformance.verdict import Conclusion
 
 WIDTH = 80
+SUSPECTS = 3
+"""Requests that are shown, at the most, of those that were under way when the target went down."""
 """Columns where the width is not known, and the most that a paragraph takes."""
 
 _STYLE = {
@@ -176,6 +186,8 @@ def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) ->
     screen.print()
     for note in account.notes:
         _paragraph(screen, Text(excerpt(note, 1000)), "Note: ")
+    for exchange in suspected(account)[:SUSPECTS]:
+        screen.print(Text(f"  again  {excerpt(curl(exchange), 1000)}"), soft_wrap=True)
     paths = list(written)
     if paths:
         parent = paths[0].parent

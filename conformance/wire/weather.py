@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from conformance.wire.exchange import Exchange
+from conformance.wire.exchange import Ending, Exchange
 
 HOPELESS = 10
 """Answers of bad weather after which a target that never served anything is asked no more."""
@@ -177,4 +177,6 @@ def said(exchange: Exchange) -> str:
     """What an exchange of bad weather met with, in a few words."""
     if exchange.status is not None:
         return f"status {exchange.status}"
+    if exchange.ending is Ending.REFUSED:
+        return "it takes no connection"
     return exchange.error or f"the connection was {exchange.ending}"
