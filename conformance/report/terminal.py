@@ -33,7 +33,7 @@ from conformance.report.excerpt import excerpt, harmless
 from conformance.verdict import Conclusion
 
 WIDTH = 80
-SUSPECTS = 3
+SUSPECTS = 6
 """Requests that are shown, at the most, of those that were under way when the target went down."""
 """Columns where the width is not known, and the most that a paragraph takes."""
 
