@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
+from typing import Any
 
 import httpx
 
@@ -393,8 +394,6 @@ class _Attempt:
         self._unsent = False
         """It will not: the write failed, or nothing of it was taken for too long."""
         self._stalled = False
-        self._clock: asyncio.Timeout | None = None
-        """Runs while something is waited for."""
 
     @property
     def stale(self) -> bool:
@@ -438,14 +437,11 @@ class _Attempt:
         except OSError as error:
             # What the server said before it hung up is still to be read.
             self._unsent, self._stalled = True, isinstance(error, TimeoutError)
-        if self._clock is not None and not self.answer.begun:
-            _hasten(self._clock, 0 if self._stalled else self._limits.first_byte)
 
     async def stop_sending(self) -> None:
         """Whatever has not gone out by now does not go out any more."""
         if self._upload is not None:
-            self._upload.cancel()
-            await asyncio.gather(self._upload, return_exceptions=True)
+            await _ended(self._upload)
 
     async def receive(self) -> bytes:
         """The next octets; none where the server closed. Raises `_Silent`, and OSError where the connection broke."""
@@ -455,23 +451,28 @@ class _Attempt:
             self._paused += 1
             await asyncio.sleep(self.outgoing.pause)
             most = SLOW_READ
+        coming = asyncio.ensure_future(self.connection.receive(most))
         try:
-            async with asyncio.timeout(self._patience()) as self._clock:
-                data = await self.connection.receive(most)
-        except TimeoutError:
-            raise _Silent from None
+            # The first octets have to come within a time from the end of the request on.
+            if self._upload is not None and not self.answer.begun:
+                await asyncio.wait((coming, self._upload), return_when=asyncio.FIRST_COMPLETED)
+            # Not by a timeout that cancels: where this process was held up, what has come by then still counts.
+            await asyncio.wait((coming,), timeout=self._patience())
+            if not coming.done():
+                raise _Silent
+        finally:
+            await _ended(coming)
+        data = coming.result()
         self._received = self._received or bool(data)
         return data
 
-    def _patience(self) -> float | None:
-        """Seconds until the next octets have to come: the first ones from the end of the request on."""
+    def _patience(self) -> float:
+        """Seconds until the next octets have to come, once the request has gone out."""
         if self.answer.begun:
             return self._limits.idle
         if self._stalled:
             return 0.0
-        if self.leaves_early and self._sent:
-            return EARLY
-        return self._limits.first_byte if self._sent or self._unsent else None
+        return EARLY if self.leaves_early else self._limits.first_byte
 
     def broken_off(self) -> tuple[Ending, str]:
         """The server closed before the answer's end."""
@@ -604,6 +605,13 @@ def _checked_base(base_url: str) -> httpx.URL:
     if url.userinfo or url.query or url.fragment:
         raise ValueError("the base URL must have no user, query or fragment")
     return url
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    """Cancel the task unless it is done, and wait until it has let go of the socket: only then may that be closed."""
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _hasten(timeout: asyncio.Timeout, seconds: float) -> None:

@@ -82,7 +82,9 @@ class Connection:
             try:
                 return self._tls.read(most)
             except ssl.SSLWantReadError:
-                await self._flush()
+                if not self._sending.locked():  # whoever is sending takes along what TLS itself has to say
+                    with suppress(OSError):  # what came before a write failed can still be read
+                        await self._flush()
                 await self._fill(most)
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""

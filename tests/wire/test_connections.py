@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from wire.raw_server import RawServer, Step, answer, chunk, chunked
@@ -65,16 +71,29 @@ class Counting:
 
 @asynccontextmanager
 async def listening(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], concurrency: int, limits: Limits
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    concurrency: int,
+    limits: Limits,
+    pem: Path | None = None,
 ) -> AsyncIterator[Client]:
+    """A client of a server; with `pem`, a certificate and its key, in TLS."""
+    serving = trusting = None
+    if pem is not None:
+        serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        serving.load_cert_chain(pem)
+        trusting = ssl.create_default_context(cafile=str(pem))
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)  # else the kernel takes in what nobody has read
     bound.bind(("127.0.0.1", 0))
-    server = await asyncio.start_server(serve, sock=bound)
+    server = await asyncio.start_server(serve, sock=bound, ssl=serving)
     port = bound.getsockname()[1]
     try:
         async with Client(
-            f"http://127.0.0.1:{port}/v1", concurrency=concurrency, limits=limits, redactor=Redactor([TOKEN])
+            f"http{'s' if pem else ''}://127.0.0.1:{port}/v1",
+            concurrency=concurrency,
+            limits=limits,
+            redactor=Redactor([TOKEN]),
+            verify=trusting or True,
         ) as client:
             yield client
     finally:
@@ -192,9 +211,12 @@ def test_a_length_that_cuts_a_body_is_told_though_the_connection_closes() -> Non
 
 
 async def exchange_with(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], sent: Outgoing, limits: Limits
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    sent: Outgoing,
+    limits: Limits,
+    pem: Path | None = None,
 ) -> Exchange:
-    async with listening(serve, 1, limits) as client:
+    async with listening(serve, 1, limits, pem) as client:
         return await client.exchange(sent)
 
 
@@ -213,6 +235,47 @@ def test_an_early_answer_is_read_whatever_becomes_of_the_write(attempt: int) -> 
 
     exchange = asyncio.run(exchange_with(refuse, outgoing(body=LARGE), LIMITS))
     assert (exchange.status, exchange.ending) == (413, Ending.COMPLETE), exchange.error
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for loopback and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    key, certificate, both = (tmp_path_factory.mktemp("tls") / name for name in ("key", "certificate", "both"))
+    order = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    named = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([openssl, *order, *named, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return both
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_an_early_answer_in_tls(pem: Path, attempt: int) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(REFUSAL)
+        await writer.drain()
+        writer.close()
+
+    exchange = asyncio.run(exchange_with(refuse, outgoing(body=LARGE), LIMITS, pem))
+    assert (exchange.status, exchange.ending) == (413, Ending.COMPLETE), exchange.error
+
+
+def test_connections_in_tls_are_used_again_and_looked_at(pem: Path) -> None:
+    """What TLS itself says behind an answer, such as a ticket for a later session, is no octet of it."""
+    counting = Counting(2, sound=True)
+
+    async def run() -> list[Exchange]:
+        async with listening(counting.serve, 2, LIMITS, pem) as client:
+            sent = [outgoing(str(number), fresh=number % 5 == 0) for number in range(20)]
+            return [client.settled(e) for e in await asyncio.gather(*map(client.exchange, sent))]
+
+    exchanges = asyncio.run(run())
+    assert {e.ending for e in exchanges} == {Ending.COMPLETE}
+    assert {e.response.excess for e in exchanges if e.response} == {0}
+    assert counting.reset == 0
 
 
 def test_an_early_answer_of_a_server_that_reads_on() -> None:
@@ -281,3 +344,37 @@ def test_a_head_that_clients_refuse_is_kept_without_secrets() -> None:
     assert exchange.head == b"HTTP/1.1 200 OK\r\nX-Echo : " + b"*" * len(TOKEN) + b"\r\n\r\n"
     assert "X-Echo" in exchange.error
     assert "SECRET" not in repr(exchange)
+
+
+def test_what_came_while_the_suite_itself_was_held_up_still_counts() -> None:
+    """Judging, or a busy machine, may hold this process up for longer than a limit."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            asked.set()
+            time.sleep(0.05)
+            connection.sendall(answer(JSON))
+            answered.set()
+
+    def hold_up() -> None:
+        assert answered.wait(5)
+        time.sleep(0.3)
+
+    async def run(url: str) -> Exchange:
+        limits = Limits(connect=5, first_byte=0.2, idle=0.2, total=30)
+        async with Client(url, concurrency=1, limits=limits, redactor=Redactor([TOKEN])) as client:
+            under_way = asyncio.create_task(client.exchange(outgoing()))
+            await asyncio.to_thread(asked.wait, 5)
+            await asyncio.sleep(0)
+            hold_up()
+            return await under_way
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        exchange = asyncio.run(run(f"http://127.0.0.1:{listener.getsockname()[1]}/v1"))
+        server.join()
+    assert exchange.ending is Ending.COMPLETE, exchange.error
