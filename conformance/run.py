@@ -67,13 +67,28 @@ def run(options: Options, progress: Tell | None = None) -> Report:
     started = time.time()
     if options.url is None:
         with reference(options) as told:
-            transcript = asyncio.run(record(told, seed, progress))
+            transcript = _recorded(told, seed, progress)
     else:
-        transcript = asyncio.run(record(options, seed, progress))
+        transcript = _recorded(options, seed, progress)
     if progress:
         progress(Progress("judging", len(transcript), len(transcript), 0.0))
     report = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
     return report if options.bodies else without_bodies(report)
+
+
+def _recorded(options: Options, seed: int, progress: Tell | None) -> Transcript:
+    """A recording by an event loop of its own.
+
+    It is no task's result: of that, `asyncio.run` asks for the repr (python/cpython#112559), which would spell out
+    every octet of the transcript and take several times its memory.
+    """
+    made: list[Transcript] = []
+
+    async def keep() -> None:
+        made.append(await record(options, seed, progress))
+
+    asyncio.run(keep())
+    return made[0]
 
 
 def without_bodies(report: Report) -> Report:

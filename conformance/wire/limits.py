@@ -40,9 +40,9 @@ class Limits:
     """Octets of all bodies that are being received at one time; the answer that passes it is given up."""
     kept: int = 32 * 1024
     """Octets that are kept of a body which passed one of these limits: enough to show what it was."""
-    large_of_a_kind: int = 24 * MEBIBYTE
+    large_of_a_kind: int = 20 * MEBIBYTE
     """Weight (`patience`) that the large answers of a kind may have together, to be kept whole: plain ones, those that
-    ask for an approval, those to a resume. Judging takes about twice as much memory: a run stays about 300 MB."""
+    ask for an approval, those to a resume. With what is not large, a run stays below 300 MB."""
     header_section: int = 64 * 1024
     """Octets of the answer's header section, interim (1xx) answers included."""
 

@@ -183,6 +183,17 @@ def _verbose(events: int) -> Twist:
     return twist
 
 
+HUGE = b"1" + b"0" * 99_999
+
+
+def _grown(a: Answer) -> Script:
+    """Makes each integer of the JSON huge."""
+    if a.streamed:
+        return unchanged(a)
+    body = re.sub(rb'(?<=":)\s*[0-9]+(?=[,}])', HUGE, a.body)
+    return [(0.0, replace(a, octets=a.head + body).with_length(0))]
+
+
 TOO_LARGE = ("limit of size",)
 IN_PART = ("only a part was judged",)
 SIZE = (
@@ -256,6 +267,16 @@ SIZE = (
         id="values-below-the-limit", does="JSON of a million empty arrays, below the limits",
         twist=always([(0.0, answer(b"[" + b"[]," * 1_000_000 + b"[]]", "Content-Type: application/json"))]),
         limits=LONG, within=LONG.total, exit=NONCONFORMANT,
+    ),
+    Case(
+        id="integers-of-100000-digits", does="JSON of nine integers of 100,000 digits, below the limits", big=True,
+        twist=always([(0.0, answer(b"[" + b",".join([HUGE] * 9) + b"]", "Content-Type: application/json"))]),
+        options=STANDARD, limits=LONG, within=LONG.total, exit=NONCONFORMANT, says=IN_PART,
+    ),
+    Case(
+        id="integers-in-members", does="a `created` and counts of 100,000 digits", twist=_grown,
+        options={"only": ("completion", "kitemesh")},
+        limits=LONG, within=SERVED, exit=NONCONFORMANT, finds=_finds("completion.created"),
     ),
     Case(
         id="nesting", does="JSON nested a million levels deep",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import socket
 import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bench.memory import most
 from misbehaving.cases import CASES, Case
 from misbehaving.relay import relay
 from wire.raw_server import Act, RawServer, Script
@@ -23,9 +23,7 @@ from conformance.options import Depth, Options
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 from conformance.report import files, terminal
 from conformance.verdict import State
-
-OF_KIB = 1024 if sys.platform != "darwin" else 1
-"""What `ru_maxrss` counts in."""
+from conformance.wire.exchange import Transcript
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Came:
     afterwards: float
     """Of the judging and the reports."""
     peak: float
-    """Of the process's memory, in MB."""
+    """Of the process's memory, in MB, the starter's own size not in it."""
     exit: int
     verdict: str
     failed: tuple[str, ...]
@@ -116,13 +114,23 @@ def _sent_to(script: Script, port: int) -> Script:
     return [(delay, act.replace(b"{elsewhere}", there) if isinstance(act, bytes) else act) for delay, act in script]
 
 
-async def _record(case: Case, port: int, pem: Path) -> tuple[run.Report, float, int, int]:
+@dataclass
+class _Recorded:
+    """What a recording came to. Not a task's result: `asyncio.run` would take its repr, and with it much memory."""
+
+    transcript: Transcript = field(default_factory=lambda: Transcript(()))
+    seconds: float = 0.0
+    requests: int = 0
+    elsewhere: int = 0
+
+
+async def _record(case: Case, port: int, pem: Path, into: _Recorded) -> None:
     async with _serving(case, port, pem) as (url, server, other):
         options = options_of(case, url, str(pem))
         start = time.monotonic()
-        transcript = await run.record(options, 1, patience=0.1, limits=case.limits)
-        seconds = time.monotonic() - start
-        return transcript, seconds, len(server.requests), other.connections
+        into.transcript = await run.record(options, 1, patience=0.1, limits=case.limits)
+        into.seconds = time.monotonic() - start
+        into.requests, into.elsewhere = len(server.requests), other.connections
 
 
 def warm() -> bool:
@@ -133,9 +141,10 @@ def warm() -> bool:
 def play(id_: str, port: int, pem: str, directory: str) -> Came:
     """Run a case against the reference server at `port`, behind its misbehaviour; reports go into `directory`."""
     case = next(case for case in CASES if case.id == id_)
-    transcript, seconds, requests, elsewhere = asyncio.run(_record(case, port, Path(pem)))
+    recorded = _Recorded()
+    asyncio.run(_record(case, port, Path(pem), recorded))
     start = time.monotonic()
-    report = run.judge(transcript)
+    report = run.judge(recorded.transcript)
     report = replace(report, options=replace(report.options, token=FIRST_TOKEN))
     written = files.write(report, Path(directory))
     shown = terminal.text(report, written)
@@ -143,16 +152,16 @@ def play(id_: str, port: int, pem: str, directory: str) -> Came:
     failed = [o for o in report.verdict.outcomes if o.state is State.FAILED]
     told = [f"{f.message}; {f.observed}" for o in failed for f in o.findings]
     return Came(
-        seconds=seconds,
+        seconds=recorded.seconds,
         afterwards=afterwards,
-        peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * OF_KIB / 1e6,
+        peak=most() * 1024 / 1e6,
         exit=int(report.exit_code()),
         verdict=str(report.verdict.conclusion),
         failed=tuple(o.requirement.id for o in failed),
         errors=tuple(f"{o.requirement.id}: {o.reason}" for o in report.verdict.outcomes if o.state is State.ERROR),
         words="\n".join([report.verdict.sentence, *report.notes, *told, shown]),
-        requests=requests,
-        elsewhere=elsewhere,
+        requests=recorded.requests,
+        elsewhere=recorded.elsewhere,
         reports=tuple(path.name for path in written),
     )
 

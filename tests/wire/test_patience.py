@@ -8,7 +8,7 @@ import pytest
 
 from conformance.wire.exchange import Credential, Ending, Exchange, Piece, ProbeNote, Request, Response
 from conformance.wire.limits import MEBIBYTE, Limits
-from conformance.wire.patience import FLOODS, HUNG, Patience
+from conformance.wire.patience import FLOODS, HUNG, SHARES, Patience, _weight
 
 REQUEST = Request("POST", "http://127.0.0.1:9/v1", (), b"{}", Credential.OWN)
 DONE = b"[DONE]"
@@ -162,17 +162,51 @@ def test_what_cannot_be_cut_ends_the_run_some_time() -> None:
     assert "memory" in told[-1]
 
 
-def test_many_small_answers_are_no_large_ones() -> None:
+def test_small_answers_are_no_large_ones_and_have_a_share_of_their_own() -> None:
     patience = answered()
-    small = exchange(ENDED, body=b"x" * 100_000)
-    assert all(patience.kept(small, spared) is small for _ in range(1000))
+    fill(patience, exchange(ENDED, body=b"x" * (2 * MEBIBYTE)))
+    events = exchange(ENDED, body=b"data: {}\n\n" * 200)
+    assert all(patience.kept(events, spared) is events for _ in range(350))
+    assert fill(patience, events).ending is Ending.LEFT
+
+
+def test_what_is_tiny_is_always_kept_whole() -> None:
+    patience = answered()
+    tiny = exchange(ENDED, body=b'{"error":{"message":"no","type":"x","code":"y","request_id":"z"}}')
+    assert all(patience.kept(tiny, spared) is tiny for _ in range(20_000))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"x" * 500_000,
+        b"[" + b"1" + b"0" * 99_999 + b"]",
+        b"[" * 8_000,
+        b"data: {}\n\n" * 400,
+        b"data: {}\n\n" * 19_000,
+        b"data: {}\n\n" * 4_000 + b"x" * 600_000,  # the most of it is at its beginning, where parts are taken from
+        b"x" * 600_000 + b"\n\n" + b"data: {}\n\n" * 4_000,
+    ],
+    ids=["text", "huge integers", "brackets", "few events", "many events", "dense in front", "dense behind"],
+)
+@pytest.mark.parametrize("lacking", [0, 1, 2])
+def test_the_weight_of_hundreds_of_answers_is_bounded(body: bytes, lacking: int) -> None:
+    patience, together = answered(), 0
+    one = exchange(ENDED, body=body)
+    for _ in range(400):
+        lacks = iter([True] * lacking)  # what others build on is in the first part, in the last, or in none
+        together += _weight(patience.kept(one, lambda part, lacks=lacks: next(lacks, False)))  # type: ignore[misc]
+        if noted(patience, one)[0]:
+            assert lacking
+            break
+    assert together < Limits().large_of_a_kind * (SHARES + 3)
 
 
 def test_events_weigh_more_than_their_octets() -> None:
     patience = answered()
     body = b"data: {}\n\n" * 10_000
     many = [patience.kept(exchange(ENDED, body=body), spared).ending for _ in range(4)]
-    assert many == [ENDED, Ending.LEFT, Ending.LEFT, Ending.LEFT]
+    assert many == [ENDED, ENDED, Ending.LEFT, Ending.LEFT]
 
 
 def test_being_put_off_is_borne_for_a_while() -> None:
