@@ -19,7 +19,7 @@ from rich.text import Text
 from conformance import __version__
 from conformance.contract.catalogue import Level
 from conformance.report import github, tally
-from conformance.report.account import Account, Advance, exchanges_by_name, target_model, target_name
+from conformance.report.account import Account, Advance, ca_bundle, exchanges_by_name, target_model, target_name
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
 from conformance.report.excerpt import excerpt, harmless
 from conformance.verdict import Conclusion
@@ -261,11 +261,11 @@ def _show_breaches(account: Account, screen: Console) -> None:
         _paragraph(screen, Text(headline(outcome), style), "")
         findings, left = shown_findings(outcome)
         for finding in findings:
-            for line in finding_lines(finding, exchanges):
+            for line in finding_lines(finding, exchanges, ca_bundle(account.transcript)):
                 _show_line(line, screen)
         if left:
             _show_line(Line("", f"and {left} more, in results.json"), screen)
-        for line in advice(outcome):
+        for line in advice(outcome, exchanges):
             _show_line(line, screen)
         if known := account.gate.reason(outcome.requirement.id):
             _show_line(Line("known", excerpt(known)), screen)

@@ -10,6 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from conformance import run
+from conformance.options import Depth, Options
+from conformance.reference.app import create_app
+from conformance.reference.behaviour import CONFORMING, Behaviour
+from conformance.reference.faults import by_id
+from conformance.reference.serving import in_thread
+from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
+from conformance.verdict import Conclusion, State
+from conformance.wire.exchange import Transcript
 from frontends.front import (
     LIMITED,
     NGINX_502,
@@ -24,16 +34,6 @@ from frontends.front import (
     served,
     window,
 )
-
-from conformance import run
-from conformance.options import Depth, Options
-from conformance.reference.app import create_app
-from conformance.reference.behaviour import CONFORMING, Behaviour
-from conformance.reference.faults import by_id
-from conformance.reference.serving import in_thread
-from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
-from conformance.verdict import Conclusion, State
-from conformance.wire.exchange import Transcript
 
 SETTINGS = Settings(token_interval=0.002)
 SHED = Instead(503, NGINX_503)
