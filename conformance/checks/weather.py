@@ -87,8 +87,9 @@ def told(spell: Spell, since: float) -> str:
 
 
 def _met(reading: Reading) -> str:
-    ending = reading.exchange.ending
-    return f"status {reading.status}" if reading.status is not None else _WORDS.get(ending, str(ending))
+    ending, status = reading.exchange.ending, reading.status
+    # What was cut off came with any status, which says nothing of the outage.
+    return _WORDS.get(ending) or (f"status {status}" if status is not None else str(ending))
 
 
 class Weather:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from conformance.wire.exchange import Exchange
+from conformance.wire.exchange import Ending, Exchange
 
 HOPELESS = 10
 """Answers of bad weather after which a target that never served anything is asked no more."""
@@ -173,6 +173,6 @@ class Weather:
 
 def said(exchange: Exchange) -> str:
     """What an exchange of bad weather met with, in a few words."""
-    if exchange.status is not None:
+    if exchange.status is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
         return f"status {exchange.status}"
     return exchange.error or f"the connection was {exchange.ending}"

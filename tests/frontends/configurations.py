@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+
+from .programs import PROGRAMS, apache_modules
 
 
 class Story(StrEnum):
@@ -40,8 +43,19 @@ class Configuration:
     story: Story = Story.NOTHING
     line: int = 0
     """Octets a second that the line to the program carries; 0: as many as come."""
-    least: int = 0
-    """1: a run is inconclusive by nature, and has to fail nothing."""
+    needs: str = ""
+    """A module of Apache that may not be installed."""
+
+    @property
+    def lacks(self) -> str:
+        """What of it is not installed; empty where all is."""
+        if self.program and PROGRAMS[self.program].path is None:
+            return self.program
+        return (
+            f"{self.program}'s {self.needs}"
+            if self.needs and not (Path(apache_modules()) / self.needs).exists()
+            else ""
+        )
 
 
 def _nginx(
@@ -140,25 +154,25 @@ CONFIGURATIONS = (
     ),
     Configuration("TLS", "nginx", _nginx(_STREAMING, tls=True), tls=True),
     Configuration(
-        "limit_req 20 a second, 503",
+        "limit_req 10 a second, 503",
         "nginx",
         _nginx(
             f"limit_req zone=all burst=10 nodelay; {_STREAMING}",
-            http="limit_req_zone $server_name zone=all:1m rate=20r/s;",
+            http="limit_req_zone $server_addr zone=all:1m rate=10r/s;",
         ),
     ),
     Configuration(
-        "limit_req 20 a second, 429",
+        "limit_req 10 a second, 429",
         "nginx",
         _nginx(
             f"limit_req zone=all burst=10; limit_req_status 429; {_STREAMING}",
-            http="limit_req_zone $server_name zone=all:1m rate=20r/s;",
+            http="limit_req_zone $server_addr zone=all:1m rate=10r/s;",
         ),
     ),
     Configuration(
         "limit_conn 4",
         "nginx",
-        _nginx(f"limit_conn all 4; {_STREAMING}", http="limit_conn_zone $server_name zone=all:1m;"),
+        _nginx(f"limit_conn all 4; {_STREAMING}", http="limit_conn_zone $server_addr zone=all:1m;"),
     ),
     Configuration(
         "a maintenance page for 3 s",
@@ -303,12 +317,6 @@ CONFIGURATIONS = (
         _apache("AddOutputFilterByType DEFLATE application/json", ("filter", "deflate")),
     ),
     Configuration(
-        "LimitRequestBody 16384",
-        "Apache httpd",
-        _apache("LimitRequestBody 16384"),
-        frozenset({"accept.limits"}),
-    ),
-    Configuration(
         "errors overridden",
         "Apache httpd",
         _apache("ProxyErrorOverride On"),
@@ -323,6 +331,7 @@ CONFIGURATIONS = (
             ("unique_id", "security2"),
         ),
         frozenset({"accept.limits"}),
+        needs="mod_security2.so",
     ),
     # varnish, stunnel, caddy, squid
     Configuration("pass", "varnish", _VARNISH),

@@ -32,8 +32,6 @@ class Program:
     """What follows the command, so that it stays in the foreground."""
     asked: tuple[str, ...]
     """What follows the command, so that it tells its version."""
-    needs: tuple[str, ...] = ()
-    """Files that are there only where a part that the configurations need is installed: any one of them."""
 
     @property
     def path(self) -> str | None:
