@@ -304,12 +304,12 @@ class Conformance:
     def describe(self, outcome: Outcome) -> str:
         """The text of a failed requirement, with what the baseline says of it."""
         from conformance.report import github
-        from conformance.report.account import exchanges_by_name
+        from conformance.report.account import ca_bundle, exchanges_by_name
         from conformance.report.breach import describe
         from conformance.report.excerpt import harmless
 
         assert self.report is not None  # an outcome comes from it
-        text = describe(outcome, exchanges_by_name(self.report.transcript))
+        text = describe(outcome, exchanges_by_name(self.report.transcript), ca_bundle(self.report.transcript))
         known = self.known(outcome.requirement)
         lines = [text, *([f"  known     {known}"] if known else []), *self.complaints(outcome.requirement)]
         return harmless("\n".join(lines)) if github.active() else "\n".join(lines)

@@ -501,11 +501,18 @@ class Reading:
         if self.whose is Credential.UNSTATED and self.status in (401, 403):
             # Browsers strip the header, and a proxy's user may have sent a token that is no good.
             return f"status {self.status}, and the transcript does not tell whether the request bore a good token"
-        if self.page and self.evidence.passes_elsewhere(self):
-            return f"status {self.status} with an HTML page of an intermediary, on a request that passes elsewhere"
+        if self.status != 413 and (page := self._foreign_page):
+            return page
         if self.name in self.evidence.turned_away:
             return f"status {self.status} to a token that passes elsewhere"
         return excuse(self.exchange.response.status, self.media_type, self.body)
+
+    @property
+    def _foreign_page(self) -> str | None:
+        """An intermediary's page, in words. A 413 excuses no refusal of what is documented: it speaks of a limit."""
+        if self.page and self.evidence.passes_elsewhere(self):
+            return f"status {self.status} with an HTML page of an intermediary, on a request that passes elsewhere"
+        return None
 
     @cached_property
     def refuses_token(self) -> bool:
@@ -519,7 +526,7 @@ class Reading:
         """Likewise for a request that must be refused: a 4xx that refuses does so whatever its words."""
         refuses = (self.refused_status or self.status == 405) and self.status not in EXCUSING
         foreign = self.page and (self.status in (406, 418) or self.evidence.passes_elsewhere(self))
-        return None if refuses and not foreign else self.excuse
+        return None if refuses and not foreign else self.excuse or self._foreign_page
 
     def finding(
         self,

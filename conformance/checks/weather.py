@@ -101,8 +101,9 @@ def suspects(weather: Weather) -> tuple[str, ...]:
 
 
 def _met(reading: Reading) -> str:
-    ending = reading.exchange.ending
-    return _WORDS.get(ending) or (str(ending) if reading.status is None else f"status {reading.status}")
+    ending, status = reading.exchange.ending, reading.status
+    # What was cut off came with any status, which says nothing of the outage.
+    return _WORDS.get(ending) or (f"status {status}" if status is not None else str(ending))
 
 
 class Weather:

@@ -10,6 +10,7 @@ from conformance.contract.catalogue import SOURCES
 from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.report.curl import curl
 from conformance.report.excerpt import excerpt
+from conformance.report.remedy import remedy
 from conformance.verdict import Outcome
 from conformance.wire.exchange import Exchange
 
@@ -31,8 +32,8 @@ def headline(outcome: Outcome) -> str:
     return f"{requirement.id} ({requirement.level}): {requirement.statement}"
 
 
-def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange]) -> Iterator[Line]:
-    """What one finding says; the target's text is escaped and bounded."""
+def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], ca_bundle: str = "") -> Iterator[Line]:
+    """What one finding says; the target's text is escaped and bounded. `ca_bundle`: what the run was told to trust."""
     yield Line("", excerpt(finding.message) + (" (intermittent)" if finding.intermittent else ""))
     yield Line("expected", excerpt(finding.expected))
     yield Line("observed", excerpt(finding.observed))
@@ -42,7 +43,7 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange]) -> Iterat
     if finding.second_opinion:
         yield Line("opinion", excerpt(finding.second_opinion))
     if exchange := exchanges.get(finding.exchange):
-        yield Line("again", curl(exchange))
+        yield Line("again", curl(exchange, ca_bundle))
 
 
 def shown_findings(outcome: Outcome) -> tuple[tuple[Finding, ...], int]:
@@ -51,9 +52,9 @@ def shown_findings(outcome: Outcome) -> tuple[tuple[Finding, ...], int]:
     return tuple(ordered[:SHOWN]), max(0, len(ordered) - SHOWN)
 
 
-def advice(outcome: Outcome) -> Iterator[Line]:
+def advice(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> Iterator[Line]:
     """What to do about it, and where the documentation says so."""
-    yield Line("to do", outcome.requirement.fix)
+    yield Line("to do", remedy(outcome, exchanges))
     yield Line("source", "; ".join(SOURCES[key] for key in outcome.requirement.sources))
 
 
@@ -75,14 +76,14 @@ def gate_lines(gate: Gate, most: int = 12) -> Iterator[Line]:
         yield Line("", "no entry of it concerns this run")
 
 
-def describe(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> str:
+def describe(outcome: Outcome, exchanges: Mapping[str, Exchange], ca_bundle: str = "") -> str:
     """All of it as plain text, several lines."""
     lines = [headline(outcome)]
     findings, left = shown_findings(outcome)
     for finding in findings:
-        for label, text in finding_lines(finding, exchanges):
+        for label, text in finding_lines(finding, exchanges, ca_bundle):
             lines.append(f"  {label:<9} {text}" if label else f"  {text}")
     if left:
         lines.append(f"  and {left} more, in results.json")
-    lines += [f"  {label:<9} {text}" for label, text in advice(outcome)]
+    lines += [f"  {label:<9} {text}" for label, text in advice(outcome, exchanges)]
     return "\n".join(lines)

@@ -27,10 +27,14 @@ _CURL_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity"}
 """Values that mean what curl does without the field."""
 
 
-def curl(exchange: Exchange) -> str:
-    """The line that sends the exchange's request again; it reads the tokens from the environment."""
+def curl(exchange: Exchange, ca_bundle: str = "") -> str:
+    """The line that sends the exchange's request again; it reads the tokens from the environment.
+
+    `ca_bundle`: the file of certificates that the run was told to trust; empty: none.
+    """
     request = exchange.request
-    words = ["curl", "-i", *(["-N"] if _streams(exchange) else []), *_method(request), _quoted(request.url)]
+    words = ["curl", "-i", *(["-N"] if _streams(exchange) else []), *_method(request), *_trust(request, ca_bundle)]
+    words += [_quoted(request.url)]
     words += _credential(request)
     words += _fields(request)
     body, before, remark = _body(exchange)
@@ -41,6 +45,11 @@ def curl(exchange: Exchange) -> str:
 def _method(request: Request) -> list[str]:
     implied = "GET" if request.body is None else "POST"
     return [] if request.method == implied else ["-X", _quoted(request.method)]
+
+
+def _trust(request: Request, ca_bundle: str) -> list[str]:
+    needed = ca_bundle and request.url[:6].lower() == "https:"
+    return ["--cacert", _quoted(ca_bundle)] if needed else []
 
 
 def _streams(exchange: Exchange) -> bool:

@@ -17,8 +17,9 @@ from pathlib import Path
 from conformance.contract.catalogue import Level
 from conformance.gate.decision import expired_sentence, stale_sentence
 from conformance.report import tally
-from conformance.report.account import Account
+from conformance.report.account import Account, exchanges_by_name
 from conformance.report.excerpt import excerpt
+from conformance.report.remedy import remedy
 from conformance.report.summary import summary
 from conformance.verdict import Outcome
 
@@ -93,7 +94,7 @@ def _errors(account: Account) -> Iterator[tuple[str, str]]:
         yield f"KiteMesh conformance: {account.verdict.conclusion}", sentence
     for outcome in tally.broken(account.verdict):
         if account.verdict.counts(outcome) and account.gate.reason(outcome.requirement.id) is None:
-            yield _told(outcome)
+            yield _told(outcome, account)
     if not account.gate.stale_allowed:
         yield from _stale(account)
     for entry in account.gate.expired:
@@ -105,7 +106,7 @@ def _errors(account: Account) -> Iterator[tuple[str, str]]:
 def _warnings(account: Account) -> Iterator[tuple[str, str]]:
     for outcome in tally.broken(account.verdict):
         if not account.verdict.counts(outcome) and account.gate.reason(outcome.requirement.id) is None:
-            yield _told(outcome)
+            yield _told(outcome, account)
     if account.gate.stale_allowed:
         yield from _stale(account)
 
@@ -121,12 +122,13 @@ def _notices(account: Account) -> Iterator[tuple[str, str]]:
             yield f"{outcome.requirement.id} ({Level(outcome.requirement.level)}): known", reason
 
 
-def _told(outcome: Outcome) -> tuple[str, str]:
+def _told(outcome: Outcome, account: Account) -> tuple[str, str]:
     requirement, finding = outcome.requirement, outcome.findings[0]
     more = f" (and {len(outcome.findings) - 1} more)" if outcome.findings[1:] else ""
     seen = f"Expected {excerpt(finding.expected, 200)}; observed {excerpt(finding.observed, 200)}"
     place = f"in {finding.exchange}" + (f", {finding.place}" if finding.place else "")
-    return f"{requirement.id} ({requirement.level})", f"{finding.message}, {place}{more}. {seen}. {requirement.fix}"
+    fix = remedy(outcome, exchanges_by_name(account.transcript))
+    return f"{requirement.id} ({requirement.level})", f"{finding.message}, {place}{more}. {seen}. {fix}"
 
 
 def _data(text: str) -> str:

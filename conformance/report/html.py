@@ -24,11 +24,12 @@ from conformance.checks.finding import Finding
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
 from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.report import latency, octets, tally, timeline
-from conformance.report.account import Account, target_model, target_name
+from conformance.report.account import Account, ca_bundle, exchanges_by_name, target_model, target_name
 from conformance.report.curl import curl
 from conformance.report.excerpt import excerpt
 from conformance.report.octets import Part
 from conformance.report.offence import Offence, offence
+from conformance.report.remedy import remedy
 from conformance.verdict import Conclusion, Outcome, State, Verdict
 from conformance.wire.exchange import Ending, Exchange, Headers, Response
 
@@ -173,6 +174,8 @@ class Broken:
     """Findings that are neither shown nor named."""
     accepted: str
     """Why the baseline accepts it; empty where it does not."""
+    remedy: str
+    """What to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,15 +346,18 @@ def _moment(seconds: float) -> str:
 
 def _broken(failed: Sequence[Outcome], account: Account, evidence: Evidence, bounds: Bounds) -> list[Broken]:
     secret = set(account.options.recorded().get("headers", ()))
+    trusted, exchanges = ca_bundle(account.transcript), exchanges_by_name(account.transcript)
     each = max(1, min(bounds.findings, bounds.in_all // max(len(failed), 1)))
     body = min(bounds.body, bounds.bodies // max(2 * each * len(failed), 1))
     broken = []
     for outcome in failed:
         chosen, rest = _chosen(outcome.findings, each)
-        shown = tuple(_shown(f, evidence.by_name.get(f.exchange), bounds, body, secret) for f in chosen)
+        shown = tuple(_shown(f, evidence.by_name.get(f.exchange), bounds, body, secret, trusted) for f in chosen)
         others = tuple(dict.fromkeys(excerpt(f.exchange, 80) for f in rest[:_NAMED]))
         accepted = account.gate.reason(outcome.requirement.id) or ""
-        broken.append(Broken(outcome, sign_of(outcome), shown, others, len(rest[_NAMED:]), accepted))
+        broken.append(
+            Broken(outcome, sign_of(outcome), shown, others, len(rest[_NAMED:]), accepted, remedy(outcome, exchanges))
+        )
     return broken
 
 
@@ -373,9 +379,11 @@ def _chosen(findings: Sequence[Finding], most: int) -> tuple[list[Finding], list
     return [ordered[n] for n in chosen], [f for n, f in enumerate(ordered) if n not in set(chosen)]
 
 
-def _shown(finding: Finding, reading: Reading | None, bounds: Bounds, body: int, secret: set[str]) -> Shown:
+def _shown(
+    finding: Finding, reading: Reading | None, bounds: Bounds, body: int, secret: set[str], trusted: str
+) -> Shown:
     where = offence(finding, reading) if reading else Offence()
-    command = curl(reading.exchange) if reading else ""
+    command = curl(reading.exchange, trusted) if reading else ""
     return Shown(
         message=_sentence(excerpt(finding.message, bounds.text)),
         intermittent=finding.intermittent,

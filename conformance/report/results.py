@@ -16,7 +16,7 @@ from conformance.gate.baseline import Entry
 from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.gate.key import key
 from conformance.gate.shapes import Shape, shapes
-from conformance.report.account import Account, exchanges_by_name, target_model, target_name, target_url
+from conformance.report.account import Account, ca_bundle, exchanges_by_name, target_model, target_name, target_url
 from conformance.report.curl import curl
 from conformance.verdict import Outcome
 from conformance.wire.exchange import Exchange
@@ -32,7 +32,7 @@ def results(account: Account, transcript_sha256: str) -> dict[str, Any]:
         transcript_sha256: of the transcript's file that is kept beside it, in hexadecimal.
     """
     verdict = account.verdict
-    exchanges = exchanges_by_name(account.transcript)
+    exchanges, trusted = exchanges_by_name(account.transcript), ca_bundle(account.transcript)
     return {
         "format": FORMAT,
         "suite": {"name": "kitemesh-conformance", "version": __version__},
@@ -61,7 +61,7 @@ def results(account: Account, transcript_sha256: str) -> dict[str, Any]:
         "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": transcript_sha256},
         "notes": list(account.notes),
         "shapes": [_shape(shape) for shape in shapes(account.transcript)],
-        "requirements": [_requirement(outcome, exchanges) for outcome in verdict.outcomes],
+        "requirements": [_requirement(outcome, exchanges, trusted) for outcome in verdict.outcomes],
     }
 
 
@@ -133,7 +133,7 @@ def _shape(shape: Shape) -> dict[str, Any]:
     return {"kind": shape.kind, "answers": shape.answers, "members": members, "left": shape.left}
 
 
-def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> dict[str, Any]:
+def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange], trusted: str) -> dict[str, Any]:
     requirement = outcome.requirement
     entry: dict[str, Any] = {
         "id": requirement.id,
@@ -165,7 +165,7 @@ def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> dict[st
                 **({"second_opinion": finding.second_opinion} if finding.second_opinion else {}),
                 **({"shrunk_from": finding.shrunk_from} if finding.shrunk_from else {}),
                 **({"span": list(finding.span)} if finding.span else {}),
-                **({"curl": curl(exchange)} if exchange else {}),
+                **({"curl": curl(exchange, trusted)} if exchange else {}),
             }
         )
     return entry

@@ -9,7 +9,14 @@ import re
 from collections.abc import Iterator
 
 from conformance.report import tally
-from conformance.report.account import Account, exchanges_by_name, suspected, target_model, target_name
+from conformance.report.account import (
+    Account,
+    ca_bundle,
+    exchanges_by_name,
+    suspected,
+    target_model,
+    target_name,
+)
 from conformance.report.breach import advice, finding_lines, gate_lines, shown_findings
 from conformance.report.curl import curl
 from conformance.report.excerpt import visible
@@ -65,7 +72,7 @@ def _page(account: Account) -> Iterator[str]:
         yield ""
         yield "Under way when the target went down:"
         yield ""
-        yield from (f"- {code(curl(exchange))}" for exchange in suspects)
+        yield from (f"- {code(curl(exchange, ca_bundle(account.transcript)))}" for exchange in suspects)
 
 
 def _facts(account: Account) -> Iterator[tuple[str, str]]:
@@ -102,13 +109,13 @@ def _findings(account: Account) -> Iterator[str]:
         findings, left = shown_findings(outcome)
         for finding in findings:
             yield ""
-            for label, text in finding_lines(finding, exchanges):
+            for label, text in finding_lines(finding, exchanges, ca_bundle(account.transcript)):
                 yield f"- {label}: {code(text)}" if label else f"**{plain(text)}**\n"
         if left:
             yield ""
             yield f"And {left} more, in results.json."
         yield ""
-        for label, text in advice(outcome):
+        for label, text in advice(outcome, exchanges):
             yield f"- {label}: {text}"
 
 

@@ -22,6 +22,7 @@ from conformance.report import github, tally
 from conformance.report.account import (
     Account,
     Advance,
+    ca_bundle,
     exchanges_by_name,
     suspected,
     target_model,
@@ -187,7 +188,8 @@ def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) ->
     for note in account.notes:
         _paragraph(screen, Text(excerpt(note, 1000)), "Note: ")
     for exchange in suspected(account)[:SUSPECTS]:
-        screen.print(Text(f"  again  {excerpt(curl(exchange), 1000)}"), soft_wrap=True)
+        line = curl(exchange, ca_bundle(account.transcript))
+        screen.print(Text(f"  again  {excerpt(line, 1000)}"), soft_wrap=True)
     paths = list(written)
     if paths:
         parent = paths[0].parent
@@ -273,11 +275,11 @@ def _show_breaches(account: Account, screen: Console) -> None:
         _paragraph(screen, Text(headline(outcome), style), "")
         findings, left = shown_findings(outcome)
         for finding in findings:
-            for line in finding_lines(finding, exchanges):
+            for line in finding_lines(finding, exchanges, ca_bundle(account.transcript)):
                 _show_line(line, screen)
         if left:
             _show_line(Line("", f"and {left} more, in results.json"), screen)
-        for line in advice(outcome):
+        for line in advice(outcome, exchanges):
             _show_line(line, screen)
         if known := account.gate.reason(outcome.requirement.id):
             _show_line(Line("known", excerpt(known)), screen)

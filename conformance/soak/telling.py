@@ -130,7 +130,7 @@ def show(made: Gathering, screen: Console, written: tuple[Path, ...] = ()) -> No
         lines = [("", headline(outcome)), ("  ", f"{_count(made, outcome.requirement.id)}; the first:")]
         _print(lines, screen, style)
         for finding in outcome.findings:
-            for line in (*finding_lines(finding, exchanges), *advice(outcome)):
+            for line in (*finding_lines(finding, exchanges), *advice(outcome, exchanges)):
                 if line.label == "again":
                     # No line end of ours may get into a command that is going to be copied.
                     screen.print(Text.assemble(("  again     ", "dim"), line.text), soft_wrap=True)

@@ -175,7 +175,7 @@ class Weather:
 
 def said(exchange: Exchange) -> str:
     """What an exchange of bad weather met with, in a few words."""
-    if exchange.status is not None:
+    if exchange.status is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
         return f"status {exchange.status}"
     if exchange.ending is Ending.REFUSED:
         return "it takes no connection"

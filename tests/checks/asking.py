@@ -312,6 +312,11 @@ ACCEPT: tuple[Breaks | Holds, ...] = (
     breaks("accept.limits", "a limit of messages",
            put(refused("a", _valid("a", {"messages": FIVE_HUNDRED})), "/error/message",
                "messages exceeds the maximum of 400 items")),
+    breaks("accept.limits", "a proxy's page about the body's size", WELL, exchange(
+        "a", _valid("a", {"messages": FIVE_HUNDRED}), answer(PAGE, 413, "text/html")),
+           also="error.schema-elsewhere"),
+    breaks("error.schema-elsewhere", "a proxy's page about the size of a body that has to be refused", WELL, exchange(
+        "a", _valid("a", {"messages": [*FIVE_HUNDRED, *FIVE_HUNDRED]}), answer(PAGE, 413, "text/html"))),
     # left open
     *(holds("accept.minimal", f"left open: {what}", WELL, refused("a", _valid("a", fields)))
       for what, fields in (

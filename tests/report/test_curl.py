@@ -57,6 +57,17 @@ def test_fields_of_the_user_are_named_only():
     assert "Host" not in line
 
 
+def test_certificates_that_were_trusted_are_trusted_again():
+    secure = exchange(url="https://127.0.0.1:9/v1/chat/completions")
+    assert "--cacert ca.pem" in curl(secure, "ca.pem")
+    assert "--cacert" not in curl(secure)
+    assert "--cacert" not in curl(exchange(), "ca.pem")
+    line = curl(secure, "my `id`\n" + "x" * 10_000)
+    assert shlex.split(line)[3].startswith("my `id`")
+    assert "\n" not in line
+    assert len(line) < 3_000
+
+
 def test_a_long_body_is_named():
     line = curl(exchange(body=b"x" * (LONGEST_BODY + 1)))
     assert line.endswith("--data-binary @body  # body: 2,001 octets, see transcript.har, entry minimal")
