@@ -63,6 +63,7 @@ class MadeUpReport:
     seed: int = 7
     excused: tuple[int, int] = (0, 12)
     credits: float = 12.0
+    suspects: tuple[str, ...] = ()
 
     def exit_code(self) -> Exit:
         if self.verdict.exit_code == Exit.SUITE_ERROR:

@@ -541,7 +541,8 @@ class Reading:
     ) -> Finding:
         """A finding on this exchange; `observed` is shown as JSON unless it is a `Words`."""
         seen = str(observed) if isinstance(observed, Words) else self._shown(observed, place)
-        return Finding(requirement, self.name, message, expected, seen, place, span, yields_to)
+        asked = self.asked.pointer if self.due is Due.REFUSE and place == "status" else ""
+        return Finding(requirement, self.name, message, expected, seen, place, span, yields_to, asked)
 
     def _shown(self, observed: Any, place: str) -> str:
         """A value as it came: `null` where a member is null rather than absent, and what came in the stead of one."""

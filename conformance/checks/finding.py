@@ -28,6 +28,8 @@ class Finding:
     """(offset, length) of the offending octets in the answer's body, where they can be told."""
     yields_to: tuple[str, ...] = ()
     """Requirements that speak of the same fault more generally: where one of them failed, this finding is theirs."""
+    asked: str = ""
+    """JSON Pointer of the member of the *request* that breaks the schema, where it is to be refused for that."""
     intermittent: bool = False
     """True: the same request, sent once more alone, did not show it again."""
     second_opinion: str = ""

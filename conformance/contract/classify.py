@@ -78,6 +78,8 @@ class Asked:
     """True where the body asks for an event stream."""
     edge: bool = False
     """True where robust.json-edges is the one that judges the answer."""
+    pointer: str = ""
+    """JSON Pointer of the member of the body that breaks the schema; empty where none does, or the body as a whole."""
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -202,8 +204,8 @@ def _deserved_by_body(
         if media_type.endswith("+json"):
             return Asked(Due.OPEN, reason=f"media type {media_type}", endpoint=endpoint, parsed=parse(body))
         return Asked(Due.REFUSE, "reject.media-type", f"media type {media_type}", endpoint)
-    due, requirement, reason, edge, stream, parsed = _judge_body(endpoint, body, model, tuple(sorted(modes)))
-    return Asked(due, requirement, reason, endpoint, parsed, stream, edge)
+    due, requirement, reason, edge, stream, parsed, pointer = _judge_body(endpoint, body, model, tuple(sorted(modes)))
+    return Asked(due, requirement, reason, endpoint, parsed, stream, edge, pointer)
 
 
 def forget() -> None:
@@ -214,33 +216,33 @@ def forget() -> None:
 @lru_cache(maxsize=8192)
 def _judge_body(
     endpoint: str, body: bytes, model: str | None, modes: tuple[str, ...]
-) -> tuple[Due, str, str, bool, bool, Parsed]:
+) -> tuple[Due, str, str, bool, bool, Parsed, str]:
     parsed = parse(body)
     stream = isinstance(parsed.value, dict) and parsed.value.get("stream") is True
     if parsed.oddities:
         named = ", ".join(sorted(parsed.oddities))
         if parsed.oddities == {"nan"} and _nan_is_the_temperature(endpoint, parsed.value):
-            return Due.REFUSE, _for(endpoint, "reject.temperature"), "NaN or Infinity", False, stream, parsed
-        return Due.OPEN, "", f"readers of JSON differ: {named}", True, stream, parsed
+            return Due.REFUSE, _for(endpoint, "reject.temperature"), "NaN or Infinity", False, stream, parsed, ""
+        return Due.OPEN, "", f"readers of JSON differ: {named}", True, stream, parsed, ""
     if parsed.problem:
-        return Due.REFUSE, _for(endpoint, "reject.body"), parsed.problem, False, False, parsed
+        return Due.REFUSE, _for(endpoint, "reject.body"), parsed.problem, False, False, parsed, ""
     if not isinstance(parsed.value, dict):
-        return Due.REFUSE, _for(endpoint, "reject.body"), "no JSON object", False, False, parsed
+        return Due.REFUSE, _for(endpoint, "reject.body"), "no JSON object", False, False, parsed, ""
     nulls, bare = _without_open_nulls(endpoint, parsed.value)
     found = schemas.errors("resume-request" if endpoint == RESUME else "request", bare)
     if found:
-        requirement, reason = _blame(endpoint, [(e.pointer, e.keyword, e.message) for e in found], bare)
+        requirement, reason, pointer = _blame(endpoint, [(e.pointer, e.keyword, e.message) for e in found], bare)
         if stream and endpoint == CHAT:
             requirement = "stream.refusal-as-json"
-        return Due.REFUSE, requirement, reason, False, stream, parsed
+        return Due.REFUSE, requirement, reason, False, stream, parsed, pointer
     if nulls:
-        return Due.OPEN, "", "null in an optional field", False, stream, parsed
+        return Due.OPEN, "", "null in an optional field", False, stream, parsed, ""
     if len(body) > LARGE_BODY:
-        return Due.OPEN, "", "a large body", False, stream, parsed
+        return Due.OPEN, "", "a large body", False, stream, parsed, ""
     if why := next(_open_matters(endpoint, parsed.value, model, modes), ""):
-        return Due.OPEN, "", why, False, stream, parsed
+        return Due.OPEN, "", why, False, stream, parsed, ""
     requirement = "resume.approve" if endpoint == RESUME else acceptance(parsed.value)
-    return Due.ACCEPT, requirement, "valid", False, stream, parsed
+    return Due.ACCEPT, requirement, "valid", False, stream, parsed, ""
 
 
 def _for(endpoint: str, requirement: str) -> str:
@@ -406,13 +408,13 @@ _BY_MEMBER = {
 }
 
 
-def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[str, Any]) -> tuple[str, str]:
-    blamed: dict[str, str] = {}
+def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[str, Any]) -> tuple[str, str, str]:
+    blamed: dict[str, tuple[str, str]] = {}
     for pointer, keyword, message in found:
         if keyword == "required" and pointer == "":
             for member in ("model", "messages", "approval_id"):
                 if member not in body:
-                    blamed.setdefault(_BY_MEMBER.get(member, "reject.messages"), f"{member} is missing")
+                    blamed.setdefault(_BY_MEMBER.get(member, "reject.messages"), (f"{member} is missing", f"/{member}"))
             continue
         first, *rest = pointer.split("/")[1:] or [""]
         if first == "messages":
@@ -424,12 +426,12 @@ def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[s
                 requirement = "reject.messages"
         else:
             requirement = _BY_MEMBER.get(first, "reject.body")
-        blamed.setdefault(requirement, f"{pointer or 'the body'}: {message}"[:200])
+        blamed.setdefault(requirement, (f"{pointer or 'the body'}: {message}"[:200], pointer))
     if "reject.messages" in blamed and body.get("messages") == []:
         blamed.pop("reject.no-user-message", None)
     requirement = min(blamed, key=_SEVERITY.index)
-    reason = blamed[requirement]
-    return (requirement if requirement.startswith("resume.") else _for(endpoint, requirement)), reason
+    reason, pointer = blamed[requirement]
+    return (requirement if requirement.startswith("resume.") else _for(endpoint, requirement)), reason, pointer
 
 
 # --- left open -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from conformance.contract.catalogue import SOURCES
 from conformance.gate.decision import Gate, expired_sentence, stale_sentence
 from conformance.report.curl import curl
 from conformance.report.excerpt import excerpt
+from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
 from conformance.verdict import Outcome
 from conformance.wire.exchange import Exchange
@@ -37,13 +38,25 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], ca_bundle
     yield Line("", excerpt(finding.message) + (" (intermittent)" if finding.intermittent else ""))
     yield Line("expected", excerpt(finding.expected))
     yield Line("observed", excerpt(finding.observed))
+    exchange = exchanges.get(finding.exchange)
+    if exchange and finding.asked:
+        yield Line("sent", excerpt(f"{finding.asked}: {_member(exchange, finding.asked)}"))
     name = excerpt(finding.exchange, 120)
     place = f"{excerpt(finding.place)}, in {name}" if finding.place else f"in {name}"
     yield Line("place", f"{place}, shrunk from {excerpt(finding.shrunk_from, 120)}" if finding.shrunk_from else place)
     if finding.second_opinion:
         yield Line("opinion", excerpt(finding.second_opinion))
-    if exchange := exchanges.get(finding.exchange):
+    if exchange:
         yield Line("again", curl(exchange, ca_bundle))
+
+
+def _member(exchange: Exchange, pointer: str) -> str:
+    """The member of the request's body that a pointer names, as it was sent."""
+    body = exchange.request.body or b""
+    found = locate(body, pointer)
+    if found is None:
+        return "?"
+    return "absent" if found.missing else body[found.start : found.end].decode("utf-8", "replace")
 
 
 def shown_findings(outcome: Outcome) -> tuple[tuple[Finding, ...], int]:

@@ -29,6 +29,7 @@ from conformance.report.curl import curl
 from conformance.report.excerpt import excerpt
 from conformance.report.octets import Part
 from conformance.report.offence import Offence, offence
+from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
 from conformance.verdict import Conclusion, Outcome, State, Verdict
 from conformance.wire.exchange import Ending, Exchange, Headers, Response
@@ -157,6 +158,8 @@ class Shown:
     """Of the answer's head, what bears on the finding."""
     excerpt: tuple[Part, ...]
     """Of its body."""
+    sent: tuple[Part, ...]
+    """Of the request's body, where a member of it ought to have been refused."""
     command: str
     whole: Whole | None
 
@@ -395,6 +398,7 @@ def _shown(
         exchange=excerpt(finding.exchange, 120),
         lines=_head(reading, where) if reading else (),
         excerpt=_excerpt(reading, where, bounds) if reading else (),
+        sent=_sent(reading, finding.asked, bounds) if reading and finding.asked else (),
         command=command if len(command) <= bounds.command else "",
         whole=_whole(reading, where, body, secret) if reading and body else None,
     )
@@ -426,6 +430,16 @@ def _excerpt(reading: Reading, where: Offence, bounds: Bounds) -> tuple[Part, ..
     if where.span is None:
         return octets.whole(body, 2 * bounds.beside)
     return octets.around(body, where.span, where.missing, bounds.beside, bounds.marked)
+
+
+def _sent(reading: Reading, pointer: str, bounds: Bounds) -> tuple[Part, ...]:
+    """The member of the request that breaks the schema, marked, and what is around it."""
+    body = reading.exchange.request.body or b""
+    found = locate(body, pointer)
+    if found is None:
+        return ()
+    span = (found.end - 1, 0) if found.missing else (found.start, found.end - found.start)
+    return octets.around(body, span, found.missing, bounds.beside, bounds.marked)
 
 
 def _body(reading: Reading) -> bytes:

@@ -380,3 +380,17 @@ def test_never_raises_on_octets(body: bytes) -> None:
 )  # fmt: skip
 def test_endpoints(path: str, endpoint: str) -> None:
     assert endpoint_of(path) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (chat(temperature=3), "/temperature"),
+        (said(5), "/messages/0/content"),
+        (chat(model=ABSENT), "/model"),
+        (chat(metadata={"mode": "fast"}), "/metadata/mode"),
+        (chat(), ""),
+    ],
+)
+def test_the_member_that_breaks_the_schema_is_named(body: dict[str, Any], pointer: str) -> None:
+    assert asked(body).pointer == pointer
