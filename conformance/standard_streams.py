@@ -52,10 +52,10 @@ def lasting() -> Iterator[Callable[[], OSError | None]]:
         found = raws[0].lost if raws else None
         return None if isinstance(found, BrokenPipeError) else found
 
-    if sys.__stdout__ is not None and output is sys.__stdout__:
+    if sys.__stdout__ is not None and output is sys.__stdout__ and _is_of_octets(sys.__stdout__):
         sys.stdout, raw = _lasting(sys.__stdout__)
         raws.append(raw)
-    if sys.__stderr__ is not None and error is sys.__stderr__:
+    if sys.__stderr__ is not None and error is sys.__stderr__ and _is_of_octets(sys.__stderr__):
         sys.stderr, _ = _lasting(sys.__stderr__)
     try:
         yield lost
@@ -63,6 +63,11 @@ def lasting() -> Iterator[Callable[[], OSError | None]]:
         sys.stdout.flush()
         sys.stderr.flush()
         sys.stdout, sys.stderr = output, error
+
+
+def _is_of_octets(stream: io.TextIOWrapper[Any]) -> bool:
+    """False for the console of Windows, which takes text."""
+    return isinstance(getattr(stream.buffer, "raw", stream.buffer), io.FileIO)
 
 
 def _lasting(stream: io.TextIOWrapper[Any]) -> tuple[io.TextIOWrapper, Lasting]:
