@@ -193,3 +193,10 @@ def gateway(session: nox.Session) -> None:
     session.install("-e", ".[sdk]")
     given = ("--environments", str(session.cache_dir / "interop-servers"))
     session.run("python", "-m", "tests.gateway.judge", *given, *session.posargs)
+
+
+@nox.session
+def frontends(session: nox.Session) -> None:
+    """Judge the reference server behind nginx, haproxy and others that are installed; writes reports/frontends.md."""
+    session.install("-e", ".")
+    session.run("python", "-m", "tests.frontends", *(session.posargs or ("--table", "reports/frontends.md")))

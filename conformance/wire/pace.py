@@ -2,10 +2,11 @@
 
 One owner for all requests, since what a target says to one it says to all: `Retry-After` pauses everything; an answer
 that says "too many" (429, 503, no connection) halves how many may be under way, and answers without a complaint raise
-that again, one by one (additive increase, multiplicative decrease). A limit of requests a second shows by complaints
-that come back although fewer are under way: then requests are spaced by what the target was seen to serve, a little
-faster as long as it does not complain. The raise is slow at first and the faster the longer nobody complained, so that
-a limit is met seldom, and one that is gone is forgotten.
+that again, one by one (additive increase, multiplicative decrease). A 503 behind such a raise is laid to the one more
+that was under way: it is taken back, and tried the later the more often it was too much. A limit of requests a second
+shows by complaints that come back although fewer are under way: then requests are spaced by what the target was seen to
+serve, a little faster as long as it does not complain. The raise is slow at first and the faster the longer nobody
+complained, so that a limit is met seldom, and one that is gone is forgotten.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from contextlib import asynccontextmanager
 
 LEAST = 1
 """Requests that may be under way after any number of complaints."""
-CALM = 8
-"""Answers without a complaint after which one more may be under way again."""
+CALM, LONGEST_CALM = 8, 256
+"""Answers without a complaint after which one more may be under way again: at first, and where that was too much."""
 BURST = 1.0
 """Seconds in which several complaints are one."""
 SLOWEST = 1 / 60
@@ -47,6 +48,9 @@ class Pace:
         self._given = rate
         self._busy = 0
         self._calm = 0
+        self._calm_needed = CALM
+        self._raised = 0
+        """Times since the latest complaint that counted that one more was let be under way."""
         self._served = 0
         """Answers without a complaint since the latest complaint that counted."""
         self._latest: deque[float] = deque(maxlen=SEEN)
@@ -111,14 +115,15 @@ class Pace:
         """Seconds from the begin of one request to that of the next."""
         return 0.0 if self.rate is None else 1 / self.rate
 
-    def complain(self, sent: float, seconds: float | None = None, slowest: float = SLOWEST) -> None:
+    def complain(self, sent: float, seconds: float | None = None, *, vague: bool = False) -> None:
         """The target said that it is too much.
 
         Args:
             sent: when the request was begun, by the loop's clock: what was under way at an earlier complaint says
                 nothing new.
             seconds: for which it asks not to be asked; None: it does not say.
-            slowest: requests a second below which this complaint does not slow the run.
+            vague: it is a 503 that says nothing of requests in a time: load may be shed at random, or be counted in
+                connections.
         """
         now = asyncio.get_running_loop().time()
         if seconds is not None:
@@ -126,10 +131,15 @@ class Pace:
         self._calm = 0
         if sent < self._complained or now - self._complained < BURST:
             return
-        self.at_once = max(LEAST, self.at_once // 2)
-        if self._served and self._complained > float("-inf"):
-            self._slow(now - self._complained, slowest)
-        self._complained, self._served = now, 0
+        back = vague and self._raised > 0
+        if back:
+            self.at_once -= 1
+            self._calm_needed = min(LONGEST_CALM, 2 * self._calm_needed)
+        else:
+            self.at_once = max(LEAST, self.at_once // 2)
+        if not back and self._served and self._complained > float("-inf"):
+            self._slow(now - self._complained, SHEDDING if vague else SLOWEST)
+        self._complained, self._served, self._raised = now, 0, 0
 
     def _slow(self, quiet: float, slowest: float) -> None:
         """Space requests: by what was served since the latest complaint, then by less each time that one comes.
@@ -157,8 +167,10 @@ class Pace:
         self._latest.append(now)
         self._served += 1
         self._calm += 1
-        if self._calm >= CALM and self.at_once < self._most:
-            self.at_once, self._calm = self.at_once + 1, 0
+        if self._calm >= self._calm_needed and self.at_once < self._most:
+            if self._raised:  # the one before was not too much
+                self._calm_needed = max(CALM, self._calm_needed // 2)
+            self.at_once, self._calm, self._raised = self.at_once + 1, 0, self._raised + 1
         if self.rate is not None and self.limited:
             quiet = now - self._complained
             self.rate += 0.01 * (1 + (quiet / FORGET) ** 2)

@@ -15,7 +15,7 @@ from conformance.contract.classify import CHAT, RESUME
 from conformance.probes.flow import Answer, Flow, Phase, Send, single
 from conformance.wire.client import Client, Outgoing
 from conformance.wire.exchange import Credential, Ending, Exchange, Headers, ProbeNote
-from conformance.wire.pace import SHEDDING, SLOWEST, Pace
+from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
 from conformance.wire.weather import Down, Kind, Sky, Trouble, Weather, said
 
@@ -268,7 +268,7 @@ class Recorder:
             self._weather.doubt()
         elif trouble.kind is Kind.LIMIT or exchange.status == 503:
             vague = exchange.status == 503 and trouble.seconds is None
-            self.pace.complain(sent, trouble.seconds, SHEDDING if vague else SLOWEST)
+            self.pace.complain(sent, trouble.seconds, vague=vague)
         return exchange, trouble
 
     def _keep(self, exchange: Exchange) -> None:

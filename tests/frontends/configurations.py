@@ -369,9 +369,9 @@ CONFIGURATIONS = (
         "accelerator",
         "squid",
         "http_port 127.0.0.1:@port@ accel defaultsite=127.0.0.1 no-vhost\n"
-        "cache_peer 127.0.0.1 parent @up@ 0 no-query originserver name=up\n"
-        "http_access allow all\ncache deny all\naccess_log none\ncache_log @folder@/cache.log\npid_filename none\n"
-        "cache_effective_user @user@\nshutdown_lifetime 1 seconds\ncoredump_dir none\nnetdb_filename none\n",
+        "cache_peer 127.0.0.1 parent @up@ 0 no-query originserver login=PASSTHRU name=up\n"
+        "http_access allow all\ncache deny all\naccess_log none\ncache_log /dev/null\npid_filename none\n"
+        "@squid@\nshutdown_lifetime 1 seconds\ncoredump_dir none\nnetdb_filename none\n",
     ),
     # no program
     Configuration("a line of 256 kbit/s", "", "", line=32_000),

@@ -194,6 +194,7 @@ def _program(configuration: Configuration, scene: _Scene, folder: Path) -> Itera
         "@user@": getpass.getuser(),
         "@modules@": apache_modules(),
         "@runs@": "User nobody" if root else "",
+        "@squid@": "cache_effective_user nobody" if root else "",
         **{f"@up{n or ''}@": str(port) for n, port in zip((0, 2, 3), scene.servers, strict=False)},
     }
     with running(PROGRAMS[configuration.program], filled(configuration.text, values), folder, scene.front):

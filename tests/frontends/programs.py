@@ -60,7 +60,7 @@ PROGRAMS = {
         ),
         Program("stunnel", ("stunnel4", "stunnel"), ("@file@",), ("-version",)),
         Program("caddy", ("caddy",), ("run", "--adapter", "caddyfile", "--config", "@file@"), ("version",)),
-        Program("squid", ("squid",), ("-N", "-f", "@file@"), ("-v",)),
+        Program("squid", ("squid",), ("-N", "-d", "1", "-n", "frontend@port@", "-f", "@file@"), ("-v",)),
     )
 }
 

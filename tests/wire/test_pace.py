@@ -122,6 +122,37 @@ def test_a_complaint_halves_how_many_are_under_way_down_to_one_and_calm_raises_i
     assert play(story) == [4, 2, 1, 1, 1, 2]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_a_limit_of_connections_slows_no_run_down_to_a_crawl(limit: int) -> None:
+    """It answers 503 without `Retry-After`: what has to fall is how many are open, not how many are sent a second."""
+
+    async def story() -> tuple[int, float]:
+        pace_ = Pace(8)
+        clock = asyncio.get_running_loop().time
+
+        async def one() -> int:
+            count = 0
+            while True:
+                count += 1
+                async with pace_:
+                    sent = clock()
+                    shed = pace_.at_once > limit  # idle connections are open as well
+                    await asyncio.sleep(0.01)
+                if not shed:
+                    pace_.served()
+                    return count
+                pace_.complain(sent, vague=True)
+                await asyncio.sleep(0.4)
+
+        began = clock()
+        made = [await one() for _ in range(300)]
+        return sum(made), clock() - began
+
+    sent, took = play(story)
+    assert took < 40
+    assert sent < 1.1 * 300
+
+
 def test_a_limit_that_is_gone_is_forgotten() -> None:
     async def story() -> tuple[float, float]:
         pace_ = Pace(8)
