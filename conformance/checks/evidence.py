@@ -483,7 +483,9 @@ class Reading:
         if self.note.phase == Phase.WEATHER or self.whose is not Credential.OWN or self.due is Due.AUTHENTICATE:
             return False
         tries = self.evidence.attempts[self.note.probe or self.name, self.note.round]
-        lost = self.asked.resume and not self.taken and any(r.foul or (r.status or 0) >= 500 for r in tries[:-1])
+        # What has to be refused carries nothing out, whatever came of its first try.
+        carries_out = self.asked.resume and self.due is not Due.REFUSE
+        lost = carries_out and not self.taken and any(r.foul or (r.status or 0) >= 500 for r in tries[:-1])
         return self.foul or lost
 
     @cached_property
