@@ -257,7 +257,7 @@ def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
     answers = [reading.response for reading in evidence.all if reading.response is not None]
     if evidence.own and answers and not any(response.body_known for response in answers):
         notes.append("The transcript was written without bodies (--no-bodies): what needs them was not judged.")
-    bad = [spell for spell in evidence.weather.spells if spell.bad] if evidence.own else []
+    bad = [spell for spell in evidence.weather.spells if spell.lasts] if evidence.own else []
     notes += [f"{weather.told(spell, evidence.all[0].started)}." for spell in bad[:OUTAGES_TOLD]]
     if len(bad) > OUTAGES_TOLD:
         notes.append(f"{len(bad) - OUTAGES_TOLD} more outages were waited for.")

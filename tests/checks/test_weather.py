@@ -21,7 +21,9 @@ from checks.exchanges import (
 from conformance import judging
 from conformance.checks.evidence import Evidence
 from conformance.verdict import State
-from conformance.wire.exchange import Ending, Exchange, Transcript
+from conformance.wire.exchange import Ending, Exchange, ProbeNote, Transcript
+
+WEATHER = ProbeNote(phase="weather", probe="weather")
 
 
 def at(one: Exchange, started: float, took: float = 0.1) -> Exchange:
@@ -134,3 +136,11 @@ def test_a_resume_of_what_had_been_decided_before_is_not() -> None:
     decided = at(resumed("first", "p"), 2)
     assert again(decided, resume("replay", 3, 503), resume("replay~2", 4, 409)) == set()
     assert again(decided, resume("replay", 3, 503)) == {"replay"}
+
+
+@pytest.mark.parametrize(("others", "told"), [((), 0), ((foul("c", 1.2),), 1)])
+def test_two_answers_in_a_row_are_told_as_no_outage(others: tuple[Exchange, ...], told: int) -> None:
+    shed = (foul("a", 1), at(replace(refused("weather", sent("weather"), 503), note=WEATHER), 1.1), *others)
+    notes = judging.judge(Transcript((fine("w", 0), *shed, fine("x", 3)), {"suite": "0"})).notes
+    assert sum("did not serve" in note for note in notes) == told
+    assert all("2 requests were asked again" in note for note in notes if "did not serve" in note)
