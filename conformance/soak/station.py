@@ -25,7 +25,7 @@ from conformance.wire import sse
 from conformance.wire.client import Client
 from conformance.wire.exchange import Exchange
 from conformance.wire.limits import Limits
-from conformance.wire.pace import SLOWEST, Pace
+from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
 from conformance.wire.recorder import Budget, Judgement, Recorder
 from conformance.wire.redaction import Redactor
@@ -79,7 +79,7 @@ class Turn:
 class _Everybody(Pace):
     """Lets every user ask at any time: how many there are is what a soak is about, so a 429 makes nobody else wait."""
 
-    def complain(self, sent: float, seconds: float | None = None, slowest: float = SLOWEST) -> None:
+    def complain(self, sent: float, seconds: float | None = None, *, of_rate: bool = True) -> None:
         """Change nothing: the user who got the 429 waits, as it says."""
 
 
