@@ -10,9 +10,10 @@ from typing import Any
 
 from conformance import files, preflight
 from conformance.checks import leading, registry, sdk, second_opinion, steadiness, unseen, weather
+from conformance.checks.approvals import approval_of, given, spent_by
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
-from conformance.checks.evidence import Evidence
+from conformance.checks.evidence import Evidence, Reading
 from conformance.checks.finding import Finding, Item, Unjudged
 from conformance.checks.member import number
 from conformance.checks.rounds import told_once
@@ -264,7 +265,7 @@ def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
     answers = [reading.response for reading in evidence.all if reading.response is not None]
     if evidence.own and answers and not any(response.body_known for response in answers):
         notes.append("The transcript was written without bodies (--no-bodies): what needs them was not judged.")
-    bad = [spell for spell in evidence.weather.spells if spell.bad] if evidence.own else []
+    bad = [spell for spell in evidence.weather.spells if spell.lasts] if evidence.own else []
     notes += [f"{weather.told(spell, evidence.all[0].started)}." for spell in bad[:OUTAGES_TOLD]]
     if len(bad) > OUTAGES_TOLD:
         notes.append(f"{len(bad) - OUTAGES_TOLD} more outages were waited for.")
@@ -320,7 +321,13 @@ def doubtful(transcript: Transcript) -> set[str]:
 
 def unsettled(transcript: Transcript) -> set[str]:
     """Names of the flows of which an answer is an outage's, or may have been carried out and was lost."""
-    return {reading.note.flow for reading in Evidence(transcript).last if reading.unsettled}
+    return {r.note.flow for r in Evidence(transcript).last if r.unsettled and (r.foul or not _was_decided(r))}
+
+
+def _was_decided(reading: Reading) -> bool:
+    """True for a resume of an approval that another one had decided on before: it could lose nothing."""
+    approval = given(reading.evidence).get(approval_of(reading) or "")
+    return approval is not None and spent_by(approval, reading) is not None
 
 
 def shows(transcript: Transcript, exchange: str, requirement: str) -> bool:

@@ -394,9 +394,13 @@ class Reading:
 
     @cached_property
     def answer_id(self) -> str | None:
-        """The `id` of the answer, of a stream that which most of its chunks bear (the first of those)."""
+        """The `id` of the answer, of a stream that which most of its chunks bear (the first of those).
+
+        Chunks with empty `choices` have no say: some servers leave theirs blank.
+        """
         if self.asked.stream:
-            ids = Counter(c.value["id"] for c in self.chunks if isinstance(c.value.get("id"), str) and not c.error)
+            named = [c for c in self.chunks if isinstance(c.value.get("id"), str) and not c.error]
+            ids = Counter(c.value["id"] for c in [c for c in named if not c.without_choices] or named)
             return ids.most_common(1)[0][0] if ids else None
         return text(self.object, "id")
 
@@ -483,7 +487,9 @@ class Reading:
         if self.note.phase == Phase.WEATHER or self.whose is not Credential.OWN or self.due is Due.AUTHENTICATE:
             return False
         tries = self.evidence.attempts[self.note.probe or self.name, self.note.round]
-        lost = self.asked.resume and not self.taken and any(r.foul or (r.status or 0) >= 500 for r in tries[:-1])
+        # What has to be refused carries nothing out, whatever came of its first try.
+        carries_out = self.asked.resume and self.due is not Due.REFUSE
+        lost = carries_out and not self.taken and any(r.foul or (r.status or 0) >= 500 for r in tries[:-1])
         return self.foul or lost
 
     @cached_property

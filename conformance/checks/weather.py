@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
+from conformance.probes.flow import Phase
 from conformance.wire.exchange import Ending
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ CHANCE = 0.01
 """Likelihood that accidents alone let some request of a recording recur, below which it is not taken for one."""
 SELDOM = 0.001
 """Share of accidents that is taken for granted where none was seen."""
+OUTAGE = 3
+"""Foul answers in a row, from which on an outage is told."""
 MOST_TOLD = 6
 """Requests that are told as under way."""
 _WORDS = {
@@ -70,6 +73,11 @@ class Spell:
         return tuple(sorted(broken, key=lambda reading: reading.due is Due.ACCEPT))
 
     @property
+    def lasts(self) -> bool:
+        """True for an outage that is worth a word: two answers in a row may be an accident."""
+        return self.bad and len(self.readings) >= OUTAGE
+
+    @property
     def bad(self) -> bool:
         """True where more than one request met it: bad weather, no matter of what was asked."""
         return len({(r.note.probe or r.name) for r in self.readings}) > 1
@@ -85,10 +93,10 @@ def told(spell: Spell, since: float) -> str:
     met = Counter(_met(r) for r in spell.readings)
     what = " and ".join(f"{word} ({count})" if len(met) > 1 else word for word, count in met.most_common(3))
     clock = datetime.fromtimestamp(spell.began, UTC).strftime("%H:%M:%S")
-    asked = len({(r.note.probe or r.name) for r in spell.readings})
+    asked = len({(r.note.probe or r.name) for r in spell.readings if r.note.phase != Phase.WEATHER})
     sentence = (
         f"The target did not serve for {spell.ended - spell.began:.1f} s from {clock} UTC, {spell.began - since:.1f} s "
-        f"into the run ({what}); {asked} requests were asked again"
+        f"into the run ({what}); {asked} {'request was' if asked == 1 else 'requests were'} asked again"
     )
     broken = [reading.name for reading in spell.broken[:MOST_TOLD]]
     return sentence + (f". Under way when it began: {', '.join(broken)}" if broken else "")

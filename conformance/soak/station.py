@@ -79,7 +79,7 @@ class Turn:
 class _Everybody(Pace):
     """Lets every user ask at any time: how many there are is what a soak is about, so a 429 makes nobody else wait."""
 
-    def complain(self, sent: float, seconds: float | None = None, *, vague: bool = False) -> None:
+    def complain(self, sent: float, seconds: float | None = None, *, of_rate: bool = True) -> None:
         """Change nothing: the user who got the 429 waits, as it says."""
 
 

@@ -498,11 +498,12 @@ class _Attempt:
         """Octets behind the end, where they do harm.
 
         On a connection that was to be kept, all of them; on one that the server said it would close, those that
-        Content-Length cuts off, line ends aside.
+        Content-Length cuts off, line ends aside. A farewell does none: by the time that a slow reader sees the end,
+        the connection may have been idle for long.
         """
         answer = self.answer
         if answer.reusable:
-            return answer.excess
+            return 0 if framing.is_farewell(answer.behind) else answer.excess
         announced = answer.head is not None and bool(answer.head.length)
         return answer.excess if announced and answer.behind.strip(b"\r\n") else 0
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import re
 import socket
 import ssl
 import time
@@ -20,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from conformance.wire.framing import SHOWN
+from conformance.wire.framing import SHOWN, is_farewell
 
 READ = 65536
 """Octets that are read at once."""
@@ -34,9 +33,6 @@ SEND_BUFFER = 65536
 """Octets that the kernel is asked to buffer of what is sent: what it has taken is nearly what has gone out."""
 SLOW_BUFFER = 4096
 """Octets that the kernel is asked to buffer for a slow reader (the kernel may take more)."""
-
-_FAREWELL = re.compile(rb"HTTP/1\.[01] (?:408\b|.*?\r\nconnection: *close\r\n)", re.IGNORECASE | re.DOTALL)
-"""What a server may say to an idle client before it closes: that it waited too long (RFC 9110, section 15.5.9)."""
 
 
 class Connection:
@@ -260,7 +256,7 @@ class Pool:
     def _is_spent(self, one: Connection) -> bool:
         """True where an idle connection was closed, or more came on it; the latter is noted."""
         octets = one.lying()
-        if octets and not _FAREWELL.match(octets):
+        if octets and not is_farewell(octets):
             self.note_late(one.served, octets)
         return octets is not None
 

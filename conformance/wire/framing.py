@@ -26,7 +26,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 LONGEST_LINE = 4096
 """Octets of a line between chunks."""
-SHOWN = 64
+SHOWN = 400
 """Octets that are kept of what lies behind the end."""
 LONGEST_KEPT = 400
 """Octets that are kept of a line which is refused."""
@@ -184,6 +184,14 @@ def _elements(fields: Fields, wanted: bytes) -> list[bytes]:
     """The elements of all fields of that name, as one list, in lower case (RFC 9110, section 5.6.1)."""
     values = b",".join(value for name, value in fields if name.lower() == wanted)
     return [element for part in values.split(b",") if (element := part.strip(b" \t").lower())]
+
+
+_FAREWELL = re.compile(rb"HTTP/1\.[01] (?:408\b|.*?\r\nconnection: *close\r\n)", re.IGNORECASE | re.DOTALL)
+
+
+def is_farewell(octets: bytes) -> bool:
+    """Whether this is what a server may say to an idle client before it closes (RFC 9110, section 15.5.9)."""
+    return _FAREWELL.match(octets) is not None
 
 
 class _Place(Enum):

@@ -62,11 +62,15 @@ class Pace:
         """When the latest request was begun."""
         self._turn = asyncio.Lock()
         self._lone = False
+        self._saved = 0
+        """Requests that may be begun without a distance."""
+        self._before: tuple[float, int] | None = None
+        """Of the latest complaint that counted: seconds since the one before, and what was served in between."""
         self._free = asyncio.Condition()
 
     async def __aenter__(self) -> None:
         async with self._free:
-            await self._free.wait_for(lambda: self._busy < self.at_once and not self._lone)
+            await self._free.wait_for(lambda: self._busy < self._most_now and not self._lone)
             self._busy += 1
         try:
             await self.turn()
@@ -106,24 +110,45 @@ class Pace:
         """Wait until one more request may be begun: pauses and the rate, not how many are under way."""
         clock = asyncio.get_running_loop().time
         async with self._turn:  # one at a time, so that each keeps the distance that holds when it begins
-            while (left := max(self._paused_until, self._last + self._distance) - clock()) > 0:  # noqa: ASYNC110
+            distance = 0.0 if self._saved else self._distance
+            while (left := max(self._paused_until, self._last + distance) - clock()) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(left)
             self._last = clock()
+            self._saved = max(0, self._saved - 1)
+
+    async def save_up(self, count: int) -> None:
+        """Wait for as long as so many requests take at this rate: they may be begun together then.
+
+        What shows only where several are under way would never show of a target that limits how many it takes in a
+        time. Where the caller gave the rate, it holds for these, too.
+        """
+        if self.rate is None or self._given is not None:
+            return
+        clock = asyncio.get_running_loop().time
+        async with self._turn:
+            while (left := max(self._paused_until, self._last + count * self._distance) - clock()) > 0:  # noqa: ASYNC110
+                await asyncio.sleep(left)
+            self._saved = count
+
+    @property
+    def _most_now(self) -> int:
+        """Requests that may be under way now: two at least of those that are to be begun together."""
+        return max(self.at_once, min(2, self._saved, self._most))
 
     @property
     def _distance(self) -> float:
         """Seconds from the begin of one request to that of the next."""
         return 0.0 if self.rate is None else 1 / self.rate
 
-    def complain(self, sent: float, seconds: float | None = None, *, vague: bool = False) -> None:
+    def complain(self, sent: float, seconds: float | None = None, *, of_rate: bool = True) -> None:
         """The target said that it is too much.
 
         Args:
             sent: when the request was begun, by the loop's clock: what was under way at an earlier complaint says
                 nothing new.
             seconds: for which it asks not to be asked; None: it does not say.
-            vague: it is a 503 that says nothing of requests in a time: load may be shed at random, or be counted in
-                connections.
+            of_rate: that it is too much in a time; False: it is a 503, by which load may be shed at random, or be counted
+                in connections; `slow` may tell later that it is too much in a time.
         """
         now = asyncio.get_running_loop().time()
         if seconds is not None:
@@ -131,26 +156,30 @@ class Pace:
         self._calm = 0
         if sent < self._complained or now - self._complained < BURST:
             return
-        back = vague and self._raised > 0
+        back = not of_rate and self._raised > 0
         if back:
             self.at_once -= 1
             self._calm_needed = min(LONGEST_CALM, 2 * self._calm_needed)
         else:
             self.at_once = max(LEAST, self.at_once // 2)
-        if not back and self._served and self._complained > float("-inf"):
-            self._slow(now - self._complained, SHEDDING if vague else SLOWEST)
+        again = not back and self._served and self._complained > float("-inf")
+        self._before = (now - self._complained, self._served) if again else None
         self._complained, self._served, self._raised = now, 0, 0
+        if of_rate:
+            self.slow()
 
-    def _slow(self, quiet: float, slowest: float) -> None:
-        """Space requests: by what was served since the latest complaint, then by less each time that one comes.
+    def slow(self, slowest: float = SLOWEST) -> None:
+        """Space requests: by what was served before the latest complaint, then by less each time that one comes.
 
         Args:
-            quiet: seconds since the latest complaint.
             slowest: requests a second that are left in any case.
         """
+        if self._before is None:
+            return
+        (quiet, served), self._before = self._before, None
         self.limited = True
         if self.rate is None:
-            self.rate = max(slowest, SPARED * self._served / quiet)
+            self.rate = max(slowest, SPARED * served / quiet)
         else:
             # Met after a slow raise, the limit is near what was served of late; met at once again, it is far below.
             near = min(self.rate, self._of_late())

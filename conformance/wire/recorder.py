@@ -15,7 +15,7 @@ from conformance.contract.classify import CHAT, RESUME
 from conformance.probes.flow import Answer, Flow, Phase, Send, single
 from conformance.wire.client import Client, Outgoing
 from conformance.wire.exchange import Credential, Ending, Exchange, Headers, ProbeNote
-from conformance.wire.pace import Pace
+from conformance.wire.pace import SHEDDING, SLOWEST, Pace
 from conformance.wire.patience import Patience
 from conformance.wire.weather import Down, Kind, Sky, Trouble, Weather, said
 
@@ -155,6 +155,8 @@ class Recorder:
                     got: Answer | list[Answer] = await self._send(flow, wanted, round_, None)
                 else:
                     group = wanted[0].name if len(wanted) > 1 else None
+                    if group and flow.phase is Phase.CONCURRENT:
+                        await self.pace.save_up(len(wanted))
                     got = list(await asyncio.gather(*(self._send(flow, send, round_, group) for send in wanted)))
                 wanted = steps.send(got)
         except StopIteration:
@@ -195,7 +197,8 @@ class Recorder:
                     over = tries >= ATTEMPTS
             if over or attempt >= MOST_ATTEMPTS:
                 return self.judgement.answer(exchange)
-            wait = trouble.seconds if trouble.seconds is not None else PAUSE * self.hurry * 2.0 ** (attempt - 1)
+            # Who says 0 s, does not know either: it may be less than a second, and the limit may still hold.
+            wait = trouble.seconds or PAUSE * self.hurry * 2.0 ** (attempt - 1)
             worth, why = self.patience.wait(wait, asyncio.get_running_loop().time(), exchange)
             if why:
                 raise Stop(why)
@@ -211,9 +214,12 @@ class Recorder:
         if self.scout is None or not self.patience.heard or exchange.note.phase == Phase.OPENING:
             return True
         try:
-            return await self._weather.behind(asyncio.get_running_loop().time(), exchange)
+            fine = await self._weather.behind(asyncio.get_running_loop().time(), exchange)
         except Down as down:
             raise Stop(str(down)) from None
+        if not fine and exchange.status == 503:
+            self.pace.slow(SHEDDING if trouble.seconds is None else SLOWEST)
+        return fine
 
     async def _ask(self) -> tuple[Exchange, Sky, float | None]:
         """Ask by a minimal request whether the target serves. It needs no slot: nothing may hold it up."""
@@ -267,8 +273,8 @@ class Recorder:
         elif exchange.ending is Ending.REFUSED and self.scout is not None and self.patience.heard:
             self._weather.doubt()
         elif trouble.kind is Kind.LIMIT or exchange.status == 503:
-            vague = exchange.status == 503 and trouble.seconds is None
-            self.pace.complain(sent, trouble.seconds, vague=vague)
+            # A 503 may be shed at random: with who can be asked, it is asked first whether it is a limit.
+            self.pace.complain(sent, trouble.seconds, of_rate=trouble.kind is Kind.LIMIT or self.scout is None)
         return exchange, trouble
 
     def _keep(self, exchange: Exchange) -> None:

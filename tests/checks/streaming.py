@@ -54,6 +54,8 @@ DATA = body_of(A)
 DONE = b"data: [DONE]\n\n"
 LAST = -2
 """The event before `[DONE]`."""
+BLANK: Any = {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []}
+"""What a well-known cloud sends first and last."""
 
 
 def _bytes(change: Callable[[bytes], bytes]) -> Exchange:
@@ -266,6 +268,9 @@ CHUNK: tuple[Breaks | Holds, ...] = (
         chat_stream("b"), [e if e == "[DONE]" else {**e, "id": EVENTS[0]["id"]} for e in events_of(chat_stream("b"))])),
     holds("chunk.id-stable", "another where choices are empty", _inserted(
         -1, {**envelope("x", "chat.completion.chunk"), "choices": []})),
+    holds("chunk.id-stable", "blank where choices are empty, in short streams and others", *(
+        with_events(one, [BLANK, *events_of(one)[:-1], BLANK, "[DONE]"])
+        for one in (paused_stream("w"), paused_stream("p"), A))),
     *(breaks("chunk.created", what, _on_all("/created", value)) for what, value in (
         ("milliseconds", NOW * 1000), ("a fraction", NOW + 0.5), ("text", str(NOW)), ("null", None), ("old",
         NOW - 3600),

@@ -5,11 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from checks.exchanges import chat, chat_stream, judged, paused, refused, sent, unanswered
+from checks.exchanges import (
+    RESUME,
+    chat,
+    chat_stream,
+    decision,
+    judged,
+    paused,
+    refused,
+    resumed,
+    sent,
+    unanswered,
+)
 
+from conformance import judging
 from conformance.checks.evidence import Evidence
 from conformance.verdict import State
-from conformance.wire.exchange import Ending, Exchange, Transcript
+from conformance.wire.exchange import Ending, Exchange, ProbeNote, Transcript
+
+WEATHER = ProbeNote(phase="weather", probe="weather")
 
 
 def at(one: Exchange, started: float, took: float = 0.1) -> Exchange:
@@ -94,3 +108,39 @@ def test_a_stream_that_is_cut_as_the_target_goes_down_breaks_nothing() -> None:
 def test_approvals_alone_do_not_make_fine_weather() -> None:
     _, fell = weather(foul("a", 1, 502), at(paused("p"), 2), foul("b", 3, 502))
     assert fell == {"a": True, "b": True}
+
+
+def resume(name: str, started: float, status: int, *, fair: bool = True) -> Exchange:
+    """A resume of the approval of `p` that is not served."""
+    probe, _, attempt = name.partition("~")
+    note = {"endpoint": RESUME, "probe": probe, "flow": probe, "attempt": int(attempt or 1)}
+    body = decision(probe, "p", **({} if fair else {"temperature": 9}))
+    return at(refused(name, body, status, **note), started)
+
+
+def again(*exchanges: Exchange) -> set[str]:
+    """The flows that are to be recorded once more."""
+    return judging.unsettled(Transcript((fine("w", 0), at(paused("p"), 1), *exchanges, fine("x", 9)), {"suite": "0"}))
+
+
+def test_a_decision_that_was_lost_is_recorded_once_more() -> None:
+    assert again(resume("lost", 2, 503), resume("lost~2", 3, 409)) == {"lost"}
+
+
+def test_a_resume_that_is_refused_as_it_ought_to_be_at_last_is_not() -> None:
+    """It carries nothing out, so its first try lost nothing."""
+    assert again(resume("bad", 2, 503, fair=False), resume("bad~2", 3, 400, fair=False)) == set()
+
+
+def test_a_resume_of_what_had_been_decided_before_is_not() -> None:
+    decided = at(resumed("first", "p"), 2)
+    assert again(decided, resume("replay", 3, 503), resume("replay~2", 4, 409)) == set()
+    assert again(decided, resume("replay", 3, 503)) == {"replay"}
+
+
+@pytest.mark.parametrize(("others", "told"), [((), 0), ((foul("c", 1.2),), 1)])
+def test_two_answers_in_a_row_are_told_as_no_outage(others: tuple[Exchange, ...], told: int) -> None:
+    shed = (foul("a", 1), at(replace(refused("weather", sent("weather"), 503), note=WEATHER), 1.1), *others)
+    notes = judging.judge(Transcript((fine("w", 0), *shed, fine("x", 3)), {"suite": "0"})).notes
+    assert sum("did not serve" in note for note in notes) == told
+    assert all("2 requests were asked again" in note for note in notes if "did not serve" in note)

@@ -190,6 +190,10 @@ HARMLESS: list[tuple[str, list[Step]]] = [
         (0.0, chunked(b"data: 1\n\n").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1) + b"0\r\n\r\n")]),
     ("a farewell to an idle client", [
         (0.0, answer(JSON)), (0.01, answer(b"", "Connection: close", status="408 Request Timeout"))]),
+    ("a farewell that lies there as the end is read", [
+        (0.0, answer(JSON) + answer(b"", "Connection: close", status="408 Request Timeout"))]),
+    ("such a farewell with another status", [
+        (0.0, answer(JSON) + answer(b"{}", "Connection: close", status="503 Service Unavailable"))]),
     ("a farewell with another status", [
         (0.0, answer(JSON)), (0.01, answer(b"{}", "Connection: close", status="503 Service Unavailable"))]),
 ]  # fmt: skip

@@ -141,7 +141,7 @@ def test_a_limit_of_connections_slows_no_run_down_to_a_crawl(limit: int) -> None
                 if not shed:
                     pace_.served()
                     return count
-                pace_.complain(sent, vague=True)
+                pace_.complain(sent, of_rate=False)
                 await asyncio.sleep(0.4)
 
         began = clock()
@@ -220,3 +220,55 @@ def test_who_is_cancelled_while_it_waits_holds_nothing(inside: Callable[[Pace], 
         return pace_._busy
 
     assert play(story) == 0
+
+
+def test_what_was_saved_up_is_begun_together_though_the_target_limits_its_rate() -> None:
+    async def story() -> list[float]:
+        pace_, target = Pace(8), window(5, 1.0)
+        for _ in range(30):
+            await send(pace_, target)
+        assert pace_.rate is not None
+        pace_.at_once = 1
+        began: list[float] = []
+
+        async def one() -> None:
+            async with pace_:
+                began.append(asyncio.get_running_loop().time())
+                await asyncio.sleep(0.01)
+
+        await pace_.save_up(4)
+        await asyncio.gather(*(one() for _ in range(6)))
+        return [at - began[0] for at in began]
+
+    began = play(story)
+    assert began[1] == pytest.approx(0, abs=0.005)
+    assert began[3] < 0.1
+    assert began[5] - began[4] > 0.1
+
+
+def test_a_rate_that_is_given_is_kept_by_what_is_to_be_begun_together() -> None:
+    async def story() -> float:
+        pace_ = Pace(8, rate=4)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await pace_.save_up(8)
+        await asyncio.gather(*(send(pace_, lambda at: None) for _ in range(8)))
+        return clock() - began
+
+    assert play(story) == pytest.approx(7 / 4, rel=0.05)
+
+
+def test_load_that_is_shed_slows_a_run_only_where_it_proves_to_be_a_limit() -> None:
+    async def story() -> tuple[float | None, float | None]:
+        pace_ = Pace(8)
+        for _ in range(3):
+            for _ in range(9):
+                await send(pace_, lambda at: None, 0.2)
+            pace_.complain(asyncio.get_running_loop().time(), of_rate=False)
+        shed = pace_.rate
+        pace_.slow()
+        return shed, pace_.rate
+
+    shed, limit = play(story)
+    assert shed is None
+    assert limit == pytest.approx(pace.SPARED * 5, rel=0.05)

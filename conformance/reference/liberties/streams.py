@@ -110,6 +110,12 @@ def _filter_first(_: Context, chunks: Objects) -> Objects:
     return [opening, *chunks]
 
 
+def _filter_around(context: Context, chunks: Objects) -> Objects:
+    """The same once more at the end: of a short stream, most events are such."""
+    opening, *rest = _filter_first(context, chunks)
+    return [opening, *rest, opening]
+
+
 def _annotated(_: Context, chunks: Objects) -> Objects:
     middle = len(chunks) // 2
     note = without_choices(chunks[0], annotations=[{"type": "url_citation", "url": "https://a.example/b"}])
@@ -392,6 +398,12 @@ LIBERTIES: tuple[Liberty, ...] = (
         "An opening chunk without choices whose id and model are empty.",
         _USAGE,
         on_stream(_filter_first, *STREAMS),
+    ),
+    Liberty(
+        "stream-filter-around",
+        "A blank event without choices, for a filter's results, opens each stream, and another one closes it.",
+        _USAGE,
+        on_stream(_filter_around, *STREAMS),
     ),
     Liberty(
         "stream-annotation-chunks", "Chunks without choices in the midst and at the end.", _USAGE, on_stream(_annotated)
