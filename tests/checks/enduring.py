@@ -36,6 +36,7 @@ from conformance.wire.exchange import Ending, Exchange, ProbeNote
 
 HOSTILE = edges(octets(sent("a")))
 AFTER = chat("after", at=90.0)
+REFUSED = b"HTTP/1.1 200 OK\r\nServer : x\r\n\r\n"
 RACED = 20.0
 """Seconds after the start of a round at which resumes race."""
 
@@ -113,6 +114,11 @@ def _again(name: str) -> Exchange:
 
 def _then(act: Callable[[str], Exchange], *after: Round) -> Round:
     return lambda tag: [act(tag), *(one for make in after for one in make(tag))]
+
+
+def _headless(tag: str) -> list[Exchange]:
+    """A fair request whose answer bears a head that clients refuse."""
+    return [replace(unanswered(f"h{tag}", Ending.GARBAGE, sent(f"h{tag}", stream=True)), head=REFUSED)]
 
 
 def _fine(tag: str) -> list[Exchange]:
@@ -250,6 +256,9 @@ ROBUST: tuple[Breaks | Holds, ...] = (
         "leaving", *[_then(_leaving, _after(500), lambda tag: [chat(f"c{tag}")])] * 2), state=OPEN),
     holds("robust.disconnect", "503 at first, each time", WELL, *_rounds(
         "leaving", *[_then(_leaving, _after(503))] * 2), state=OPEN),
+    *(breaks("http.complete", f"a head that clients refuse, in the stream behind {what} each time", WELL, *_rounds(
+        "act", *[_then(act, _fine, _headless)] * 2)) for what, act in (
+            ("a client that leaves", _leaving), ("hostile JSON", _body("nul", 400)), ("a large body", _large_body))),
     breaks("completion.id-unique", "an id for each second, shared with those who left too", *_got(
         _leaving, lambda name, gone: put(chat(name), "/id", completion(gone, "")["id"])),
         put(chat("x", at=100.0), "/id", "chatcmpl-100"), put(chat("y", at=102.0), "/id", "chatcmpl-100")),
@@ -408,8 +417,6 @@ def _slow(*waits: float) -> list[Exchange]:
 
 USUAL = [chat(f"usual-{number}") for number in range(5)]
 
-
-REFUSED = b"HTTP/1.1 200 OK\r\nServer : x\r\n\r\n"
 
 ISOLATION: tuple[Breaks | Holds, ...] = (
     breaks("isolation.answers", "another's request_id", *_swapped("/kitemesh/request_id", "req-a")),
