@@ -18,6 +18,7 @@ from checks.exchanges import (
     decision,
     events_of,
     exchange,
+    extension,
     limited,
     octets,
     paused,
@@ -426,6 +427,12 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
         also="completion.id-unique"),
     breaks("isolation.answers", "a stream's request_id in JSON", *_together(
         chat_stream("b"), put(chat("a"), "/kitemesh/request_id", "req-b"))),
+    breaks("kitemesh.stream", "one request_id for all streams, of which none was ever alone", *_together(*(
+        put(chat_stream(name, request_id=name != "c"), "/kitemesh", {**extension(name), "request_id": "x"}, -2)
+        for name in "abcd"))),
+    breaks("isolation.answers", "the request_id that the server gave to another", *_together(
+        put(chat_stream("c", request_id=False), "/kitemesh", {**extension("c"), "request_id": "srv-1"}, -2),
+        put(chat("a"), "/kitemesh/request_id", "srv-1"))),
     holds("isolation.answers", "each its own", *_together(chat("a"), chat("b"), chat_stream("c"))),
     breaks("isolation.streams", "a chunk of another", *_mixed()),
     holds("isolation.streams", "none", *_together(chat_stream("a"), chat_stream("b"))),
