@@ -28,7 +28,12 @@ _AREAS = ("robust", "isolation")
 
 
 def failed(reading: Reading) -> bool:
-    """A server error that excuses nothing, a broken connection, or silence."""
+    """A server error that excuses nothing, a broken connection, or silence.
+
+    Not an answer that came and that no client can read: of it http.complete speaks, and nothing else.
+    """
+    if reading.unreadable:
+        return False
     ending = reading.exchange.ending
     if reading.status is None or ending in (Ending.RESET, *TIMED_OUT):
         return ending in NO_ANSWER and not reading.done
@@ -51,7 +56,8 @@ class Act:
 
     did: Reading
     followed: tuple[Reading, ...]
-    """First answers, the act's own among them where it has one that counts; not those that tell of load."""
+    """First answers, the act's own among them where it has one that counts; not those that tell of load, nor those that
+    cannot be read."""
     troubled: tuple[Reading, ...]
     """Those of them that met trouble."""
     calm: bool
@@ -76,7 +82,7 @@ def act(did: Reading, *own: Reading, trouble: Callable[[Reading], bool] = failed
     """The act with what followed it: `own` answers, judged by `trouble`, and fair requests of its flow, sent later."""
     later = [r for r in kin(did) if r.started >= did.ended and r is not did and r.due is Due.ACCEPT and r not in own]
     troubled = [r for r in own if trouble(r)] + [r for r in later if unserved(r)]
-    followed = [r for r in (*own, *later) if not shed(r) or r in troubled]
+    followed = [r for r in (*own, *later) if r in troubled or not (shed(r) or r.unreadable)]
     return Act(did, tuple(followed), tuple(troubled), is_calm(did))
 
 
@@ -95,7 +101,9 @@ def judged(evidence: Evidence, acts: Iterable[Act], tell: Callable[[Act], Findin
     for tries in _tries(acts):
         shown = [one for one in tries if one.troubled]
         for one in tries:
-            if not one.followed:
+            if not one.followed and any(r.unreadable for r in kin(one.did)):
+                yield one.did.unjudged("what came right after it cannot be read", by="http.complete")
+            elif not one.followed:
                 yield one.did.unjudged("what came right after it tells of load", excused=True)
             elif not one.troubled:
                 yield Judged(one.did.name)

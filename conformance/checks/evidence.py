@@ -667,11 +667,11 @@ class Evidence:
     def passes_elsewhere(self, page: Reading) -> bool:
         """True where a twin of a request that was answered by a page came past whatever sent it.
 
-        The twin of a valid request is any that was served, to the same endpoint and for a stream or not. Of one that is
-        to be refused it is the same request, sent another time: a server may have pages of its own for such requests,
-        and then it sends one each time.
+        The twin of a valid chat is any that was served, for a stream or not. Of a request that is to be refused, and of
+        a resume, which may be for the state of its approval, it is the same request, sent another time: a server may
+        have pages of its own for such requests, and then it sends one each time.
         """
-        if page.due in (Due.ACCEPT, Due.OPEN):
+        if page.due in (Due.ACCEPT, Due.OPEN) and not page.asked.resume:
             return (page.asked.endpoint, page.asked.stream) in self._first_served
         return any(not r.page and r.response is not None for r in self._sent_again.get(_identity(page), ()))
 

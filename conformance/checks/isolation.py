@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
 from conformance.checks import acts
@@ -76,7 +76,8 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
         if _wrong_alone(reading.evidence, member, value_of, asked_of):
             continue
         beside = reading.evidence.timeline.beside(reading)
-        owner = next((o for o in beside if value and value == (asked_of(o) or value_of(o))), None)
+        given = bool(value) and _told_to(reading.evidence, member, value_of)[value] <= 2
+        owner = next((o for o in beside if value and value == (asked_of(o) or (value_of(o) if given else None))), None)
         if owner is not None:
             message = f"the answer bears the `{member}` of {owner.name}, which was under way at the same time"
         elif asked is not None and _right_alone(reading, value_of, asked_of):
@@ -85,6 +86,15 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
             continue
         expected = f'"{asked}"' if asked else f"a `{member}` of its own"
         yield reading.finding("isolation.answers", message, expected, value, place)
+
+
+def _told_to(evidence: Evidence, member: str, value_of: Told) -> Counter[str | None]:
+    """In how many answers each value stands: what stands in three and more is nobody's own, but what all are told."""
+    key = f"told: {member}"
+    if key not in evidence.memo:
+        evidence.memo[key] = Counter(value_of(r) for r in evidence.last if r.accepted)
+    counted: Counter[str | None] = evidence.memo[key]
+    return counted
 
 
 def _told_request_id(reading: Reading) -> str | None:

@@ -16,7 +16,7 @@ from conformance.checks.check import over_all
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Item, Judged, Unjudged
 from conformance.checks.member import integer, show, text
-from conformance.checks.select import Selected, standard, text_streams, waiting, waiting_streams, why_unserved
+from conformance.checks.select import UNREAD, Selected, standard, text_streams, waiting, waiting_streams, why_unserved
 from conformance.contract.classify import Due
 
 NOT_INSTALLED = "the openai client is not installed: pip install 'kitemesh-conformance[sdk]'"
@@ -87,6 +87,8 @@ def _served(evidence: Evidence, requirement: str, flow: str) -> Iterator[Item]:
         elif twin is None or not twin.accepted:
             by = twin.asked.requirement if twin is not None and not twin.excuse else None
             yield reading.unjudged("its twin was not served", by=by, excused=twin is not None and bool(twin.excuse))
+        elif reading.coded_away:
+            yield reading.unjudged("the answer's body is coded in a way that is not read here", by=UNREAD)
         elif why := why_unserved(reading):
             yield Judged(reading.name)
             yield reading.finding(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.probes.accept import MINIMAL, MINIMAL_STREAM
-from conformance.probes.flow import JSON_TYPE, RESUME, Approval, Compose, Flow, Phase, Send, encode, single
+from conformance.probes.flow import CHAT, JSON_TYPE, RESUME, Approval, Compose, Flow, Phase, Send, encode, single
 from conformance.probes.plan import Plan
 from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Rule
 
@@ -146,6 +146,7 @@ def credentials(plan: Plan) -> Iterator[Flow]:
         quick: bool = False,
         served: bool = False,
         phase: Phase = Phase.CALM,
+        path: str = CHAT,
         **f: Any,
     ) -> Flow:
         def make(round_: int) -> Send:
@@ -154,7 +155,7 @@ def credentials(plan: Plan) -> Iterator[Flow]:
             if f.get("broken"):
                 body = BY_ID["messages-missing"].apply(body, MISSING, 0)
             twin = MINIMAL_STREAM if f.get("stream") else MINIMAL
-            return Send(name, encode(body), authorization=authorization, twin=twin, served=served)
+            return Send(name, encode(body), path, authorization=authorization, twin=twin, served=served)
 
         return single("auth", phase, name, make, quick=quick, covers=("error", "http"))
 
@@ -165,10 +166,14 @@ def credentials(plan: Plan) -> Iterator[Flow]:
         yield with_authorization("auth-unknown-token", NEVER_ISSUED, quick=True)
     yield with_authorization("auth-near-token", NEAR, quick=True)
     yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)
+    yield with_authorization("auth-empty-bearer-stream", "Bearer", stream=True)
     yield with_authorization("auth-unknown-token-stream", NEVER_ISSUED, stream=True)
     yield with_authorization("auth-other-scheme", BASIC, quick=True)
     yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True, quick=True)
     yield with_authorization("auth-before-validation", None, broken=True, quick=True)
+    yield with_authorization("auth-before-validation-stream", None, broken=True, stream=True)
+    if plan.approvals:  # a target without them need not have the endpoint
+        yield with_authorization("auth-before-validation-resume", None, broken=True, path=RESUME)
 
 
 def _resumes(plan: Plan) -> bool:

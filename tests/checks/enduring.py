@@ -18,6 +18,7 @@ from checks.exchanges import (
     decision,
     events_of,
     exchange,
+    extension,
     limited,
     octets,
     paused,
@@ -36,6 +37,7 @@ from conformance.wire.exchange import Ending, Exchange, ProbeNote
 
 HOSTILE = edges(octets(sent("a")))
 AFTER = chat("after", at=90.0)
+REFUSED = b"HTTP/1.1 200 OK\r\nServer : x\r\n\r\n"
 RACED = 20.0
 """Seconds after the start of a round at which resumes race."""
 
@@ -113,6 +115,11 @@ def _again(name: str) -> Exchange:
 
 def _then(act: Callable[[str], Exchange], *after: Round) -> Round:
     return lambda tag: [act(tag), *(one for make in after for one in make(tag))]
+
+
+def _headless(tag: str) -> list[Exchange]:
+    """A fair request whose answer bears a head that clients refuse."""
+    return [replace(unanswered(f"h{tag}", Ending.GARBAGE, sent(f"h{tag}", stream=True)), head=REFUSED)]
 
 
 def _fine(tag: str) -> list[Exchange]:
@@ -250,6 +257,9 @@ ROBUST: tuple[Breaks | Holds, ...] = (
         "leaving", *[_then(_leaving, _after(500), lambda tag: [chat(f"c{tag}")])] * 2), state=OPEN),
     holds("robust.disconnect", "503 at first, each time", WELL, *_rounds(
         "leaving", *[_then(_leaving, _after(503))] * 2), state=OPEN),
+    *(breaks("http.complete", f"a head that clients refuse, in the stream behind {what} each time", WELL, *_rounds(
+        "act", *[_then(act, _fine, _headless)] * 2)) for what, act in (
+            ("a client that leaves", _leaving), ("hostile JSON", _body("nul", 400)), ("a large body", _large_body))),
     breaks("completion.id-unique", "an id for each second, shared with those who left too", *_got(
         _leaving, lambda name, gone: put(chat(name), "/id", completion(gone, "")["id"])),
         put(chat("x", at=100.0), "/id", "chatcmpl-100"), put(chat("y", at=102.0), "/id", "chatcmpl-100")),
@@ -409,8 +419,6 @@ def _slow(*waits: float) -> list[Exchange]:
 USUAL = [chat(f"usual-{number}") for number in range(5)]
 
 
-REFUSED = b"HTTP/1.1 200 OK\r\nServer : x\r\n\r\n"
-
 ISOLATION: tuple[Breaks | Holds, ...] = (
     breaks("isolation.answers", "another's request_id", *_swapped("/kitemesh/request_id", "req-a")),
     breaks("isolation.answers", "one id for two", *_swapped("/id", completion("a", "")["id"])),
@@ -419,6 +427,12 @@ ISOLATION: tuple[Breaks | Holds, ...] = (
         also="completion.id-unique"),
     breaks("isolation.answers", "a stream's request_id in JSON", *_together(
         chat_stream("b"), put(chat("a"), "/kitemesh/request_id", "req-b"))),
+    breaks("kitemesh.stream", "one request_id for all streams, of which none was ever alone", *_together(*(
+        put(chat_stream(name, request_id=name != "c"), "/kitemesh", {**extension(name), "request_id": "x"}, -2)
+        for name in "abcd"))),
+    breaks("isolation.answers", "the request_id that the server gave to another", *_together(
+        put(chat_stream("c", request_id=False), "/kitemesh", {**extension("c"), "request_id": "srv-1"}, -2),
+        put(chat("a"), "/kitemesh/request_id", "srv-1"))),
     holds("isolation.answers", "each its own", *_together(chat("a"), chat("b"), chat_stream("c"))),
     breaks("isolation.streams", "a chunk of another", *_mixed()),
     holds("isolation.streams", "none", *_together(chat_stream("a"), chat_stream("b"))),

@@ -509,6 +509,8 @@ SDK: tuple[Breaks | Holds, ...] = (
     holds("sdk.openai-completion", "429", _of_client(limited("a"), "completion"), state=OPEN),
     holds("sdk.openai-stream", "a firewall's page", WELL_STREAM, _of_client(
         exchange("a", sent("a", stream=True), answer(PAGE, 200, "text/html")), "stream")),
+    *(breaks("http.encoding", f"{coding} named over plain octets, to the client too", WELL, with_header(
+        _of_client(chat("a"), "completion"), "Content-Encoding", coding)) for coding in ("br", "utf-8", "gzip")),
     breaks("accept.minimal", "400 whatever the header fields", refused("w", sent("w", request_id=False), 400),
            _of_client(refused("a", sent("a"), 400), "completion", twin="w"), paused("p")),
 )  # fmt: skip

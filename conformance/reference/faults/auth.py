@@ -164,10 +164,10 @@ def _last_with_token(context: Context, objects: list[dict[str, object]]) -> list
     return [*objects[:-1], {**objects[-1], "caller": _token_of(context.incoming)}]
 
 
-def _late(when: When) -> Behaviour:
+def _late(when: When, where: When = chat) -> Behaviour:
     """A body that breaks the schema is told so before the token is looked at."""
     told = "The request breaks the schema."
-    return refuses_as(lambda incoming, _: refuse(incoming, BREACH, told), both(chat, _breaks_schema, when), 401)
+    return refuses_as(lambda incoming, _: refuse(incoming, BREACH, told), both(where, _breaks_schema, when), 401)
 
 
 def _refuses_token(when: When, status: int = 401) -> Behaviour:
@@ -322,6 +322,10 @@ FAULTS: tuple[Fault, ...] = (
           "asks for missing members before it asks for a token",
           "auth.before-validation", "auth-late",
           _late(lambda incoming: lacks("messages")(incoming) or lacks("model")(incoming))),
+    Fault("auth-late-stream", "validates the body first where a stream is asked for", "auth.before-validation",
+          "made up", _late(_stranger, streamed_chat)),
+    Fault("auth-late-resume", "validates resume's bodies before it looks at the token", "auth.before-validation",
+          "made up", _late(_stranger, resume)),
     # stream-refused-as-json
     Fault("auth-stream-events",
           "sends the 401 as an event stream where one was asked for",
@@ -337,6 +341,8 @@ FAULTS: tuple[Fault, ...] = (
           with_type("text/event-stream", ERRORS, both(streamed_chat, _stranger))),
     Fault("auth-stream-served", "serves streams without Authorization", "auth.stream-refused-as-json", "made up",
           _lets_in(both(streamed_chat, _absent))),
+    Fault("auth-stream-empty-bearer", "serves streams with an empty bearer", "auth.stream-refused-as-json", "made up",
+          _lets_in(both(streamed_chat, _empty))),
     Fault("auth-stream-unknown-token", "serves streams with any token", "auth.stream-refused-as-json", "made up",
           _lets_in(both(streamed_chat, _unknown))),
     Fault("auth-stream-403",
