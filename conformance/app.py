@@ -65,6 +65,9 @@ class Told(TypedDict, total=False):
     strict: bool
     concurrency: int
     timeout: float
+    rate: float | None
+    down_for: float
+    max_minutes: float | None
     max_requests: int | None
     max_credits: float | None
     wait_expiry: float

@@ -61,7 +61,11 @@ def results() -> dict[str, Any]:
     return {
         "format": 1,
         "suite": {"version": "0.1.0"},
-        "target": {"url": "http://127.0.0.1:8000", "model": "group:123e4567-e89b-12d3-a456-426614174000"},
+        "target": {
+            "url": "http://127.0.0.1:8000",
+            "name": "staging",
+            "model": "group:123e4567-e89b-12d3-a456-426614174000",
+        },
         "verdict": "nonconformant",
         "sentence": "The target breaks 1 MUST: stream.done.",
         "gate": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 import time
@@ -145,7 +146,13 @@ async def waiting(caller: Caller) -> Seen:
     except (ValueError, KeyError, TypeError, AttributeError):
         return seen  # the approval itself is broken: that was seen already
     body = ask(approval_id=kitemesh.get("approval_id"), denied_tools=[{"tool_execution_id": call} for call in calls])
-    return [*seen, (await caller.post(RESUME, body))[0]]
+    seen.append((await caller.post(RESUME, body))[0])
+    for streamed in ({}, {"stream": True}):
+        # What an approval leads to may be a further round.
+        _, kitemesh, calls = await caller.asked(ask())
+        body = ask(approval_id=kitemesh["approval_id"], approved_tool_execution_ids=calls, **streamed)
+        seen.append((await caller.post(RESUME, body))[0])
+    return seen
 
 
 def denial(calls: list[str], **reason: str) -> dict[str, Any]:
@@ -156,11 +163,16 @@ def approved(calls: list[str]) -> dict[str, Any]:
     return {"approved_tool_execution_ids": calls}
 
 
+def mixed(calls: list[str]) -> dict[str, Any]:
+    """The first one is approved, the others are denied."""
+    return {**approved(calls[:1]), **denial(calls[1:])}
+
+
 async def decided(caller: Caller) -> Seen:
     """Approvals and denials in both modes, and each of them again."""
     seen = []
     for streamed in ({}, {"stream": True}):
-        for decide in (approved, denial, lambda calls: denial(calls, reason="no")):
+        for decide in (approved, denial, lambda calls: denial(calls, reason="no"), mixed):
             _, kitemesh, calls = await caller.asked(ask())
             body = ask(approval_id=kitemesh["approval_id"], **decide(calls), **streamed)
             for _ in range(2):
@@ -169,17 +181,17 @@ async def decided(caller: Caller) -> Seen:
 
 
 def refused(*breaches: Any, token: str | None = f"Bearer {FIRST_TOKEN}") -> Tour:
-    """What must be refused, each on an approval of its own, which is denied in the end.
+    """What must be refused, as JSON and as a stream, each on an approval of its own, which is denied in the end.
 
     A breach is the members that make a resume wrong, or a function that makes them from the ids of the calls.
     """
 
     async def tour(caller: Caller) -> Seen:
         seen = []
-        for breach in breaches:
+        for breach, streamed in itertools.product(breaches, ({}, {"stream": True})):
             _, kitemesh, calls = await caller.asked(ask())
             right = ask(approval_id=kitemesh["approval_id"], **denial(calls))
-            wrong = {**right, **(breach(calls) if callable(breach) else breach)}
+            wrong = {**right, **streamed, **(breach(calls) if callable(breach) else breach)}
             wrong = {name: value for name, value in wrong.items() if value is not ABSENT}
             seen += [(await caller.post(RESUME, wrong, token))[0], (await caller.post(RESUME, right))[0]]
         return seen
@@ -193,7 +205,8 @@ async def foreign(caller: Caller) -> Seen:
     _, kitemesh, calls = await caller.asked(ask())
     _, _, others = await caller.asked(ask())
     right = ask(approval_id=kitemesh["approval_id"])
-    return [(await caller.post(RESUME, {**right, **denial(named)}))[0] for named in (others, calls)]
+    named = [(others, {}), (others, {"stream": True}), ([calls[0], others[1]], {}), (calls, {})]
+    return [(await caller.post(RESUME, {**right, **denial(some), **streamed}))[0] for some, streamed in named]
 
 
 async def kept(caller: Caller) -> Seen:
@@ -240,9 +253,12 @@ TOURS: dict[str, Tour] = {
     "resume.decision-shape": refused(
         *({"approved_tool_execution_ids": value} for value in ("all", [5], ["not-a-uuid"])),
         *({"denied_tools": value} for value in ("all", ["all"], [{"reason": "no"}], [{"tool_execution_id": "no"}])),
+        lambda calls: {**approved(calls), "denied_tools": [{"tool_execution_id": "no"}]},
+        lambda calls: {"denied_tools": ABSENT, "approved_tool_execution_ids": ["no"]},
+        lambda calls: {"denied_tools": [{"tool_execution_id": call, "reason": 5} for call in calls]},
     ),
     "resume.foreign-call": foreign,
-    "resume.conflict": refused(approved),
+    "resume.conflict": refused(approved, lambda calls: {**approved(calls), **denial(calls[1:])}),
     "resume.refusal-keeps": kept,
     "resume.other-caller": refused({}, token=f"Bearer {SECOND_TOKEN}"),
     "resume.request-fields": refused(
@@ -250,7 +266,10 @@ TOURS: dict[str, Tour] = {
         {"max_tokens": 0},
         {"messages": []},
         {"messages": [{"role": "robot", "content": "Hello"}, {"role": "user", "content": "Hello"}]},
+        {"messages": [{"role": "user", "content": 5}]},
+        {"max_completion_tokens": 0},
         {"metadata": {"mode": "turbo"}},
+        {"metadata": {"request_id": 5}},
         {"stream": "true"},
         {"model": "gpt-4"},
     ),
