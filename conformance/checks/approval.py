@@ -6,12 +6,13 @@ all over the approvals that resumes lead to. The rules here judge those of chat 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.checks import envelope
-from conformance.checks.check import broken_elsewhere, each, over_all
+from conformance.checks.approvals import given
+from conformance.checks.check import REPEATED, TRIES, broken_elsewhere, each, over_all
 from conformance.checks.chunk import carries_approval, chunk_faults, id_changes
 from conformance.checks.completion import choice_types, choice_values
 from conformance.checks.evidence import Evidence, Reading, Words
@@ -30,6 +31,7 @@ from conformance.checks.select import (
     whole_streams,
 )
 from conformance.checks.stream import done_missing
+from conformance.probes.approvals import ASKED_ANEW
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 Named = tuple[str, ...]
@@ -459,6 +461,32 @@ def only_when_waiting(reading: Reading) -> Iterator[Finding]:
             value,
             "/kitemesh/approval_id",
         )
+
+
+def _without_approval(evidence: Evidence) -> set[str]:
+    """The flows whose prompt brought no approval, though it did elsewhere: a model may call its tool or not."""
+    prompts = tuple(
+        prompt
+        for name in ("approval_prompt", "expiring_prompt")
+        if isinstance(prompt := evidence.options.get(name), str) and prompt
+    )
+    if not prompts or not given(evidence):
+        return set()
+    asked: dict[str, list[Reading]] = defaultdict(list)
+    for reading in evidence.last:
+        if reading.note.flow and not reading.asked.resume and reading.asked.prompt.startswith(prompts):
+            asked[reading.note.flow].append(reading)
+    return {flow for flow, readings in asked.items() if _came_to_nothing(readings)}
+
+
+def _came_to_nothing(readings: list[Reading]) -> bool:
+    """True where the last answer to a request of the latest round waits for nothing, and another round may be made."""
+    latest = max(reading.note.round for reading in readings)
+    last = {r.note.probe.partition(ASKED_ANEW)[0]: r for r in readings if r.note.round == latest}
+    return latest < TRIES and any(r.accepted and not r.waits and not r.failed_within for r in last.values())
+
+
+REPEATED.append(_without_approval)
 
 
 RULES: tuple[tuple[str, Rule], ...] = (

@@ -25,7 +25,8 @@ ONE: Final[dict[str, tuple[Select, JudgeOne]]] = {}
 WHIMS: Final[set[str]] = set()
 """Requirements that a model's whim can fail (marked ~ in the contract)."""
 REPEATED: Final[list[Callable[[Evidence], Iterable[str]]]] = []
-"""Each gives the names of flows whose act is to be done once more before what followed it can be judged (`acts`)."""
+"""Each gives the names of flows whose act is to be done once more before what followed it can be judged (`acts`), or
+that came to nothing."""
 
 TRIES = 3
 BREACHES = 2

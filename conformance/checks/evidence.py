@@ -400,7 +400,8 @@ class Reading:
         """
         if self.asked.stream:
             named = [c for c in self.chunks if isinstance(c.value.get("id"), str) and not c.error]
-            ids = Counter(c.value["id"] for c in [c for c in named if not c.without_choices] or named)
+            telling = [c for c in named if not c.without_choices] or [c for c in named if c.value["id"]]
+            ids = Counter(c.value["id"] for c in telling)
             return ids.most_common(1)[0][0] if ids else None
         return text(self.object, "id")
 

@@ -50,8 +50,12 @@ LATER = 2.5
 """Seconds until all replicas of a target have to know an approval, and a little more (`checks.approvals`)."""
 SHORT_LIVED = 60.0
 """An approval that expires sooner than this many seconds is not kept waiting."""
-ASKED_ANEW = 4
+DECIDED_ANEW = 4
 """Times that a decision on an approval which is said to be unknown is asked for again on new connections."""
+ASKED_IN_ALL = 3
+"""Times that an approval is asked for in a later round."""
+ASKED_ANEW = "-asked-"
+"""Lies between the name of a request for an approval and the number of the time that it is asked for."""
 DOUBTS = 2
 """Approvals that are asked for in addition, by a chain whose decision was first answered 404 and then taken."""
 
@@ -119,10 +123,18 @@ def _asking(compose: Compose, name: str, *, asking: str | None = None, **fields:
 
 
 def _pause(compose: Compose, name: str, **fields: Any) -> Chain:
-    """Leads to an approval. Gives what was paused, or None where nothing waits."""
-    send, body = _asking(compose, name, **fields)
-    answer: Answer = yield send
-    return None if answer.approval is None else Paused(body, answer.approval)
+    """Leads to an approval. Gives what was paused, or None where nothing waits.
+
+    In a later round it is known that approvals come, so that a model which calls no tool has a whim, and is asked anew.
+    """
+    for number in range(1, 1 + (1 if compose.round == 1 else ASKED_IN_ALL)):
+        send, body = _asking(compose, name if number == 1 else f"{name}{ASKED_ANEW}{number}", **fields)
+        answer: Answer = yield send
+        if answer.approval is not None:
+            return Paused(body, answer.approval)
+        if not answer.served:
+            break
+    return None
 
 
 def _resume(compose: Compose, name: str, paused: Paused, decision: dict[str, Any], **fields: Any) -> Send:
@@ -142,7 +154,7 @@ def _decide(compose: Compose, name: str, paused: Paused, decision: dict[str, Any
 
 
 def _ask_anew(send: Send, answer: Answer) -> Chain:
-    for number in range(1, ASKED_ANEW + 1):
+    for number in range(1, DECIDED_ANEW + 1):
         if answer.status != 404:
             break
         answer = yield replace(send, name=f"{send.name}-anew-{number}")

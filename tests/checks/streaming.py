@@ -271,6 +271,9 @@ CHUNK: tuple[Breaks | Holds, ...] = (
     holds("chunk.id-stable", "blank where choices are empty, in short streams and others", *(
         with_events(one, [BLANK, *events_of(one)[:-1], BLANK, "[DONE]"])
         for one in (paused_stream("w"), paused_stream("p"), A))),
+    holds("chunk.id-stable", "blank where choices are empty, in a stream that was left behind it", *(
+        with_events(one, [BLANK, *events_of(one)]) for one in (A, paused_stream("p"))), replace(
+        with_events(chat_stream("l"), [BLANK]), ending=Ending.LEFT, note=replace(A.note, probe="l", left_after=1))),
     *(breaks("chunk.created", what, _on_all("/created", value)) for what, value in (
         ("milliseconds", NOW * 1000), ("a fraction", NOW + 0.5), ("text", str(NOW)), ("null", None), ("old",
         NOW - 3600),

@@ -46,3 +46,19 @@ def test_a_run_sends_three_bad_tokens_at_the_most_and_both_kinds_of_them(
         asked += chain.send(Answer("approval-json", 200, approval=given))
     bad = [str(credential_of(one.authorization)) for one in asked if isinstance(one, Send)]
     assert [credential for credential in bad if credential in ("never-issued", "nearly-own")] == sent
+
+
+@pytest.mark.parametrize(("round_", "asked"), [(1, 1), (2, 3)])
+def test_an_approval_that_does_not_come_is_asked_for_anew_only_in_a_later_round(round_: int, asked: int) -> None:
+    """At first it is not known whether the prompt leads to any."""
+    chosen = flows(approval_prompt="Create a ticket.")
+    chain = next(flow for flow in chosen if flow.name == "approval-stream").steps(round_)
+    names = []
+    send = next(chain)
+    while isinstance(send, Send):
+        names.append(send.name)
+        try:
+            send = chain.send(Answer(send.name, 200))
+        except StopIteration:
+            break
+    assert len(names) == len(set(names)) == asked
