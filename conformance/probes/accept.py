@@ -144,13 +144,19 @@ def completions(plan: Plan) -> Iterator[Flow]:
 
 
 def streams(plan: Plan) -> Iterator[Flow]:
-    """Streams of text: a long one, for what needs length, and one of many scripts, for what needs characters."""
+    """Streams of text: a long one, for what needs length, one that a limit cuts, and one of many scripts."""
 
     def long(round_: int) -> Send:
         prompt = _long(plan, "stream-long", round_)
         return Compose(plan, round_).chat("stream-long", prompt=prompt, stream=True, max_tokens=1024)
 
     yield single("stream", Phase.CALM, "stream-long", long, quick=True, covers=CHUNKS)
+
+    def cut(round_: int) -> Send:
+        prompt = _long(plan, "stream-cut", round_)
+        return Compose(plan, round_).chat("stream-cut", prompt=prompt, stream=True, max_tokens=16)
+
+    yield single("stream", Phase.CALM, "stream-cut", cut, covers=CHUNKS)
 
     def scripts(round_: int) -> Send:
         compose = Compose(plan, round_)

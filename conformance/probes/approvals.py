@@ -36,12 +36,6 @@ from conformance.probes.refusals import on_resume
 from conformance.probes.rules import BY_ID, RESUME_RULES, RULES, Rule
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
-STREAMED_RULES = (
-    "model-missing", "messages-missing", "no-user", "role-enum", "content-type", "part-type", "max-tokens-type",
-    "max-tokens-minimum", "max-completion-tokens-maximum", "temperature-minimum", "temperature-maximum",
-    "metadata-type", "mode-enum", "request-id-type",
-)  # fmt: skip
-"""Shared rules that are broken on a resume with `stream: true`: one or more for each member. In JSON all are."""
 MOST_ROUNDS = 4
 REASON = "not needed for this test"
 EXPIRY_MARGIN = 2.0
@@ -230,11 +224,11 @@ def _broken_in_json() -> tuple[tuple[Breach, ...], ...]:
 
 
 def _broken_in_streams() -> tuple[tuple[Breach, ...], ...]:
-    """What only resumes have, each with its second value where there is one, and the shared members."""
+    """What only resumes have, each with its second value where there is one, and what is shared; not `stream`."""
     own = [(rule, min(1, len(rule.values) - 1)) for rule in RESUME_RULES]
     ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
     shapes = tuple(breach for breach in own if breach not in ids)
-    return ids, shapes, tuple((BY_ID[id_], 0) for id_ in STREAMED_RULES)
+    return ids, shapes, tuple((rule, 0) for rule in RULES if rule.place != "/stream")
 
 
 def _later(plan: Plan, approval: Approval) -> float:
@@ -431,4 +425,4 @@ def _expired(plan: Plan, round_: int) -> Steps:
     yield from _settle(compose, "resume-expired", paused, answer)
 
 
-__all__ = ["MOST_ROUNDS", "RULES", "STREAMED_RULES", "flows"]
+__all__ = ["MOST_ROUNDS", "RULES", "flows"]

@@ -48,17 +48,6 @@ _NEXT = {
 }
 """Each character's stand-in, of its own kind; to go on from it leads back only after three steps or more."""
 
-FIXED_VALUES = {
-    "model-type": (None, 5), "model-pattern": ("gpt-4", "group:not-a-uuid"), "messages-type": ("Hello", None),
-    "message-type": (None, "Hello"), "role-type": (5,), "role-enum": ("robot",), "content-type": (5, True),
-    "part-type": ("Hello",), "no-user": (("assistant",), ("system",)), "stream-type": ("true", 1),
-    "max-tokens-type": (True, "16", 1.5), "max-tokens-minimum": (0,), "max-completion-tokens-type": (True, "16", 1.5),
-    "max-completion-tokens-minimum": (0,), "temperature-type": ("1", True), "temperature-minimum": (-0.1,),
-    "temperature-maximum": (2.1, 2.0001), "metadata-type": ("x", []), "mode-type": (5,), "mode-enum": ("turbo",),
-    "request-id-type": (5,),
-}  # fmt: skip
-"""Which of a rule's values the fixed probes send; a rule that is not named here sends its first."""
-
 QUICK_RULES = frozenset(
     {"model-missing", "model-pattern", "messages-missing", "messages-empty", "no-user", "role-enum", "stream-type",
      "max-tokens-maximum", "max-completion-tokens-maximum", "temperature-maximum", "mode-enum"}
@@ -71,22 +60,17 @@ def flows(plan: Plan) -> Iterator[Flow]:
     """The fixed probes of these areas."""
     yield from credentials(plan)
     for rule in RULES:
-        for number, value in enumerate(fixed_values(rule)):
+        for number, value in enumerate(rule.values):
             quick = rule.id in QUICK_RULES and number == 0
             yield _broken(plan, f"reject-{rule.id}{f'-{number + 1}' if number else ''}", rule, value, quick=quick)
     for id_ in STREAM_RULES:
         rule = BY_ID[id_]
         yield _broken(
-            plan, f"stream-refusal-{id_}", rule, fixed_values(rule)[0], area="stream",
+            plan, f"stream-refusal-{id_}", rule, rule.values[0], area="stream",
             quick=id_ == "messages-empty", stream=True,
         )  # fmt: skip
     yield from _raw(plan)
     yield from _method_and_media(plan)
-
-
-def fixed_values(rule: Rule) -> tuple[Any, ...]:
-    """The values with which the fixed probes break a rule."""
-    return FIXED_VALUES.get(rule.id, rule.values[:1])
 
 
 def _broken(plan: Plan, name: str, rule: Rule, value: Any, *, area: str = "reject", quick: bool, **fields: Any) -> Flow:
@@ -199,4 +183,4 @@ def on_resume(
     return made
 
 
-__all__ = ["BASIC", "JSON_TYPE", "NEAR", "NEVER_ISSUED", "credentials", "fixed_values", "flows", "nearly", "on_resume"]
+__all__ = ["BASIC", "JSON_TYPE", "NEAR", "NEVER_ISSUED", "credentials", "flows", "nearly", "on_resume"]

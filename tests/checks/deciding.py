@@ -393,7 +393,8 @@ RESUME_ROWS: tuple[Breaks | Holds, ...] = (
     breaks("resume.approval-unknown", "no answer", chat("well"), exchange(
         "r", UNKNOWN, None, ending=Ending.TIMED_OUT_FIRST_BYTE, **R)),
     *(breaks("error.media-type", f"{status} by a page to an unknown approval, though resumes are served",
-             P, resumed("last", "a"), replace(_no(UNKNOWN, status), response=answer(PAGE, status, "text/html"))) for status in (404, 409)),
+             P, resumed("last", "a"), replace(_no(UNKNOWN, status), response=answer(PAGE, status, "text/html")))
+      for status in (404, 409)),
     *(holds("resume.approval-unknown", f"{status}", chat("well"), _no(UNKNOWN, status))
       for status in (400, 403, 404, 409, 410, 422)),
     breaks("resume.foreign-call", "denied", P, paused("b"), _yes(_asks(denied_tools=FOREIGN))),

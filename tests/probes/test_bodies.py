@@ -24,7 +24,6 @@ from conformance.probes import generated, strategies
 from conformance.probes.flow import Send, encode
 from conformance.probes.hostile import edges
 from conformance.probes.plan import Plan
-from conformance.probes.refusals import FIXED_VALUES, fixed_values
 from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RESUME_RULES, RULES, Rule
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
@@ -284,15 +283,7 @@ def test_every_keyword_of_the_schema_has_a_rule(name: str, rules: tuple[Rule, ..
 def test_ids_of_rules_are_unique_and_their_requirements_known() -> None:
     ids = [rule.id for rule in (*RULES, *RESUME_RULES)] + [f"body-{rule.id}" for rule in RAW_RULES]
     assert len(set(ids)) == len(ids)
-    assert set(FIXED_VALUES) <= set(ids)
     assert repr(MISSING) == "absent"
-
-
-@pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.id) for rule in RULES])
-def test_fixed_probes_send_values_of_the_rule(rule: Rule) -> None:
-    assert fixed_values(rule)
-    for value in fixed_values(rule):
-        assert value in rule.values or value is MISSING
 
 
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=raw.id) for raw in RAW_RULES])

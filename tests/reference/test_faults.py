@@ -128,16 +128,26 @@ REFUSED = (
     with_members(temperature=3), chat(metadata={"mode": "turbo"}), with_message({"role": "robot"}),
     with_message(None), with_members(metadata=[]), with_members(messages=[TURNS[0]] * 501),
 )  # fmt: skip
-_METADATA: tuple[Any, ...] = ("x", [], {"mode": "x"}, {"mode": 5}, {"request_id": 5})
+_METADATA: tuple[Any, ...] = (
+    "x",
+    [],
+    {"mode": "x"},
+    {"mode": "AUTO"},
+    {"mode": "automatic"},
+    {"mode": 5},
+    {"request_id": 5},
+)
 BREACHES = (
     encoded({"messages": TURNS[:1]}), NO_MESSAGES,
-    *(with_members(model=model) for model in (5, "gpt-4", "group:x")),
+    *(with_members(model=model) for model in (5, "gpt-4", "group:x", DEFAULT_MODEL[:-1], DEFAULT_MODEL[6:])),
     *(with_members(messages=messages) for messages in ([], "Hello", [TURNS[0]] * 501, [SYSTEM], TURNS[1:])),
     *(with_message(message) for message in (None, "Hello", {"content": "x"}, {"role": "robot"}, {"role": 5})),
+    *(with_message({"role": role}) for role in ("User", "developer", ["user"])),
     *(with_message({"role": "user", "content": content}) for content in (5, True, ["Hello"])),
-    *(with_members(stream=stream) for stream in ("true", 1)),
-    *(with_members(**{m: v}) for m in ("max_tokens", "max_completion_tokens") for v in (0, 200_001, True, "16", 1.5)),
-    *(with_members(temperature=temperature) for temperature in (2.0001, 3, -1, True, "1")),
+    *(with_members(stream=stream) for stream in ("true", 1, 0)),
+    *(with_members(**{m: v}) for m in ("max_tokens", "max_completion_tokens")
+      for v in (0, -1, 200_001, True, "16", 1.5, [16])),
+    *(with_members(temperature=temperature) for temperature in (2.0001, 3, -1, -0.0001, True, "1")),
     *(MINIMAL[:-1] + b',"temperature":%s}' % literal for literal in (b"NaN", b"Infinity")),
     *(with_members(metadata=metadata) for metadata in _METADATA),
     b"", b"null", b"[" + MINIMAL + b"]", MINIMAL + b" x", MINIMAL[:-1] + b",}", b'"Hello"', b"Hello", MINIMAL[:-9],
@@ -166,6 +176,7 @@ HOSTILE = (
     MINIMAL.replace(b"Hello", b"\\u0000"), b"\xef\xbb\xbf" + MINIMAL, b'{"model":"x",' + MINIMAL[1:],
     MINIMAL[:-1] + b" " * 1_048_576 + b"}",
 )  # fmt: skip
+STRANGERS = (MINIMAL, NO_MESSAGES, STREAMED[0], encoded({"model": DEFAULT_MODEL, "stream": True}))
 NEAR = f"Bearer {nearly(FIRST_TOKEN)}"
 CREDENTIALS = (None, "Bearer", "Bearer km_never", NEAR, "Basic eDp5", f"bearer {FIRST_TOKEN}", f"BEARER {FIRST_TOKEN}")
 PAIR = tuple(Ask(chat(f"Reply with just this word: {word}")) for word in ("same", "other"))
@@ -178,9 +189,9 @@ def at_once(*words: str, **members: Any) -> Group:
 
 OTHERS: dict[str, list[Group]] = {
     "auth": [
-        *((Ask(body, credential),) for credential in CREDENTIALS for body in (MINIMAL, NO_MESSAGES, STREAMED[0])),
+        *((Ask(body, credential),) for credential in CREDENTIALS for body in STRANGERS),
         *((Ask(MINIMAL, credential, path="/v1/chat/resume"),) for credential in CREDENTIALS[:3]),
-        *((Ask(body),) for body in (MINIMAL, STREAMED[0], NO_MESSAGES)),
+        *((Ask(body),) for body in (*SERVED, STREAMED[0], NO_MESSAGES)),
         *((Ask(MINIMAL, None),), (Ask(MINIMAL, path="/v1/chat/resume"),)),
         (Ask(MINIMAL, None, path=f"/v1/chat/completions?access_token={FIRST_TOKEN}"),),
     ],

@@ -15,6 +15,7 @@ from conformance.reference.faults.making_streams import (
     changed,
     chunks,
     contents,
+    cut_stream,
     drop,
     every_event,
     first,
@@ -333,6 +334,13 @@ FAULTS: tuple[Fault, ...] = (
         chunks(put("/created", lambda old: old + 0.25)),
     ),
     Fault(
+        "chunk-created-ms-when-cut",
+        "gives `created` in milliseconds in what a limit cut",
+        "chunk.created",
+        "created-ms",
+        chunks(put("/created", lambda old: old * 1000), when=cut_stream),
+    ),
+    Fault(
         "chunk-created-string",
         "gives `created` as a string",
         "chunk.created",
@@ -501,7 +509,21 @@ FAULTS: tuple[Fault, ...] = (
         _MADE_UP,
         _listed(lambda objects: [*objects[:-1], like(objects[0], {"content": _whole(objects)}), objects[-1]]),
     ),
+    Fault(
+        "chunk-whole-at-the-end-when-cut",
+        "repeats the whole text in the last chunk of what a limit cut",
+        "chunk.appends",
+        _MADE_UP,
+        _listed(_whole_at_the_end, cut_stream),
+    ),
     # chunk.finish-once
+    Fault(
+        "chunk-finish-missing-when-cut",
+        "gives no reason for the end of what a limit cut",
+        "chunk.finish-once",
+        "finish-missing",
+        chunks(put(_FINISH, None), when=cut_stream),
+    ),
     Fault(
         "chunk-finish-missing",
         "never gives a reason for the end",
@@ -594,6 +616,13 @@ FAULTS: tuple[Fault, ...] = (
         "chunk.finish-reason",
         "finish-unknown",
         chunks(put(_FINISH, "eos_token"), at=last),
+    ),
+    Fault(
+        "chunk-finish-max-tokens-when-cut",
+        "gives `max_tokens` as the reason for the end of what a limit cut",
+        "chunk.finish-reason",
+        "finish-unknown",
+        chunks(put(_FINISH, "max_tokens"), when=cut_stream, at=last),
     ),
     Fault(
         "chunk-finish-upper-case",

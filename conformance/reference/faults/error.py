@@ -254,6 +254,9 @@ FAULTS: tuple[Fault, ...] = (
           _member("message", GONE, 422, _breaks_at("/metadata/mode"))),
     # media-type
     Fault("error-text", "calls a 422 text/plain", "error.media-type", "made up", _mistyped("text/plain", 422)),
+    *(Fault(f"error-{status}-page-resume", f"answers {status} by a page on resume", "error.media-type", "error-html",
+            says(b"<!DOCTYPE html><html><body><h1>Error</h1></body></html>", "text/html", resume, status))
+      for status in (404, 409)),
     Fault("error-html-400", "calls a 400 text/html", "error.media-type", "made up", _mistyped("text/html", 400)),
     Fault("error-untyped-401", "sends a 401 without a media type", "error.media-type", "made up",
           _mistyped(None, 401)),

@@ -178,6 +178,8 @@ FAULTS: tuple[Fault, ...] = (
           _on_chunk("request_id", _fresh, has_request_id)),
     Fault("chunk-request-id-turns", "drops the request's id in streams of longer conversations", "kitemesh.stream",
           "made up", _on_chunk("request_id", GONE, both(has_request_id, message_count(3)))),
+    Fault("chunk-request-id-constant", "gives every stream one `request_id`", "kitemesh.stream", "made up",
+          _on_chunk("request_id", lambda context, _: "req_stream")),
     Fault("chunk-kitemesh-early", "names no execution but on the last chunk", "kitemesh.stream", "made up",
           Behaviour(shape=_on_every_chunk)),
 )  # fmt: skip

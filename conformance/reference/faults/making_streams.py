@@ -76,6 +76,11 @@ def short(context: Context) -> bool:
     return isinstance(context.decision, Serve) and 0 < len(context.decision.tokens) <= LONG
 
 
+def cut_stream(context: Context) -> bool:
+    """A text stream of chat completions that was cut at the limit which was asked for."""
+    return text_stream(context) and isinstance(context.decision, Serve) and context.decision.finish_reason == "length"
+
+
 def without_metadata(context: Context) -> bool:
     """The answer to a request that bears no `metadata`."""
     return "metadata" not in context.incoming.document

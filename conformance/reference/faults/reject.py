@@ -40,6 +40,7 @@ from conformance.reference.faults.making import (
 from conformance.reference.incoming import Incoming
 from conformance.reference.settings import DEFAULT_MODEL
 
+_GROUP_BUT_ONE = r"group:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{11}"
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
@@ -186,6 +187,10 @@ def _limit(member: str, short: str) -> tuple[Fault, ...]:
     return (
         Fault(f"{short}-0-accepted", f"takes 0 as `{member}`", requirement, "range-unchecked",
               lets_pass(place, "minimum", _exactly(0))),
+        Fault(f"{short}-minus-1-accepted", f"takes -1 as `{member}` for no limit", requirement, "range-unchecked",
+              lets_pass(place, "minimum", _exactly(-1))),
+        Fault(f"{short}-list-accepted", f"takes a list that holds a number as `{member}`", requirement,
+              "type-coerced", lets_pass(place, "type", _kind(list))),
         Fault(f"{short}-200001-accepted", f"takes `{member}` up to 200001", requirement, "range-unchecked",
               lets_pass(place, "maximum", _between(200_001, 200_001))),
         Fault(f"{short}-unchecked", f"does not look at the range of `{member}`", requirement, "range-unchecked",
@@ -210,6 +215,10 @@ FAULTS: tuple[Fault, ...] = (
           lets_pass("/model", "type", _kind(int))),
     Fault("model-foreign-accepted", "takes other vendors' names, such as gpt-4, as `model`", "reject.model",
           "made up", lets_pass("/model", "pattern", _reads_as("gpt.*"))),
+    Fault("model-short-accepted", "takes an identifier with a digit too few", "reject.model", "made up",
+          lets_pass("/model", "pattern", _reads_as(_GROUP_BUT_ONE))),
+    Fault("model-uuid-accepted", "takes a UUID without `group:` as `model`", "reject.model", "made up",
+          lets_pass("/model", "pattern", _reads_as(_UUID))),
     Fault("model-group-unchecked", "takes anything behind `group:` for an id", "reject.model", "made up",
           lets_pass("/model", "pattern", _reads_as("group:.+"))),
     Fault("model-unchecked-everywhere", "takes any string as `model`, in streams and on resume too", "reject.model",
@@ -249,6 +258,12 @@ FAULTS: tuple[Fault, ...] = (
           lets_pass("/messages/*/role", "enum", _kind(str))),
     Fault("role-unknown-first-served", "looks at the roles from the second message on", "reject.message-shape",
           "made up", lets_pass("/messages/0/role", "enum")),
+    Fault("role-capital-served", "reads roles in any letter case", "reject.message-shape", "made up",
+          lets_pass("/messages/*/role", "enum", _reads_as("User|SYSTEM"))),
+    Fault("role-developer-served", "takes the role `developer`", "reject.message-shape", "made up",
+          lets_pass("/messages/*/role", "enum", _exactly("developer"))),
+    Fault("role-list-served", "takes a list that holds a role for it", "reject.message-shape", "type-coerced",
+          lets_pass("/messages/*/role", "enum", _kind(list))),
     Fault("role-number-served", "takes a number as a role", "reject.message-shape", "type-coerced",
           lets_pass("/messages/*/role", "enum", _kind(int))),
     Fault("content-number-served", "turns a number into text", "reject.message-shape", "type-coerced",
@@ -265,12 +280,16 @@ FAULTS: tuple[Fault, ...] = (
           lets_pass("/stream", "type", _kind(str))),
     Fault("stream-1-accepted", "takes 1 as `stream`", "reject.stream-type", "type-coerced",
           lets_pass("/stream", "type", _exactly(1))),
+    Fault("stream-0-accepted", "takes 0 as `stream`", "reject.stream-type", "type-coerced",
+          lets_pass("/stream", "type", _exactly(0))),
     Fault("stream-string-streams", "streams where `stream` is the string \"true\"", "reject.stream-type",
           "type-coerced", reads_octets(rb'"stream"\s*:\s*"true"', rb'"stream":true')),
     *_OUTPUT_LIMITS,
     # temperature
     Fault("temperature-rounded", "rounds `temperature` before it looks at the range: 2.0001 passes",
           "reject.temperature", "range-unchecked", lets_pass("/temperature", "maximum", _between(2, 2.01))),
+    Fault("temperature-rounded-below", "rounds `temperature` before it looks at the range: -0.0001 passes",
+          "reject.temperature", "range-unchecked", lets_pass("/temperature", "minimum", _between(-0.01, 0))),
     Fault("temperature-above-accepted", "does not look at the upper end of `temperature`", "reject.temperature",
           "range-unchecked", lets_pass("/temperature", "maximum")),
     Fault("temperature-below-accepted", "does not look at the lower end of `temperature`", "reject.temperature",
@@ -290,6 +309,10 @@ FAULTS: tuple[Fault, ...] = (
           lets_pass("/metadata", "type", _exactly([]))),
     Fault("mode-unknown-accepted", "takes an unknown mode for `auto`", "reject.metadata", "made up",
           lets_pass("/metadata/mode", "enum", _kind(str))),
+    Fault("mode-capitals-accepted", "reads the mode in any letter case", "reject.metadata", "made up",
+          lets_pass("/metadata/mode", "enum", _reads_as("[A-Z]+"))),
+    Fault("mode-prefix-accepted", "takes what begins like a mode for it", "reject.metadata", "made up",
+          lets_pass("/metadata/mode", "enum", _reads_as("auto.+"))),
     Fault("mode-number-accepted", "takes a number as mode", "reject.metadata", "type-coerced",
           lets_pass("/metadata/mode", "enum", _kind(int))),
     Fault("request-id-number-accepted", "takes a number as `request_id`", "reject.metadata", "type-coerced",

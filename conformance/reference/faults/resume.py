@@ -1284,6 +1284,8 @@ FAULTS: tuple[Fault, ...] = (
             ("max-tokens", "`max_tokens`", "/max_tokens"),
             ("messages", "messages", "/messages"),
             ("mode", "`mode`", "/metadata/mode"),
+            ("model", "`model`", "/model"),
+            ("max-completion-tokens", "`max_completion_tokens`", "/max_completion_tokens"),
         )
     ),
     Fault(

@@ -20,6 +20,7 @@ from conformance.reference.faults.making_streams import (
     as_json,
     chunk_after_done,
     contents,
+    cut_stream,
     ending,
     event,
     events,
@@ -418,6 +419,13 @@ FAULTS: tuple[Fault, ...] = (
         inserted(b"data: null\n\n", 12, all_of(text_stream, long)),
     ),
     # stream.done
+    Fault(
+        "stream-done-absent-when-cut",
+        "ends the body of what a limit cut without `[DONE]`",
+        "stream.done",
+        "done-missing",
+        ending(when=cut_stream),
+    ),
     Fault("stream-done-absent", "ends the body without `[DONE]`", "stream.done", "done-missing", ending()),
     Fault(
         "stream-done-absent-open",
