@@ -147,8 +147,8 @@ class Pace:
             sent: when the request was begun, by the loop's clock: what was under way at an earlier complaint says
                 nothing new.
             seconds: for which it asks not to be asked; None: it does not say.
-            of_rate: that it is too much in a time; False: it is a 503, by which load may be shed at random, or be counted
-                in connections; `slow` may tell later that it is too much in a time.
+            of_rate: that it is too much in a time; False: a 503, by which load may be shed at random, or connections be
+                counted; `slow` may tell later that it is too much in a time.
         """
         now = asyncio.get_running_loop().time()
         if seconds is not None:
