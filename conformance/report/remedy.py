@@ -18,8 +18,11 @@ from conformance.wire.exchange import Ending, Exchange, Response
 
 SAMPLE = 4096
 """Octets of a body by which a page is known."""
-MOMENT = 1.0
-"""Seconds by which the times of one time limit may differ from each other: clocks tick, and machines are busy."""
+MOMENT = 0.5
+"""Seconds by which the times of one time limit may differ from the one in the middle: clocks tick, and machines are
+busy."""
+MOST = 0.75
+"""Share of the cuts that has to fall so: one may have another cause, or have been read slowly."""
 SHORTEST = 0.9
 """Seconds below which nothing is taken for a time limit."""
 _WHOLE = 0.15
@@ -198,17 +201,17 @@ def _one_time_limit(exchanges: Sequence[Exchange]) -> str:
         return ""
     silent = [exchange.finished - _last(exchange) for exchange in distinct]
     taken = [exchange.finished for exchange in distinct]
-    if min(silent) >= SHORTEST and max(silent) - min(silent) <= MOMENT:
+    if (alike := _alike(silent)) > 1:
         return (
-            f"All {len(distinct)} answers were cut after {_median(silent):.0f} s without an octet, so that a time "
-            "limit of a layer in front is the likely cause: raise it above the pauses of a model "
+            f"{alike} of {len(distinct)} cut answers ended after {_median(silent):.0f} s without an octet, so that a "
+            "time limit of a layer in front is the likely cause: raise it above the pauses of a model "
             f"({_named(exchanges, 'wait')}), or send a comment line (`:`) into streams every few seconds."
         )
     whole = _median(taken)
-    if min(taken) >= SHORTEST and max(taken) - min(taken) <= MOMENT and abs(whole - round(whole)) <= _WHOLE:
+    if (alike := _alike(taken)) > 1 and abs(whole - round(whole)) <= _WHOLE:
         return (
-            f"All {len(distinct)} answers were cut {whole:.0f} s after they were asked for, so that a limit on the "
-            "time of a whole answer is the likely cause, in a layer in front "
+            f"{alike} of {len(distinct)} cut answers ended {whole:.0f} s after they were asked for, so that a limit on "
+            "the time of a whole answer is the likely cause, in a layer in front "
             f"({_named(exchanges, 'whole')}) or in the server."
         )
     return ""
@@ -341,6 +344,13 @@ def _last(exchange: Exchange) -> float:
     if response is None:
         return 0.0
     return response.pieces[-1].at if response.pieces else response.headers_at or 0.0
+
+
+def _alike(seconds: Sequence[float]) -> int:
+    """How many of these times are those of one time limit; 0: too few of them."""
+    middle = _median(seconds)
+    alike = sum(1 for one in seconds if abs(one - middle) <= MOMENT)
+    return alike if middle >= SHORTEST and alike >= MOST * len(seconds) else 0
 
 
 def _median(values: Sequence[float]) -> float:

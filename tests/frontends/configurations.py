@@ -224,9 +224,9 @@ CONFIGURATIONS = (
         frozenset({"error.media-type", "error.schema"}),
     ),
     Configuration(
-        "a thinking model, read timeout 1 s",
+        "a thinking model, read timeout 2 s",
         "nginx",
-        _nginx(_STREAMING + " proxy_read_timeout 1s;"),
+        _nginx(_STREAMING + " proxy_read_timeout 2s;"),
         frozenset({"http.complete"}),
         thinks=True,
     ),
@@ -303,9 +303,9 @@ CONFIGURATIONS = (
         frozenset({"accept.limits"}),
     ),
     Configuration(
-        "a thinking model, timeout server 1 s",
+        "a thinking model, timeout server 2 s",
         "haproxy",
-        _haproxy(back="timeout server 1s\n  server one 127.0.0.1:@up@"),
+        _haproxy(back="timeout server 2s\n  server one 127.0.0.1:@up@"),
         frozenset({"http.complete"}),
         thinks=True,
     ),
@@ -336,9 +336,9 @@ CONFIGURATIONS = (
     # varnish, stunnel, caddy, squid
     Configuration("pass", "varnish", _VARNISH),
     Configuration(
-        "a thinking model, between_bytes_timeout 1 s",
+        "a thinking model, between_bytes_timeout 2 s",
         "varnish",
-        _VARNISH.replace(".between_bytes_timeout = 120s", ".between_bytes_timeout = 1s"),
+        _VARNISH.replace(".between_bytes_timeout = 120s", ".between_bytes_timeout = 2s"),
         frozenset({"http.complete"}),
         thinks=True,
     ),

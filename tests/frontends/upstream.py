@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from conformance.reference.app import create_app
 from conformance.reference.settings import Settings
 
-THINKS = 3.0
+THINKS = 4.0
 """Seconds of silence in a long stream."""
 BEFORE = 8
 """Pieces of a stream before that."""

@@ -140,14 +140,19 @@ def test_an_exception_is_looked_for_in_the_log():
 @pytest.mark.parametrize("ending", [Ending.CUT, Ending.RESET])
 def test_cuts_after_one_and_the_same_silence_are_a_time_limits(ending):
     words = told("http.complete", *(cut(f"e{n}", n, n + 5.0 + n / 10, ending, ("Server", "nginx")) for n in range(4)))
-    assert "All 4 answers were cut after 5 s without an octet" in words
+    assert "4 of 4 cut answers ended after 5 s without an octet" in words
     assert "nginx: `proxy_read_timeout`" in words
     assert CATALOGUE["http.complete"].fix not in words
 
 
+def test_one_cut_of_another_cause_hides_no_time_limit():
+    words = told("http.complete", *(cut(f"e{n}", n, n + 5.0) for n in range(6)), cut("other", 0.1, 0.2))
+    assert "6 of 7 cut answers ended after 5 s without an octet" in words
+
+
 def test_cuts_at_one_and_the_same_second_are_a_limit_on_the_whole():
     words = told("http.complete", *(cut(f"e{n}", 14 - n, 15.0 + n / 50) for n in range(3)))
-    assert "All 3 answers were cut 15 s after they were asked for" in words
+    assert "3 of 3 cut answers ended 15 s after they were asked for" in words
     assert "`last_byte_timeout`" in words
 
 
