@@ -65,7 +65,9 @@ def test_it_stops_once_so_much_was_charged() -> None:
 def test_429_halves_the_concurrency_and_pauses_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     complaints = []
     complain = Pace.complain
-    monkeypatch.setattr(Pace, "complain", lambda pace, *told: (complaints.append(told[1]), complain(pace, *told)))
+    monkeypatch.setattr(
+        Pace, "complain", lambda pace, *told, **more: (complaints.append(told[1]), complain(pace, *told, **more))
+    )
     refused = b'{"error":{"message":"Later.","type":"rate_limit_error","code":"rate_limit_exceeded"}}'
     busy = answer(refused, "Content-Type: application/json", "Retry-After: 0", status="429 Too Many Requests")
     guest(QUICK, Instead([(0.0, busy)], 5))

@@ -120,9 +120,10 @@ class Pace:
         """Wait for as long as so many requests take at this rate: they may be begun together then.
 
         What shows only where several are under way would never show of a target that limits how many it takes in a
-        time. Where the caller gave the rate, it holds for these, too.
+        time. Two at least may be under way, whatever it complained of. Where the caller gave the rate, it holds for
+        these, too.
         """
-        if self.rate is None or self._given is not None:
+        if self._given is not None:
             return
         clock = asyncio.get_running_loop().time
         async with self._turn:

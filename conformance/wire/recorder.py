@@ -15,7 +15,7 @@ from conformance.contract.classify import CHAT, RESUME
 from conformance.probes.flow import Answer, Flow, Phase, Send, single
 from conformance.wire.client import Client, Outgoing
 from conformance.wire.exchange import Credential, Ending, Exchange, Headers, ProbeNote
-from conformance.wire.pace import SHEDDING, SLOWEST, Pace
+from conformance.wire.pace import SHEDDING, Pace
 from conformance.wire.patience import Patience
 from conformance.wire.weather import Down, Kind, Sky, Trouble, Weather, said
 
@@ -218,7 +218,10 @@ class Recorder:
         except Down as down:
             raise Stop(str(down)) from None
         if not fine and exchange.status == 503:
-            self.pace.slow(SHEDDING if trouble.seconds is None else SLOWEST)
+            if trouble.seconds is None:
+                self.pace.slow(SHEDDING)
+            elif self._weather.in_vain > 1:  # once may be an accident, for this minimal request waited as it was told
+                self.pace.slow()
         return fine
 
     async def _ask(self) -> tuple[Exchange, Sky, float | None]:

@@ -94,6 +94,8 @@ class Weather:
         self._bad = False
         """There is an outage."""
         self._outages = 0
+        self.in_vain = 0
+        """Minimal requests that met the latest outage: one may be an accident."""
 
     async def fine(self) -> None:
         """Wait until there is no outage."""
@@ -155,6 +157,7 @@ class Weather:
         self._fine.clear()
         if not self._bad:
             self._bad = True
+            self.in_vain = 0
             self._began, self._pause = now, FIRST_PAUSE
             self._patience_ends = now + self._down_for
             self._tell(asked, f"the target does not serve ({said(asked)})", True)
@@ -163,6 +166,7 @@ class Weather:
             if self._outages > MOST_OUTAGES:
                 raise Down(f"the target went down {self._outages} times")
         self._fell = now
+        self.in_vain += 1
         self._count(asked)
         pause = self._pause if leave_alone is None else max(self._pause, leave_alone)
         if leave_alone is not None:
