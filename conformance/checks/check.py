@@ -40,24 +40,39 @@ def _register(requirement: str, check: Check) -> None:
 
 
 def each(
-    requirement: str, select: Select, *, whim: bool = False, at_once: JudgeOne | None = None
+    requirement: str, select: Select, *, whim: bool = False, cut: bool = False, at_once: JudgeOne | None = None
 ) -> Callable[[JudgeOne], JudgeOne]:
     """Registers a judge of single readings.
 
-    `whim`: a model's whim can fail it, so two of up to three tries must show the breach. `at_once`: a second judge, for
-    the part of a whimsical requirement that no whim can fail.
+    `whim`: a model's whim can fail it, so two of up to three tries must show the breach, and none that was cut, unless
+    `cut` says that a cut one counts too (contract, "Answers that excuse"). `at_once`: a second judge, for the part of a
+    whimsical requirement that no whim can fail.
     """
 
     def decorate(judge: JudgeOne) -> JudgeOne:
-        ONE[requirement] = (select, judge)
+        chosen = _uncut(select) if whim and not cut else select
+        ONE[requirement] = (chosen, judge)
         if whim:
             WHIMS.add(requirement)
-            _register(requirement, lambda evidence: _run_whim(select(evidence), judge, at_once))
+            _register(requirement, lambda evidence: _run_whim(chosen(evidence), judge, at_once))
         else:
             _register(requirement, lambda evidence: judge_each(select(evidence), judge))
         return judge
 
     return decorate
+
+
+def _uncut(select: Select) -> Select:
+    """The selection without answers that were cut by a limit or a filter: those are left unjudged."""
+
+    def chosen(evidence: Evidence) -> Iterator[Reading | Unjudged]:
+        for reading in select(evidence):
+            if isinstance(reading, Reading) and reading.cut_short:
+                yield reading.unjudged("the answer was cut by a limit or a filter")
+            else:
+                yield reading
+
+    return chosen
 
 
 def over_all(requirement: str) -> Callable[[Check], Check]:

@@ -342,17 +342,19 @@ def _limited(evidence: Evidence, both: bool) -> Selected:
 
 
 def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
-    """More than twice the limit: by the server's own count, or by the words of the answer, of which each is a token."""
-    if reading.cut_short:
-        return
+    """More than twice the limit: by the server's own count, or by the words of the answer, of which each is a token.
+
+    Also of an answer that says that the limit cut it, but by the count alone.
+    """
     counted = integer(get(reading.object, "usage", "completion_tokens"))
     words = len(re.findall(r"\S+", reading.said))
     if counted is None and not reading.said:
         yield reading.unjudged("nothing can be counted", by="completion.usage")
         return
-    most = max(counted or 0, words)
+    most = counted or 0 if reading.cut_short else max(counted or 0, words)
     if most > LIMIT_BREACH:
-        seen = f"{counted} completion_tokens, {words} words, finish_reason stop"
+        reason = get(reading.object, "choices", 0, "finish_reason")
+        seen = f"{counted} completion_tokens, {words} words, finish_reason {show(reason)}"
         yield reading.finding(
             requirement,
             f"`{member}` is not heeded",
@@ -362,13 +364,13 @@ def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Fin
         )
 
 
-@each("completion.output-limit", lambda evidence: _limited(evidence, both=False), whim=True)
+@each("completion.output-limit", lambda evidence: _limited(evidence, both=False), whim=True, cut=True)
 def output_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_tokens` is heeded."""
     yield from _over_limit("completion.output-limit", reading, "max_tokens")
 
 
-@each("completion.limit-priority", lambda evidence: _limited(evidence, both=True), whim=True)
+@each("completion.limit-priority", lambda evidence: _limited(evidence, both=True), whim=True, cut=True)
 def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_completion_tokens` wins over `max_tokens`."""
     yield from _over_limit("completion.limit-priority", reading, "max_completion_tokens")

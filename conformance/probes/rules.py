@@ -149,7 +149,7 @@ RULES: tuple[Rule, ...] = (
     Rule("role-type", "/messages/*/role", "enum", "reject.message-shape", (None, 5, ["user"], {}),
          _messages(lambda v: {"role": v, "content": "Hello"})),
     Rule("role-enum", "/messages/*/role", "enum", "reject.message-shape",
-         ("robot", "", "moderator", "User", "developer"), _messages(lambda v: {"role": v, "content": "Hello"})),
+         ("robot", "", "moderator", "User"), _messages(lambda v: {"role": v, "content": "Hello"})),
     Rule("content-type", "/messages/*/content", "type", "reject.message-shape", (5, {"text": "Hello"}, True, 1.5),
          _messages(lambda v: {"role": "user", "content": v})),
     Rule("part-type", "/messages/*/content/*", "type", "reject.message-shape", ("Hello", 5, None, ["Hello"]),

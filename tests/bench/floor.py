@@ -22,6 +22,7 @@ import httpx
 from conformance import run
 from conformance.contract.classify import CHAT
 from conformance.probes.flow import Phase, Send
+from conformance.probes.refusals import nearly
 from conformance.wire.client import SLOW_READ, SLOW_READS
 from conformance.wire.exchange import Exchange
 
@@ -76,7 +77,8 @@ def lines(recorded: Recorded) -> list[Line]:
     for exchange in recorded.transcript:
         note = exchange.note
         attempts.setdefault(f"{note.probe}#{note.round}", []).append(exchange)
-    secrets = {"token": recorded.options.token or "", "second": recorded.options.second_token or ""}
+    token, second = recorded.options.token or "", recorded.options.second_token or ""
+    secrets = {"token": token, "second": second, "near": nearly(token, second)}
     return [_line(chain, attempts, secrets) for chain in recorded.chains]
 
 

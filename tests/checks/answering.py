@@ -484,7 +484,10 @@ COMPLETION: tuple[Breaks | Holds, ...] = (
            60)),
     holds("completion.output-limit", "one of three", _limit(1, COUNTED, 60), _limit(2, "1 2", 2), _limit(3, "1 2", 2)),
     holds("completion.output-limit", "32 counted", _limit(1, "1 2", 32), _limit(2, "1 2", 32)),
-    holds("completion.output-limit", "cut", _limit(1, COUNTED, 60, "length"), _limit(2, COUNTED, 60, "length")),
+    breaks("completion.output-limit", "cut, too late", _limit(1, COUNTED, 60, "length"),
+           _limit(2, COUNTED, 60, "length")),
+    holds("completion.output-limit", "cut, and 16 counted", _limit(1, "1 2", 16, "length"),
+          _limit(2, "1 2", 16, "length")),
     holds("completion.output-limit", "one try alone", _limit(1, COUNTED, 60), state=OPEN),
     breaks("completion.output-limit", "no limit of either name", _limit(1, COUNTED, 60), _limit(2, COUNTED, 60), *(
         _limit(number, COUNTED, 60, probe="b", **BOTH) for number in (1, 2))),

@@ -121,6 +121,7 @@ async def text(caller: Caller) -> Seen:
         chat("Reply with just this word: Ζέφυρος", stream=True),
         chat("Reply with just these words: søster ćwierć 日本語 👩‍👧 ñandú", stream=True, metadata={"request_id": "r"}),
         chat("Count from 1 to 60, one number per line", stream=True),
+        chat("Count from 1 to 60, one number per line", stream=True, max_tokens=16),
         chat("Reply with just this word: Ζέφυρος"),
         chat("Hello", stream=True, temperature=3),
         chat("Hello", stream=True, messages=[]),

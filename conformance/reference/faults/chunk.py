@@ -509,13 +509,6 @@ FAULTS: tuple[Fault, ...] = (
         _MADE_UP,
         _listed(lambda objects: [*objects[:-1], like(objects[0], {"content": _whole(objects)}), objects[-1]]),
     ),
-    Fault(
-        "chunk-whole-at-the-end-when-cut",
-        "repeats the whole text in the last chunk of what a limit cut",
-        "chunk.appends",
-        _MADE_UP,
-        _listed(_whole_at_the_end, cut_stream),
-    ),
     # chunk.finish-once
     Fault(
         "chunk-finish-missing-when-cut",

@@ -260,8 +260,6 @@ FAULTS: tuple[Fault, ...] = (
           "made up", lets_pass("/messages/0/role", "enum")),
     Fault("role-capital-served", "reads roles in any letter case", "reject.message-shape", "made up",
           lets_pass("/messages/*/role", "enum", _reads_as("User|SYSTEM"))),
-    Fault("role-developer-served", "takes the role `developer`", "reject.message-shape", "made up",
-          lets_pass("/messages/*/role", "enum", _exactly("developer"))),
     Fault("role-list-served", "takes a list that holds a role for it", "reject.message-shape", "type-coerced",
           lets_pass("/messages/*/role", "enum", _kind(list))),
     Fault("role-number-served", "takes a number as a role", "reject.message-shape", "type-coerced",
