@@ -184,6 +184,8 @@ class Pool:
         self._idle = [one for one in self._idle if one not in stale]
         if stale:
             await asyncio.gather(*map(self._retire, stale))
+        while len(self._idle) > 1 and self._open > self.allowed:
+            await self._retire(self._idle.pop(0))
         while self._idle and self.sound:
             one = self._idle.pop()
             if not self._is_spent(one):

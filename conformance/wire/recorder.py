@@ -167,16 +167,16 @@ class Recorder:
         if send.delay:
             await asyncio.sleep(send.delay)
         attempt = tries = limited = 0
-        suspect = False
+        suspect = shed = False
         while True:
             attempt += 1
             await self._weather.fine()
-            if suspect:
+            if suspect or shed:
                 async with self.pace.alone():
-                    exchange, trouble = await self._once(flow, send, round_, attempt, group)
+                    exchange, trouble = await self._once(flow, send, round_, attempt, group, connections=1)
                     fine = await self._fine_behind(exchange, trouble)
                 # Alone it can be told: what goes down behind it does so by it.
-                tries = max(tries + 1, attempt)
+                tries = max(tries + 1, attempt) if suspect else tries + fine
             else:
                 async with self.pace:
                     # It may have turned bad while this one queued.
@@ -194,6 +194,8 @@ class Recorder:
                     over = limited >= LIMITED_ATTEMPTS
                 case _:
                     suspect = not fine and exchange.ending in (Ending.RESET, Ending.CUT)
+                    # A 503 may count connections, idle ones too: it is laid to no request that had others beside it.
+                    shed = exchange.status == 503 and tries >= ATTEMPTS - 1
                     over = tries >= ATTEMPTS
             if over or attempt >= MOST_ATTEMPTS:
                 return self.judgement.answer(exchange)
@@ -248,14 +250,23 @@ class Recorder:
         self.told(exchange, words)
 
     async def _once(
-        self, flow: Flow, send: Send, round_: int, attempt: int, group: str | None
+        self,
+        flow: Flow,
+        send: Send,
+        round_: int,
+        attempt: int,
+        group: str | None,
+        connections: int | None = None,
     ) -> tuple[Exchange, Trouble | None]:
-        """Send once, keep what came, and let pace and weather know."""
+        """Send once, keep what came, and let pace and weather know.
+
+        `connections`: open at the most, idle ones too; None: as many as may be under way.
+        """
         clock = asyncio.get_running_loop().time
         if self.stopped:
             raise Stop(self.stopped)
         self.budget.take()
-        self.client.allow(self.pace.at_once)
+        self.client.allow(connections or self.pace.at_once)
         outgoing, sent = self._outgoing(flow, send, round_, attempt, group), clock()
         self._under_way[outgoing.name] = sent
         try:
