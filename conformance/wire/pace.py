@@ -30,6 +30,8 @@ SPARED = 0.9
 """Share of what the target served that is asked of it after a complaint."""
 SEEN, LEAST_SEEN = 20, 4
 """Answers by which it is told how many a second were served of late: at the most, and at the least."""
+SELDOM = 80
+"""Answers between two complaints from which on they are too seldom to slow a run."""
 FORGET = 3.0
 """Seconds without a complaint after which the rate rises by two hundredths for each answer, then by the square."""
 
@@ -178,6 +180,8 @@ class Pace:
         if self._before is None:
             return
         (quiet, served), self._before = self._before, None
+        if served >= SELDOM:
+            return  # to pause now and then costs less than to go slowly
         self.limited = True
         if self.rate is None:
             self.rate = max(slowest, SPARED * served / quiet)
