@@ -20,6 +20,7 @@ from checks.exchanges import (
 
 from conformance import judging
 from conformance.checks.evidence import Evidence
+from conformance.checks.weather import told
 from conformance.verdict import State
 from conformance.wire.exchange import Ending, Exchange, ProbeNote, Transcript
 
@@ -51,6 +52,13 @@ def weather(*exchanges: Exchange) -> tuple[Evidence, dict[str, bool]]:
 def test_what_several_meet_with_nothing_served_in_between_is_the_weathers() -> None:
     _, fell = weather(fine("w", 0), foul("a", 1), foul("b", 1.05), foul("c", 2, None), fine("x", 3))
     assert fell == {"a": True, "b": True, "c": True}
+
+
+def test_streams_that_were_cut_are_told_as_cut_and_not_by_their_status() -> None:
+    cut = [replace(at(chat_stream(name), 1), ending=Ending.CUT) for name in ("a", "b")]
+    evidence, _ = weather(fine("w", 0), *cut, fine("x", 3))
+    (spell,) = evidence.weather.spells
+    assert "(answers cut off)" in told(spell, 0)
 
 
 def test_what_one_meets_alone_is_not() -> None:
