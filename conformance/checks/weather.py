@@ -36,6 +36,8 @@ SELDOM = 0.001
 """Share of accidents that is taken for granted where none was seen."""
 OUTAGE = 3
 """Foul answers in a row, from which on an outage is told."""
+CUTS = 5
+"""Answers of a kind by which it is told whether most of them are cut."""
 MOST_TOLD = 6
 """Requests that are told as under way."""
 _WORDS = {
@@ -124,6 +126,7 @@ class Weather:
         self._timeline = Timeline(readings)
         self.spells = self._gathered(sorted((r for r in readings if r.foul), key=lambda r: r.ended))
         self._spell_of = {id(reading): spell for spell in self.spells for reading in spell.readings}
+        self._cuts: dict[bool, bool] = {}
         self._tries: dict[str, list[Reading]] = defaultdict(list)
         for reading in readings:
             self._tries[reading.note.probe or reading.name].append(reading)
@@ -147,7 +150,18 @@ class Weather:
     def fell_on(self, reading: Reading) -> bool:
         """True where this answer is the weather's: others met it too, and the request does not bring it about."""
         spell = self._spell_of.get(id(reading))
-        return spell is not None and spell.bad and not self.recurs(reading)
+        if spell is None or not spell.bad or self.recurs(reading):
+            return False
+        # A server that cuts most of its answers of a kind does so by itself: no outage lasts for a whole run.
+        return reading.exchange.ending is not Ending.CUT or not self._cut_as_a_rule(reading.asked.stream)
+
+    def _cut_as_a_rule(self, stream: bool) -> bool:
+        """True where most answers with status 200, of streams or of JSON, were cut."""
+        if stream not in self._cuts:
+            answered = [r for tries in self._tries.values() for r in tries if r.accepted and r.asked.stream is stream]
+            cut = sum(1 for r in answered if r.exchange.ending is Ending.CUT)
+            self._cuts[stream] = len(answered) >= CUTS and 2 * cut > len(answered)
+        return self._cuts[stream]
 
     def recurs(self, reading: Reading) -> bool:
         """True where the request of this answer brings a foul one about whenever it is sent in a calm moment.
