@@ -36,6 +36,7 @@ SELDOM = 0.001
 """Share of accidents that is taken for granted where none was seen."""
 OUTAGE = 3
 """Foul answers in a row, from which on an outage is told."""
+_BROKEN_OFF = frozenset({Ending.CUT, Ending.RESET})
 CUTS = 5
 """Answers of a kind by which it is told whether most of them are cut."""
 MOST_TOLD = 6
@@ -153,13 +154,14 @@ class Weather:
         if spell is None or not spell.bad or self.recurs(reading):
             return False
         # A server that cuts most of its answers of a kind does so by itself: no outage lasts for a whole run.
-        return reading.exchange.ending is not Ending.CUT or not self._cut_as_a_rule(reading.asked.stream)
+        broken = reading.status is not None and reading.exchange.ending in _BROKEN_OFF
+        return not broken or not self._cut_as_a_rule(reading.asked.stream)
 
     def _cut_as_a_rule(self, stream: bool) -> bool:
         """True where most answers with status 200, of streams or of JSON, were cut."""
         if stream not in self._cuts:
             answered = [r for tries in self._tries.values() for r in tries if r.accepted and r.asked.stream is stream]
-            cut = sum(1 for r in answered if r.exchange.ending is Ending.CUT)
+            cut = sum(1 for r in answered if r.exchange.ending in _BROKEN_OFF)
             self._cuts[stream] = len(answered) >= CUTS and 2 * cut > len(answered)
         return self._cuts[stream]
 
