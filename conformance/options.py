@@ -26,10 +26,6 @@ PLAIN_TOKEN = 16
 _PLAIN = re.compile(r"[A-Za-z]+|[0-9A-Fa-f.,:_-]+")
 
 
-LONG = 30.0
-"""Minutes above which it is said that a limit makes a run long."""
-
-
 class UsageError(ValueError):
     """Something that the user gave is wrong. The message is one sentence that says what to do."""
 
@@ -80,7 +76,7 @@ class Options:
     down_for: float = 10.0
     """Seconds for which the target may be down before the run gives it up."""
     max_minutes: float | None = None
-    """Minutes after which the run stops; None: it does not, but says where a limit makes it longer than `LONG`."""
+    """Minutes after which the run stops; None: it does not."""
     max_requests: int | None = None
     max_credits: float | None = None
     wait_expiry: float = 0.0

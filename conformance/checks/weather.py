@@ -71,7 +71,7 @@ class Spell:
     @property
     def broken(self) -> tuple[Reading, ...]:
         """Those whose connection broke: they were under way as it began."""
-        broken = [r for r in self.readings if r.exchange.ending in (Ending.RESET, Ending.CUT)]
+        broken = [r for r in self.readings if r.exchange.ending in _BROKEN_OFF]
         # What is valid brings a target down less often.
         return tuple(sorted(broken, key=lambda reading: reading.due is Due.ACCEPT))
 

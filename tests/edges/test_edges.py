@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from edges.playing import Certificates, Stage, closed_port, unaccepting
+from edges.playing import Certificates, Stage, closed_port
 from edges.rows import ROWS, Row
-from wire.raw_server import RawServer, Script
+from wire.raw_server import RawServer, Script, unaccepting
 
 from conformance import judging, preflight, run
 from conformance.judging import Report

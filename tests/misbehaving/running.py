@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from bench.memory import most
 from misbehaving.cases import CASES, Case
 from misbehaving.relay import relay
-from wire.raw_server import Act, RawServer, Script
+from wire.raw_server import Act, RawServer, Script, unaccepting
 
 from conformance import run
 from conformance.options import Depth, Options
@@ -67,23 +66,6 @@ def options_of(case: Case, url: str, bundle: str) -> Options:
     return options.checked()
 
 
-@contextmanager
-def _unaccepted() -> Any:
-    """A port where connections wait for ever: the queue of those to be accepted is full."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        fillers = [socket.socket() for _ in range(4)]
-        try:
-            for filler in fillers:
-                filler.setblocking(False)
-                filler.connect_ex(listener.getsockname())
-            yield listener.getsockname()[1]
-        finally:
-            for filler in fillers:
-                filler.close()
-
-
 @asynccontextmanager
 async def _serving(case: Case, port: int, pem: Path) -> AsyncIterator[tuple[str, RawServer, RawServer]]:
     context = None
@@ -100,7 +82,7 @@ async def _serving(case: Case, port: int, pem: Path) -> AsyncIterator[tuple[str,
         given = case.base if case.given is None else case.given
         url = server.url.removesuffix("/v1") + given
         if case.backlog:
-            with _unaccepted() as closed:
+            with unaccepting() as closed:
                 yield f"http://127.0.0.1:{closed}/v1", server, other
         else:
             yield url, server, other

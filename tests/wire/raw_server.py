@@ -8,7 +8,8 @@ import re
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 
@@ -156,3 +157,20 @@ class RawServer:
                 writer.close()
                 return False
         return True
+
+
+@contextmanager
+def unaccepting() -> Iterator[int]:
+    """A port where connections wait for ever: the queue of those to be accepted is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        try:
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+            yield listener.getsockname()[1]
+        finally:
+            for filler in fillers:
+                filler.close()
