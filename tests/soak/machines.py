@@ -65,7 +65,9 @@ def soak(
             started.append(_start([*common, *master, *words, "--output", str(directory)], token=None))
             started += [_start([*common, "--worker", "--master-port", port], token=FIRST_TOKEN) for _ in range(workers)]
         else:
-            started.append(_start([*common, *words, "--output", str(directory)], token=FIRST_TOKEN))
+            # A token would point to another server than the embedded one.
+            token = None if url is None else FIRST_TOKEN
+            started.append(_start([*common, *words, "--output", str(directory)], token=token))
         if until is not None:
             _interrupt(started[0], until)
         said = [process.communicate(timeout=within)[0] for process in started]
