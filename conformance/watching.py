@@ -53,7 +53,8 @@ class Watch:
         if reading.taken and reading.asked.resume and not reading.page:
             self._waiting.pop(uuid(reading.asked.body.get("approval_id")) or "", None)
         doubted = (exchange.note.probe, exchange.note.round) in self._doubted
-        return Answer(exchange.name, exchange.status, reading.excuse is not None, approval, doubted)
+        during = (exchange.started, exchange.started + exchange.finished)
+        return Answer(exchange.name, exchange.status, reading.excuse is not None, approval, doubted, during)
 
     def _approval(self, reading: Reading) -> Approval | None:
         approval_id = reading.kitemesh.get("approval_id")

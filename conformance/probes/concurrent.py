@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from conformance.probes.accept import LONG_TASK
 from conformance.probes.acts import calm
-from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, encode
+from conformance.probes.flow import Answer, Compose, Flow, Phase, Send, Steps, encode
 from conformance.probes.plan import Plan
 
 COVERS = frozenset({"completion", "kitemesh", "chunk", "stream", "http"})
 MOST = 6
+AGAIN = 2
+"""Times that two streams are asked for once more where none was under way beside another."""
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
@@ -22,13 +25,13 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield Flow("isolation-json", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "json", count), False,
                count, count, COVERS)  # fmt: skip
     yield Flow("isolation-stream", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "stream", count), False,
-               count, count, COVERS)  # fmt: skip
+               count + 2 * AGAIN, count + 2 * AGAIN, COVERS)  # fmt: skip
     yield Flow("isolation-same-request-id", "isolation", Phase.CONCURRENT, lambda r: _same_request_id(plan, r), False,
                3, 3, COVERS)  # fmt: skip
     yield Flow("isolation-slow-reader", "isolation", Phase.CONCURRENT, lambda r: _slow_reader(plan, r), False, 2, 2)
     if plan.quick:
         yield Flow("isolation-quick", "isolation", Phase.CONCURRENT, lambda r: _quick(plan, r, few), True,
-                   2 * few, 2 * few, COVERS)  # fmt: skip
+                   2 * (few + AGAIN), 2 * (few + AGAIN), COVERS)  # fmt: skip
 
 
 def _sends(plan: Plan, round_: int, kind: str, count: int) -> list[Send]:
@@ -37,16 +40,34 @@ def _sends(plan: Plan, round_: int, kind: str, count: int) -> list[Send]:
     names = [f"isolation-{kind}-{number}" for number in range(1, count + 1)]
     if kind == "json":
         return [compose.chat(name) for name in names]
-    prompts = {name: f"{LONG_TASK} (Reference: {compose.word(name)}.)" for name in names[::2]}
-    return [compose.chat(name, prompt=prompts.get(name), stream=True) for name in names]
+    return [
+        _long(compose, name) if place % 2 == 0 else compose.chat(name, stream=True) for place, name in enumerate(names)
+    ]
+
+
+def _long(compose: Compose, name: str) -> Send:
+    return compose.chat(name, prompt=f"{LONG_TASK} (Reference: {compose.word(name)}.)", stream=True)
 
 
 def _together(plan: Plan, round_: int, kind: str, count: int) -> Steps:
-    yield _sends(plan, round_, kind, count)
+    answers = yield _sends(plan, round_, kind, count)
+    if kind == "stream":
+        yield from _until_beside(plan, round_, answers)
 
 
 def _quick(plan: Plan, round_: int, count: int) -> Steps:
-    yield [*_sends(plan, round_, "json", count), *_sends(plan, round_, "stream", count)]
+    answers = yield [*_sends(plan, round_, "json", count), *_sends(plan, round_, "stream", count)]
+    yield from _until_beside(plan, round_, answers[count:])
+
+
+def _until_beside(plan: Plan, round_: int, answers: Sequence[Answer]) -> Steps:
+    """Two streams once more where none was beside another: a limit may have let one of them in at a time."""
+    compose = Compose(plan, round_)
+    for again in range(1, AGAIN + 1):
+        served = sorted(answer.during for answer in answers if answer.served)
+        if any(begun < over for (_, over), (begun, _) in pairwise(served)):
+            return
+        answers = yield [_long(compose, f"isolation-stream-again-{again}-{side}") for side in ("a", "b")]
 
 
 def _same_request_id(plan: Plan, round_: int) -> Steps:

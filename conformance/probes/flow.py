@@ -61,6 +61,8 @@ class Answer:
     approval: Approval | None = None
     doubted: bool = False
     """True where an approval that waits was unknown at the first try."""
+    during: tuple[float, float] = (0.0, 0.0)
+    """When the request was begun and when its answer was over, in Unix seconds."""
 
     @property
     def served(self) -> bool:

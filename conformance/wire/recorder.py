@@ -211,9 +211,7 @@ class Recorder:
 
     async def _fine_behind(self, exchange: Exchange, trouble: Trouble | None) -> bool:
         """Whether the weather was fine when this answer came; where it was not, it is by the time that this returns."""
-        if trouble is None or trouble.kind not in (Kind.OUTAGE, Kind.ERROR):
-            return True
-        if self.scout is None or not self.patience.heard or exchange.note.phase == Phase.OPENING:
+        if trouble is None or trouble.kind not in (Kind.OUTAGE, Kind.ERROR) or not self._asks_behind(exchange):
             return True
         try:
             fine = await self._weather.behind(asyncio.get_running_loop().time(), exchange)
@@ -225,6 +223,10 @@ class Recorder:
             elif self._weather.in_vain > 1:  # once may be an accident, for this minimal request waited as it was told
                 self.pace.slow()
         return fine
+
+    def _asks_behind(self, exchange: Exchange) -> bool:
+        """Whether a minimal request tells what an answer that may be an outage's is."""
+        return self.scout is not None and self.patience.heard and exchange.note.phase != Phase.OPENING
 
     async def _ask(self) -> tuple[Exchange, Sky, float | None]:
         """Ask by a minimal request whether the target serves. It needs no slot: nothing may hold it up."""
@@ -284,7 +286,7 @@ class Recorder:
                 self._serves_minimal = self._serves_minimal or flow.phase in (Phase.OPENING, Phase.WEATHER)
             if exchange.response is not None:
                 self.patience.served()
-        elif exchange.ending is Ending.REFUSED and self.scout is not None and self.patience.heard:
+        elif exchange.ending is Ending.REFUSED and self._asks_behind(exchange):
             self._weather.doubt()
         elif trouble.kind is Kind.LIMIT or exchange.status == 503:
             # A 503 may be shed at random: with who can be asked, it is asked first whether it is a limit.

@@ -91,6 +91,8 @@ class Weather:
         self._foul_in_all = 0
         self._began = self._pause = 0.0
         self._patience_ends = 0.0
+        self._over = False
+        """Nothing is sent any more, so nobody waits any more."""
         self._bad = False
         """There is an outage."""
         self._outages = 0
@@ -107,11 +109,16 @@ class Weather:
 
     def doubt(self) -> None:
         """No connection was taken: nothing more is to be sent until it is known why (`behind` asks)."""
-        self._fine.clear()
+        self._hold()
 
     def give_up(self) -> None:
-        """Let everybody go on who waits: nothing is sent any more."""
+        """Let everybody go on who waits, now and later: nothing is sent any more."""
+        self._over = True
         self._fine.set()
+
+    def _hold(self) -> None:
+        if not self._over:  # a question that was under way then may still be answered
+            self._fine.clear()
 
     async def behind(self, ended: float, exchange: Exchange) -> bool:
         """Wait for fine weather behind an answer that may be an outage's; gives whether it was fine all along.
@@ -154,7 +161,7 @@ class Weather:
     async def _wait_out(self, asked: Exchange, leave_alone: float | None) -> None:
         """One step of an outage: note it, and wait before the next question."""
         now = asyncio.get_running_loop().time()
-        self._fine.clear()
+        self._hold()
         if not self._bad:
             self._bad = True
             self.in_vain = 0
