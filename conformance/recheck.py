@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.checks.finding import Finding
+from conformance.probes.acts import SETTLED
 from conformance.probes.flow import AGAIN, SMALLER, WHIMS, Flow, Phase
 from conformance.probes.generated import Drawn, drawn, flow
 from conformance.probes.plan import Plan
@@ -26,6 +27,10 @@ FIXED_AGAIN = 8
 """Flows of fixed probes that are recorded once more, at the most."""
 UNSETTLED_AGAIN = 24
 """Flows that are recorded once more because of the weather, at the most."""
+ACTS = (Phase.CONCURRENT, Phase.HOSTILE, Phase.LEAVING)
+"""The phases of acts that are repeated in a calm moment."""
+RESTLESS = 3
+"""Times that there was none, behind which no more are repeated."""
 GENERATED_AGAIN = 36
 """Generated bodies that are sent once more, at the most."""
 SEARCHES = 12
@@ -73,8 +78,16 @@ class Recheck:
         by_name = {flow.name: flow for flow in chosen}
         for round_ in WHIMS:
             for name in sorted(set(self.judging.doubtful(self._transcript())) & set(by_name)):
+                if by_name[name].phase in ACTS and self._restless():
+                    continue
                 # Alone: beside another one a blocked server would fail both.
                 await self.recorder.together([by_name[name]], round_)
+
+    def _restless(self) -> bool:
+        """True where there was no calm moment to repeat an act in, several times: there will not be one."""
+        settled = [e for e in self.recorder.exchanges if e.note.probe.endswith(SETTLED)]
+        latest = {(e.note.probe, e.note.round): e.status == 200 for e in settled}
+        return len(latest) >= RESTLESS and not any(latest.values())
 
     async def unsettled(self, chosen: Sequence[Flow]) -> None:
         """Record once more, alone, what bad weather left without an answer of its own."""

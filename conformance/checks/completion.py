@@ -313,7 +313,7 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
     yield from (Judged(reading.name) for reading in readings)
     pairs = list(repeated(readings, {r.name: r.answer_id or "" for r in readings}))
     # Repeated also where nothing else is under way: a general fault, and not one of concurrency alone.
-    general = any(alone(later) and not in_wake(later) for _, later in pairs)
+    general = any(alone(later) and not (in_wake(later) and earlier.left) for earlier, later in pairs)
     for earlier, later in pairs:
         yield later.finding(
             "completion.id-unique",

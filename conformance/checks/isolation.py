@@ -14,7 +14,7 @@ from conformance.checks.completion import alone
 from conformance.checks.evidence import Evidence, Reading, Words
 from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.checks.member import show, text
-from conformance.checks.residue import BROKEN, in_wake
+from conformance.checks.residue import BROKEN, may_be_of_abandoned
 from conformance.checks.select import Selected, answers, barred, failed, readable_streams
 from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
@@ -127,7 +127,7 @@ def _wrong_alone(evidence: Evidence, member: str, value_of: Told, asked_of: Told
         evidence.memo[key] = any(
             r.accepted and r.due is Due.ACCEPT and asked_of(r) is not None and value_of(r) != asked_of(r) and alone(r)
             for r in evidence.last
-            if not in_wake(r) and not (r.waits and member == "request_id")
+            if not (may_be_of_abandoned(r, value_of(r), asked_of) or (r.waits and member == "request_id"))
         )
     return bool(evidence.memo[key])
 

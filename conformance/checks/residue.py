@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from conformance.checks.evidence import Evidence, Reading
@@ -39,6 +39,11 @@ def abandoned(evidence: Evidence) -> tuple[Reading, ...]:
 def in_wake(reading: Reading) -> bool:
     """True for a request that was sent while the target may still have been busy with an abandoned one."""
     return any(one.started <= reading.started < one.ended + STOPS for one in abandoned(reading.evidence))
+
+
+def may_be_of_abandoned(reading: Reading, told: str | None, value_of: Callable[[Reading], str | None]) -> bool:
+    """Whether what it tells may be that of a request which was abandoned right before: its value, or none at all."""
+    return in_wake(reading) and (told is None or any(told == value_of(one) for one in abandoned(reading.evidence)))
 
 
 def residue(reading: Reading) -> tuple[Reading, str] | None:
@@ -114,4 +119,4 @@ def _counts_unasked(reading: Reading) -> bool:
     return False
 
 
-__all__ = ["BROKEN", "abandoned", "in_wake", "residue"]
+__all__ = ["BROKEN", "abandoned", "in_wake", "may_be_of_abandoned", "residue"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import combinations
 
 from conformance.checks import approval as approval_rules
@@ -270,8 +271,7 @@ def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged
         elif status is not None and status >= 500:
             yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
         elif not reading.accepted:
-            approval = given(reading.evidence)[approval_of(reading) or ""]
-            if refused_before(approval, reading) and not _refused_anyway(reading):
+            if _lost_by_refusals(reading):
                 yield reading.unjudged("after refused resumes of the same approval", by="resume.refusal-keeps")
                 return
             why = reading.error.get("message") if reading.error else None
@@ -281,6 +281,12 @@ def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged
             yield reading.finding(requirement, message, "status 200", seen, "status", yields_to=general)
 
     return judge
+
+
+def _lost_by_refusals(reading: Reading) -> bool:
+    """True for a refused decision behind other refused resumes: resume.refusal-keeps speaks of it."""
+    approval = given(reading.evidence).get(approval_of(reading) or "")
+    return approval is not None and bool(refused_before(approval, reading)) and not _refused_anyway(reading)
 
 
 def _refused_as_minimal(reading: Reading) -> bool:
@@ -491,8 +497,17 @@ def _broken(requirement: str) -> Callable[[Evidence], Selected]:
     return select
 
 
+def _is_refused(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]:
+    twin = reading.evidence.twin_of(reading)
+    for item in refused(reading, requirement):
+        if isinstance(item, Unjudged) and twin is not None and not twin.accepted and _lost_by_refusals(twin):
+            yield replace(item, blocked_by="resume.refusal-keeps", excused=False)
+        else:
+            yield item
+
+
 for _id in ("resume.approval-id", "resume.decision-shape", "resume.request-fields"):
-    each(_id, _broken(_id))(lambda reading, _id=_id: refused(reading, _id))  # type: ignore[misc]
+    each(_id, _broken(_id))(lambda reading, _id=_id: _is_refused(reading, _id))  # type: ignore[misc]
 
 
 @over_all("resume.approval-unknown")

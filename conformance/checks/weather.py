@@ -170,18 +170,36 @@ class Weather:
 
         So often that it is no accident: where the target sheds load now and then, some request meets it three times.
         """
-        probe = reading.note.probe or reading.name
-        calm = [r for r in self._tries[probe] if not r.foul or self._by_itself(r)]
-        if not calm or not all(r.foul for r in calm):
-            return False
+        calm = self._only_foul.get(reading.note.probe or reading.name, ())
         apart = 1 + sum(self.served_between(one.ended, other.started) for one, other in pairwise(calm))
-        return apart >= RECURS and len(self._tries) * self._accidents**apart < CHANCE
+        return bool(calm) and apart >= RECURS and len(self._tries) * self._accidents**apart < CHANCE
+
+    @cached_property
+    def _only_foul(self) -> dict[str, list[Reading]]:
+        """The calm tries of each request that met nothing but foul answers in them."""
+        calm = {probe: [r for r in tries if not r.foul or self._by_itself(r)] for probe, tries in self._tries.items()}
+        return {probe: tries for probe, tries in calm.items() if tries and all(r.foul for r in tries)}
 
     @cached_property
     def _accidents(self) -> float:
-        """The share of foul answers, not met with others, to requests that were answered properly in another try."""
+        """The share of foul answers, not met with others, to requests that were answered properly in another try.
+
+        Those aside that came while a request was under way which may have brought them about.
+        """
+        doubted = {
+            id(self._spell_of[id(r)])
+            for probe, calm in self._only_foul.items()
+            if len(calm) >= RECURS
+            for r in self._tries[probe]
+            if r.foul
+        }
         passing = [tries for tries in self._tries.values() if not all(r.foul for r in tries)]
-        foul = sum(1 for tries in passing for r in tries if r.foul and self._spell_of[id(r)].readings[0] is r)
+        foul = sum(
+            1
+            for tries in passing
+            for r in tries
+            if r.foul and self._spell_of[id(r)].readings[0] is r and id(self._spell_of[id(r)]) not in doubted
+        )
         return max(foul / sum(map(len, self._tries.values())), SELDOM)
 
     def _by_itself(self, reading: Reading) -> bool:

@@ -15,13 +15,16 @@ from conformance.probes.flow import Answer, Compose, Send
 SETTLES = 6.0
 """Seconds that a target has to come to itself again before it is asked whether it is calm for a second time."""
 
+SETTLED = "-settled"
+"""How the probe ends that asks so."""
+
 
 def calm(compose: Compose, name: str) -> Generator[Send, Answer, bool]:
     """A minimal request, once more later where it is not served; gives whether it was. Nothing in the first round."""
     if compose.round == 1:
         return True
-    for suffix, delay in (("before", 0.0), ("settled", SETTLES)):
-        answer = yield replace(compose.chat(f"{name}-{suffix}"), delay=delay)
+    for suffix, delay in (("-before", 0.0), (SETTLED, SETTLES)):
+        answer = yield replace(compose.chat(f"{name}{suffix}"), delay=delay)
         if answer.served:
             return True
     return False

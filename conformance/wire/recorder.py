@@ -213,6 +213,8 @@ class Recorder:
         """Whether the weather was fine when this answer came; where it was not, it is by the time that this returns."""
         if trouble is None or trouble.kind not in (Kind.OUTAGE, Kind.ERROR) or not self._asks_behind(exchange):
             return True
+        if self._weather.settled and _fails_itself(exchange, trouble):
+            return True
         try:
             fine = await self._weather.behind(asyncio.get_running_loop().time(), exchange)
         except Down as down:
@@ -241,7 +243,8 @@ class Recorder:
         # Who never serves a minimal request, and says so by an error of its own, is not waited for.
         own = trouble.kind is Kind.ERROR and not self._serves_minimal
         odd = own or trouble.kind is Kind.INTERFERENCE
-        return exchange, Sky.ODD if odd else Sky.FOUL, trouble.seconds
+        failing = Sky.FAILING if _fails_itself(exchange, trouble) else Sky.FOUL
+        return exchange, Sky.ODD if odd else failing, trouble.seconds
 
     def _told_weather(self, exchange: Exchange, words: str, began: bool) -> None:
         """Tell that an outage began, with what was under way, or that it is over."""
@@ -344,6 +347,11 @@ class Recorder:
             pause=send.pause,
             settle=None if send.pause else (DONE, self.patience.behind_done()),
         )
+
+
+def _fails_itself(exchange: Exchange, trouble: Trouble) -> bool:
+    """Whether the server answered, and failed at it: an error of its own, or an answer that it did not end."""
+    return trouble.kind is Kind.ERROR or (exchange.status == 200 and exchange.ending in (Ending.CUT, Ending.RESET))
 
 
 def credential_of(authorization: str | None) -> Credential:

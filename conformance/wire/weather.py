@@ -7,7 +7,8 @@ that fell into it do not count, and they are made again. Other requests that are
 that a minimal one is sent only where nothing else is under way; one at a time asks for all.
 
 An outage ends the run once it has lasted `down_for` seconds, and `HOPELESS` answers of bad weather end a run in which
-nothing was ever served.
+nothing was ever served. Who answers for so long, each time with a failure of its own, is not down: it is judged by
+that.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class Sky(Enum):
     FINE = "served"
     ODD = "answered, but not served"
     """It tells that somebody is there, and no more: some servers never serve a minimal request."""
+    FAILING = "answered by a failure of the server's own"
+    """Bad weather at first; how the target answers from now on, where that lasts longer than an outage may."""
     FOUL = "an outage"
 
 
@@ -93,6 +96,8 @@ class Weather:
         self._patience_ends = 0.0
         self._over = False
         """Nothing is sent any more, so nobody waits any more."""
+        self.settled = False
+        """Minimal requests go on meeting failures of the server's own: that is no weather any more."""
         self._bad = False
         """There is an outage."""
         self._outages = 0
@@ -137,7 +142,9 @@ class Weather:
                     break
                 now = asyncio.get_running_loop().time()
                 asked, sky, leave_alone = await self._ask()
-                if sky is not Sky.FOUL:
+                lasted = self.settled or (self._bad and now >= self._patience_ends)
+                self.settled = sky is Sky.FAILING and lasted
+                if sky in (Sky.FINE, Sky.ODD) or self.settled:
                     if sky is Sky.FINE:
                         self.served(now)
                     self._clear_up(asked)

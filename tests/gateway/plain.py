@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 MODEL = "plain-7b"
-PAUSE = 0.04
+PAUSE = 0.05
 """Seconds between two chunks."""
 CHUNK_TOKENS = 3
 """Tokens in one chunk, so that a client that reads slowly does not take long."""
