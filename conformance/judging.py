@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance import files, preflight
 from conformance.checks import leading, registry, sdk, second_opinion, steadiness, unseen, weather
-from conformance.checks.approvals import approval_of, given, spent_by
+from conformance.checks.approvals import approval_of, given, spent_by, went_down
 from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
 from conformance.checks.evidence import Evidence, Reading
@@ -26,7 +26,7 @@ from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import QUICK_LEAVES_OUT
 from conformance.probes.flow import Phase
 from conformance.verdict import Conclusion, Exit, Selection, Verdict, decide
-from conformance.wire.exchange import Ending, Transcript
+from conformance.wire.exchange import Credential, Ending, Transcript
 
 CATALOGUE: Catalogue = load()
 
@@ -320,14 +320,22 @@ def doubtful(transcript: Transcript) -> set[str]:
 
 
 def unsettled(transcript: Transcript) -> set[str]:
-    """Names of the flows of which an answer is an outage's, or may have been carried out and was lost."""
-    return {r.note.flow for r in Evidence(transcript).last if r.unsettled and (r.foul or not _was_decided(r))}
+    """Names of the flows of which an answer is an outage's, or the approval may have been lost or decided on."""
+    last = Evidence(transcript).last
+    return {r.note.flow for r in last if (r.unsettled and (r.foul or not _was_decided(r))) or _may_be_forgotten(r)}
 
 
 def _was_decided(reading: Reading) -> bool:
     """True for a resume of an approval that another one had decided on before: it could lose nothing."""
     approval = given(reading.evidence).get(approval_of(reading) or "")
     return approval is not None and spent_by(approval, reading) is not None
+
+
+def _may_be_forgotten(reading: Reading) -> bool:
+    """True for a fair resume that was refused, of an approval that an outage may have cost the target."""
+    approval = given(reading.evidence).get(approval_of(reading) or "") if reading.asked.resume else None
+    fair = reading.due is Due.ACCEPT and reading.whose is Credential.OWN and reading.refused_status
+    return approval is not None and fair and spent_by(approval, reading) is None and went_down(approval, reading)
 
 
 def shows(transcript: Transcript, exchange: str, requirement: str) -> bool:

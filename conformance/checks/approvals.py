@@ -106,15 +106,20 @@ def spent_by(given_: Given, before: Reading) -> Reading | None:
     return None
 
 
-def lost_before(given_: Given, before: Reading) -> Reading | None:
-    """An earlier resume (or attempt) on this approval whose answer was lost: it may have been carried out."""
+def lost_before(given_: Given, before: Reading) -> str | None:
+    """Why an approval may be gone when a resume is sent, though no answer says so; None where it has to wait still."""
     for reading in resumes_of(before.evidence, given_.id):
         if reading is before or reading.started > before.started:
             continue
         gone = reading.exchange.ending in NO_ANSWER or reading.failed_within or (reading.status or 0) >= 500
         if gone and reading.due in (Due.ACCEPT, Due.OPEN):
-            return reading
-    return None
+            return f"{reading.name} may have been carried out, its answer is lost"
+    return "the target went down since the approval came, and may have lost it" if went_down(given_, before) else None
+
+
+def went_down(given_: Given, before: Reading) -> bool:
+    """True where there was an outage between the approval and a resume of it: what is kept in memory may be lost."""
+    return before.evidence.weather.went_down_between(given_.by.started, before.started)
 
 
 def refused_before(given_: Given, reading: Reading) -> list[Reading]:
@@ -128,8 +133,3 @@ def refused_before(given_: Given, reading: Reading) -> list[Reading]:
         and (r.note.probe or r.name) != (reading.note.probe or reading.name)
         and r.exchange.request.body != reading.exchange.request.body  # the same, asked again
     ]
-
-
-def valid_decision(reading: Reading) -> bool:
-    """True for a resume whose body holds by the schema and whose credential is good."""
-    return reading.due in (Due.ACCEPT, Due.OPEN) and not reading.asked.edge

@@ -210,7 +210,7 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
         elif _refuses(reading) and (wrong := _wrongly_taken(reading)) is not None:
             yield reading.unjudged(f"{wrong.name} was served and ought not to have been", by=wrong.asked.requirement)
         elif _refuses(reading) and (lost := lost_before(approval, reading)) is not None:
-            yield reading.unjudged(f"{lost.name} may have been carried out, its answer is lost", excused=True)
+            yield reading.unjudged(lost, excused=True)
         elif spender is not None:
             if by := _wrong_to_take(spender, approval):
                 yield reading.unjudged("an earlier resume used the approval up", by=by)
@@ -686,8 +686,8 @@ def race(evidence: Evidence) -> Iterator[Item]:
             yield later.unjudged("a server error", by=SERVER_ERROR)
         elif not in_time(approval, later, EXPIRY_SLACK) or spent_by(approval, earlier) is not None:
             yield later.unjudged("the approval waited no longer")
-        elif any(lost_before(approval, r) is not None for r in (one, two)):
-            yield later.unjudged("an answer was lost", excused=True)
+        elif (gone := lost_before(approval, one) or lost_before(approval, two)) is not None:
+            yield later.unjudged(gone, excused=True)
         elif not (one.taken or two.taken) and (by := _apart_by(one) or _apart_by(two)) is not None:
             yield later.unjudged("replicas do not share their approvals", by=by)
         elif not (one.taken or two.taken) and (winner := _hindered(_racing(earlier))) is not None:

@@ -36,6 +36,8 @@ SELDOM = 0.001
 """Share of accidents that is taken for granted where none was seen."""
 OUTAGE = 3
 """Foul answers in a row, from which on an outage is told."""
+MAINTAINED = 0.5
+"""Seconds of 503 from which on the process behind it may be another one."""
 _BROKEN_OFF = frozenset({Ending.CUT, Ending.RESET})
 CUTS = 5
 """Answers of a kind by which it is told whether most of them are cut."""
@@ -69,6 +71,11 @@ class Spell:
         return self.readings[-1].ended
 
     @property
+    def seconds(self) -> float:
+        """How long it was, as far as it was seen."""
+        return self.ended - self.began
+
+    @property
     def broken(self) -> tuple[Reading, ...]:
         """Those whose connection broke: they were under way as it began."""
         broken = [r for r in self.readings if r.exchange.ending in _BROKEN_OFF]
@@ -98,7 +105,7 @@ def told(spell: Spell, since: float) -> str:
     clock = datetime.fromtimestamp(spell.began, UTC).strftime("%H:%M:%S")
     asked = len({(r.note.probe or r.name) for r in spell.readings if r.note.phase != Phase.WEATHER})
     sentence = (
-        f"The target did not serve for {spell.ended - spell.began:.1f} s from {clock} UTC, {spell.began - since:.1f} s "
+        f"The target did not serve for {spell.seconds:.1f} s from {clock} UTC, {spell.began - since:.1f} s "
         f"into the run ({what}); {asked} {'request was' if asked == 1 else 'requests were'} asked again"
     )
     broken = [reading.name for reading in spell.broken[:MOST_TOLD]]
@@ -147,6 +154,20 @@ class Weather:
         Approvals do not count: a gateway asks for those itself, whether its model can be reached or not.
         """
         return self._reached.between(after, before)
+
+    def went_down_between(self, after: float, before: float) -> bool:
+        """True where a process may have ended between the two moments (Unix seconds), with what it kept in memory."""
+        return any(after <= spell.ended and spell.began <= before for spell in self._restarts)
+
+    @cached_property
+    def _restarts(self) -> tuple[Spell, ...]:
+        # By 503 load is shed, one request after another; a page for maintenance lasts.
+        return tuple(
+            spell
+            for spell in self.spells
+            if spell.bad
+            and (any(r.status != 503 for r in spell.readings) or (spell.lasts and spell.seconds >= MAINTAINED))
+        )
 
     def fell_on(self, reading: Reading) -> bool:
         """True where this answer is the weather's: others met it too, and the request does not bring it about."""

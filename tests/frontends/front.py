@@ -72,6 +72,20 @@ class Layer:
             self._under_way -= 1
 
 
+class Process:
+    """The reference server as a process that forgets what it kept in memory when it is started anew."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.start()
+
+    def start(self) -> None:
+        self._app = create_app(self._settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
 def down(first: float, last: float, instead: Instead) -> Rule:
     """Answers so between two moments."""
     return lambda at, _: instead if first <= at < last else None

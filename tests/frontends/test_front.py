@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp
 
 from conformance import run
 from conformance.options import Depth, Options
@@ -26,6 +27,7 @@ from frontends.front import (
     NGINX_503,
     Door,
     Instead,
+    Process,
     Rule,
     at_once,
     bucket,
@@ -50,7 +52,7 @@ def behind(rule: Rule, behaviour: Behaviour = CONFORMING, **told: Any) -> run.Re
         return run.judge(asyncio.run(run.record(options(url, **told), 3)))
 
 
-def behind_a_door(story: Callable[[Door], None], **told: Any) -> run.Report:
+def behind_a_door(story: Callable[[Door], None], app: ASGIApp | None = None, **told: Any) -> run.Report:
     async def play(port: int) -> Transcript:
         door = Door(port)
         await door.open()
@@ -60,7 +62,7 @@ def behind_a_door(story: Callable[[Door], None], **told: Any) -> run.Report:
         finally:
             await door.shut()
 
-    with in_thread(create_app(SETTINGS)) as url:
+    with in_thread(app or create_app(SETTINGS)) as url:
         return run.judge(asyncio.run(play(int(url.rpartition(":")[2]))))
 
 
@@ -98,6 +100,22 @@ def test_a_restart_is_waited_for(at: int, seconds: float, reset: bool) -> None:
 
     report = behind_a_door(story)
     assert must_fail(report) == []
+    assert report.verdict.conclusion is Conclusion.CONFORMANT, report.verdict.sentence
+
+
+@pytest.mark.parametrize("at", [8, 20])
+def test_approvals_that_a_restart_forgets_are_no_breach(at: int) -> None:
+    process = Process(SETTINGS)
+
+    def story(door: Door) -> None:
+        async def restart() -> None:
+            process.start()
+            await door.restart(0.5)
+
+        door.at, door.then = at, restart
+
+    report = behind_a_door(story, process, depth=Depth.STANDARD, only=("resume",))
+    assert [o.requirement.id for o in report.verdict.outcomes if o.state is State.FAILED] == []
     assert report.verdict.conclusion is Conclusion.CONFORMANT, report.verdict.sentence
 
 
