@@ -139,7 +139,7 @@ LLM_COMPLY = "llm-comply==0.5.0"
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the suite, beside the least possible and beside other tools; arguments go to `python -m tests.bench`."""
+    """Measure the suite beside the least possible and other tools; writes reports/benchmarks.md, unless `-- --fast`."""
     session.install("-e", ".[sdk,dev]")
     program = _apart(session, "llm-comply", LLM_COMPLY)
     session.run("python", "-m", "tests.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)

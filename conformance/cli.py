@@ -117,8 +117,7 @@ def group() -> None:
     """Tell whether a server implements KiteMesh's chat API as documented.
 
     \b
-    Example:
-      kitemesh-conformance run                     try it on the reference server
+    Example (without a URL it is tried on the embedded reference server):
       KITEMESH_TOKEN=km_… kitemesh-conformance run URL --model group:<uuid>
     Exit codes: 0 conformant (known failures aside), 1 not, 2 interrupted, 3 the
     suite failed, 4 wrong usage, or nothing can be written, 6 inconclusive.
@@ -827,6 +826,27 @@ def requirements(patterns: tuple[str, ...], form: str) -> int:
     except UnknownRequirement as error:
         raise UsageError(str(error)) from None
     click.echo(listing.FORMS[form](catalogue, chosen), nl=False)
+    return OK
+
+
+@group.command("help", context_settings=_SCREEN, short_help="Pages on gates, findings, costs and more.")
+@click.argument("topic", required=False, shell_complete=completion.topics)
+@_debug
+def help_(topic: str | None) -> int:
+    """Show a page on TOPIC; without one, list the topics.
+
+    \b
+    Example:
+      kitemesh-conformance help findings
+    """
+    from conformance import help as pages
+
+    if topic is None:
+        click.echo(pages.listing(), nl=False)
+        return OK
+    from conformance.report import terminal
+
+    click.echo(pages.text(topic, terminal.console()), nl=False)
     return OK
 
 

@@ -65,3 +65,10 @@ def liberties(context: Context, parameter: Parameter, incomplete: str) -> list[C
     from conformance.reference.liberties import LIBERTIES
 
     return _starting((liberty.id for liberty in LIBERTIES), incomplete)
+
+
+def topics(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """The pages of `help`, with their titles."""
+    from conformance import help as pages
+
+    return [CompletionItem(topic, help=pages.title(topic)) for topic in pages.TOPICS if topic.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""The benchmarks' command: measures, prints the table, writes `bench.md` and `bench.json`."""
+"""The benchmarks' command: measures, prints the table, writes `bench.md`, `bench.json` and reports/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import click
 from . import generation, judging, memory, others, recording, startup, table
 
 USAGE = 4
+PAGE = Path("reports/benchmarks.md")
+"""Written by a whole measurement only: never by a part of it, nor by a fast one."""
 
 Measure = Callable[[bool], table.Part]
 
@@ -38,22 +40,27 @@ def _complain(sentence: str) -> None:
 @click.option("--only", metavar="PART,…", help=f"These parts only: {', '.join(parts(None))}.")
 @click.option("--fast", is_flag=True, help="A few repetitions of small things: shows that all runs, measures little.")
 @click.option("--output", metavar="DIR", default="reports/bench", show_default=True, type=click.Path(path_type=Path))
-@click.option("--update", metavar="FILE", type=click.Path(path_type=Path), help="Put the table into this page, too.")
+@click.option(
+    "--page",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help=f"Write the page here [{PAGE}, and nowhere with --only or --fast].",
+)
 @click.option("--llm-comply", metavar="COMMAND", help="The command llm-comply [the one on the path].")
-def main(only: str | None, fast: bool, output: Path, update: Path | None, llm_comply: str | None) -> None:
+def main(only: str | None, fast: bool, output: Path, page: Path | None, llm_comply: str | None) -> None:
     """Measure the suite. Takes about half an hour; --fast about two minutes."""
     known = parts(llm_comply)
     wanted = [name.strip() for name in only.split(",")] if only else list(known)
     if unknown := [name for name in wanted if name not in known]:
         _complain(f"--only knows {', '.join(known)}, but not {unknown[0]!r}; name one of them.")
+    if page is None and not only and not fast:
+        page = PAGE
     try:
-        if update is not None:
-            table.updated(update.read_text(encoding="utf-8"), "")
+        if page is not None:
+            page.touch()
         output.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        _complain(
-            f"{error}" if isinstance(error, table.Unmarked) else f"--output and --update: {error}; choose others."
-        )
+        _complain(f"--output and --page: {error}; choose others.")
     machine = table.machine()
     measured: list[table.Part] = []
     for name in [name for name in known if name in wanted]:
@@ -61,10 +68,9 @@ def main(only: str | None, fast: bool, output: Path, update: Path | None, llm_co
         measured.append(known[name](fast))
         # After each part, so that nothing is lost where a later one fails.
         _write(output, measured, machine, fast)
-    shown = table.markdown(measured, machine)
-    click.echo(shown)
-    if update is not None:
-        table.update(update, shown)
+    click.echo(table.markdown(measured, machine))
+    if page is not None:
+        page.write_text(table.page(measured, machine), encoding="utf-8")
 
 
 def _write(output: Path, measured: Sequence[table.Part], machine: str, fast: bool) -> None:

@@ -7,15 +7,15 @@ import platform
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-"""The lines between which a page holds the table."""
+PREFACE = """# Benchmarks
 
+`nox -s bench` (or `python -m tests.bench`) measures the suite beside the least possible, and beside other tools, and
+writes this page. The figures, with every single measurement, are also in
+[tests/bench/measured.json](../tests/bench/measured.json).
 
-class Unmarked(ValueError):
-    """A page has no place for the table. The message says what to do."""
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +86,6 @@ def machine() -> str:
     return f"{platform.system()} on {platform.machine()}, {cores} cores, Python {version}."
 
 
-def updated(page: str, table: str) -> str:
-    """The page with the table between its markers.
-
-    Raises:
-        Unmarked: it does not have each marker once, the first one first.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in before + after:
-        raise Unmarked(
-            f"The page needs the lines {BEGIN} and {END} once, in this order; add them where the table goes."
-        )
-    return f"{before}{BEGIN}\n{table}{END}{after}"
-
-
-def update(path: Path, table: str) -> None:
-    """Put the table into a page.
-
-    Raises:
-        Unmarked: see `updated`.
-        OSError: it cannot be read or written.
-    """
-    path.write_text(updated(path.read_text(encoding="utf-8"), table), encoding="utf-8")
+def page(parts: Sequence[Part], machine: str) -> str:
+    """The table as a page that says how to measure again (reports/benchmarks.md)."""
+    return PREFACE + markdown(parts, machine)

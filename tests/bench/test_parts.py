@@ -163,23 +163,34 @@ def test_a_tool_that_is_not_there_is_unusable(tmp_path):
         tools.llm_comply(str(tmp_path / "nothing"), "http://127.0.0.1:9/v1", tmp_path, limit=5)
 
 
-def test_the_command_writes_table_and_document_and_updates_a_page(tmp_path, monkeypatch):
-    part = table.Part("memory", "Memory", (table.Row("one", "1 MiB"),))
-    monkeypatch.setattr(command, "parts", lambda llm_comply: {"memory": lambda fast: part, "run": pytest.fail})
+MEMORY = table.Part("memory", "Memory", (table.Row("one", "1 MiB"),))
+
+
+def test_the_command_writes_table_and_document_and_a_page_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "parts", lambda llm_comply: {"memory": lambda fast: MEMORY, "run": pytest.fail})
     page = tmp_path / "page.md"
-    page.write_text(f"{table.BEGIN}\n{table.END}\n", encoding="utf-8")
     done = CliRunner().invoke(
-        command.main, ["--only", "memory", "--output", str(tmp_path / "out"), "--update", str(page)]
+        command.main, ["--only", "memory", "--output", str(tmp_path / "out"), "--page", str(page)]
     )
     assert done.exit_code == 0, done.output
     assert "| one | 1 MiB |" in (tmp_path / "out" / "bench.md").read_text(encoding="utf-8")
-    assert "| one | 1 MiB |" in page.read_text(encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == table.page([MEMORY], table.machine())
     assert json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))["parts"][0]["name"] == "memory"
+
+
+@pytest.mark.parametrize(("arguments", "written"), [([], True), (["--fast"], False), (["--only", "memory"], False)])
+def test_only_a_whole_measurement_writes_the_page_by_itself(tmp_path, monkeypatch, arguments, written):
+    monkeypatch.chdir(tmp_path)
+    command.PAGE.parent.mkdir()
+    monkeypatch.setattr(command, "parts", lambda llm_comply: {"memory": lambda fast: MEMORY})
+    done = CliRunner().invoke(command.main, arguments)
+    assert done.exit_code == 0, done.output
+    assert command.PAGE.exists() == written
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--only", "nothing"], "--only knows"), (["--only", "memory", "--update", "absent.md"], "absent.md")],
+    [(["--only", "nothing"], "--only knows"), (["--only", "memory", "--page", "absent/page.md"], "absent")],
 )
 def test_the_command_refuses_bad_input_before_it_measures(tmp_path, monkeypatch, arguments, said):
     monkeypatch.setattr(command, "parts", lambda llm_comply: {"memory": pytest.fail})
@@ -187,12 +198,3 @@ def test_the_command_refuses_bad_input_before_it_measures(tmp_path, monkeypatch,
     assert done.exit_code == 4
     assert said in done.output
     assert not (tmp_path / "out").exists()
-
-
-def test_a_page_without_markers_is_refused_before_it_measures(tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "parts", lambda llm_comply: {"memory": pytest.fail})
-    page = tmp_path / "page.md"
-    page.write_text("nothing", encoding="utf-8")
-    done = CliRunner().invoke(command.main, ["--update", str(page), "--output", str(tmp_path / "out")])
-    assert done.exit_code == 4
-    assert "Traceback" not in done.output

@@ -1,16 +1,19 @@
-"""The benchmarks' table, its place in a page, and their arithmetic."""
+"""The benchmarks' table, its page, and their arithmetic."""
 
 import json
 import statistics
+from pathlib import Path
 
 import pytest
 
 from bench import generation, memory, others, recording, table, timing
+from bench.__main__ import PAGE
 from bench.chosen_faults import CHOSEN
 from bench.tools import Said, Unusable, additional, plain
 from conformance.contract import catalogue
 from conformance.reference import faults
 
+ROOT = Path(__file__).parents[2]
 PART = table.Part(
     "x", "A | part", (table.Row("one", "1 s", "two 2 s", 0.5, "≤ 1", True, 3), table.Row("three", "3 MB")), ("why",)
 )
@@ -35,21 +38,14 @@ def test_the_document_is_json_and_says_whether_it_was_fast():
     assert document["parts"][0]["rows"][0]["ratio"] == 0.5
 
 
-def test_a_page_gets_the_table_between_its_markers_and_again():
-    page = f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n"
-    once = table.updated(page, "new\n")
-    assert once == f"before\n{table.BEGIN}\nnew\n{table.END}\nafter\n"
-    assert table.updated(once, "new\n") == once
-
-
-@pytest.mark.parametrize(
-    "page",
-    ["nothing", table.BEGIN, table.END, f"{table.END}{table.BEGIN}", f"{table.BEGIN}{table.BEGIN}{table.END}",
-     f"{table.BEGIN}{table.END}{table.END}"],
-)  # fmt: skip
-def test_a_page_without_the_markers_in_order_is_refused(page):
-    with pytest.raises(table.Unmarked, match="once, in this order"):
-        table.updated(page, "new\n")
+def test_the_page_shows_what_was_measured():
+    figures = json.loads(Path(table.__file__).with_name("measured.json").read_text(encoding="utf-8"))
+    parts = []
+    for part in figures["parts"]:
+        rows = tuple(table.Row(**row) for row in part.pop("rows"))
+        parts.append(table.Part(rows=rows, **part | {"notes": tuple(part["notes"])}))
+    assert not figures["fast"]
+    assert (ROOT / PAGE).read_text(encoding="utf-8") == table.page(parts, figures["machine"])
 
 
 def test_candidates_take_turns_each_round_the_other_way_round():
