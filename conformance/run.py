@@ -87,7 +87,11 @@ def _recorded(options: Options, seed: int, progress: Tell | None) -> Transcript:
     async def keep() -> None:
         made.append(await record(options, seed, progress))
 
-    asyncio.run(keep())
+    try:
+        asyncio.run(keep())
+    except KeyboardInterrupt:
+        if not made:  # else it was interrupted, and kept what there was
+            raise
     return made[0]
 
 

@@ -92,13 +92,20 @@ def _command(port: int, *more: str) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", "conformance.cli", "run", *target], environ
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def test_a_signal_leaves_the_reports_of_what_was_done(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "as_a_job"),
+    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+    ids=["ctrl-c", "sigterm", "sigterm-in-the-background"],
+)
+def test_a_signal_leaves_the_reports_of_what_was_done(number: signal.Signals, as_a_job: bool) -> None:
+    # A script's job in the background ignores Ctrl-C, and so do the tests where they are one.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN if as_a_job else signal.default_int_handler)
     with silent() as listener:
         command, environ = _command(listener.getsockname()[1])
         process = subprocess.Popen(
             command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
         )
+        signal.signal(signal.SIGINT, handler)
         try:
             connection, _ = listener.accept()
             with connection:
