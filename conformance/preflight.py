@@ -261,7 +261,8 @@ def judged(seen: Seen) -> bool:
     if bearing.error is not None and not passing:
         return True
     if not seen.status:  # it lets this request wait, or drops it; the API refuses the other one
-        return seen.gated or (bare is not None and bare.error is not None)
+        # HTTP that clients refuse is judged by that.
+        return bearing.exchange.answered or seen.gated or (bare is not None and bare.error is not None)
     if seen.gated or (bare is not None and bare.error is not None and not seen.alike):
         return seen.status not in {402, *_REFUSED, *_UNSERVED} and not 300 <= seen.status < 400
     return False

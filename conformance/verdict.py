@@ -187,11 +187,14 @@ def decide(
         )
         for requirement in catalogue
     )
-    outcomes = _drop_vain_blocks(outcomes)
+    outcomes = _behind_what_is_unread(_drop_vain_blocks(outcomes), unseen or {})
     scope = _scope(outcomes, selection)
     conclusion, sentence = _conclude(outcomes, selection.strict, excused, trouble)
     return Verdict(conclusion, sentence, scope, outcomes, selection.strict, excused, trouble)
 
+
+_READING = ("http.complete", "http.encoding")
+"""The requirements without which an answer cannot be read at all."""
 
 Kept = tuple[tuple[Finding, ...], frozenset[str]]
 """The findings that a requirement keeps, and the requirements that took the others."""
@@ -312,6 +315,19 @@ def _drop_vain_blocks(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
         return replace(outcome, state=State.NOT_EXERCISED, blocked_by=(), reason=reason)
 
     return tuple(settle(outcome) for outcome in outcomes)
+
+
+def _behind_what_is_unread(outcomes: tuple[Outcome, ...], unseen: Mapping[str, str]) -> tuple[Outcome, ...]:
+    """Block what nothing showed, for no reason of its own, where answers came that nobody can read."""
+    by = next((o.requirement.id for o in outcomes if o.requirement.id in _READING and o.state is State.FAILED), None)
+    if by is None:
+        return outcomes
+    return tuple(
+        replace(o, state=State.BLOCKED, reason=f"made unjudgeable by {by}", blocked_by=(by,))
+        if o.state is State.NOT_EXERCISED and not o.excused and o.requirement.id not in unseen
+        else o
+        for o in outcomes
+    )
 
 
 def _roots(id_: str, by_id: Mapping[str, Outcome], path: frozenset[str]) -> frozenset[str]:

@@ -32,6 +32,10 @@ SEEN, LEAST_SEEN = 20, 4
 """Answers by which it is told how many a second were served of late: at the most, and at the least."""
 SELDOM = 80
 """Answers between two complaints from which on they are too seldom to slow a run."""
+SHARE, SHARE_HELPED = 0.25, 0.05
+"""Share of the latest answers that complain by 503, from which on a run goes more slowly, and up to which it helped."""
+TRIALS = 4
+"""Times that this is tried in vain: a target that sheds as much however slow a run is, sheds at random."""
 FORGET = 3.0
 """Seconds without a complaint after which the rate rises by two hundredths for each answer, then by the square."""
 
@@ -57,6 +61,10 @@ class Pace:
         """Answers without a complaint since the latest complaint that counted."""
         self._latest: deque[float] = deque(maxlen=SEEN)
         """When the latest of them came."""
+        self._shed: deque[tuple[float, bool]] = deque(maxlen=SEEN)
+        """Of the latest answers: when they came, and whether they complained by 503."""
+        self._trials = 0
+        """Times that a run was slowed by them, each time in vain."""
         self._complained = float("-inf")
         """When that was."""
         self._paused_until = float("-inf")
@@ -157,6 +165,9 @@ class Pace:
         if seconds is not None:
             self._paused_until = max(self._paused_until, now + seconds)
         self._calm = 0
+        if not of_rate:
+            self._shed.append((now, True))
+            self._slow_by_share()
         if sent < self._complained or now - self._complained < BURST:
             return
         back = not of_rate and self._raised > 0
@@ -190,6 +201,20 @@ class Pace:
             near = min(self.rate, self._of_late())
             self.rate = max(min(slowest, self.rate), SPARED * near if quiet > FORGET else self.rate / 2)
 
+    def _slow_by_share(self) -> None:
+        """Ask for less a second than was served of late, where many of the latest answers complain."""
+        span = self._shed[-1][0] - self._shed[0][0]
+        shed = sum(one for _, one in self._shed)
+        if len(self._shed) < SEEN or shed < SHARE * SEEN or self._trials > TRIALS or not span:
+            return
+        self._shed.clear()
+        self._trials += 1
+        if self._trials > TRIALS:
+            self.rate, self.limited = self._given, False
+        else:
+            slower = max(SHEDDING, SPARED * (SEEN - shed) / span)
+            self.rate, self.limited = min(slower, self.rate or slower), True
+
     def _of_late(self) -> float:
         """Requests a second that were served in the last seconds."""
         span = asyncio.get_running_loop().time() - self._latest[0]
@@ -199,6 +224,9 @@ class Pace:
         """An answer came that does not complain."""
         now = asyncio.get_running_loop().time()
         self._latest.append(now)
+        self._shed.append((now, False))
+        if len(self._shed) == SEEN and sum(shed for _, shed in self._shed) <= SHARE_HELPED * SEEN:
+            self._trials = 0
         self._served += 1
         self._calm += 1
         if self._calm >= self._calm_needed and self.at_once < self._most:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import selectors
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -272,3 +273,38 @@ def test_load_that_is_shed_slows_a_run_only_where_it_proves_to_be_a_limit() -> N
     shed, limit = play(story)
     assert shed is None
     assert limit == pytest.approx(pace.SPARED * 5, rel=0.05)
+
+
+async def _shed(pace_: Pace, count: int, target: Callable[[float], float | None]) -> tuple[int, float]:
+    """So many requests, one after the other, to a target that says 503 and no more; gives how many were shed."""
+    clock, shed, began = asyncio.get_running_loop().time, 0, asyncio.get_running_loop().time()
+    for _ in range(count):
+        async with pace_:
+            sent = clock()
+            refused = target(sent)
+            await asyncio.sleep(0.002)
+        if refused is None:
+            pace_.served()
+        else:
+            shed += 1
+            pace_.complain(sent, of_rate=False)
+    return shed, clock() - began
+
+
+def test_a_limit_that_is_told_by_503_slows_a_run() -> None:
+    async def story() -> tuple[int, float]:
+        return await _shed(Pace(1), 600, window(10, 1.0))
+
+    shed, took = play(story)
+    assert shed <= 0.25 * 600
+    assert took <= 1.5 * 600 / 10
+
+
+def test_what_is_shed_at_random_slows_a_run_no_more_than_for_a_few_trials() -> None:
+    async def story() -> tuple[int, float]:
+        source = random.Random(5)
+        return await _shed(Pace(1), 2000, lambda at: 1.0 if source.random() < 0.3 else None)
+
+    shed, took = play(story)
+    assert shed > 500
+    assert took <= 60

@@ -98,8 +98,6 @@ FAULTS: tuple[Fault, ...] = (
     # minimal
     Fault("minimal-refused", "asks for more than `model` and one user message", "accept.minimal", "made up",
           refuses(_bare)),
-    Fault("minimal-404", "answers 404 to a minimal request", "accept.minimal", "made up",
-          refuses(_bare, UNKNOWN_MODEL, "There is no such group.")),
     Fault("minimal-hangs", "leaves a minimal request without an answer", "accept.minimal", "made up", hangs(_bare)),
     # optional-fields
     Fault("stream-false-refused", "refuses `stream: false`", "accept.optional-fields", "made up",

@@ -480,6 +480,7 @@ LIBERTIES: tuple[Liberty, ...] = (
             "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is"
             " supported.",
         ),
+        {"accept.any-valid": "each unusual body may bear a temperature that the model does not know"},
     ),
     Liberty(
         "sheds-load-after-leaving",

@@ -252,6 +252,7 @@ LIBERTIES: tuple[Liberty, ...] = (
         "All user messages come back, the last one last.",
         _CANNED,
         _saying(lambda _, incoming: " / ".join(_prompts(incoming)[-9:]) or "Well?"),
+        dict.fromkeys(("stream.incremental", "isolation.slow-reader"), "its answers are short"),
     ),
     Liberty(
         "model-essays",

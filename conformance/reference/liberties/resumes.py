@@ -466,6 +466,7 @@ LIBERTIES: tuple[Liberty, ...] = (
                 "resume.replay",
                 "resume.request-fields",
                 "resume.auth",
+                "sdk.openai-approval",
             ),
             "no approval came",
         ),
