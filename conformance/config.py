@@ -125,7 +125,14 @@ def find(given: str | None, environ: Mapping[str, str]) -> Config:
 
 
 def options(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], config: Config) -> Options:
-    """Validated options for a target, from all four places; the arguments are those of `flags.options`.
+    """Validated options for a target, from all four places.
+
+    Args:
+        url: a URL or the name of a target in the file, as given; None: that of `KITEMESH_URL`, else the reference
+            server.
+        given: as for `flags.settings`.
+        environ: the environment.
+        config: what the file says.
 
     Raises:
         UsageError: with one sentence that says what to do.

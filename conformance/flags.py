@@ -131,25 +131,6 @@ OUTPUT = Flag("output", "Directory for the reports [reports].", "DIR", "file", t
 """Not of a run but of the command line that keeps its reports."""
 
 
-def options(
-    url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], below: Sequence[Layer] = ()
-) -> Options:
-    """Validated options.
-
-    Args:
-        url: as given; None: that of `KITEMESH_URL`, else the reference server, whatever else there is.
-        given: values by `Flag.key`: text, a bool for a switch, a sequence of texts for lists and headers. None, False
-            and an empty sequence mean: not given.
-        environ: the environment.
-        below: what a file says, nearest first.
-
-    Raises:
-        UsageError: with one sentence that says what to do.
-    """
-    url = url or environ.get("KITEMESH_URL") or None
-    return made(url, settings(url, given, environ, below), environ)
-
-
 def settings(
     url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], below: Sequence[Layer] = ()
 ) -> dict[str, Setting]:
@@ -157,7 +138,8 @@ def settings(
 
     Args:
         url: the target's; None: the reference server, which what is of targets does not concern.
-        given: as for `options`.
+        given: values by `Flag.key`: text, a bool for a switch, a sequence of texts for lists and headers. None, False
+            and an empty sequence mean: not given.
         environ: the environment.
         below: what a file says, nearest first.
 

@@ -39,7 +39,7 @@ def rows(target: Target, given: Mapping[str, Any], environ: Mapping[str, str]) -
 
     Args:
         target: what is to be judged, and what the file says of it.
-        given: as for `flags.options`; `output` too.
+        given: as for `flags.settings`; `output` too.
         environ: the environment.
 
     Raises:

@@ -163,7 +163,7 @@ def decide(
 
     Args:
         catalogue: the requirements.
-        items: requirement id to what its check yielded; an id without a check is missing.
+        items: requirement id to what its check yielded; where an id is missing, nothing.
         selection: what the options left to judge.
         errors: requirement id to the message of an exception that its check raised.
         absorbed_by: requirement id to the requirements whose failure takes over its findings (the table of blame).
@@ -178,7 +178,7 @@ def decide(
     outcomes = tuple(
         _outcome(
             requirement,
-            items.get(requirement.id),
+            items.get(requirement.id, ()),
             selection,
             errors.get(requirement.id),
             failed,
@@ -254,7 +254,7 @@ def _applies(requirement: Requirement, selection: Selection) -> bool:
 
 def _outcome(
     requirement: Requirement,
-    items: Sequence[Item] | None,
+    items: Sequence[Item],
     selection: Selection,
     error: str | None,
     failed: Mapping[str, Kept],
@@ -268,8 +268,6 @@ def _outcome(
         return Outcome(requirement, State.NOT_APPLICABLE, reason=selection.absent[capability])
     if error is not None:
         return Outcome(requirement, State.ERROR, reason=error)
-    if items is None:
-        return Outcome(requirement, State.NOT_EXERCISED, reason="its check is not built yet")
     judged = {item.exchange for item in items if isinstance(item, (Judged, Finding))}
     own, takers = failed.get(id_, ((), frozenset()))
     if own:

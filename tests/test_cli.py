@@ -14,7 +14,8 @@ import pytest
 from made_up import MODEL, URL, World
 
 from conformance import cli
-from conformance.flags import FLAGS, options
+from conformance.config import Config, options
+from conformance.flags import FLAGS
 from conformance.options import Depth, UsageError
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN
 
@@ -343,16 +344,16 @@ def test_every_option_has_a_variable():
         "KITEMESH_HEADER": "X-One: 1\nX-Two: a, b",
         "KITEMESH_APPROVAL_PROMPT": "a ticket, please",
     }
-    made = options(None, {}, environ)
+    made = options(None, {}, environ, Config())
     assert (made.url, made.model, made.token, made.second_token) == (URL, MODEL, "km_one", "km_two")
     assert (made.depth, made.modes, made.only) == (Depth.DEEP, ("auto", "normal"), ("stream", "http"))
     assert (made.strict, made.execute, made.max_credits) == (True, True, 2.5)
     assert made.headers == (("X-One", "1"), ("X-Two", "a, b"))
     given = {"depth": "quick", "no_approvals": True, "only": ["chunk"]}
-    made = options(None, given, environ)
+    made = options(None, given, environ, Config())
     assert (made.depth, made.approvals, made.approval_prompt, made.only) == (Depth.QUICK, False, None, ("chunk",))
     with pytest.raises(UsageError, match="KITEMESH_STRICT must be 1 or 0"):
-        options(None, {}, environ | {"KITEMESH_STRICT": "perhaps"})
+        options(None, {}, environ | {"KITEMESH_STRICT": "perhaps"}, Config())
 
 
 def test_the_table_reaches_every_option():

@@ -128,8 +128,3 @@ def refused_before(given_: Given, reading: Reading) -> list[Reading]:
         and (r.note.probe or r.name) != (reading.note.probe or reading.name)
         and r.exchange.request.body != reading.exchange.request.body  # the same, asked again
     ]
-
-
-def valid_decision(reading: Reading) -> bool:
-    """True for a resume whose body holds by the schema and whose credential is good."""
-    return reading.due in (Due.ACCEPT, Due.OPEN) and not reading.asked.edge

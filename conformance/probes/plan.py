@@ -8,14 +8,9 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from conformance.probes.vectors import Vector
+from conformance.probes.vectors import Vector
 
-NATURAL = "natural"
-UNUSUAL = "unusual"
-"""Kinds of generated valid bodies, in the stead of a rule that they break."""
 _ONSETS = (
     "b",
     "d",

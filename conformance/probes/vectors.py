@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from conformance import files
-from conformance.probes.plan import NATURAL, UNUSUAL
 
 FORMAT = 1
 ENDPOINT = "/chat/completions"
+NATURAL = "natural"
+UNUSUAL = "unusual"
+"""Kinds of generated valid bodies, in place of a rule that they break."""
 LARGEST = 16 * 2**20
 """Octets of a file that is read."""
 MOST = 1_000

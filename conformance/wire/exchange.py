@@ -168,7 +168,7 @@ class ProbeNote:
 
     area: str = ""
     phase: str = ""
-    """calm, concurrent, generated, hostile, leaving, recover; empty in a foreign transcript."""
+    """A `probes.flow.Phase`; empty in a foreign transcript."""
     flow: str = ""
     """The chain of requests that this one belongs to."""
     twin: str | None = None

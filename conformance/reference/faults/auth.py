@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import parse_qsl
 
 from conformance.reference.behaviour import Behaviour, Context, Kind
 from conformance.reference.decision import Decision
@@ -55,11 +54,6 @@ def _absent(incoming: Incoming) -> bool:
 
 def _empty(incoming: Incoming) -> bool:
     return _authorization(incoming).lower() == "bearer"
-
-
-def _token_in_query(incoming: Incoming) -> bool:
-    values = [value for _, value in parse_qsl(incoming.query)]
-    return FIRST_TOKEN in values or SECOND_TOKEN in values
 
 
 def _unknown(incoming: Incoming) -> bool:

@@ -88,16 +88,6 @@ def _wraps(context: Context, old: str) -> str:
     return f"chatcmpl_{numbers.setdefault(context.nth, len(numbers)) % _WRAPS}"
 
 
-def _paused_id(incoming: Incoming, decision: Decision) -> Decision:
-    """Resume's answers have the id of the answer that they continue."""
-    ids: dict[str, str] = incoming.memory.setdefault("paused", {})
-    if isinstance(decision, Serve) and decision.approval:
-        ids[decision.approval.id] = decision.id
-    if isinstance(decision, Serve) and decision.resolution and not decision.approval and not decision.stream:
-        return replace(decision, id=ids.get(decision.resolution.approval_id, decision.id))
-    return decision
-
-
 def _as_stream(when: When) -> Behaviour:
     """A standard answer comes as an event stream that nobody asked for."""
     return decides(
