@@ -43,7 +43,7 @@ def rows(target: Target, given: Mapping[str, Any], environ: Mapping[str, str]) -
         environ: the environment.
 
     Raises:
-        UsageError: a variable is no switch, or a layer contradicts itself.
+        UsageError: a variable is not a switch, or a layer contradicts itself.
     """
     url = target.url.value if target.url else None
     found = flags.settings(url, given, environ, target.layers)

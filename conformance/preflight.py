@@ -196,7 +196,7 @@ class Seen:
 
     @property
     def alike(self) -> bool:
-        """True where the request without a token fared likewise, or was not sent."""
+        """True where the request without a token fared the same, or was not sent."""
         return self.bare is None or self.bare.status == self.status
 
     @property

@@ -19,7 +19,7 @@ class State(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     BLOCKED = "blocked"
-    """Another failure made it unjudgeable."""
+    """Another failure made it impossible to judge."""
     NOT_EXERCISED = "not-exercised"
     NOT_SELECTED = "not-selected"
     """An option left it out."""
@@ -289,7 +289,10 @@ def _outcome(
     blockers = sorted({item.blocked_by for item in unjudged if item.blocked_by})
     if blockers:
         return Outcome(
-            requirement, State.BLOCKED, reason=f"made unjudgeable by {', '.join(blockers)}", blocked_by=tuple(blockers)
+            requirement,
+            State.BLOCKED,
+            reason=f"cannot be judged because of {', '.join(blockers)}",
+            blocked_by=tuple(blockers),
         )
     excuses = [item for item in unjudged if item.excused]
     reason = (excuses or unjudged)[0].reason if unjudged else unseen
@@ -354,7 +357,7 @@ def _conclude(
         return Conclusion.INCONCLUSIVE, trouble
     judged = ids({State.PASSED, State.FAILED}, None)
     if not judged:
-        return Conclusion.INCONCLUSIVE, "Nothing was judged, so nothing is known of the target."
+        return Conclusion.INCONCLUSIVE, "Nothing was judged, so nothing is known about the target."
     count, total = excused
     if total and count / total > EXCUSED_SHARE:
         return (

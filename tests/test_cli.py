@@ -119,7 +119,7 @@ def test_the_users_own_pytest_is_left_out(world, command, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("run", "ftp://host"), "is no http or https URL"),
+        (("run", "ftp://host"), "is not an http or https URL"),
         (("run", "https://user:pw@host"), "user information"),
         (("run", URL), "--model"),
         (("run", URL, "--model", "gpt-4"), "group:<uuid>"),

@@ -211,7 +211,7 @@ def approval(evidence: Evidence) -> Iterator[Item]:
 
 
 def remarks(evidence: Evidence) -> Iterator[str]:
-    """What is no breach, and a user of the client has to know."""
+    """What is not a breach, and a user of the client has to know."""
     lacking = [
         reading
         for reading in waiting_streams(evidence)

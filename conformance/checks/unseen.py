@@ -97,7 +97,7 @@ def _not_waited(evidence: Evidence) -> str:
         return ""
     if not allowed:
         return f"approvals last {min(lasting):.0f} s, and none was waited for (--wait-expiry)"
-    return f"approvals last {min(lasting):.0f} s at the least, and {allowed:g} s may be waited for (--wait-expiry)"
+    return f"approvals last {min(lasting):.0f} s at least, and {allowed:g} s may be waited for (--wait-expiry)"
 
 
 __all__ = ["RARE", "reasons"]

@@ -32,7 +32,7 @@ LONG_RULES = ("message-type", "role-enum", "content-type", "part-type")
 TWINS = {500: "accept-500-messages"}
 """Fixed probes of the same lengths; where there is none, the first answer of all is the twin."""
 STREAMS = 2
-"""Valid streams in a round, on which the breaches are made; beside them is one body that is no stream."""
+"""Valid streams in a round, on which the breaches are made; beside them is one body that is not a stream."""
 
 
 def amounts(plan: Plan) -> tuple[int, int, int]:
@@ -213,7 +213,7 @@ def _last(plan: Plan, name: str) -> Any:
 
 
 def flow(item: Drawn, name: str, octets: bytes | None = None) -> Flow:
-    """One generated body, or another one in its stead, as a flow under a name."""
+    """One generated body, or another one in its place, as a flow under a name."""
     served = item.twin is None
     send = Send(
         name, item.octets(name) if octets is None else octets, twin=item.twin, breach=item.breach, served=served

@@ -53,7 +53,7 @@ class Plan:
     approvals: bool = True
     """False: the target was declared to have none, so that nothing is sent to its resume endpoint."""
     expiring_prompt: str | None = None
-    """Likewise, for an approval that expires soon; None: the approval prompt."""
+    """The same, for an approval that expires soon; None: the approval prompt."""
     execute: bool = True
     """False: nothing is ever approved."""
     second_token: bool = False
