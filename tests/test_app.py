@@ -137,7 +137,7 @@ def test_the_installed_plugin_in_a_process_of_its_own(pytester, monkeypatch):
         (("their_server:text",), ["'their_server:text' is not an ASGI application but a str"]),
         (("their_server:Holder",), ["is not an ASGI application but a type"]),
         (("their_server:wsgi",), ["but a function that takes other arguments than scope, receive and send"]),
-        (("their_server:create",), ["if it makes one, name it with () behind it"]),
+        (("their_server:create",), ["if it makes one, name it with () after it"]),
         (("their_server:two()",), ["failed (ZeroDivisionError: division by zero)"]),
         (("their_server:app", "--target-url", "http://x"), ["--target-url and --target-app contradict each other"]),
         (("their_server:app", "--target-reference"), ["contradict each other"]),

@@ -309,7 +309,7 @@ def test_the_plan_sends_nothing(world, command):
     assert re.search(r"Requests: \d+ at most where nothing fails", out)
     assert "--max-requests bounds them all" in out
     assert "once 50 were charged" in out
-    assert "no tool call approved" in out
+    assert "no tool call is approved" in out
     assert "Nothing was sent." in out
     assert not world.asked
     assert not Path("reports").exists()

@@ -372,7 +372,7 @@ def _broken_streams(evidence: Evidence) -> Selected:
 
 @each("stream.refusal-as-json", _broken_streams)
 def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """A body that breaks the schema, with `stream: true`, is refused by a 4xx JSON error before any event."""
+    """A body that breaks the schema, with `stream: true`, is refused with a 4xx JSON error before any event."""
     requirement = "stream.refusal-as-json"
     expected = "a 4xx error in application/json, before any event"
     if reading.status is not None and reading.status >= 500:
