@@ -257,7 +257,7 @@ def _trouble(evidence: Evidence) -> str:
 def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
     notes = []
     if evidence.own and evidence.options.get("embedded") is True:
-        notes.append("What was judged is the embedded reference server, and no server of yours: it earns no badge.")
+        notes.append("What was judged is the embedded reference server, not a server of yours: it earns no badge.")
     if moved := preflight.moved(evidence.options):
         notes.append(moved[:600])
     if (stopped := evidence.options.get("stopped")) and not settled:  # that sentence says why

@@ -464,7 +464,7 @@ RULES: tuple[Rule, ...] = (
             s.ended(*_GARBAGE) and len(s.octets) > 4 and s.octets[3:4] in (b"\x04", b"\x07") and s.octets[:1] == b"\0"
         ),
         lambda s: (
-            f"{s.place} speaks HTTP/2 only (what came is no HTTP/1.1 but a frame of it, as gRPC servers send): give "
+            f"{s.place} speaks HTTP/2 only (what came is not HTTP/1.1 but an HTTP/2 frame, as gRPC servers send): give "
             "the address of the HTTP/1.1 API."
         ),
     ),

@@ -154,7 +154,7 @@ def tool_call_id(evidence: Evidence) -> Iterator[Item]:
             if earlier is not reading and earlier.asked.prompt != reading.asked.prompt:
                 yield reading.finding(
                     "approval.tool-call-id",
-                    f"a call bears the id of one of {earlier.name}",
+                    f"a call has the id of one of {earlier.name}",
                     "a UUID of its own",
                     value,
                     "tool_calls",
@@ -456,7 +456,7 @@ def only_when_waiting(reading: Reading) -> Iterator[Finding]:
     if value is not ABSENT:
         yield reading.finding(
             "approval.only-when-waiting",
-            "an answer that waits for nothing bears an `approval_id`",
+            "an answer that waits for nothing has an `approval_id`",
             "no `approval_id`",
             value,
             "/kitemesh/approval_id",

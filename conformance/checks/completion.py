@@ -320,7 +320,7 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
         yield later.finding(
             "completion.id-unique",
             f"the `id` of {earlier.name} comes again",
-            "an `id` that no other answer bears",
+            "an `id` that no other answer has",
             later.answer_id,
             "/id",
             yields_to=() if general else ("isolation.answers",),

@@ -785,7 +785,7 @@ def _incomplete(reading: Reading, rules: tuple[tuple[str, approval_rules.Rule], 
     if now is not None and now == before:
         yield reading.finding(
             "resume.further-round",
-            "a further round bears the `approval_id` of the last one",
+            "a further round has the `approval_id` of the last one",
             "a new `approval_id`",
             now,
             "/kitemesh/approval_id",

@@ -19,7 +19,7 @@ Document = Mapping[str, Any]
 """A results.json that holds to its schema."""
 
 _JUDGED = frozenset({"passed", "failed"})
-_ABSENT: Mapping[str, Any] = {"outcome": "unknown", "findings": [], "reason": "the suite did not know it"}
+_ABSENT: Mapping[str, Any] = {"outcome": "unknown", "findings": [], "reason": "the suite did not have it"}
 
 
 @dataclass(frozen=True, slots=True)

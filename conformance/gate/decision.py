@@ -32,7 +32,7 @@ class New:
     def sentence(self) -> str:
         """What is wrong."""
         shown = ", ".join(self.findings[:3]) + (f" and {len(self.findings) - 3} more" if self.findings[3:] else "")
-        return f"{self.requirement} fails, which the baseline does not know: {shown}."
+        return f"{self.requirement} fails, and the baseline does not name it: {shown}."
 
 
 @dataclass(frozen=True, slots=True)

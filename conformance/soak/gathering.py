@@ -105,7 +105,7 @@ class Gathering:
             told = read(message)
         except Unreadable:
             self.note(
-                "A message that is not an account was left out; the master's port is open to whoever can reach it."
+                "A message that is not an account was left out; anybody who can reach the master's port can send to it."
             )
             return
         worker = self.workers.setdefault(told.worker, Worker(told.worker))

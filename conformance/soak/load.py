@@ -75,8 +75,8 @@ class Load:
         reachable(self.role, options.url)
         if options.url is not None and not self.consent and not is_loopback(options.url):
             raise UsageError(
-                f"A soak loads {urlsplit(options.url).hostname} with all it has, and may cost credits; if you may do "
-                f"that to this server, say so by {CONSENT}."
+                f"A soak puts {urlsplit(options.url).hostname} under full load and may cost credits; if you are "
+                f"allowed to do that to this server, add {CONSENT}."
             )
         return self
 

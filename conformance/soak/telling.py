@@ -85,7 +85,7 @@ def notes(made: Gathering) -> Iterator[str]:
 def _memory(made: Gathering) -> Iterator[tuple[int, str]]:
     for number, (warm, last, most) in made.memory().items():
         told = (octets / MEBIBYTE for octets in (warm, last, most))
-        yield number, "{:.0f} MiB after a third of the time, {:.0f} at the end, {:.0f} at the most".format(*told)
+        yield number, "{:.0f} MiB after a third of the time, {:.0f} at the end, {:.0f} at most".format(*told)
 
 
 # --- the terminal

@@ -67,7 +67,7 @@ def test_a_new_failure_does_not_pass(world, command):
     write(on("stream.done"))
     code, out, _ = command("run", *TARGET, "--baseline", "known.toml")
     assert code == 1
-    assert f"http.json fails, which the baseline does not know: {MADE_UP}." in " ".join(out.split())
+    assert f"http.json fails, and the baseline does not name it: {MADE_UP}." in " ".join(out.split())
     assert results()["gate"]["new"] == [{"requirement": "http.json", "findings": [MADE_UP]}]
     assert results()["gate"]["passed"] is False
 

@@ -298,7 +298,7 @@ FAULTS: tuple[Fault, ...] = (
           "type-coerced", lets_pass("/temperature", "type", _kind(str))),
     Fault("temperature-nan-accepted", "takes NaN as `temperature`", "reject.temperature", "nan-accepted",
           reads_octets(rb'("temperature"\s*:\s*)NaN', rb"\g<1>1")),
-    Fault("temperature-infinity-accepted", "takes Infinity as `temperature`, and heeds the limit instead",
+    Fault("temperature-infinity-accepted", "takes Infinity as `temperature`, and respects the limit instead",
           "reject.temperature", "nan-accepted", reads_octets(rb'("temperature"\s*:\s*)-?Infinity', rb"\g<1>2")),
     # metadata
     Fault("metadata-string-accepted", "takes a string as `metadata`", "reject.metadata", "type-coerced",

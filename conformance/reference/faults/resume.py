@@ -800,7 +800,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "resume-other-execution-denied",
-        "starts anew after a denial",
+        "starts over after a denial",
         "resume.execution-continues",
         _MADE_UP,
         _other_execution(lambda incoming, decision: _denies_only(incoming)),

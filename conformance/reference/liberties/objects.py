@@ -226,7 +226,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
         "approval-usage-counted",
         "`usage`, `credits_charged` and `request_id` while an approval waits, too.",
-        "Facts: the documented example bears no `usage`; nothing forbids it",
+        "Facts: the documented example has no `usage`; nothing forbids it",
         together(
             added(
                 {"usage": {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}},

@@ -158,7 +158,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
         "put-405-long-allow",
         "405 with more methods in `Allow`.",
-        "reject.method: a 405 bears `Allow`",
+        "reject.method: a 405 has `Allow`",
         _method(405, "OPTIONS, POST, HEAD"),
     ),
     Liberty(
