@@ -300,12 +300,12 @@ def _show_plan(chosen: Options) -> None:
     requests, served = plan(chosen)
     click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback: nothing is charged or executed'}")
     click.echo(
-        f"Requests: {requests} at most where nothing fails, of which a model answers at most {min(requests, served)} "
+        f"Requests: {requests} at most if nothing fails, of which a model answers at most {min(requests, served)} "
         "(these cost)."
     )
     click.echo(
-        "On top of these, what meets an excuse (such as a 429) or a server error is asked twice again, and what fails "
-        f"is sent once more and in up to {ALL} smaller forms; --max-requests bounds them all."
+        "In addition, what meets an excuse (such as a 429) or a server error is sent up to twice more, and what fails "
+        f"is sent once more and in up to {ALL} smaller forms; --max-requests limits them all."
     )
     if chosen.url is not None:
         click.echo(_credits(chosen))
@@ -316,7 +316,7 @@ def _show_plan(chosen: Options) -> None:
 def _credits(chosen: Options) -> str:
     if chosen.max_credits is None:
         return "Credits: no limit; --max-credits sets one."
-    return f"Credits: it stops once {chosen.max_credits:g} were charged; what is under way then may add to that."
+    return f"Credits: the run stops once {chosen.max_credits:g} were charged; requests under way then may add to that."
 
 
 def _tools(chosen: Options) -> str:

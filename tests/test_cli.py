@@ -306,8 +306,8 @@ def test_help_is_quick():
 def test_the_plan_sends_nothing(world, command):
     code, out, _ = command("run", *TARGET, "--plan", "--max-credits", "50")
     assert code == 0
-    assert re.search(r"Requests: \d+ at most where nothing fails", out)
-    assert "--max-requests bounds them all" in out
+    assert re.search(r"Requests: \d+ at most if nothing fails", out)
+    assert "--max-requests limits them all" in out
     assert "once 50 were charged" in out
     assert "no tool call is approved" in out
     assert "Nothing was sent." in out
