@@ -170,7 +170,7 @@ def load(spec: str, directory: Path | None = None) -> ASGIApp:
         directory: put on Python's path first, as `python -m` does with the working directory; None: that one.
 
     Raises:
-        UsageError: it cannot be imported, or is no ASGI application. One sentence, with what the import raised.
+        UsageError: it cannot be imported, or is not an ASGI application. One sentence, with what the import raised.
     """
     matched = re.fullmatch(r"(?P<module>\w+(?:\.\w+)*):(?P<name>[^\W\d]\w*(?:\.\w+)*)(?P<call>\(\))?", spec.strip())
     if matched is None:
@@ -209,7 +209,7 @@ def application(found: Any, named: str) -> ASGIApp:
     Raises:
         UsageError: it is none.
     """
-    kind = f"{named} is no ASGI application but a {type(found).__name__}"
+    kind = f"{named} is not an ASGI application but a {type(found).__name__}"
     if not callable(found) or inspect.isclass(found):
         raise UsageError(f"{kind}; name one that takes scope, receive and send.")
     try:
@@ -226,7 +226,7 @@ def application(found: Any, named: str) -> ASGIApp:
         signature.bind()
     except TypeError:
         raise UsageError(f"{kind} that takes other arguments than scope, receive and send.") from None
-    raise UsageError(f"{kind}; if it makes one, name it with () behind it, or give what it makes.")
+    raise UsageError(f"{kind}; if it makes one, name it with () after it, or give what it makes.")
 
 
 # --- serving it
@@ -247,7 +247,7 @@ def serving(app: ASGIApp, path: str = PATH) -> Iterator[str]:
     server = uvicorn.Server(
         uvicorn.Config(
             watched,
-            http=Connection,  # what uvicorn by itself answers to bytes that are no HTTP is not the application's doing
+            http=Connection,  # what uvicorn by itself answers to bytes that are not HTTP is not the application's doing
             lifespan="auto",
             ws="none",
             log_config=None,

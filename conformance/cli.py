@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code. It never raises, and prints a traceback only where asked to."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if missing := standard_streams.closed():
-        return _complain(f"{missing} is closed; lead it to a file, or to {os.devnull}.", USAGE)
+        return _complain(f"{missing} is closed; redirect it to a file, or to {os.devnull}.", USAGE)
     with standard_streams.lasting() as lost:
         code = _run(words)
         error = lost()
@@ -65,7 +65,7 @@ def _run(words: Sequence[str]) -> int:
             traceback.print_exc()
         return _complain(
             f"The suite itself failed ({type(error).__name__}: {error}); "
-            "run it with --debug for the traceback, and report it, please.",
+            "run it with --debug for the traceback, and please report it.",
             SUITE_ERROR,
         )
 
@@ -75,7 +75,7 @@ def _somewhere() -> None:
     try:
         os.getcwd()
     except OSError:
-        raise UsageError("The working directory is not there any more; change to one that is.") from None
+        raise UsageError("The working directory no longer exists; change to one that does.") from None
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _complain(sentence: str, code: int) -> int:
 @click.group(context_settings=_SCREEN, no_args_is_help=True)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def group() -> None:
-    """Tell whether a server implements KiteMesh's chat API as documented.
+    """Check whether a server implements KiteMesh's chat API as documented.
 
     \b
     Example (without a URL it is tried on the embedded reference server):
@@ -172,12 +172,14 @@ def _option(name: str, help: str, *, topic: str = "", **rest: Any) -> Callable[[
 
 
 _write_baseline = _option(
-    "--write-baseline", "Write what fails as a baseline.", topic="What is judged", metavar="FILE", type=click.Path()
+    "--write-baseline", "Write the failures as a baseline.", topic="What is judged", metavar="FILE", type=click.Path()
 )
-_config = _option("--config", "Read this, not conformance.toml.", topic="Target", metavar="FILE", type=click.Path())
-_config_brief = _option("--config", "Read this, not conformance.toml.", metavar="FILE", type=click.Path())
+_config = _option(
+    "--config", "Read this file instead of conformance.toml.", topic="Target", metavar="FILE", type=click.Path()
+)
+_config_brief = _option("--config", "Read this file instead of conformance.toml.", metavar="FILE", type=click.Path())
 _target = click.argument("url", required=False, metavar="[URL|TARGET]", shell_complete=completion.targets)
-_debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where the suite fails.")
+_debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback if the suite fails.")
 
 
 @group.command(
@@ -188,14 +190,14 @@ _debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a 
 @_write_baseline
 @_flag(OUTPUT)
 @_config
-@_option("--plan", "Say what would be sent, and send nothing.", topic="Limits and reports", is_flag=True)
+@_option("--plan", "Show what would be sent; send nothing.", topic="Limits and reports", is_flag=True)
 @manual.help_all
 @_debug
 def run(
     url: str | None, config: str | None, output: str | None, plan: bool, write_baseline: str | None, **given: Any
 ) -> int:
     """Record and judge the server at URL, a TARGET that conformance.toml names,
-    or the embedded reference server: say reference, or nothing at all.
+    or the embedded reference server: say reference, or give nothing.
 
     The token comes from KITEMESH_TOKEN. Each option can be set by a variable too
     (KITEMESH_MAX_CREDITS) and in conformance.toml: see config show --help.
@@ -248,7 +250,7 @@ def _may_write(path: str | None, known: Baseline | None) -> None:
     try:
         if target.exists() and not (known and target.samefile(Path(known.path))):
             raise UsageError(
-                f"{path!r} exists; give it as --baseline too, and it is brought up to date with its reasons kept, "
+                f"{path!r} exists; give it as --baseline too, and it is updated with its reasons kept, "
                 "or name another --write-baseline."
             )
         if target.is_dir():
@@ -280,8 +282,8 @@ def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> 
         files.write_whole(target, baseline.dumps(entries).encode())
     except OSError as error:
         return _unwritten("The baseline", error, code)
-    left = f", no longer failing and left out {len(report.gate.stale)}" if report.gate.stale else ""
-    click.echo(f"{path} written: entries {len(entries)}, of them new {len(found)}{left}. Say the reason in each.")
+    left = f", {len(report.gate.stale)} removed that no longer failed" if report.gate.stale else ""
+    click.echo(f"{path} written: {len(entries)} entries, {len(found)} of them new{left}. Write the reason into each.")
     return code
 
 
@@ -290,7 +292,7 @@ def _without_baseline(report: Report, code: int) -> str:
     from conformance.report.account import EMBEDDED, embedded
 
     if code in (INTERRUPTED, SUITE_ERROR):
-        return "the run did not come to its end"
+        return "the run did not finish"
     if report.verdict.trouble:
         return "nothing could be judged, as the verdict says"
     return f"{EMBEDDED} was judged" if embedded(report) else ""
@@ -303,12 +305,12 @@ def _show_plan(chosen: Options) -> None:
     requests, served = plan(chosen)
     click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback: nothing is charged or executed'}")
     click.echo(
-        f"Requests: {requests} at most where nothing fails, of which a model answers at most {min(requests, served)} "
+        f"Requests: {requests} at most if nothing fails, of which a model answers at most {min(requests, served)} "
         "(these cost)."
     )
     click.echo(
-        "On top of these, what meets an excuse (such as a 429) or a server error is asked twice again, and what fails "
-        f"is sent once more and in up to {ALL} smaller forms; --max-requests bounds them all."
+        "In addition, what meets an excuse (such as a 429) or a server error is sent up to twice more, and what fails "
+        f"is sent once more and in up to {ALL} smaller forms; --max-requests limits them all."
     )
     if chosen.url is not None:
         click.echo(_credits(chosen))
@@ -319,12 +321,12 @@ def _show_plan(chosen: Options) -> None:
 def _credits(chosen: Options) -> str:
     if chosen.max_credits is None:
         return "Credits: no limit; --max-credits sets one."
-    return f"Credits: it stops once {chosen.max_credits:g} were charged; what is under way then may add to that."
+    return f"Credits: the run stops once {chosen.max_credits:g} were charged; requests under way then may add to that."
 
 
 def _tools(chosen: Options) -> str:
     if chosen.approval_prompt is None:
-        return "Tools: without --approval-prompt no approval is asked for, and no tool call approved."
+        return "Tools: without --approval-prompt no approval is asked for, and no tool call is approved."
     if not chosen.execute:
         return "Tools: waiting calls are denied, never approved."
     return "Tools: some waiting calls are approved, so the target executes them; --no-execute forbids it."
@@ -336,7 +338,7 @@ def _prepare(directory: Path) -> None:
     try:
         files.prepare(directory)
     except (OSError, ValueError) as error:  # a ValueError: NUL in the path
-        reason = getattr(error, "strerror", None) or "it is no path"
+        reason = getattr(error, "strerror", None) or "it is not a path"
         raise UsageError(f"Nothing can be written to {str(directory)!r} ({reason}); choose another --output.") from None
 
 
@@ -407,7 +409,7 @@ def _show(report: Report, written: Sequence[Path]) -> None:
 @group.command(context_settings=_SCREEN, short_help="Judge recorded transcripts, without a network.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE.har…", type=click.Path())
 @_flags(("only", "skip", "strict", "baseline", "allow-stale"))
-@click.option("--output", metavar="DIR", type=click.Path(), help="Write the reports here (of one FILE).")
+@click.option("--output", metavar="DIR", type=click.Path(), help="Write the reports here (for one FILE).")
 @click.option("--against", metavar="FILE", type=click.Path(), help="Confirm or deny this results.json.")
 @_write_baseline
 @_debug
@@ -424,10 +426,10 @@ def judge(
 ) -> int:
     """Judge recorded transcripts, each on its own, without a network.
 
-    A transcript of this suite, or a HAR from a browser or proxy. The worst exit
-    code is given. With --against, results that the transcript does not bear out
-    give exit code 1 and a sentence for each difference; those that it does, the
-    exit code of their verdict.
+    A transcript of this suite, or a HAR from a browser or proxy. The exit code is
+    the worst of all. With --against, results that the transcript does not confirm
+    give exit code 1 and a sentence for each difference; results that it confirms
+    give the exit code of their verdict.
 
     \b
     Example:
@@ -444,7 +446,7 @@ def judge(
         _prepare(Path(output))
     told: dict[str, Any] = {"only": names(only), "skip": names(skip), "strict": strict}
     if against and any(told.values()):
-        raise UsageError("--against judges what the results say that they judge; leave out --only, --skip, --strict.")
+        raise UsageError("--against judges what the results say was judged; leave out --only, --skip, --strict.")
     claimed = _claimed(against) if against else None
     if claimed:
         told = {name: claimed["options"].get(name) for name in told}
@@ -532,7 +534,7 @@ def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
     return code if made.confirmed or code in (INTERRUPTED, SUITE_ERROR) else DENIED
 
 
-@group.command(context_settings=_SCREEN, short_help="Compare two runs: what broke, what was mended.")
+@group.command(context_settings=_SCREEN, short_help="Compare two runs: what broke, what was fixed.")
 @click.argument("old", metavar="OLD", type=click.Path())
 @click.argument("new", metavar="NEW", type=click.Path())
 @click.option(
@@ -542,12 +544,13 @@ def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
 def compare(old: str, new: str, form: str) -> int:
     """Compare two runs, each a results.json or a transcript (HAR), judged first.
 
-    Tells what fails newly, what was mended, what is no longer exercised, what is
-    newly exercised, and how the answers' shapes drifted.
+    Tells what newly fails, what was fixed, what is no longer exercised, what is
+    newly exercised, and how the shapes of answers changed.
 
-    Exit code 1 where something got worse: a requirement fails that did not, a
-    MUST that was judged is not any more (though options select it), a conformant
-    verdict is lost, or the suite failed. Drift alone is told, not counted. 0 else.
+    Exit code 1 if something got worse: a requirement fails that did not fail, a
+    MUST that was judged is no longer judged (though options select it), a
+    conformant verdict is lost, or the suite failed. A change of shape alone does
+    not count. Otherwise 0.
 
     \b
     Example:
@@ -592,15 +595,15 @@ _SOAKED = (
     cls=manual.Command, context_settings=_SCREEN, short_help="Load a server with many users, and judge each answer."
 )
 @_target
-@_option("--users", "Users at once, in all [10].", topic="Load", metavar="N", type=int)
-@_option("--duration", "Go on for so long, such as 90s or 1h30m [1m].", topic="Load", metavar="T")
-@_option("--spawn-rate", "Users that begin each second.", topic="Load", metavar="R", type=float)
-@_option("--master", "Drive workers, and send nothing.", topic="Load", is_flag=True)
-@_option("--expect-workers", "Begin when so many are there [1].", topic="Load", metavar="N", type=int)
-@_option("--worker", "Do what a master says.", topic="Load", is_flag=True)
+@_option("--users", "Users at once, in total [10].", topic="Load", metavar="N", type=int)
+@_option("--duration", "Run for this long, such as 90s or 1h30m [1m].", topic="Load", metavar="T")
+@_option("--spawn-rate", "Users started per second.", topic="Load", metavar="R", type=float)
+@_option("--master", "Coordinate workers; send no requests.", topic="Load", is_flag=True)
+@_option("--expect-workers", "Wait for this many workers [1].", topic="Load", metavar="N", type=int)
+@_option("--worker", "Send requests for a master.", topic="Load", is_flag=True)
 @_option("--master-host", "Where the master listens [127.0.0.1].", topic="Load", metavar="HOST")
-@_option("--master-port", "Its port [5557].", topic="Load", metavar="N", type=int)
-@_option("--i-may-load-this-server", "Needed for any but this machine.", topic="Load", is_flag=True)
+@_option("--master-port", "The port of the master [5557].", topic="Load", metavar="N", type=int)
+@_option("--i-may-load-this-server", "Needed for any server but this machine.", topic="Load", is_flag=True)
 @_flags(_SOAKED, brief=True)
 @_flag(OUTPUT, brief=True)
 @_config_brief
@@ -654,10 +657,10 @@ def soak(
         _prepare(directory)
 
     def waiting(there: int) -> None:
-        click.echo(f"{there} of {wanted.expect_workers} workers are there.", err=True)
+        click.echo(f"{there} of {wanted.expect_workers} workers have joined.", err=True)
 
     def begun() -> None:
-        click.echo(f"{wanted.users} users begin. Ctrl-C ends it and tells what was judged by then.", err=True)
+        click.echo(f"{wanted.users} users start. Ctrl-C ends it and reports what was judged until then.", err=True)
 
     with telling.meter(terminal.console(stderr=True), begun) as tell:
         made = command.soak(chosen, wanted, tell, waiting)
@@ -677,8 +680,10 @@ def soak(
 
 @group.command(context_settings=_SCREEN)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on loopback [any free one].")
-@click.option("--fault", metavar="ID", shell_complete=completion.faults, help="Break one requirement, in this way.")
-@click.option("--liberty", metavar="ID", shell_complete=completion.liberties, help="Differ, legitimately, in this way.")
+@click.option("--fault", metavar="ID", shell_complete=completion.faults, help="Break one requirement in this way.")
+@click.option(
+    "--liberty", metavar="ID", shell_complete=completion.liberties, help="Differ in this way, which is allowed."
+)
 @click.option("--crosstalk-every", type=click.IntRange(2), metavar="N", help="Mix up every N-th answer, for a soak.")
 @_debug
 def serve(port: int, fault: str | None, liberty: str | None, crosstalk_every: int | None) -> int:
@@ -712,7 +717,7 @@ def serve(port: int, fault: str | None, liberty: str | None, crosstalk_every: in
     except KeyboardInterrupt:
         pass
     except OSError as error:
-        raise UsageError(f"Port {port} cannot be listened on ({error.strerror}); choose another --port.") from None
+        raise UsageError(f"Cannot listen on port {port} ({error.strerror}); choose another --port.") from None
     return OK
 
 
@@ -722,13 +727,13 @@ def serve(port: int, fault: str | None, liberty: str | None, crosstalk_every: in
     multiple=True,
     metavar="ID,…",
     shell_complete=completion.requirements,
-    help="These faults, liberties, requirements or areas only.",
+    help="Only these faults, liberties, requirements or areas.",
 )
-@click.option("--all", "everything", is_flag=True, help="Every fault and every liberty, not a choice of them.")
+@click.option("--all", "everything", is_flag=True, help="Every fault and every liberty, not a selection.")
 @click.option("--output", metavar="DIR", help="Write prove.json and prove.md here.")
-@click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Draw these random choices [1].")
-@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers that are judged at a time [16].")
-@click.option("--write-examples", metavar="DIR", help="Write what explain shows here, where it is not there yet.")
+@click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Seed of the random choices [1].")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers judged at a time [16].")
+@click.option("--write-examples", metavar="DIR", help="Write the examples of explain here, if missing.")
 @_debug
 def prove(
     only: Sequence[str],
@@ -738,11 +743,11 @@ def prove(
     jobs: int | None,
     write_examples: str | None,
 ) -> int:
-    """Run the suite on servers of which it is known what they break, if anything.
+    """Run the suite on servers with known faults, and on servers without any.
 
     Each fault of the reference server has to be blamed on the requirement that it
-    breaks; each liberty has to pass. Exit code 1 where one does not. By default a
-    choice is run that speaks of every requirement; --all runs hundreds more.
+    breaks; each liberty has to pass. Otherwise the exit code is 1. By default, a
+    selection that covers every requirement is run; --all runs hundreds more.
 
     \b
     Example:
@@ -791,7 +796,7 @@ def prove(
 @_debug
 def explain(requirement: str) -> int:
     """Say what a requirement asks for and why, what proves its check, which clients
-    a breach hurts, and show it.
+    a breach affects, and show an example.
 
     \b
     Example:
@@ -858,7 +863,7 @@ def help_(topic: str | None) -> int:
 
 @group.group(context_settings=_SCREEN, no_args_is_help=True)
 def config() -> None:
-    """Show what a run is told, and where each value comes from.
+    """Show the settings of a run, and where each value comes from.
 
     \b
     Example of conformance.toml:
@@ -881,8 +886,8 @@ def show(url: str | None, config: str | None, form: str, **given: Any) -> int:
     """Show each option as a run of TARGET (or URL) would take it, and where it comes
     from: the command line, a variable, conformance.toml, or the default.
 
-    Takes the options of run too. Nothing is sent, and no token is shown. What a
-    run would refuse is told on standard error, with exit code 4.
+    Also takes the options of run. Nothing is sent, and no token is shown. What a
+    run would refuse is reported on standard error, with exit code 4.
 
     \b
     Example:

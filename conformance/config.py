@@ -105,7 +105,7 @@ class Config:
         if self.path is None:
             return (
                 f"There is no {NAME} here that could name a target {name!r}; give a URL such as "
-                "https://api.example.com/v1, or the file by --config."
+                "https://api.example.com/v1, or name the file with --config."
             )
         if not self.urls:
             return f"{self.path} names no target; add [targets.{name}] with its url, or give a URL."
@@ -125,7 +125,14 @@ def find(given: str | None, environ: Mapping[str, str]) -> Config:
 
 
 def options(url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], config: Config) -> Options:
-    """Validated options for a target, from all four places; the arguments are those of `flags.options`.
+    """Validated options for a target, from all four places.
+
+    Args:
+        url: a URL or the name of a target in the file, as given; None: that of `KITEMESH_URL`, else the reference
+            server.
+        given: as for `flags.settings`.
+        environ: the environment.
+        config: what the file says.
 
     Raises:
         UsageError: with one sentence that says what to do.
@@ -169,7 +176,7 @@ def load(path: Path) -> Config:
     """What a file says.
 
     Raises:
-        UsageError: it cannot be read, is no TOML, or says something that no option takes; nothing of a token is told.
+        UsageError: it cannot be read, is not TOML, or says something that no option takes; nothing of a token is told.
     """
     told = f"The configuration {str(path)!r}"
     try:
@@ -211,7 +218,7 @@ def _layer(table: Mapping[str, Any], origin: str, place: str, path: Path) -> Ite
             )
         flag = _KEYS.get(name)
         if flag is None:
-            raise UsageError(f"{path}: {name!r} {place} is no option; {_hint(name, place)}.")
+            raise UsageError(f"{path}: {name!r} {place} is not an option; {_hint(name, place)}.")
         yield flag.key, Setting(_value(flag, value, f"{path}: {name!r} {place}", path), origin)
 
 
@@ -269,7 +276,7 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://kitemesh-conformance.invalid/schemas/config.schema.json",
         "title": "Configuration of kitemesh-conformance",
-        "description": "conformance.toml, as JSON has it. Paths are relative to the file. A token never stands in it.",
+        "description": "conformance.toml, as JSON has it. Paths are relative to the file. It never holds a token.",
         "type": "object",
         "properties": {
             **shared,
@@ -278,7 +285,7 @@ def schema() -> dict[str, Any]:
                 "type": "object",
                 "propertyNames": {"pattern": f"^(?!{REFERENCE}$){TARGET.pattern}(?!\\n)$"},
                 "additionalProperties": {
-                    "description": "A server; what stands here wins over the file's top.",
+                    "description": "A server; its keys win over those at the top of the file.",
                     "type": "object",
                     "required": ["url"],
                     "properties": {"url": url, **shared},

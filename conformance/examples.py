@@ -209,7 +209,7 @@ def read(requirement: str, folder: Path | None = None) -> Example:
     """The examples of a requirement; without any where there is no file.
 
     Raises:
-        har.HarError: the file is no transcript.
+        har.HarError: the file is not a transcript.
     """
     path = path_of(requirement, folder or directory())
     if not path.exists():

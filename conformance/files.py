@@ -9,7 +9,7 @@ from typing import Any
 class Unusable(ValueError):
     """A file cannot be used.
 
-    The message is a clause that follows the file's name and ends without a stop: "is no UTF-8; save it as such".
+    The message is a clause that follows the file's name and ends without a stop: "is not UTF-8; save it as such".
     """
 
 
@@ -30,13 +30,13 @@ def read(path: Path, most: int) -> bytes:
     """The octets of a file that has `most` of them at the most.
 
     Raises:
-        TooLarge, Unreadable: likewise named.
+        TooLarge, Unreadable: named in the same way.
     """
     try:
         with path.open("rb") as file:
             octets = file.read(most + 1)
     except (OSError, ValueError) as error:  # a ValueError: NUL in the path
-        raise Unreadable(f"cannot be read ({getattr(error, 'strerror', None) or 'it is no path'})") from None
+        raise Unreadable(f"cannot be read ({getattr(error, 'strerror', None) or 'it is not a path'})") from None
     if len(octets) > most:
         raise TooLarge(f"is larger than {most // 2**20} MiB")
     return octets
@@ -46,11 +46,11 @@ def toml(octets: bytes) -> dict[str, Any]:
     """The table that the octets of a TOML file hold.
 
     Raises:
-        Unusable: they are no UTF-8, or no TOML.
+        Unusable: they are not UTF-8, or no TOML.
     """
     try:
         return tomllib.loads(octets.decode("utf-8"))
     except UnicodeDecodeError:
-        raise Unusable("is no UTF-8; save it as such") from None
+        raise Unusable("is not UTF-8; save it as such") from None
     except (RecursionError, ValueError) as error:
-        raise Unusable(f"is no TOML: {error}; correct it there") from None
+        raise Unusable(f"is not TOML: {error}; correct it there") from None

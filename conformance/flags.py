@@ -91,18 +91,18 @@ FLAGS = (
     Flag("token-file", "File that holds the token.", "FILE", "file", of_target=True),
     Flag("second-token-env", "Variable that holds another caller's token.", "NAME", of_target=True),
     Flag("approval-prompt", "Prompt that makes tools wait for approval.", "TEXT", of_target=True, topic="Target"),
-    Flag("expiring-prompt", "Likewise, where it expires soon.", "TEXT", of_target=True),
+    Flag("expiring-prompt", "Prompt for an approval that expires soon.", "TEXT", of_target=True),
     Flag("no-approvals", "The target has no tool approvals.", kind="switch", of_target=True, topic="Target"),
     Flag("no-execute", "Never approve a tool call.", kind="switch", means_target=True, topic="Target"),
-    Flag("modes", "metadata.mode values that it has [all].", "LIST", "list", means_target=True, choices=MODES),
+    Flag("modes", "metadata.mode values that the target has [all].", "LIST", "list", means_target=True, choices=MODES),
     Flag(
         "depth", "quick, standard or deep [standard].", "DEPTH", "choice", topic="What is judged", choices=tuple(Depth)
     ),
-    Flag("examples", "Generated bodies [by depth].", "N", "integer"),
-    Flag("replay", "Send these vectors.json bodies first.", "FILE", "file", means_target=True),
-    Flag("only", "Judge these ids or areas only.", "ID,…", "list", topic="What is judged"),
-    Flag("skip", "Leave these ids or areas out.", "ID,…", "list", topic="What is judged"),
-    Flag("strict", "A broken SHOULD fails the run too.", kind="switch", topic="What is judged"),
+    Flag("examples", "Number of generated bodies [by depth].", "N", "integer"),
+    Flag("replay", "Send the bodies of this vectors.json first.", "FILE", "file", means_target=True),
+    Flag("only", "Judge only these ids or areas.", "ID,…", "list", topic="What is judged"),
+    Flag("skip", "Leave out these ids or areas.", "ID,…", "list", topic="What is judged"),
+    Flag("strict", "A broken SHOULD also fails the run.", kind="switch", topic="What is judged"),
     Flag(
         "baseline",
         "Known failures, which do not fail the run.",
@@ -111,18 +111,32 @@ FLAGS = (
         means_target=True,
         topic="What is judged",
     ),
-    Flag("allow-stale", "Pass though a known failure no longer fails.", kind="switch", means_target=True),
-    Flag("no-preflight", "Judge whatever answers, the API or not.", kind="switch", means_target=True),
+    Flag("allow-stale", "Pass even if a known failure no longer fails.", kind="switch", means_target=True),
+    Flag("no-preflight", "Judge whatever answers, even if it is not the API.", kind="switch", means_target=True),
     Flag("concurrency", "Requests at a time [8].", "N", "integer", topic="Limits and reports"),
-    Flag("timeout", "To the first byte; half between bytes [120]; quick's first request: 1/3.", "SECONDS", "number"),
-    Flag("rate", "Begin no more requests a second than this.", "N", "number", means_target=True),
-    Flag("down-for", "Wait so long where the target goes down [10].", "SECONDS", "number", means_target=True),
-    Flag("max-minutes", "Stop after so many minutes.", "N", "number", means_target=True),
-    Flag("max-requests", "Send no more than this.", "N", "integer", means_target=True, topic="Limits and reports"),
-    Flag("max-credits", "Stop once so much was charged.", "N", "number", means_target=True, topic="Limits and reports"),
-    Flag("wait-expiry", "Wait so long for an approval to expire [0].", "SECONDS", "number", means_target=True),
-    Flag("seed", "Draw the same random choices again.", "N", "integer"),
-    Flag("header", "Send this field too; repeatable.", "'N: V'", "header", of_target=True),
+    Flag(
+        "timeout",
+        "Limit to the first byte [120]; half of it between bytes; a third for quick's first request.",
+        "SECONDS",
+        "number",
+    ),
+    Flag("rate", "Start at most this many requests per second.", "N", "number", means_target=True),
+    Flag("down-for", "Wait this long if the target goes down [10].", "SECONDS", "number", means_target=True),
+    Flag("max-minutes", "Stop after this many minutes.", "N", "number", means_target=True),
+    Flag(
+        "max-requests",
+        "Send at most this many requests.",
+        "N",
+        "integer",
+        means_target=True,
+        topic="Limits and reports",
+    ),
+    Flag(
+        "max-credits", "Stop once this much was charged.", "N", "number", means_target=True, topic="Limits and reports"
+    ),
+    Flag("wait-expiry", "Wait this long for an approval to expire [0].", "SECONDS", "number", means_target=True),
+    Flag("seed", "Make the same random choices again.", "N", "integer"),
+    Flag("header", "Also send this header field; repeatable.", "'N: V'", "header", of_target=True),
     Flag("ca-bundle", "Trust these certificates.", "FILE", "file", of_target=True),
     Flag("no-bodies", "Leave bodies out of all reports.", kind="switch"),
 )
@@ -131,38 +145,20 @@ OUTPUT = Flag("output", "Directory for the reports [reports].", "DIR", "file", t
 """Not of a run but of the command line that keeps its reports."""
 
 
-def options(
-    url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], below: Sequence[Layer] = ()
-) -> Options:
-    """Validated options.
-
-    Args:
-        url: as given; None: that of `KITEMESH_URL`, else the reference server, whatever else there is.
-        given: values by `Flag.key`: text, a bool for a switch, a sequence of texts for lists and headers. None, False
-            and an empty sequence mean: not given.
-        environ: the environment.
-        below: what a file says, nearest first.
-
-    Raises:
-        UsageError: with one sentence that says what to do.
-    """
-    url = url or environ.get("KITEMESH_URL") or None
-    return made(url, settings(url, given, environ, below), environ)
-
-
 def settings(
     url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], below: Sequence[Layer] = ()
 ) -> dict[str, Setting]:
     """What is told of each option, by key, each by the nearest layer; what none speaks of is absent.
 
     Args:
-        url: the target's; None: the reference server, which what is of targets does not concern.
-        given: as for `options`.
+        url: the target's; None: the reference server, to which target options do not apply.
+        given: values by `Flag.key`: text, a bool for a switch, a sequence of texts for lists and headers. None, False
+            and an empty sequence mean: not given.
         environ: the environment.
         below: what a file says, nearest first.
 
     Raises:
-        UsageError: a variable is no switch, one layer contradicts itself, or there is no target for what was given.
+        UsageError: a variable is not a switch, one layer contradicts itself, or there is no target for what was given.
     """
     told = _given(given)
     of_target = {flag.key: flag.name for flag in FLAGS if flag.of_target}
@@ -190,7 +186,7 @@ def pointers(given: Mapping[str, Any], environ: Mapping[str, str], below: Sequen
     """What points to a target, for a run that is given no URL: options, variables, and lines of a file.
 
     Raises:
-        UsageError: a variable is no switch.
+        UsageError: a variable is not a switch.
     """
     found = []
     for layer in (_given(given), _environment(environ), *below):
@@ -295,7 +291,7 @@ def _token(values: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
         try:
             return files.read(files.named(path), LARGEST_TOKEN).decode("utf-8").strip()
         except UnicodeDecodeError:
-            raise UsageError(f"{told} cannot be read (it is no text); check --token-file.") from None
+            raise UsageError(f"{told} cannot be read (it is not text); check --token-file.") from None
         except files.Unusable as error:
             raise UsageError(f"{told} {error}; check --token-file.") from None
     name = values.get("token_env", TOKEN_ENV)

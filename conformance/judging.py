@@ -162,7 +162,7 @@ def judge(
 OUTAGES_TOLD = 4
 """Outages that are told one by one."""
 _MUSTS = frozenset(requirement.id for requirement in CATALOGUE if requirement.level is Level.MUST)
-_SETTLED = Unjudged("the first requests did not meet the API: see the verdict", excused=True)
+_SETTLED = Unjudged("the first requests did not reach the API: see the verdict", excused=True)
 _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
@@ -234,7 +234,7 @@ def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collecti
 def _trouble(evidence: Evidence) -> str:
     """Why the run as a whole says nothing, in a sentence that says what to do; empty where it does say something."""
     if not evidence.all:
-        return "No request was recorded, so nothing is known of the target."
+        return "No request was recorded, so nothing is known about the target."
     stopped = evidence.options.get("stopped")
     if evidence.own and not evidence.heard:
         first = evidence.all[0].exchange
@@ -249,7 +249,7 @@ def _trouble(evidence: Evidence) -> str:
     if evidence.own and stopped and (suspects := weather.suspects(evidence.weather)):
         return (
             f"{str(stopped)[:1].upper()}{str(stopped)[1:300].rstrip('.')}. One of the requests that were under way may "
-            f"have brought it down: {', '.join(suspects)}. Look into its log."
+            f"have brought it down: {', '.join(suspects)}. See its log."
         )
     return ""
 
@@ -257,7 +257,7 @@ def _trouble(evidence: Evidence) -> str:
 def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
     notes = []
     if evidence.own and evidence.options.get("embedded") is True:
-        notes.append("What was judged is the embedded reference server, and no server of yours: it earns no badge.")
+        notes.append("What was judged is the embedded reference server, not a server of yours: it earns no badge.")
     if moved := preflight.moved(evidence.options):
         notes.append(moved[:600])
     if (stopped := evidence.options.get("stopped")) and not settled:  # that sentence says why
@@ -275,7 +275,7 @@ def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
         notes.append("The recording was interrupted; what had been recorded by then was judged.")
     notes += [f"{remark}." for remark in sdk.remarks(evidence)]
     if names := _cut_searches(evidence.options.get("shrinking")):
-        notes.append(f"Shrinking met its limits for {names}: the bodies shown may not be the smallest that fail.")
+        notes.append(f"Shrinking reached its limits for {names}: the bodies shown may not be the smallest that fail.")
     if unsteady := steadiness.remark(evidence):
         notes.append(unsteady)
     left = sum(1 for r in evidence.all if r.exchange.ending is Ending.TOO_LARGE)
@@ -293,7 +293,7 @@ def _objections(items: Mapping[str, Iterable[Item]], said: Mapping[str, tuple[st
         titles = "; ".join(sorted({titles for _, titles in alone}))
         names = ", ".join(name for name, _ in alone[:3])
         answers = "1 answer" if len(alone) == 1 else f"{len(alone)} answers"
-        yield f"Schemathesis alone objects to {answers}, to which no requirement speaks: {titles} ({names})."
+        yield f"Schemathesis alone objects to {answers}, which no requirement covers: {titles} ({names})."
 
 
 def _cut_searches(told: Any) -> str:

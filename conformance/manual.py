@@ -45,7 +45,7 @@ class Command(click.Command):
         if rest and not ctx.meta.get(_ALL):
             formatter.write_paragraph()
             names = (name for name, _ in rest if name not in ("--help-all", "--help"))
-            told = f"More, told by --help-all: {', '.join(names)}"
+            told = f"More, explained by --help-all: {', '.join(names)}"
             # An option's name is not to be broken at its hyphens.
             formatter.write(textwrap.fill(told, formatter.width, break_on_hyphens=False) + "\n")
 

@@ -52,7 +52,7 @@ class Options:
     approval_prompt: str | None = None
     """A prompt that makes the target ask for a tool approval; None: approvals are not exercised."""
     expiring_prompt: str | None = None
-    """Likewise, for an approval that expires soon; None: the approval prompt."""
+    """The same, for an approval that expires soon; None: the approval prompt."""
     approvals: bool = True
     """False: the target was declared to have no tool approvals."""
     execute: bool = True
@@ -157,7 +157,7 @@ def base_url(text: str) -> str:
     except ValueError:
         raise UsageError(f"The URL {given!r} cannot be read; give one such as https://api.example.com/v1.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or any(c.isspace() for c in given) or port == 0:
-        raise UsageError(f"The URL {given!r} is no http or https URL; give one such as https://api.example.com/v1.")
+        raise UsageError(f"The URL {given!r} is not an http or https URL; give one such as https://api.example.com/v1.")
     if parts.username is not None or parts.password is not None:
         raise UsageError("The URL holds user information; leave it out and give the token by KITEMESH_TOKEN.")
     if parts.query or parts.fragment:
@@ -182,7 +182,7 @@ def check_token(token: str | None, what: str) -> None:
         raise UsageError(f"There is no token: set KITEMESH_TOKEN (or name a variable by --token-env) to {what}.")
     what = what.capitalize()
     if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise UsageError(f"{what} holds white space or characters that no header can carry; copy it anew.")
+        raise UsageError(f"{what} contains white space or characters that no header can carry; copy it again.")
     if len(token) < SHORTEST_TOKEN:
         raise UsageError(
             f"{what} has fewer than {SHORTEST_TOKEN} characters, so that masking it would mask innocent text too; "
@@ -243,7 +243,7 @@ def _check_headers(headers: Iterable[tuple[str, str]]) -> None:
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not re.fullmatch(
             r"[\x20-\x7e\t\x80-\xff]*", value
         ):
-            raise UsageError(f"--header takes 'Name: value', but {name!r} is no header field; correct it.")
+            raise UsageError(f"--header takes 'Name: value', but {name!r} is not a header field; correct it.")
         if name.lower() in {
             "authorization",
             "host",

@@ -39,11 +39,11 @@ def rows(target: Target, given: Mapping[str, Any], environ: Mapping[str, str]) -
 
     Args:
         target: what is to be judged, and what the file says of it.
-        given: as for `flags.options`; `output` too.
+        given: as for `flags.settings`; `output` too.
         environ: the environment.
 
     Raises:
-        UsageError: a variable is no switch, or a layer contradicts itself.
+        UsageError: a variable is not a switch, or a layer contradicts itself.
     """
     url = target.url.value if target.url else None
     found = flags.settings(url, given, environ, target.layers)

@@ -540,7 +540,7 @@ def _told(error: Exception) -> tuple[int, str]:
         return 4, str(error)
     return 3, (
         f"The suite itself failed ({type(error).__name__}: {error}); "
-        "set KITEMESH_DEBUG=1 for the traceback, and report it, please."
+        "set KITEMESH_DEBUG=1 for the traceback, and please report it."
     )
 
 

@@ -196,7 +196,7 @@ class Seen:
 
     @property
     def alike(self) -> bool:
-        """True where the request without a token fared likewise, or was not sent."""
+        """True where the request without a token fared the same, or was not sent."""
         return self.bare is None or self.bare.status == self.status
 
     @property
@@ -465,7 +465,7 @@ RULES: tuple[Rule, ...] = (
             s.ended(*_GARBAGE) and len(s.octets) > 4 and s.octets[3:4] in (b"\x04", b"\x07") and s.octets[:1] == b"\0"
         ),
         lambda s: (
-            f"{s.place} speaks HTTP/2 only (what came is no HTTP/1.1 but a frame of it, as gRPC servers send): give "
+            f"{s.place} speaks HTTP/2 only (what came is not HTTP/1.1 but an HTTP/2 frame, as gRPC servers send): give "
             "the address of the HTTP/1.1 API."
         ),
     ),

@@ -58,7 +58,7 @@ UNPROVOKED: Mapping[str, str] = MappingProxyType(
 CONFORMING = Target("conforming", Kind.CONFORMING, "The reference server as it is, with a rate limit.")
 _CONFORMING = Behaviour(adjust=lambda settings: replace(settings, rate_limit_every=RATE_LIMIT_EVERY))
 RATE_LIMIT_EVERY = 97
-"""Every so manieth request to the conforming server is answered 429, so that error.rate-limit is exercised."""
+"""Every n-th request to the conforming server is answered 429, so that error.rate-limit is exercised."""
 
 SEED = 1
 JOBS = 16
@@ -82,7 +82,7 @@ class Found:
     example: Transcript | None = None
     """Of a fault that was caught, where examples are asked for: the fewest exchanges that show the breach."""
     transcript: Transcript | None = None
-    """Of the conforming server, likewise: all of it."""
+    """Of the conforming server, too: all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +370,7 @@ def options(url: str, target: Target) -> Options:
 
 
 def _in_processes(wanted: Sequence[Target], work: Work, processes: int, keep: Tell) -> None:
-    """Share the targets out, each process every so manieth, and hand on what they find.
+    """Share the targets out, each process every n-th, and hand on what they find.
 
     Raises:
         RuntimeError: one of them ended early.

@@ -79,8 +79,8 @@ def run(options: Options, progress: Tell | None = None) -> Report:
 def _recorded(options: Options, seed: int, progress: Tell | None) -> Transcript:
     """A recording by an event loop of its own.
 
-    It is no task's result: of that, `asyncio.run` asks for the repr (python/cpython#112559), which would spell out
-    every octet of the transcript and take several times its memory.
+    It is not the result of a task: of that, `asyncio.run` asks for the repr (python/cpython#112559), which would spell
+    out every octet of the transcript and take several times its memory.
     """
     made: list[Transcript] = []
 

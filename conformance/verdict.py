@@ -19,7 +19,7 @@ class State(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     BLOCKED = "blocked"
-    """Another failure made it unjudgeable."""
+    """Another failure made it impossible to judge."""
     NOT_EXERCISED = "not-exercised"
     NOT_SELECTED = "not-selected"
     """An option left it out."""
@@ -163,7 +163,7 @@ def decide(
 
     Args:
         catalogue: the requirements.
-        items: requirement id to what its check yielded; an id without a check is missing.
+        items: requirement id to what its check yielded; where an id is missing, nothing.
         selection: what the options left to judge.
         errors: requirement id to the message of an exception that its check raised.
         absorbed_by: requirement id to the requirements whose failure takes over its findings (the table of blame).
@@ -178,7 +178,7 @@ def decide(
     outcomes = tuple(
         _outcome(
             requirement,
-            items.get(requirement.id),
+            items.get(requirement.id, ()),
             selection,
             errors.get(requirement.id),
             failed,
@@ -257,7 +257,7 @@ def _applies(requirement: Requirement, selection: Selection) -> bool:
 
 def _outcome(
     requirement: Requirement,
-    items: Sequence[Item] | None,
+    items: Sequence[Item],
     selection: Selection,
     error: str | None,
     failed: Mapping[str, Kept],
@@ -271,8 +271,6 @@ def _outcome(
         return Outcome(requirement, State.NOT_APPLICABLE, reason=selection.absent[capability])
     if error is not None:
         return Outcome(requirement, State.ERROR, reason=error)
-    if items is None:
-        return Outcome(requirement, State.NOT_EXERCISED, reason="its check is not built yet")
     judged = {item.exchange for item in items if isinstance(item, (Judged, Finding))}
     own, takers = failed.get(id_, ((), frozenset()))
     if own:
@@ -294,7 +292,10 @@ def _outcome(
     blockers = sorted({item.blocked_by for item in unjudged if item.blocked_by})
     if blockers:
         return Outcome(
-            requirement, State.BLOCKED, reason=f"made unjudgeable by {', '.join(blockers)}", blocked_by=tuple(blockers)
+            requirement,
+            State.BLOCKED,
+            reason=f"cannot be judged because of {', '.join(blockers)}",
+            blocked_by=tuple(blockers),
         )
     excuses = [item for item in unjudged if item.excused]
     reason = (excuses or unjudged)[0].reason if unjudged else unseen
@@ -372,7 +373,7 @@ def _conclude(
         return Conclusion.INCONCLUSIVE, trouble
     judged = ids({State.PASSED, State.FAILED}, None)
     if not judged:
-        return Conclusion.INCONCLUSIVE, "Nothing was judged, so nothing is known of the target."
+        return Conclusion.INCONCLUSIVE, "Nothing was judged, so nothing is known about the target."
     count, total = excused
     if total and count / total > EXCUSED_SHARE:
         return (

@@ -169,7 +169,7 @@ def test_a_url_that_is_not_set_is_no_success(tmp_path):
 def test_what_is_left_empty_is_the_jobs(tmp_path):
     job = Job(tmp_path, url="ftp://x")
     job.step(RUN, KITEMESH_URL="http://127.0.0.1:9")
-    assert "'ftp://x' is no http or https URL" in job.log
+    assert "'ftp://x' is not an http or https URL" in job.log
     job = Job(tmp_path / "second", url="reference")
     job.step(RUN, KITEMESH_STRICT="perhaps")
     assert "KITEMESH_STRICT must be 1 or 0" in job.log
@@ -180,7 +180,7 @@ def test_a_target_of_the_configuration_is_judged(tmp_path):
     (tmp_path / "gate.toml").write_text('[targets.staging]\nurl = "ftp://x"\n', encoding="utf-8")
     job = Job(tmp_path, url="staging", config="gate.toml")
     assert job.step(RUN) == 0
-    assert "'ftp://x' is no http or https URL" in job.log
+    assert "'ftp://x' is not an http or https URL" in job.log
     assert job.outputs == {"exit-code": "4"}
 
 

@@ -134,10 +134,10 @@ def test_the_installed_plugin_in_a_process_of_its_own(pytester, monkeypatch):
         (("leaving:app",), ["'leaving' cannot be imported (SystemExit:"]),
         (("their_server:ap",), ["has no 'ap'; correct the name"]),
         (("their_server:app.x.y",), ["has no 'app.x.y'"]),
-        (("their_server:text",), ["'their_server:text' is no ASGI application but a str"]),
-        (("their_server:Holder",), ["is no ASGI application but a type"]),
+        (("their_server:text",), ["'their_server:text' is not an ASGI application but a str"]),
+        (("their_server:Holder",), ["is not an ASGI application but a type"]),
         (("their_server:wsgi",), ["but a function that takes other arguments than scope, receive and send"]),
-        (("their_server:create",), ["if it makes one, name it with () behind it"]),
+        (("their_server:create",), ["if it makes one, name it with () after it"]),
         (("their_server:two()",), ["failed (ZeroDivisionError: division by zero)"]),
         (("their_server:app", "--target-url", "http://x"), ["--target-url and --target-app contradict each other"]),
         (("their_server:app", "--target-reference"), ["contradict each other"]),
@@ -174,11 +174,11 @@ def test_a_target_of_the_configuration(theirs, pytester):
     """By its name, as the command line does it."""
     pytester.makefile(".toml", conformance='[targets.staging]\nurl = "ftp://x"\n')
     result = theirs("--target-url", "staging")
-    assert (result.ret, "'ftp://x' is no http or https URL" in result.stderr.str()) == (4, True)
+    assert (result.ret, "'ftp://x' is not an http or https URL" in result.stderr.str()) == (4, True)
     result = theirs("--target-url", "prod", "--target-config", "conformance.toml")
     assert "names no target 'prod'; it knows staging." in result.stderr.str()
     pytester.makefile(".toml", other="x")
-    assert "is no TOML" in theirs("--target-reference", "--target-config", "other.toml").stderr.str()
+    assert "is not TOML" in theirs("--target-reference", "--target-config", "other.toml").stderr.str()
     assert "check --target-config" in theirs("--target-reference", "--target-config", "none.toml").stderr.str()
 
 
@@ -276,7 +276,7 @@ def test_it_runs_beside_the_callers_event_loop():
         ({"colour": "red"}, "knows no option 'colour'"),
         ({"url": "http://x"}, "knows no option 'url'"),
         ({"app": "no_such_module:app"}, "cannot be imported"),
-        ({"app": 3}, "is no ASGI application but a int"),
+        ({"app": 3}, "is not an ASGI application but a int"),
     ],
 )
 def test_what_the_function_refuses(told, words):

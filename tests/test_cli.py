@@ -14,7 +14,8 @@ import pytest
 from made_up import MODEL, URL, World
 
 from conformance import cli
-from conformance.flags import FLAGS, options
+from conformance.config import Config, options
+from conformance.flags import FLAGS
 from conformance.options import Depth, UsageError
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN
 
@@ -118,7 +119,7 @@ def test_the_users_own_pytest_is_left_out(world, command, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("run", "ftp://host"), "is no http or https URL"),
+        (("run", "ftp://host"), "is not an http or https URL"),
         (("run", "https://user:pw@host"), "user information"),
         (("run", URL), "--model"),
         (("run", URL, "--model", "gpt-4"), "group:<uuid>"),
@@ -305,10 +306,10 @@ def test_help_is_quick():
 def test_the_plan_sends_nothing(world, command):
     code, out, _ = command("run", *TARGET, "--plan", "--max-credits", "50")
     assert code == 0
-    assert re.search(r"Requests: \d+ at most where nothing fails", out)
-    assert "--max-requests bounds them all" in out
+    assert re.search(r"Requests: \d+ at most if nothing fails", out)
+    assert "--max-requests limits them all" in out
     assert "once 50 were charged" in out
-    assert "no tool call approved" in out
+    assert "no tool call is approved" in out
     assert "Nothing was sent." in out
     assert not world.asked
     assert not Path("reports").exists()
@@ -343,16 +344,16 @@ def test_every_option_has_a_variable():
         "KITEMESH_HEADER": "X-One: 1\nX-Two: a, b",
         "KITEMESH_APPROVAL_PROMPT": "a ticket, please",
     }
-    made = options(None, {}, environ)
+    made = options(None, {}, environ, Config())
     assert (made.url, made.model, made.token, made.second_token) == (URL, MODEL, "km_one", "km_two")
     assert (made.depth, made.modes, made.only) == (Depth.DEEP, ("auto", "normal"), ("stream", "http"))
     assert (made.strict, made.execute, made.max_credits) == (True, True, 2.5)
     assert made.headers == (("X-One", "1"), ("X-Two", "a, b"))
     given = {"depth": "quick", "no_approvals": True, "only": ["chunk"]}
-    made = options(None, given, environ)
+    made = options(None, given, environ, Config())
     assert (made.depth, made.approvals, made.approval_prompt, made.only) == (Depth.QUICK, False, None, ("chunk",))
     with pytest.raises(UsageError, match="KITEMESH_STRICT must be 1 or 0"):
-        options(None, {}, environ | {"KITEMESH_STRICT": "perhaps"})
+        options(None, {}, environ | {"KITEMESH_STRICT": "perhaps"}, Config())
 
 
 def test_the_table_reaches_every_option():

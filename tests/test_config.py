@@ -178,11 +178,11 @@ def refused(result, *words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("depth = \nstrict = true", ["is no TOML", "line 1"]),
-        ("seed = 1\nseed = 2", ["is no TOML", "correct it there"]),
-        ("max_credits = 5", ["'max_credits' at the top is no option", "did you mean 'max-credits'"]),
-        ("[targets.a]\nurl = 'http://x'\ncolour = 1", ["'colour' in [targets.a] is no option", "config show"]),
-        ("[target.a]\nurl = 'http://x'", ["'target' at the top is no option"]),
+        ("depth = \nstrict = true", ["is not TOML", "line 1"]),
+        ("seed = 1\nseed = 2", ["is not TOML", "correct it there"]),
+        ("max_credits = 5", ["'max_credits' at the top is not an option", "did you mean 'max-credits'"]),
+        ("[targets.a]\nurl = 'http://x'\ncolour = 1", ["'colour' in [targets.a] is not an option", "config show"]),
+        ("[target.a]\nurl = 'http://x'", ["'target' at the top is not an option"]),
         ("url = 'http://x'", ["'url' at the top", "[targets.staging]"]),
         ("timeout = 'soon'", ["'timeout' at the top must be a number; write timeout = 30."]),
         ("concurrency = 2.5", ["'concurrency' at the top must be a whole number"]),
@@ -222,7 +222,7 @@ def test_one_sentence_with_the_place_and_what_to_do(command, world, text, words)
 
 def test_no_text_and_too_much_of_it(command):
     Path("conformance.toml").write_bytes(b"depth = '\xff'")
-    refused(command("run"), "is no UTF-8")
+    refused(command("run"), "is not UTF-8")
     Path("conformance.toml").write_bytes(b"#" * (2**20 + 1))
     refused(command("run"), "larger than 1 MiB")
 

@@ -21,7 +21,7 @@ def test_of_a_larger_file_no_more_is_read_than_shows_it(tmp_path: Path) -> None:
         files.read(path, 2**20)
 
 
-@pytest.mark.parametrize(("name", "why"), [("absent", "No such file"), (".", "Is a directory"), ("\0", "no path")])
+@pytest.mark.parametrize(("name", "why"), [("absent", "No such file"), (".", "Is a directory"), ("\0", "not a path")])
 def test_what_the_system_does_not_give_is_told(tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(files.Unreadable, match=rf"^cannot be read \(.*{why}"):
         files.read(tmp_path / name, 100)
@@ -29,7 +29,7 @@ def test_what_the_system_does_not_give_is_told(tmp_path: Path, name: str, why: s
 
 @pytest.mark.parametrize(
     ("octets", "why"),
-    [(b"\xff", "no UTF-8"), (b"a = ", "no TOML"), (b"a = " + b"[" * 10_000, "no TOML"), (b"a=1\na=2", "no TOML")],
+    [(b"\xff", "not UTF-8"), (b"a = ", "not TOML"), (b"a = " + b"[" * 10_000, "not TOML"), (b"a=1\na=2", "not TOML")],
 )
 def test_what_is_no_table_is_told(octets: bytes, why: str) -> None:
     with pytest.raises(files.Unusable, match=f"^is {why}"):

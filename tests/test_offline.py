@@ -145,7 +145,7 @@ def test_one_octet_of_a_stream_flips_one_requirement(before: str, after: str, re
     assert len(changed) == 1
     before_states, after_states = states(judged(was)), states(judged(now))
     flipped = {id_ for id_ in before_states if before_states[id_] != after_states[id_]}
-    # What the stream showed of others is blocked by it, which is no flip.
+    # What the stream showed of others is blocked by it, which is not a flip.
     assert {id_ for id_ in flipped if after_states[id_] is not State.BLOCKED} == {requirement}
     assert after_states[requirement] is State.FAILED
 

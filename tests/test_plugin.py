@@ -151,7 +151,7 @@ def test_the_reference_server_needs_no_token(world, conformance, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--target-url", "ftp://x"), "is no http or https URL"),
+        (("--target-url", "ftp://x"), "is not an http or https URL"),
         (("--target-url", URL, "--target-model", "gpt"), "is not of the form group:<uuid>"),
         (("--target-url", URL, "--target-only", "streem"), "did you mean stream"),
         (("--target-url", URL, "--target-timeout", "soon"), "--target-timeout must be a number"),

@@ -131,7 +131,7 @@ def test_a_budget_binds_the_search_too(monkeypatch: pytest.MonkeyPatch) -> None:
     smaller = [exchange for exchange in report.transcript if exchange.note.round == SMALLER]
     searches = {exchange.note.flow for exchange in smaller}
     assert 0 < len(smaller) <= 3 * len(searches)
-    assert any("Shrinking met its limits" in note for note in report.notes)
+    assert any("Shrinking reached its limits" in note for note in report.notes)
 
 
 def test_max_requests_binds_the_search_too() -> None:

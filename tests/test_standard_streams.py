@@ -20,7 +20,7 @@ TARGET = (URL, "--model", MODEL)
 FULL = Path("/dev/full")
 CONFORMING, FAULTY = (fixture_dir() / "transcripts" / f"{name}.har" for name in ("conforming", "done-missing"))
 ALWAYS = (("requirements",), ("run", "--plan"), ("run", *TARGET, "--max-requests", "1"), ("judge", str(FAULTY)))
-CLOSED = "is closed; lead it to a file, or to /dev/null."
+CLOSED = "is closed; redirect it to a file, or to /dev/null."
 NO_SPACE = "Error: Standard output could not be written (No space left on device).\n"
 
 
@@ -97,7 +97,7 @@ def test_a_working_directory_that_was_deleted(words, tmp_path, monkeypatch, comm
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    said = "Error: The working directory is not there any more; change to one that is.\n"
+    said = "Error: The working directory no longer exists; change to one that does.\n"
     assert command(*words) == (4, "", said)
 
 

@@ -75,7 +75,7 @@ def test_all_passed() -> None:
         ([Unjudged("no times"), EXCUSED], State.NOT_EXERCISED, "status 429"),
         ([Unjudged("no times")], State.NOT_EXERCISED, "no times"),
         ([], State.NOT_EXERCISED, "no exchange of this run shows it"),
-        (None, State.NOT_EXERCISED, "its check is not built yet"),
+        (None, State.NOT_EXERCISED, "no exchange of this run shows it"),
     ],
 )
 def test_outcome_of_items(items: Any, state: State, reason: str) -> None:

@@ -68,7 +68,7 @@ def test_a_server_with_pages_of_its_own_is_not_asked_for_ever() -> None:
 def test_a_refused_token_is_asked_again_once_it_passed(body: Any) -> None:
     assert watch(WELL).trouble(turned_away(body)) is not None
     assert watch().trouble(turned_away(body)) is None
-    assert watch(page()).trouble(turned_away(body)) is None, "a page is no answer"
+    assert watch(page()).trouble(turned_away(body)) is None, "a page is not an answer"
 
 
 def test_a_bad_token_is_not() -> None:

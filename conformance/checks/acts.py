@@ -46,7 +46,7 @@ def shed(reading: Reading) -> bool:
 
 
 def unserved(reading: Reading) -> bool:
-    """Likewise of a request that deserves to be served: a refusal is trouble, too."""
+    """The same of a request that deserves to be served: a refusal is trouble, too."""
     return failed(reading) or not (reading.taken or reading.status is None or shed(reading))
 
 

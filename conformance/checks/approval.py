@@ -154,7 +154,7 @@ def tool_call_id(evidence: Evidence) -> Iterator[Item]:
             if earlier is not reading and earlier.asked.prompt != reading.asked.prompt:
                 yield reading.finding(
                     "approval.tool-call-id",
-                    f"a call bears the id of one of {earlier.name}",
+                    f"a call has the id of one of {earlier.name}",
                     "a UUID of its own",
                     value,
                     "tool_calls",
@@ -172,7 +172,7 @@ def call_ids(reading: Reading, requirement: str) -> Iterator[Finding]:
     for number, (call, value) in enumerate(zip(reading.calls, values, strict=True)):
         if value is None:
             yield reading.finding(
-                requirement, "a tool call's id is no UUID", "a UUID", get(call, "id"), f"tool_calls/{number}/id"
+                requirement, "a tool call's id is not a UUID", "a UUID", get(call, "id"), f"tool_calls/{number}/id"
             )
             return
     if twice := [value for value, count in Counter(values).items() if count > 1]:
@@ -182,7 +182,7 @@ def call_ids(reading: Reading, requirement: str) -> Iterator[Finding]:
 
 
 def no_objects(reading: Reading) -> Iterator[tuple[str, Any]]:
-    """(place, value) of each `tool_calls` that is no array, and of each item of one that is no object."""
+    """(place, value) of each `tool_calls` that is not an array, and of each item of one that is not an object."""
     if reading.asked.stream:
         sources = [(c.place, get(choice, "delta", "tool_calls")) for c in reading.chunks for _, choice in c.choices]
     else:
@@ -207,7 +207,7 @@ def _shaped(evidence: Evidence) -> Selected:
 def _with_calls(evidence: Evidence) -> Selected:
     for reading in on_chat_waiting(evidence):
         if isinstance(reading, Reading) and any(no_objects(reading)):
-            yield reading.unjudged("a call is no object", by="approval.tool-call-shape")
+            yield reading.unjudged("a call is not an object", by="approval.tool-call-shape")
         elif isinstance(reading, Reading) and not reading.calls:
             yield reading.unjudged("no call is there", by=_without_calls(reading))
         elif isinstance(reading, Reading) and any(True for _ in _one_index_for_two(reading, "approval.stream")):
@@ -220,7 +220,7 @@ def _with_calls(evidence: Evidence) -> Selected:
 def tool_call_shape(reading: Reading, requirement: str = "approval.tool-call-shape") -> Iterator[Finding]:
     """`type` `function` and a non-empty `function.name`."""
     for place, value in no_objects(reading):
-        yield reading.finding(requirement, "a tool call is no object", "an array of objects", value, place)
+        yield reading.finding(requirement, "a tool call is not an object", "an array of objects", value, place)
         return
     for number, call in enumerate(reading.calls):
         if call.get("type") != "function":
@@ -245,12 +245,12 @@ def tool_call_shape(reading: Reading, requirement: str = "approval.tool-call-sha
 
 
 def argument_types(reading: Reading, requirement: str = "approval.arguments") -> Iterator[Finding]:
-    """`arguments` that are no string: no whim of a model."""
+    """`arguments` that is not a string: no whim of a model."""
     for number, call in enumerate(reading.calls):
         value = get(call, "function", "arguments")
         if not isinstance(value, str):
             yield reading.finding(
-                requirement, "`arguments` are no string", "a string", value, f"tool_calls/{number}/function/arguments"
+                requirement, "`arguments` is not a string", "a string", value, f"tool_calls/{number}/function/arguments"
             )
             return
 
@@ -266,7 +266,7 @@ def arguments(reading: Reading, requirement: str = "approval.arguments") -> Iter
         if not read.ok or not isinstance(read.value, dict):
             yield reading.finding(
                 requirement,
-                "`arguments` hold no JSON object",
+                "`arguments` does not hold a JSON object",
                 "a JSON object in a string",
                 value,
                 f"tool_calls/{number}/function/arguments",
@@ -284,7 +284,7 @@ def _uuid_rule(requirement: str, member: str) -> Rule:
             return
         value = reading.kitemesh.get(member, ABSENT)
         if uuid(value) is None:
-            yield reading.finding(named, f"`{member}` is no UUID", "a UUID", value, f"/kitemesh/{member}")
+            yield reading.finding(named, f"`{member}` is not a UUID", "a UUID", value, f"/kitemesh/{member}")
 
     return rule
 
@@ -307,7 +307,7 @@ def expires_at(reading: Reading, requirement: str = "approval.expires-at") -> It
     if expires is None:
         yield reading.finding(
             requirement,
-            "`expires_at` is no date-time of RFC 3339",
+            "`expires_at` is not a date-time of RFC 3339",
             "such as 2026-06-08T16:20:00.000Z",
             value,
             "/kitemesh/expires_at",
@@ -456,7 +456,7 @@ def only_when_waiting(reading: Reading) -> Iterator[Finding]:
     if value is not ABSENT:
         yield reading.finding(
             "approval.only-when-waiting",
-            "an answer that waits for nothing bears an `approval_id`",
+            "an answer that waits for nothing has an `approval_id`",
             "no `approval_id`",
             value,
             "/kitemesh/approval_id",

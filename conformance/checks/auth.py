@@ -123,7 +123,7 @@ def _denied_objects(evidence: Evidence) -> Selected:
         if reading.due is not Due.AUTHENTICATE:
             continue
         if reading.error is None:
-            yield reading.unjudged("the 401 bears no error object", by="error.schema")
+            yield reading.unjudged("the 401 has no error object", by="error.schema")
         else:
             yield reading
 
@@ -134,7 +134,7 @@ def error_codes(reading: Reading) -> Iterator[Finding | Unjudged]:
     for member in ("type", "code"):
         seen = optional(reading.error, member)
         if not isinstance(seen, str):
-            yield reading.unjudged(f"error.{member} is no string", by="error.schema")
+            yield reading.unjudged(f"error.{member} is not a string", by="error.schema")
         elif seen != "authentication_error":
             yield reading.finding(
                 "auth.error-codes",

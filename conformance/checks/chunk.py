@@ -186,7 +186,7 @@ def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Fi
             if value is not ABSENT and not isinstance(value, str):
                 yield reading.finding(
                     requirement,
-                    "`delta.content` is no text",
+                    "`delta.content` is not text",
                     "a string or null",
                     value,
                     f"{chunk.place}, /choices/{number}/delta/content",
@@ -296,7 +296,7 @@ def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Ite
                 yield reading.finding(
                     requirement,
                     "content follows the `finish_reason`",
-                    "no content behind it",
+                    "no content after it",
                     more,
                     f"{chunk.place}, /choices/{index}/delta",
                 )

@@ -76,7 +76,9 @@ def _objects(evidence: Evidence) -> Selected:
 def schema(reading: Reading) -> Iterator[Finding]:
     """Every documented member with its type."""
     if reading.object is None:
-        yield reading.finding("completion.schema", "the answer is no JSON object", "a JSON object", reading.json.value)
+        yield reading.finding(
+            "completion.schema", "the answer is not a JSON object", "a JSON object", reading.json.value
+        )
         return
     for wrong in envelope.members("completion", reading.object, ("id", "object", "model", "usage")):
         yield _of("completion.schema", reading, wrong)
@@ -110,7 +112,7 @@ def created(reading: Reading) -> Iterator[Finding | Unjudged]:
 def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The request's `model`, repeated."""
     if not isinstance(get(reading.object, "model"), str):
-        yield reading.unjudged("`model` is no string", by="completion.schema")
+        yield reading.unjudged("`model` is not a string", by="completion.schema")
     for wrong in envelope.model(reading, reading.object):
         yield _of("completion.model-echo", reading, wrong, ("isolation.answers",))
 
@@ -119,20 +121,20 @@ def choice_types(body: object) -> Iterator[envelope.Wrong]:
     """What is absent or of another type in `choices`: the schema's part of them."""
     choices = get(body, "choices")
     if not isinstance(choices, list):
-        yield envelope.Wrong("`choices` is no array", "an array of one choice or more", choices, "/choices")
+        yield envelope.Wrong("`choices` is not an array", "an array of one choice or more", choices, "/choices")
         return
     for number, choice in enumerate(choices):
         where = f"/choices/{number}"
         if not isinstance(choice, dict):
-            yield envelope.Wrong("a choice is no object", "an object", choice, where)
+            yield envelope.Wrong("a choice is not an object", "an object", choice, where)
             continue
         if integer(choice.get("index")) is None:
-            yield envelope.Wrong("`index` is no integer", "an integer", get(choice, "index"), f"{where}/index")
+            yield envelope.Wrong("`index` is not an integer", "an integer", get(choice, "index"), f"{where}/index")
         message = get(choice, "message")
         if not isinstance(message, dict):
             yield envelope.Wrong("a choice has no message", "an object", message, f"{where}/message")
         elif not isinstance(message.get("role"), str):
-            yield envelope.Wrong("`role` is no string", '"assistant"', get(message, "role"), f"{where}/message/role")
+            yield envelope.Wrong("`role` is not a string", '"assistant"', get(message, "role"), f"{where}/message/role")
 
 
 def choice_values(body: object) -> Iterator[envelope.Wrong]:
@@ -154,7 +156,7 @@ def choice_values(body: object) -> Iterator[envelope.Wrong]:
 def choices(reading: Reading) -> Iterator[Finding | Unjudged]:
     """At least one choice, counted from 0, of the role `assistant`."""
     if not isinstance(get(reading.object, "choices"), list):
-        yield reading.unjudged("`choices` is no array", by="completion.schema")
+        yield reading.unjudged("`choices` is not an array", by="completion.schema")
     for wrong in choice_values(reading.object):
         yield _of("completion.choices", reading, wrong)
 
@@ -211,7 +213,7 @@ def content(reading: Reading) -> Iterator[Finding | Unjudged]:
         text = optional(choice, "message", "content")
         place = f"/choices/{number}/message/content"
         if text is not ABSENT and not isinstance(text, str):
-            yield reading.finding("completion.content", "`content` is no text", "a string", text, place)
+            yield reading.finding("completion.content", "`content` is not text", "a string", text, place)
         elif not text and get(choice, "finish_reason") == "stop":
             yield reading.finding(
                 "completion.content", "a finished answer without text", "text, with `finish_reason` `stop`", text, place
@@ -233,7 +235,7 @@ def usage(reading: Reading) -> Iterator[Finding | Unjudged]:
             wrong = True
             yield reading.finding(
                 "completion.usage",
-                f"`{name}` is no non-negative integer",
+                f"`{name}` is not a non-negative integer",
                 "an integer, 0 or more",
                 counts[name],
                 f"/usage/{name}",
@@ -281,7 +283,7 @@ def chain_of(reading: Reading) -> tuple[str, str | bytes | None]:
 
 
 def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tuple[Reading, Reading]]:
-    """Pairs (first, later) of readings that bear one value though they are no chain."""
+    """Pairs (first, later) of readings that bear one value though they are not a chain."""
     first: dict[str, dict[object, Reading]] = defaultdict(dict)
     """Value to the first reading of each chain that bears it."""
     for reading in readings:
@@ -305,7 +307,7 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
             yield reading
         elif reading.answer_id is None:
             by = "approval.envelope" if reading.waits else "completion.schema"
-            yield reading.unjudged("`id` is no string", by=by)
+            yield reading.unjudged("`id` is not a string", by=by)
         else:
             readings.append(reading)
     if len(readings) < 2:
@@ -318,7 +320,7 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
         yield later.finding(
             "completion.id-unique",
             f"the `id` of {earlier.name} comes again",
-            "an `id` that no other answer bears",
+            "an `id` that no other answer has",
             later.answer_id,
             "/id",
             yields_to=() if general else ("isolation.answers",),
@@ -357,7 +359,7 @@ def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Fin
         seen = f"{counted} completion_tokens, {words} words, finish_reason {show(reason)}"
         yield reading.finding(
             requirement,
-            f"`{member}` is not heeded",
+            f"`{member}` is not respected",
             f"about {LIMIT_PROBED} tokens, {LIMIT_BREACH} at most",
             Words(seen),
             "/usage/completion_tokens",

@@ -50,7 +50,7 @@ ja  申し訳|すみません|ごめん|できません|できかね|お断り|�
 ko  죄송|미안| 수 없|유감
 th  ขออภัย|ขอโทษ|ไม่สามารถ
 """
-"""Likewise in scripts where a phrase may stand within a word, or words are not set apart."""
+"""The same in scripts where a phrase may stand within a word, or words are not set apart."""
 
 _NO = re.compile(
     r"\W*(?:no|nope|non|nein|nee|nej|nei|ei|não|nie|ne|нет|ні|не|όχι|hayır|لا|לא|नहीं|不|不行|否|いいえ|아니요|không|tidak)\W*",

@@ -40,7 +40,7 @@ def created(reading: Reading, body: Any) -> Iterator[Wrong]:
         yield Wrong("`created` is far from the server's clock", f"about {now:.0f}", value, "/created")
         return
     if seconds is None:
-        yield Wrong("`created` is no integer", "integer Unix seconds", value, "/created")
+        yield Wrong("`created` is not an integer", "integer Unix seconds", value, "/created")
         return
     # The answer may have been made at any time between the request and its end, by a clock of whole seconds.
     dated = reading.date is not None
@@ -61,7 +61,7 @@ def created(reading: Reading, body: Any) -> Iterator[Wrong]:
 
 
 def model(reading: Reading, body: Any) -> Iterator[Wrong]:
-    """`model` is the request's. Silent where it is no string: the schema speaks of that."""
+    """`model` is the request's. Silent where it is not a string: the schema speaks of that."""
     value = get(body, "model")
     asked = reading.asked.model
     if isinstance(value, str) and asked is not None and value != asked:

@@ -65,7 +65,7 @@ def _in_json(evidence: Evidence, common: bool) -> Selected:
             yield reading.unjudged("the error comes as an event stream", by=_of_streamed_errors(reading))
         elif reading.body and not reading.json.ok:
             by = "http.json" if reading.media_type == "application/json" else "error.media-type"
-            yield reading.unjudged("the body is no JSON", by=by)
+            yield reading.unjudged("the body is not JSON", by=by)
         else:
             yield reading
 
@@ -132,7 +132,7 @@ def schema_elsewhere(reading: Reading) -> Iterator[Finding | Unjudged]:
     if reading.exchange.request.method == "HEAD":
         yield reading.unjudged("HEAD has no body")
     elif reading.body and reading.media_type == "application/json" and not reading.json.ok:
-        yield reading.unjudged("the body is no JSON", by="http.json")
+        yield reading.unjudged("the body is not JSON", by="http.json")
     elif reading.body and (reading.media_type != "application/json" or not reading.json.ok):
         yield reading.finding(
             "error.schema-elsewhere",
@@ -316,7 +316,7 @@ def rate_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("the body is not whole", by="http.complete")
         return
     if reading.error is None:
-        yield reading.unjudged("the 429 bears no error object", by="error.schema-elsewhere")
+        yield reading.unjudged("the 429 has no error object", by="error.schema-elsewhere")
         return
     for member, wanted in (("type", "rate_limit_error"), ("code", "rate_limit_exceeded")):
         seen = text(reading.error, member)

@@ -530,7 +530,7 @@ class Reading:
 
     @property
     def excuses_refusal(self) -> str | None:
-        """Likewise for a request that must be refused: a 4xx that refuses does so whatever its words."""
+        """The same for a request that must be refused: a 4xx that refuses does so whatever its words."""
         refuses = (self.refused_status or self.status == 405) and self.status not in EXCUSING
         foreign = self.page and (self.status in (406, 418) or self.evidence.passes_elsewhere(self))
         return None if refuses and not foreign else self.excuse or self._foreign_page
@@ -552,7 +552,7 @@ class Reading:
         return Finding(requirement, self.name, message, expected, seen, place, span, yields_to, asked)
 
     def _shown(self, observed: Any, place: str) -> str:
-        """A value as it came: `null` where a member is null rather than absent, and what came in the stead of one."""
+        """A value as it came: `null` where a member is null rather than absent, and what came in place of one."""
         if observed is not ABSENT or not place.startswith("/") or self.object is None:
             return show(observed)
         steps = [int(step) if step.isdigit() else step for step in place[1:].split("/")]
@@ -772,7 +772,7 @@ class Evidence:
 
     @cached_property
     def _answered_until(self) -> list[tuple[float, str]]:
-        """Likewise by an answer that waits for nothing: what lies behind the server was there."""
+        """The same by an answer that waits for nothing: what lies behind the server was there."""
         return self._until(lambda reading: reading.accepted and not reading.waits)
 
     @property

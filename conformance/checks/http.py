@@ -36,7 +36,7 @@ def _framed(evidence: Evidence) -> Selected:
 
 
 def _broken_again(reading: Reading) -> bool:
-    """True where every try of the request broke off: then it is no accident of the network."""
+    """True where every try of the request broke off: then it is not an accident of the network."""
     tries = reading.evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [])
     return len(tries) > 1 and all(r.exchange.ending in (Ending.RESET, Ending.CUT) for r in tries)
 
@@ -64,8 +64,8 @@ def complete(reading: Reading) -> Iterator[Finding]:
         end = f"the {declared} octets that Content-Length says" if declared else "the end of the body"
         yield reading.finding(
             "http.complete",
-            "more octets came behind the end of the body",
-            f"nothing behind {end}, before the next request",
+            "more octets came after the end of the body",
+            f"nothing after {end}, before the next request",
             Words(reading.exchange.error or f"{response.excess} octets more"),
             place,
         )
@@ -74,7 +74,7 @@ def complete(reading: Reading) -> Iterator[Finding]:
             "http.complete",
             "the body's framing is broken",
             "a body framed as RFC 9112 asks",
-            Words(reading.exchange.error or "octets that are no HTTP"),
+            Words(reading.exchange.error or "octets that are not HTTP"),
             place,
         )
     elif ending is Ending.TOO_LARGE and not reading.streamed:
@@ -102,7 +102,7 @@ def _unreadable(reading: Reading) -> Finding:
     why = read.why if isinstance(read, framing.Fault) else "the header section is one that clients refuse"
     seen = repr(read.lines) if isinstance(read, framing.Fault) and read.lines else reading.exchange.error
     return reading.finding(
-        "http.complete", why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are no HTTP"), "header"
+        "http.complete", why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are not HTTP"), "header"
     )
 
 
@@ -133,7 +133,7 @@ def strict_json(reading: Reading) -> Iterator[Finding]:
     if not reading.json.ok:
         yield reading.finding(
             "http.json",
-            f"the body is no strict JSON: {reading.json.problem}",
+            f"the body is not strict JSON: {reading.json.problem}",
             "one JSON value in UTF-8, nothing else",
             Words(_around(reading.body, reading.json.offset)),
             f"byte {reading.json.offset}",

@@ -54,7 +54,7 @@ _LOCATION = re.compile(
 )
 _PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@+~/\\:%$-")
 _FOREIGN = re.compile(r"(?<!file)(?<!webpack)(?<!webpack-internal)(?<!webkit-masked-url)://", re.IGNORECASE)
-"""An address: what stands behind it is no source path."""
+"""An address: what stands behind it is not a source path."""
 
 
 @dataclass(frozen=True, slots=True)

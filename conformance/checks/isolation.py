@@ -56,7 +56,7 @@ def own_answers(evidence: Evidence) -> Iterator[Item]:
             continue
         for earlier in ids[reading.answer_id]:
             if reading.beside(earlier) and not _same_id_sent(earlier, reading):
-                message = f"the answer bears the `id` of {earlier.name}, which was under way at the same time"
+                message = f"the answer has the `id` of {earlier.name}, which was under way at the same time"
                 yield reading.finding("isolation.answers", message, "an `id` of its own", reading.answer_id, "/id")
                 break
         ids[reading.answer_id].append(reading)
@@ -79,9 +79,9 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
         given = bool(value) and _told_to(reading.evidence, member, value_of)[value] <= 2
         owner = next((o for o in beside if value and value == (asked_of(o) or (value_of(o) if given else None))), None)
         if owner is not None:
-            message = f"the answer bears the `{member}` of {owner.name}, which was under way at the same time"
+            message = f"the answer has the `{member}` of {owner.name}, which was under way at the same time"
         elif asked is not None and _right_alone(reading, value_of, asked_of):
-            message = f"the answer bears another `{member}` where others are under way, and the right one alone"
+            message = f"the answer has another `{member}` where others are under way, and the right one alone"
         else:
             continue
         expected = f'"{asked}"' if asked else f"a `{member}` of its own"

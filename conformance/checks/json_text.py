@@ -17,7 +17,7 @@ class JsonText:
 
     value: Any = None
     problem: str = ""
-    """Why it is no strict JSON; empty where it is."""
+    """Why it is not strict JSON; empty where it is."""
     offset: int = 0
     """Where the problem lies, in octets."""
 
@@ -52,7 +52,7 @@ def read_json(body: bytes) -> JsonText:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        return JsonText(problem="octets that are no UTF-8", offset=error.start)
+        return JsonText(problem="octets that are not UTF-8", offset=error.start)
     try:
         return JsonText(_DECODER.decode(text))
     except _NotANumber as error:
@@ -63,7 +63,7 @@ def read_json(body: bytes) -> JsonText:
     except json.JSONDecodeError as error:
         if not text.strip():
             return JsonText(problem="an empty body")
-        what = "octets behind the JSON value" if error.msg == "Extra data" else f"malformed JSON ({error.msg})"
+        what = "octets after the JSON value" if error.msg == "Extra data" else f"malformed JSON ({error.msg})"
         return JsonText(problem=what, offset=len(text[: error.pos].encode()))
     except ValueError as error:
         return JsonText(problem=f"malformed JSON ({error})"[:200])

@@ -38,7 +38,7 @@ def execution_id(reading: Reading) -> Iterator[Finding]:
     value = get(reading.object, "kitemesh", "execution_id")
     if uuid(value) is None:
         yield reading.finding(
-            "kitemesh.execution-id", "`execution_id` is no UUID", "a UUID", value, "/kitemesh/execution_id"
+            "kitemesh.execution-id", "`execution_id` is not a UUID", "a UUID", value, "/kitemesh/execution_id"
         )
 
 
@@ -80,7 +80,7 @@ def credits_charged(reading: Reading) -> Iterator[Finding]:
     if charged is None or charged < 0:
         yield reading.finding(
             "kitemesh.credits-charged",
-            "`credits_charged` is no non-negative number",
+            "`credits_charged` is not a non-negative number",
             "a number, 0 or more",
             value,
             "/kitemesh/credits_charged",
@@ -143,7 +143,7 @@ def stream(reading: Reading) -> Iterator[Finding]:
             seen.setdefault(member, value)
             place = f"{chunk.place}, /kitemesh/{member}"
             if member == "execution_id" and uuid(value) is None:
-                yield reading.finding("kitemesh.stream", "`execution_id` is no UUID", "a UUID", value, place)
+                yield reading.finding("kitemesh.stream", "`execution_id` is not a UUID", "a UUID", value, place)
                 return
             if member == "execution_id" and uuid(value) != uuid(seen[member]):
                 yield reading.finding(

@@ -39,7 +39,7 @@ def get(value: Any, *path: str | int) -> Any:
 
 
 def optional(value: Any, *path: str | int) -> Any:
-    """Likewise, where null equals absent."""
+    """The same, where null equals absent."""
     found = get(value, *path)
     return ABSENT if found is None else found
 

@@ -208,7 +208,7 @@ def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Sele
         elif reading.status == 404 and not shared_by_then(approval, reading):
             yield reading.unjudged("the approval had just come: a replica need not know it yet")
         elif _refuses(reading) and (wrong := _wrongly_taken(reading)) is not None:
-            yield reading.unjudged(f"{wrong.name} was served and ought not to have been", by=wrong.asked.requirement)
+            yield reading.unjudged(f"{wrong.name} was served and should not have been", by=wrong.asked.requirement)
         elif _refuses(reading) and (lost := lost_before(approval, reading)) is not None:
             yield reading.unjudged(lost, excused=True)
         elif spender is not None:
@@ -353,7 +353,7 @@ def _denying(evidence: Evidence) -> Selected:
 
 @over_all("resume.deny")
 def deny(evidence: Evidence) -> Iterator[Item]:
-    """Likewise one that denies them, with or without a reason."""
+    """Also one that denies them, with or without a reason."""
     yield from judge_each(_denying(evidence), _served("resume.deny"))
     yield from _of_replicas(evidence, "resume.deny")
 
@@ -367,7 +367,7 @@ def stream(evidence: Evidence) -> Iterator[Item]:
     yield from _refused_streams(evidence)
     streams = list(_taken_streams(evidence))
     lost = any(r.failed_within and not r.made_good for r in streams)
-    # A further round is no answer: where all that were to bring one failed, none was shown.
+    # A further round is not an answer: where all that were to bring one failed, none was shown.
     in_vain = lost and all(r.failed_within or r.waits for r in streams)
     for reading in streams:
         breaches = list(_first_breach(reading))
@@ -785,7 +785,7 @@ def _incomplete(reading: Reading, rules: tuple[tuple[str, approval_rules.Rule], 
     if now is not None and now == before:
         yield reading.finding(
             "resume.further-round",
-            "a further round bears the `approval_id` of the last one",
+            "a further round has the `approval_id` of the last one",
             "a new `approval_id`",
             now,
             "/kitemesh/approval_id",

@@ -243,7 +243,7 @@ def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
     if reading.status is not None and reading.status >= 500 and reading.evidence.admitted:
         yield reading.finding(
             "robust.recovers",
-            "a minimal request is not served any more",
+            "a minimal request is no longer served",
             "status 200",
             told(reading),
             "status",
@@ -253,7 +253,7 @@ def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
     if reading.exchange.ending is Ending.REFUSED and (last := _under_way_at_the_end(reading.evidence)):
         yield reading.finding(
             "robust.recovers",
-            f"no connection is taken any more since {last} went unanswered",
+            f"no connection has been taken since {last} went unanswered",
             "status 200",
             told(reading),
             "status",

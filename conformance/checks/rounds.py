@@ -17,7 +17,7 @@ from conformance.wire.exchange import ProbeNote
 
 
 def told_once(evidence: Evidence, items: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
-    """Marks breaches that one round alone shows, drops repetitions, and puts the smallest body in the first's stead.
+    """Marks breaches that one round alone shows, drops repetitions, and puts the smallest body in the first's place.
 
     Args:
         evidence: of the run.
@@ -63,7 +63,7 @@ def _held_at_first(evidence: Evidence, found: Sequence[Item]) -> set[str]:
 
 
 def _stand_ins(evidence: Evidence, found: Sequence[Item]) -> dict[str, str]:
-    """Name of the smallest exchange of each search, to that of the larger one in whose stead it is told.
+    """Name of the smallest exchange of each search, to that of the larger one that it replaces in the findings.
 
     The latter is empty where a smaller body broke something that the first one did not.
     """

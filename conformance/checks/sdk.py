@@ -211,7 +211,7 @@ def approval(evidence: Evidence) -> Iterator[Item]:
 
 
 def remarks(evidence: Evidence) -> Iterator[str]:
-    """What is no breach, and a user of the client has to know."""
+    """What is not a breach, and a user of the client has to know."""
     lacking = [
         reading
         for reading in waiting_streams(evidence)
@@ -219,7 +219,7 @@ def remarks(evidence: Evidence) -> Iterator[str]:
         if any("index" not in call for chunk in reading.chunks for call in chunk.calls())
     ]
     if lacking:
-        streams = "1 approval stream bears" if len(lacking) == 1 else f"{len(lacking)} approval streams bear"
+        streams = "1 approval stream has" if len(lacking) == 1 else f"{len(lacking)} approval streams have"
         yield (
             f"{streams} tool calls without `index`, as the documentation's own example does; the openai client's "
             "helpers for streams cannot join such calls"

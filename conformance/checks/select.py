@@ -186,7 +186,7 @@ def legible_streams(evidence: Evidence) -> Selected:
             yield reading
         elif any(not json.ok or not isinstance(json.value, dict) for _, json in reading.data_events):
             by = "stream.framing" if reading.stream.pending is not None and not reading.chunks else "stream.json-data"
-            yield reading.unjudged("an event holds no JSON object", by=by)
+            yield reading.unjudged("an event does not hold a JSON object", by=by)
         elif not reading.chunks:
             yield reading.unjudged("the stream holds no chunk", by="stream.json-data")
         elif reading.opens_with_error:

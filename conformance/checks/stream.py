@@ -66,7 +66,7 @@ def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iter
     elif not reading.streamed:
         yield reading.finding(
             requirement,
-            "the answer to `stream: true` is no event stream",
+            "the answer to `stream: true` is not an event stream",
             "events",
             Words(repr(reading.body[:60])),
             "byte 0",
@@ -80,7 +80,7 @@ def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding
     for note in reading.stream.noted(*kinds)[:1]:
         yield reading.finding(
             requirement,
-            "octets that are no UTF-8",
+            "octets that are not UTF-8",
             "valid UTF-8",
             Words(note.detail),
             f"byte {note.offset}",
@@ -97,7 +97,7 @@ def framing(reading: Reading, requirement: str = "stream.framing") -> Iterator[F
             requirement,
             "the last event is not ended by a blank line",
             "a blank line",
-            Words(f"the body ends behind {show(pending.data, 60)}"),
+            Words(f"the body ends after {show(pending.data, 60)}"),
             f"byte {pending.end}",
             span=(pending.offset, pending.end - pending.offset),
         )
@@ -107,7 +107,7 @@ def framing(reading: Reading, requirement: str = "stream.framing") -> Iterator[F
             yield reading.finding(
                 requirement,
                 "two events stand in one block",
-                "a blank line behind every event",
+                "a blank line after every event",
                 Words(f"{len(event.raw_data)} data lines without a blank line between them"),
                 f"event {event.number + 1}, byte {event.offset}",
                 span=(event.offset, event.end - event.offset),
@@ -131,7 +131,7 @@ def fields(reading: Reading) -> Iterator[Finding]:
     for note in reading.stream.noted(Liberty.UNKNOWN_FIELD, Liberty.BOM_INSIDE)[:1]:
         yield reading.finding(
             "stream.fields",
-            "a line that is no known field and no comment",
+            "a line that is neither a known field nor a comment",
             "data, event, id, retry or a colon at the line's start",
             Words(note.detail),
             f"byte {note.offset}",
@@ -173,7 +173,7 @@ def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterat
         why = json.problem or "another JSON value"
         yield reading.finding(
             requirement,
-            f"an event's data are no JSON object: {why}",
+            f"an event's data are not a JSON object: {why}",
             "one JSON object",
             event.data,
             place,
@@ -245,7 +245,7 @@ def done_last(reading: Reading, requirement: str = "stream.done-last") -> Iterat
         yield reading.finding(
             requirement,
             "an event follows [DONE]",
-            "nothing behind [DONE]",
+            "nothing after [DONE]",
             event.data,
             f"event {event.number + 1}, byte {event.offset}",
             span=(event.offset, event.end - event.offset),
@@ -262,7 +262,7 @@ def done_literal(reading: Reading) -> Iterator[Finding | Unjudged]:
     if event.raw_data != (b": [DONE]",):
         yield reading.finding(
             "stream.done-literal",
-            "[DONE] is written otherwise than documented",
+            "[DONE] is not written as documented",
             "data: [DONE]",
             Words("data" + " | data".join(raw.decode("utf-8", "replace") for raw in event.raw_data)),
             f"event {event.number + 1}, byte {event.offset}",
@@ -283,7 +283,7 @@ def closes(reading: Reading) -> Iterator[Finding | Unjudged]:
     if open_ or (waited > CLOSES_WITHIN and reading.exchange.ending is Ending.COMPLETE):
         yield reading.finding(
             "stream.closes",
-            "the body stays open behind [DONE]",
+            "the body stays open after [DONE]",
             f"its end within {CLOSES_WITHIN:.0f} s",
             Words(f"{'still open' if open_ else 'the end'} after {waited:.1f} s"),
             f"byte {reading.done[-1].end}",
@@ -319,7 +319,7 @@ def _timed_streams(evidence: Evidence) -> Selected:
 def incremental(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Chunks come as they are made: of a long answer not all content in the last tenth of the time.
 
-    A model that thinks long and then writes fast is no buffer: what was held back comes at one instant, or a few.
+    A model that thinks long and then writes fast is not a buffer: what was held back comes at one instant, or a few.
     """
     if reading.response is None or reading.response.pieces is None:
         yield reading.unjudged("the transcript holds no times")
@@ -372,7 +372,7 @@ def _broken_streams(evidence: Evidence) -> Selected:
 
 @each("stream.refusal-as-json", _broken_streams)
 def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """A body that breaks the schema, with `stream: true`, is refused by a 4xx JSON error before any event."""
+    """A body that breaks the schema, with `stream: true`, is refused with a 4xx JSON error before any event."""
     requirement = "stream.refusal-as-json"
     expected = "a 4xx error in application/json, before any event"
     if reading.status is not None and reading.status >= 500:

@@ -18,7 +18,7 @@ WITHOUT_ONE = ("resume.approval-unknown", "approval.only-when-waiting")
 RARE: Mapping[str, str] = {
     "error.rate-limit": "no answer was a 429",
     "error.schema-elsewhere": "no answer had another error status than 400, 401, 404, 409 and 422",
-    "kitemesh.stream": "no chunk of a text stream bore a `kitemesh`",
+    "kitemesh.stream": "no chunk of a text stream had a `kitemesh`",
     "resume.further-round": "no resume led to another approval",
     "auth.challenge": "no answer was a 401",
 }
@@ -97,7 +97,7 @@ def _not_waited(evidence: Evidence) -> str:
         return ""
     if not allowed:
         return f"approvals last {min(lasting):.0f} s, and none was waited for (--wait-expiry)"
-    return f"approvals last {min(lasting):.0f} s at the least, and {allowed:g} s may be waited for (--wait-expiry)"
+    return f"approvals last {min(lasting):.0f} s at least, and {allowed:g} s may be waited for (--wait-expiry)"
 
 
 __all__ = ["RARE", "reasons"]

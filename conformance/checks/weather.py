@@ -189,7 +189,7 @@ class Weather:
     def recurs(self, reading: Reading) -> bool:
         """True where the request of this answer brings a foul one about whenever it is sent in a calm moment.
 
-        So often that it is no accident: where the target sheds load now and then, some request meets it three times.
+        So often that it is not an accident: where the target sheds load now and then, a request meets it three times.
         """
         calm = self._only_foul.get(reading.note.probe or reading.name, ())
         apart = 1 + sum(self.served_between(one.ended, other.started) for one, other in pairwise(calm))

@@ -38,7 +38,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {
         "approvals": "a prompt that makes the target wait for the approval of tools",
         "second-token": "a token of a second caller",
-        "wait-expiry": "leave to wait until an approval expires",
+        "wait-expiry": "permission to wait until an approval expires",
     }
 )
 """What a target may lack, or a user may withhold: capability to what it takes."""
@@ -144,7 +144,7 @@ def load(path: Path | None = None) -> Catalogue:
     """The catalogue from a file; without one, from the package's own, which is read once.
 
     Raises:
-        CatalogueError: the file is no TOML, or breaks one of the rules of this module.
+        CatalogueError: the file is not TOML, or breaks one of the rules of this module.
         OSError: the file cannot be read.
     """
     return _default() if path is None else _read(path)
@@ -176,7 +176,7 @@ def _read(path: Path) -> Catalogue:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path.name} is no TOML: {error}") from error
+        raise CatalogueError(f"{path.name} is not TOML: {error}") from error
     _hold_members(document, _TABLES, {}, path.name)
     _hold_members(document["contract"], {"version": str}, {}, "[contract]")
     areas = _areas(document["area"])

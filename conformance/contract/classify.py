@@ -58,7 +58,7 @@ class Parsed:
 
     value: Any = None
     problem: str = ""
-    """Why it is no JSON at all; empty where it is."""
+    """Why it is not JSON at all; empty where it is."""
     oddities: frozenset[str] = frozenset()
     """What strict readers differ on: duplicate-keys, nan, surrogate, nul, huge-number, depth, bom, encoding."""
 
@@ -227,7 +227,7 @@ def _judge_body(
     if parsed.problem:
         return Due.REFUSE, _for(endpoint, "reject.body"), parsed.problem, False, False, parsed, ""
     if not isinstance(parsed.value, dict):
-        return Due.REFUSE, _for(endpoint, "reject.body"), "no JSON object", False, False, parsed, ""
+        return Due.REFUSE, _for(endpoint, "reject.body"), "not a JSON object", False, False, parsed, ""
     nulls, bare = _without_open_nulls(endpoint, parsed.value)
     found = schemas.errors("resume-request" if endpoint == RESUME else "request", bare)
     if found:
@@ -293,7 +293,7 @@ def parse(body: bytes) -> Parsed:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        return Parsed(problem=f"no UTF-8 at byte {error.start}", oddities=frozenset({"encoding"}))
+        return Parsed(problem=f"not UTF-8 at byte {error.start}", oddities=frozenset({"encoding"}))
     if _depth(text) > DEEP:
         return Parsed(problem="deep nesting", oddities=frozenset({"depth"}))
     try:
@@ -322,7 +322,7 @@ _BRACKET = re.compile(r"[\[\]{}]")
 
 
 def _depth(text: str) -> int:
-    """The deepest nesting of brackets outside strings; an upper bound where the text is no JSON."""
+    """The deepest nesting of brackets outside strings; an upper bound where the text is not JSON."""
     if text.count("[") + text.count("{") <= DEEP:
         return 0
     brackets = _BRACKET.findall(_STRING.sub("", text))

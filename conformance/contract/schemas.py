@@ -5,7 +5,7 @@ definitions where they are referred to (following references on every validation
 validates with jsonschema, in three points stricter or quieter than it does by itself:
 
 - `format` asserts, for `uuid` and `date-time`, by two functions of `predicates`.
-- NaN and the infinities are no numbers: JSON has none (RFC 8259, section 6), but Python's reader lets them in, and NaN
+- NaN and the infinities are not numbers: JSON has none (RFC 8259, section 6), but Python's reader lets them in, and NaN
   passes every comparison with a bound.
 - Messages hold no value from the instance. It may be huge, hostile or nested so deeply that printing it fails.
 
@@ -103,7 +103,7 @@ def schema_dir() -> Path:
 
 
 def fixture_dir() -> Path:
-    """The folder of the fixtures, likewise."""
+    """The folder of the fixtures, too."""
     return _data_dir("fixtures")
 
 

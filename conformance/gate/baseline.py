@@ -75,7 +75,7 @@ def load(path: Path, catalogue: Catalogue) -> Baseline:
     """The baseline from a file.
 
     Raises:
-        BaselineError: it cannot be read, is no TOML, or an entry is not well-formed or names what does not exist.
+        BaselineError: it cannot be read, is not TOML, or an entry is not well-formed or names what does not exist.
     """
     told = f"The baseline {str(path)!r}"
     try:
@@ -87,7 +87,7 @@ def load(path: Path, catalogue: Catalogue) -> Baseline:
     except files.Unusable as error:
         raise BaselineError(f"{told} {error}.") from None
     if odd := [name for name in document if name != "known"]:
-        raise BaselineError(f"{told} has the unknown member {odd[0]!r}; entries stand below [[known]].")
+        raise BaselineError(f"{told} has the unknown member {odd[0]!r}; entries go below [[known]].")
     rows = document.get("known", [])
     if not isinstance(rows, list):
         raise BaselineError(f"{told} must hold its entries below [[known]], with both brackets.")
@@ -102,7 +102,7 @@ def load(path: Path, catalogue: Catalogue) -> Baseline:
 
 def _entry(row: Any, catalogue: Catalogue, place: str) -> Entry:
     if not isinstance(row, dict):
-        raise BaselineError(f"{place} is no table; write [[known]] above it.")
+        raise BaselineError(f"{place} is not a table; write [[known]] above it.")
     if odd := [name for name in row if name not in _MEMBERS]:
         raise BaselineError(f"{place} has the unknown member {odd[0]!r}; it may have {', '.join(sorted(_MEMBERS))}.")
     for name in _TEXTS:
@@ -139,8 +139,8 @@ def _date(value: Any, place: str) -> date:
 
 
 _HEAD = """\
-# Failures that are known: they do not fail the gate (kitemesh-conformance run --baseline THIS-FILE). Say of each why
-# it is accepted; optional are owner = "…" and expires = 2026-12-31 (the last day). An entry that no longer fails has to
+# Failures that are known: they do not fail the gate (kitemesh-conformance run --baseline THIS-FILE). Say for each why
+# it is accepted; owner = "…" and expires = 2026-12-31 (the last day) are optional. An entry that no longer fails has to
 # be removed. `finding` narrows an entry to one finding: its `key` in results.json.
 """
 

@@ -1,4 +1,4 @@
-"""Two runs compared: what broke, what was mended, what is no longer exercised, and how the answers' shapes drifted.
+"""Two runs compared: what broke, what was fixed, what is no longer exercised, and how the answers' shapes drifted.
 
 Both are documents of the form of results.json, so that runs of different days and suites can be compared. Pure.
 
@@ -19,7 +19,7 @@ Document = Mapping[str, Any]
 """A results.json that holds to its schema."""
 
 _JUDGED = frozenset({"passed", "failed"})
-_ABSENT: Mapping[str, Any] = {"outcome": "unknown", "findings": [], "reason": "the suite did not know it"}
+_ABSENT: Mapping[str, Any] = {"outcome": "unknown", "findings": [], "reason": "the suite did not have it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Comparison:
         """The comparison in one sentence."""
         parts = [
             f"{len(self.failing)} newly failing",
-            f"{len(self.mended)} mended",
+            f"{len(self.mended)} fixed",
             f"{len(self.lost)} no longer exercised",
             f"{len(self.gained)} newly exercised",
             f"{len(self.drift)} drifted in shape",
@@ -170,7 +170,7 @@ def _notes(old: Document, new: Document) -> Iterator[str]:
     if old["evidence"]["contract_sha256"] != new["evidence"]["contract_sha256"]:
         yield "The two were judged by different contracts (another version of the suite)."
     if missing := [name for name, d in (("OLD", old), ("NEW", new)) if "shapes" not in d]:
-        yield f"{' and '.join(missing)} held no shapes of answers, so drift was not looked for; compare transcripts."
+        yield f"{' and '.join(missing)} had no shapes of answers, so drift was not looked for; compare transcripts."
 
 
 # --- shapes

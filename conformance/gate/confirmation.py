@@ -40,9 +40,9 @@ class Confirmation:
     def sentence(self) -> str:
         """The result in one sentence."""
         if self.confirmed:
-            return f"Judged again, the transcript bears the results out: {self.verdict}."
+            return f"Judged again, the transcript confirms the results: {self.verdict}."
         count = "1 difference" if len(self.denials) == 1 else f"{len(self.denials)} differences"
-        return f"The results do not hold: {count} to what the transcript shows when it is judged again."
+        return f"The results do not match: {count} from what the transcript shows when it is judged again."
 
 
 def confirm(claimed: Document, found: Document) -> Confirmation:
@@ -75,7 +75,7 @@ def _denials(claimed: Document, found: Document) -> Iterator[str]:
         if claimed["totals"][name] != found["totals"][name]:
             yield f"The {told} is {_number(found['totals'][name])}, not {_number(claimed['totals'][name])}."
     if claimed.get("interrupted", False) != found["interrupted"]:
-        yield f"The recording was {'' if found['interrupted'] else 'not '}interrupted, other than the results say."
+        yield f"The recording was {'' if found['interrupted'] else 'not '}interrupted, but the results say otherwise."
     counted = Counter(entry["outcome"] for entry in claimed["requirements"])
     if any(counted[state] != number for state, number in claimed["totals"]["by_outcome"].items()):
         yield "The results' totals by outcome do not add up to their own requirements."
@@ -90,7 +90,7 @@ def _about_requirements(claimed: Document, found: Document, *, exact: bool) -> l
     for id_, was in before.items():
         is_ = after.get(id_)
         if is_ is None:
-            told.append(f"{id_} is no requirement of this suite.")
+            told.append(f"{id_} is not a requirement of this suite.")
         elif was["outcome"] != is_["outcome"]:
             told.append(f"{id_} is {is_['outcome']}, not {was['outcome']}.")
         elif was["level"] != is_["level"]:
@@ -98,7 +98,7 @@ def _about_requirements(claimed: Document, found: Document, *, exact: bool) -> l
         elif exact and was["exchanges"] != is_["exchanges"]:
             told.append(f"{id_} was judged on {is_['exchanges']} exchanges, not on {was['exchanges']}.")
         elif exact and _findings(was) != _findings(is_):
-            told.append(f"The findings on {id_} are others than the results hold.")
+            told.append(f"The findings on {id_} differ from those in the results.")
     if exact:
         told += [f"The results lack {id_}." for id_ in after if id_ not in before]
     return told if len(told) <= MOST else [*told[:MOST], f"And {len(told) - MOST} more requirements differ."]

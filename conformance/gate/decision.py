@@ -32,7 +32,7 @@ class New:
     def sentence(self) -> str:
         """What is wrong."""
         shown = ", ".join(self.findings[:3]) + (f" and {len(self.findings) - 3} more" if self.findings[3:] else "")
-        return f"{self.requirement} fails, which the baseline does not know: {shown}."
+        return f"{self.requirement} fails, and the baseline does not name it: {shown}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def stale_sentence(entry: Entry) -> str:
 def expired_sentence(entry: Entry) -> str:
     """What to do about an entry whose last day is over."""
     owner = f", owner: {entry.owner}" if entry.owner else ""
-    return f"The baseline's entry on {entry.named} expired after {entry.expires}{owner}: mend it, or renew the entry."
+    return f"The baseline's entry on {entry.named} expired after {entry.expires}{owner}: fix it, or renew the entry."
 
 
 def decide(
@@ -176,9 +176,9 @@ def _sentence(conclusion: Conclusion, sentence: str, known: int, new: int, stale
     wrong = [_count(number, words) for number, words in counted if number]
     beside = f"{_count(known, 'known failure')} set aside"
     if conclusion in (Conclusion.ERROR, Conclusion.INCONCLUSIVE):
-        return f"The gate does not pass: {', '.join([*wrong, str(conclusion)])}, {beside}. {sentence}"
+        return f"The gate fails: {', '.join([*wrong, str(conclusion)])}, {beside}. {sentence}"
     if wrong:
-        return f"The gate does not pass: {', '.join(wrong)}; {beside}."
+        return f"The gate fails: {', '.join(wrong)}; {beside}."
     return f"The gate passes: no new failure, {beside}."
 
 

@@ -1,7 +1,7 @@
 """The values of a flow: what to send, what came back, and the chain itself.
 
 A flow's `steps` is a generator function: it yields a `Send`, or several at once to have them in flight together, and
-receives an `Answer` for each. Whoever drives it (see `conformance.recording`) opens the sockets.
+receives an `Answer` for each. Whoever drives it (see `conformance.wire.recorder`) opens the sockets.
 """
 
 from __future__ import annotations

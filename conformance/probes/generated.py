@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.contract.classify import text_of
 from conformance.probes.flow import Compose, Flow, Phase, Send, encode, single
-from conformance.probes.plan import NATURAL, UNUSUAL, Plan
+from conformance.probes.plan import Plan
 from conformance.probes.rules import BY_ID, RAW_RULES, RULES, many_messages
+from conformance.probes.vectors import NATURAL, UNUSUAL
 
 if TYPE_CHECKING:  # Hypothesis is slow to start, and not needed where nothing is generated
     from conformance.probes.strategies import Breach, Draws
@@ -31,7 +32,7 @@ LONG_RULES = ("message-type", "role-enum", "content-type", "part-type")
 TWINS = {500: "accept-500-messages"}
 """Fixed probes of the same lengths; where there is none, the first answer of all is the twin."""
 STREAMS = 2
-"""Valid streams in a round, on which the breaches are made; beside them is one body that is no stream."""
+"""Valid streams in a round, on which the breaches are made; beside them is one body that is not a stream."""
 
 
 def amounts(plan: Plan) -> tuple[int, int, int]:
@@ -212,7 +213,7 @@ def _last(plan: Plan, name: str) -> Any:
 
 
 def flow(item: Drawn, name: str, octets: bytes | None = None) -> Flow:
-    """One generated body, or another one in its stead, as a flow under a name."""
+    """One generated body, or another one in its place, as a flow under a name."""
     served = item.twin is None
     send = Send(
         name, item.octets(name) if octets is None else octets, twin=item.twin, breach=item.breach, served=served

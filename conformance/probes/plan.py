@@ -8,14 +8,9 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from conformance.probes.vectors import Vector
+from conformance.probes.vectors import Vector
 
-NATURAL = "natural"
-UNUSUAL = "unusual"
-"""Kinds of generated valid bodies, in the stead of a rule that they break."""
 _ONSETS = (
     "b",
     "d",
@@ -58,7 +53,7 @@ class Plan:
     approvals: bool = True
     """False: the target was declared to have none, so that nothing is sent to its resume endpoint."""
     expiring_prompt: str | None = None
-    """Likewise, for an approval that expires soon; None: the approval prompt."""
+    """The same, for an approval that expires soon; None: the approval prompt."""
     execute: bool = True
     """False: nothing is ever approved."""
     second_token: bool = False

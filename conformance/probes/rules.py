@@ -205,7 +205,7 @@ BY_ID = {rule.id: rule for rule in (*RULES, *RESUME_RULES)}
 
 @dataclass(frozen=True, slots=True)
 class RawRule:
-    """A body that is no JSON object, made from a valid body's octets."""
+    """A body that is not a JSON object, made from a valid body's octets."""
 
     id: str
     make: Callable[[bytes], bytes]

@@ -278,7 +278,7 @@ class Draws:
             fails: asked for examples that are smaller than those known to fail, until none is found.
 
         Raises:
-            Whatever `fails` raises that is no `Exception`: that ends the search.
+            Whatever `fails` raises that is not an `Exception`: that ends the search.
         """
         seen = 0
         plainest: Any = None

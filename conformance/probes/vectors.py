@@ -1,7 +1,7 @@
 """Vectors: bodies that failed in an earlier run, kept in a file, to be sent before all others (`--replay FILE`).
 
 The file is JSON (format 1): `{"format": 1, "model": "group:…", "vectors": [{"breach": "role-enum", "endpoint":
-"/chat/completions", "body": "…"}, …]}`; a body that is no UTF-8 stands as `body_base64`. Every run writes one, as
+"/chat/completions", "body": "…"}, …]}`; a body that is not UTF-8 stands as `body_base64`. Every run writes one, as
 `vectors.json`. The model of the run that wrote it gives way to that of the run that reads it.
 """
 
@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from conformance import files
-from conformance.probes.plan import NATURAL, UNUSUAL
 
 FORMAT = 1
 ENDPOINT = "/chat/completions"
+NATURAL = "natural"
+UNUSUAL = "unusual"
+"""Kinds of generated valid bodies, in place of a rule that they break."""
 LARGEST = 16 * 2**20
 """Octets of a file that is read."""
 MOST = 1_000
@@ -48,7 +50,7 @@ class Vector:
         return self.breach in (NATURAL, UNUSUAL)
 
     def octets(self, model: str) -> bytes:
-        """The body, with another model in the stead of its own."""
+        """The body, with another model in place of its own."""
         return self.body.replace(self.model.encode(), model.encode()) if self.model else self.body
 
 
@@ -68,7 +70,7 @@ def load(path: Path) -> tuple[Vector, ...]:
     try:
         return loads(octets)
     except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, ReplayError) else "it is no JSON"
+        why = str(error) if isinstance(error, ReplayError) else "it is not JSON"
         raise ReplayError(f"{told} cannot be used: {why}; give a run's vectors.json.") from None
 
 
@@ -76,8 +78,8 @@ def loads(octets: bytes) -> tuple[Vector, ...]:
     """Vectors from a file's content.
 
     Raises:
-        ValueError: it is no JSON (UTF-8).
-        ReplayError: it is no file of vectors; the message says why.
+        ValueError: it is not JSON (UTF-8).
+        ReplayError: it is not a file of vectors; the message says why.
     """
     document = json.loads(octets.decode("utf-8"))
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -94,7 +96,7 @@ def loads(octets: bytes) -> tuple[Vector, ...]:
 def _vector(entry: Any, number: int, model: str) -> Vector:
     where = f"vector {number}"
     if not isinstance(entry, dict) or entry.get("endpoint", ENDPOINT) != ENDPOINT:
-        raise ReplayError(f"{where} is no object with the endpoint {ENDPOINT}")
+        raise ReplayError(f"{where} is not an object with the endpoint {ENDPOINT}")
     breach, text, coded = entry.get("breach"), entry.get("body"), entry.get("body_base64")
     if not isinstance(breach, str) or not _BREACH.fullmatch(breach):
         raise ReplayError(f"{where} has no `breach` of lower-case letters, digits and hyphens")

@@ -1,7 +1,7 @@
 """The seams: where a server can be told to behave otherwise than the contract says, or otherwise within it.
 
 A behaviour is a set of functions, each of which is called in one place of the server with the conforming value and
-gives back what is to be used in its stead. The default of each gives back what it got.
+gives back what is to be used in its place. The default of each gives back what it got.
 
 ==========  ======================================  ==============================================================
 seam        is given, and gives back                called

@@ -155,7 +155,7 @@ class Incoming:
 def read(body: bytes, max_depth: int) -> Reading:
     """Read a body strictly: RFC 8259, and what its section 4 to 8 advise for the sake of every other reader.
 
-    Refused are, beside what is no JSON: a byte order mark, text that is no UTF-8, NaN and Infinity, numbers that a
+    Refused are, beside what is not JSON: a byte order mark, text that is not UTF-8, NaN and Infinity, numbers that a
     double cannot hold, a name used twice in an object, lone surrogates, nesting below `max_depth` levels.
     """
     try:
@@ -204,7 +204,7 @@ def _real(text: str) -> float:
 
 
 def _no_number(literal: str) -> float:
-    raise ValueError(f"{literal.lstrip('-')} is no JSON number")
+    raise ValueError(f"{literal.lstrip('-')} is not a JSON number")
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_no_number)

@@ -12,7 +12,7 @@ class Quota:
     """Counts authenticated requests. A request that comes again is known by its path and body."""
 
     def __init__(self, every: int | None) -> None:
-        """`every`: turn each so manieth request away, 2 or more; None: none."""
+        """`every`: turn every n-th request away, 2 or more; None: none."""
         self._every = every
         self._count = 0
         self._turned_away: OrderedDict[bytes, None] = OrderedDict()

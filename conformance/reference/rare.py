@@ -29,7 +29,7 @@ def create(settings: Settings | None = None) -> ASGIApp:
 
 
 def crosstalk(every: int) -> Behaviour:
-    """Every so manieth answer has the text of one that was given long before."""
+    """Every n-th answer has the text of one that was given long before."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         if not isinstance(decision, Serve) or decision.approval or decision.resolution:

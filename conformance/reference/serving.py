@@ -45,7 +45,7 @@ class Connection(H11Protocol):
         self.app_state = {**self.app_state, TRANSPORT: transport}
 
     def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are no HTTP request with an error object (error.schema-elsewhere)."""
+        """Answer bytes that are not an HTTP request with an error object (error.schema-elsewhere)."""
         error = {"message": msg, "type": "invalid_request_error", "code": "invalid_http"}
         body = json.dumps({"error": {**error, "request_id": fresh_request_id()}}).encode()
         fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]

@@ -48,9 +48,9 @@ class Settings:
     approval_capacity: int = 10_000
     """Approvals that are remembered; beyond it the oldest is forgotten."""
     rate_limit_every: int | None = None
-    """Every so manieth authenticated request is answered 429, once; None: no limit."""
+    """Every n-th authenticated request is answered 429, once; None: no limit."""
     crosstalk_every: int | None = None
-    """Every so manieth answer is given the text of an earlier one; only `rare.create` heeds it. None: none is."""
+    """Every n-th answer is given the text of an earlier one; only `rare.create` heeds it. None: none is."""
     max_body: int = 8 * 1024 * 1024
     """Octets of a request's body."""
     max_depth: int = 200
@@ -78,7 +78,7 @@ class Settings:
         """The settings that `to_json` wrote.
 
         Raises:
-            ValueError: the text is no JSON, or a value cannot work.
+            ValueError: the text is not JSON, or a value cannot work.
             TypeError: a member is unknown.
         """
         members = json.loads(text)

@@ -10,7 +10,7 @@ ASGI to the connection itself (see `serving.Connection`):
 * a Content-Length that is too large: let `Behaviour.head` lie and add `Close()`
 * one that is too small: let it lie, `Out` what it announces, then `Raw` the rest
 * bytes after the end of the body: `[…, End(), Raw(…)]`
-* bytes that are no HTTP: `[Raw(b"\x16\x03"), Close()]`
+* bytes that are not HTTP: `[Raw(b"\x16\x03"), Close()]`
 * silence: `[…, Hang(60)]`
 """
 

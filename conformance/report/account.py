@@ -93,7 +93,7 @@ class Advance(Protocol):
 
     @property
     def phase(self) -> str:
-        """calm, concurrent, generated, hostile, recover, judging."""
+        """A `probes.flow.Phase`, or `judging`."""
 
     @property
     def done(self) -> int:

@@ -86,7 +86,7 @@ def gate_lines(gate: Gate, most: int = 12) -> Iterator[Line]:
     if left:
         yield Line("", f"and {left} more, in results.json")
     elif not (gate.known or gate.new or gate.stale or gate.expired):
-        yield Line("", "no entry of it concerns this run")
+        yield Line("", "none of its entries applies to this run")
 
 
 def describe(outcome: Outcome, exchanges: Mapping[str, Exchange], ca_bundle: str = "") -> str:

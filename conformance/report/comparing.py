@@ -13,6 +13,8 @@ from conformance.report.terminal import paragraphs
 
 MOST = 40
 """Lines of one kind of change that are shown; JSON holds all."""
+_CHANGES = {"came": "appeared", "went": "disappeared", "types": "changed"}
+"""A change in shape, for a person."""
 
 
 def text(comparison: Comparison) -> str:
@@ -81,7 +83,8 @@ def _page(comparison: Comparison) -> Iterator[str]:
         yield "| answer | change | place | |"
         yield "| --- | --- | --- | --- |"
         for drift in comparison.drift[:MOST]:
-            yield f"| {drift.kind} | {drift.change} | {cell(excerpt(drift.place))} | {plain(excerpt(drift.told))} |"
+            what = f"{drift.kind} | {_CHANGES[drift.change]}"
+            yield f"| {what} | {cell(excerpt(drift.place))} | {plain(excerpt(drift.told))} |"
         yield from _left_markdown(comparison.drift)
     for note in comparison.notes:
         yield ""
@@ -91,7 +94,7 @@ def _page(comparison: Comparison) -> Iterator[str]:
 def _groups(comparison: Comparison) -> Iterator[tuple[str, Sequence[Change]]]:
     groups = [
         ("Newly failing", comparison.failing),
-        ("Mended", comparison.mended),
+        ("Fixed", comparison.mended),
         ("No longer exercised", comparison.lost),
         ("Newly exercised", comparison.gained),
     ]
@@ -107,7 +110,7 @@ def _why(change: Change) -> str:
 
 
 def _drifted(change: str) -> str:
-    return {"came": "came, ", "went": "went, was ", "types": "changed: "}[change]
+    return {"came": "appeared, ", "went": "disappeared, was ", "types": "changed: "}[change]
 
 
 def _left(shown: Sequence[object]) -> list[tuple[str, str]]:

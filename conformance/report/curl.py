@@ -1,7 +1,7 @@
 """A recorded request as a `curl` line that can be pasted into a shell and never holds a token.
 
 The token is named by the variable that the suite reads it from. Everything else is quoted for a POSIX shell; a body
-that is no clean text goes through `base64 -d`, and one that is too long to paste is named by its entry in the
+that is not clean text goes through `base64 -d`, and one that is too long to paste is named by its entry in the
 transcript.
 """
 

@@ -56,7 +56,7 @@ def _said(requirement: Requirement) -> Iterator[str]:
     if requirement.capability is not None:
         yield from _labelled("needs", f"{CAPABILITIES[requirement.capability]}, else it is not judged")
     if requirement.whim:
-        yield from _labelled("whim", "A model's whim can break it: it fails where two of up to three tries show it.")
+        yield from _labelled("whim", "A model's whim can break it: it fails if two of up to three tries show it.")
 
 
 def _proved(proved_by: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _proved(proved_by: Sequence[tuple[str, str]]) -> Iterator[str]:
 def _hurt(hurt: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:
     if hurt:
         yield ""
-        yield "Who is hurt (clients that were driven against these faults)"
+        yield "Who is affected (clients that were run against these faults)"
     for heading, lines in hurt:
         yield from _wrapped(heading, "  ")
         for line in lines:

@@ -71,7 +71,7 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
 
 def _transcript(account: Account) -> Iterator[bytes]:
     """The octets of the transcript's file, piece by piece."""
-    # A lone surrogate (from an argument that was no UTF-8) becomes `\\udcff`, which JSON reads as the same.
+    # A lone surrogate (from an argument that was not UTF-8) becomes `\\udcff`, which JSON reads as the same.
     return (piece.encode("utf-8", "backslashreplace") for piece in har.pieces(account.transcript))
 
 

@@ -68,9 +68,9 @@ def _requirement(requirement: Requirement) -> Iterator[str]:
     if requirement.capability is not None:
         yield f"- Needs {_own(CAPABILITIES[requirement.capability])}; else it is not judged."
     if requirement.whim:
-        yield "- A model's whim can break it: it fails where two of up to three tries show it."
+        yield "- A model's whim can break it: it fails if two of up to three tries show it."
     if requirement.conditional:
-        yield "- It speaks of what a sound server need never do: unexercised, it leaves nothing open."
+        yield "- It covers what a correct server need never do: if nothing exercises it, the verdict does not suffer."
     yield ""
     yield from _example(requirement)
 

@@ -106,9 +106,9 @@ _MEANING = {
     PASSED: "judged, and no breach was seen",
     FAILED: "a MUST was broken",
     WARNED: "a SHOULD was broken",
-    BLOCKED: "another failure made it unjudgeable",
+    BLOCKED: "another failure made it impossible to judge",
     OPEN: "nothing that came back could show it",
-    LEFT_OUT: "an option left it out, or the target lacks the capability",
+    LEFT_OUT: "an option left it out, or the target does not have the capability",
     ERROR: "the suite itself went wrong",
 }
 _BY_STATE = {
@@ -316,7 +316,7 @@ def _gate_rows(gate: Gate) -> Iterator[GateRow]:
     """What asks for something first."""
     for failure in gate.new:
         yield GateRow(
-            NEW, failure.requirement, "; ".join(failure.findings[:3]), "The baseline does not know it: mend it."
+            NEW, failure.requirement, "; ".join(failure.findings[:3]), "The baseline does not name it: fix it."
         )
     for entry in gate.expired:
         yield GateRow(EXPIRED, entry.requirement, entry.finding or "", expired_sentence(entry))
@@ -483,14 +483,14 @@ _ENDINGS = {
     Ending.RESET: "The connection was reset.",
     Ending.REFUSED: "No connection could be made.",
     Ending.TLS: "The TLS handshake failed.",
-    Ending.GARBAGE: "What came back is no HTTP, or framed in a way that clients refuse.",
+    Ending.GARBAGE: "What came back is not HTTP, or framed in a way that clients refuse.",
     Ending.TIMED_OUT_CONNECTING: "No connection within the time allowed.",
     Ending.TIMED_OUT_FIRST_BYTE: "No first byte within the time allowed.",
     Ending.TIMED_OUT_IDLE: "No further byte within the time allowed.",
     Ending.TIMED_OUT_TOTAL: "No end within the time allowed.",
     Ending.TOO_LARGE: "The suite stopped reading at its limit of size.",
     Ending.LEFT: "The suite left on purpose.",
-    Ending.UNSTATED: "The transcript does not tell how it ended.",
+    Ending.UNSTATED: "The transcript does not say how it ended.",
 }
 
 
@@ -515,7 +515,7 @@ def _inert(value: object) -> object:
 def _prose(text: str) -> Markup:
     """The suite's own words, with what stands between backticks as code."""
     spans = octets.lines(text).split("`")
-    if len(spans) % 2 == 0:  # one of them is no delimiter
+    if len(spans) % 2 == 0:  # one of them is not a delimiter
         return Markup("{}").format("`".join(spans))
     return Markup("").join(Markup("<code>{}</code>").format(s) if n % 2 else s for n, s in enumerate(spans))
 

@@ -1,6 +1,6 @@
 r"""Octets as text that can be looked at: a window of them, with some marked.
 
-What is no UTF-8 is shown octet by octet (`\xff`), what cannot be seen as escapes, and only a line feed breaks a line.
+What is not UTF-8 is shown octet by octet (`\xff`), what cannot be seen as escapes, and only a line feed breaks a line.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def locate(text: bytes, pointer: str) -> Located | None:
         pointer: `/choices/0/index`; `/` and the empty one mean the whole value.
 
     Returns:
-        None where the octets are no JSON up to there.
+        None where the octets are not JSON up to there.
     """
     characters = text.decode("latin-1")
     steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
@@ -67,7 +67,7 @@ def _member(text: str, at: int, name: str) -> int | None:
 
 
 def _item(text: str, at: int, index: str) -> int | None:
-    """Where the item begins; None where the value is no array, too."""
+    """Where the item begins; None where the value is not an array, too."""
     if text[at] != "[" or not (index.isascii() and index.isdigit()):
         return None
     at = _behind_blanks(text, at + 1)

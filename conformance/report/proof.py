@@ -45,7 +45,7 @@ _TITLES = {
 
 @contextmanager
 def meter(screen: Console, planned: int) -> Iterator[Callable[[Case], None]]:
-    """A progress line while the context lasts. Nothing at all where `screen` is no terminal or has to be plain."""
+    """A progress line while the context lasts. Nothing at all where `screen` is not a terminal or has to be plain."""
     if not screen.is_terminal or screen.is_dumb_terminal or screen.color_system is None:
         yield lambda case: None
         return

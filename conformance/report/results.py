@@ -66,7 +66,7 @@ def results(account: Account, transcript_sha256: str) -> dict[str, Any]:
 
 
 class ResultsError(ValueError):
-    """A file is no results.json. The message is one sentence."""
+    """A file is not a results.json. The message is one sentence."""
 
 
 LARGEST = 128 * 2**20
@@ -77,7 +77,7 @@ def load(path: Path) -> dict[str, Any]:
     """The document from a file, held to its schema.
 
     Raises:
-        ResultsError: it cannot be read, or is no results.json of this format.
+        ResultsError: it cannot be read, or is not a results.json of this format.
     """
     return loads(read(path, LARGEST))
 
@@ -91,15 +91,15 @@ def read(path: Path, most: int) -> bytes:
 
 
 def loads(octets: bytes) -> dict[str, Any]:
-    """Likewise from its octets."""
+    """The same from its octets."""
     read = read_json(octets)
     if not read.ok:
-        raise ResultsError("The file is no JSON.")
+        raise ResultsError("The file is not JSON.")
     document = read.value
     if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:
         raise ResultsError(f"The file is of format {document['format']}, which a newer suite wrote; update this one.")
     if found := errors("results", document):
-        raise ResultsError(f"The file is no results.json: at {found[0].pointer or 'its top'} {found[0].message}.")
+        raise ResultsError(f"The file is not a results.json: at {found[0].pointer or 'its top'} {found[0].message}.")
     assert isinstance(document, dict)  # says the schema
     return document
 

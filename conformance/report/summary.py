@@ -91,7 +91,7 @@ def _baseline(account: Account) -> Iterator[str]:
     gate = account.gate
     if gate.baseline is None:
         return
-    yield f"**Gate {'passed' if gate.passed else 'not passed'}.** {plain(gate.sentence)}"
+    yield f"**Gate {'passed' if gate.passed else 'failed'}.** {plain(gate.sentence)}"
     yield ""
     for label, text in gate_lines(gate):
         yield f"- {label}: {code(text)}" if label else f"- {plain(text)}"

@@ -75,8 +75,8 @@ def console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
 def meter(screen: Console, target: str) -> Iterator[Callable[[Advance], None]]:
     """How far a recording has come, while the context lasts.
 
-    A line that changes; where `screen` is no terminal or has to be plain (a job's log), one line at the start, at each
-    phase, and every ten seconds.
+    A line that changes; where `screen` is not a terminal or has to be plain (a job's log), one line at the start, at
+    each phase, and every ten seconds.
 
     Args:
         screen: on standard error.
@@ -202,7 +202,7 @@ def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) ->
     text.append(f" ({', '.join(told)}): {excerpt(verdict.sentence, 2000)}")
     _paragraph(screen, text, "")
     if gate.baseline is not None:
-        decision = ("GATE PASSED", "bold green") if gate.passed else ("GATE NOT PASSED", "bold red")
+        decision = ("GATE PASSED", "bold green") if gate.passed else ("GATE FAILED", "bold red")
         _paragraph(screen, Text.assemble(decision, f" ({code}): {excerpt(gate.sentence, 2000)}"), "")
 
 

@@ -65,7 +65,7 @@ class Flag:
     x: float
     """Of the first, in per cent of the width."""
     last: float
-    """Likewise of the last."""
+    """The same of the last."""
     numbers: str
     """`2, 3`"""
 

@@ -25,7 +25,7 @@ _KEPT = re.compile(r"absent|null|true|false|nothing|no answer|\d+ octets")
 _QUOTING = re.compile(
     r"; what came begins with .*|(: )?(illegal|malformed|invalid)?[^:;]*\bb(ytearray\(b)?['\"].*", re.DOTALL
 )
-"""What the transport says of octets that are no HTTP quotes them."""
+"""What the transport says of octets that are not HTTP quotes them."""
 
 
 def options(recorded: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def told(sentence: str, whole: Verdict) -> str:
 
 
 def words(text: str) -> str:
-    """A sentence of ours without what it quotes of an answer that was no HTTP."""
+    """A sentence of ours without what it quotes of an answer that was not HTTP."""
     return _QUOTING.sub("", text)
 
 

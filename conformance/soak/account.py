@@ -105,7 +105,7 @@ class Account:
 
 
 class Unreadable(ValueError):
-    """A message is no account."""
+    """A message is not an account."""
 
 
 def read(message: object) -> Account:

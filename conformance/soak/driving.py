@@ -49,7 +49,7 @@ from conformance.soak.station import ROWS, Orders, Station
 FINISHING = 10.0
 """Seconds that a user has at the end to get the answer that he waits for; then it is left."""
 HURRY = 1.0
-"""Likewise where the soak is interrupted."""
+"""The same where the soak is interrupted."""
 TICK = 0.2
 EVERY = 1.0
 """Seconds between two accounts where there is but one process; workers give theirs as often as Locust's."""
@@ -135,7 +135,7 @@ def master(options: Options, load: Load, tell: Tell, waiting: Callable[[int], No
             _wait_for_workers(runner, load.expect_workers, waiting, ending)
             clients = sorted(runner.clients.keys())
             if options.max_requests is not None and options.max_requests < len(clients):
-                raise UsageError(f"--max-requests must leave one for each of the {len(clients)} workers that came.")
+                raise UsageError(f"--max-requests must leave one for each of the {len(clients)} workers that joined.")
             for client, plan in zip(clients, plans(_key(), options, load, len(clients)), strict=True):
                 runner.send_message(PLAN, plan, client)
             environment.events.worker_connect.add_listener(
@@ -383,7 +383,7 @@ def _finish(gathered: Gathering, environment: Any) -> None:
 
 
 def _listening(environment: Any, load: Load) -> Any:
-    message = f"Port {load.master_port} of {load.master_host} cannot be listened on; choose another --master-port."
+    message = f"Cannot listen on port {load.master_port} of {load.master_host}; choose another --master-port."
     try:
         family = socket.getaddrinfo(load.master_host, load.master_port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family[0], family[1]) as probe:
@@ -411,7 +411,7 @@ def _wait_for_workers(runner: Any, wanted: int, waiting: Callable[[int], None], 
             waiting(there)
         if time.monotonic() > until:
             raise UsageError(
-                f"Of {wanted} workers {there} came within {WORKERS_WITHIN:.0f} s; start the others, "
+                f"{there} of {wanted} workers joined within {WORKERS_WITHIN:.0f} s; start the others, "
                 f"or --expect-workers {max(1, there)}."
             )
         gevent.sleep(TICK)
@@ -421,7 +421,7 @@ def _wait_for_readiness(clients: list[str], ready: set[str], ending: _Ending) ->
     until = time.monotonic() + WORKERS_WITHIN
     while not ready.issuperset(clients) and not ending.asked:
         if time.monotonic() > until:
-            raise UsageError("A worker that had come did not get ready; its own output says why.")
+            raise UsageError("A worker that had joined did not get ready; its own output says why.")
         gevent.sleep(TICK)
 
 
@@ -439,7 +439,9 @@ def _wait_for_accounts(gathered: Gathering, runner: Any, workers: int) -> None:
     until = time.monotonic() + ACCOUNTS_WITHIN
     while (final := sum(worker.final for worker in gathered.workers.values())) < workers:
         if time.monotonic() > until or final + len(runner.clients.missing) >= workers:
-            gathered.trouble = "A worker was lost: its last account never came. What had been told by then was judged."
+            gathered.trouble = (
+                "A worker was lost: its last account never came. What it had reported until then was judged."
+            )
             return
         gevent.sleep(TICK)
 

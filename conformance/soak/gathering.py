@@ -104,7 +104,9 @@ class Gathering:
         try:
             told = read(message)
         except Unreadable:
-            self.note("A message that is no account was left out; the master's port is open to whoever can reach it.")
+            self.note(
+                "A message that is not an account was left out; anybody who can reach the master's port can send to it."
+            )
             return
         worker = self.workers.setdefault(told.worker, Worker(told.worker))
         worker.requests += told.requests
@@ -183,7 +185,7 @@ class Gathering:
             items[id_] = [Judged(f"{count} exchanges")] if count else []
         for id_ in self.broken:
             found = self.finding(id_)
-            items[id_] = [found or Finding(id_, "", "a breach of which no example was told", "", "")]
+            items[id_] = [found or Finding(id_, "", "a breach without an example", "", "")]
         selected = {id_ for id_, found in items.items() if found} | (set(CORE) if self.load.users > 1 else set())
         if self.options.only or self.options.skip:
             selected &= self._wanted()
@@ -213,7 +215,7 @@ class Gathering:
                 f"No request was served; most came to: {self.fates.most_common(1)[0][0]}. Check the token, the model "
                 "and the address; run says more."
             )
-        return "No request was sent, so nothing is known of the target."
+        return "No request was sent, so nothing is known about the target."
 
     def exit_code(self) -> Exit:
         """The command line's exit code, as of a run: 3 suite error, 2 interrupted, 1 breached, 6 inconclusive, 0."""

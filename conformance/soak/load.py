@@ -42,7 +42,7 @@ class Load:
     """Users that begin each second; None: all within ten seconds."""
     role: Role = Role.ALONE
     expect_workers: int = 1
-    """Of a master: it begins when so many are there."""
+    """Of a master: it begins when this many are there."""
     master_host: str = "127.0.0.1"
     """Of a worker: where its master is. Of a master: where it listens for workers."""
     master_port: int = PORT
@@ -75,8 +75,8 @@ class Load:
         reachable(self.role, options.url)
         if options.url is not None and not self.consent and not is_loopback(options.url):
             raise UsageError(
-                f"A soak loads {urlsplit(options.url).hostname} with all it has, and may cost credits; if you may do "
-                f"that to this server, say so by {CONSENT}."
+                f"A soak puts {urlsplit(options.url).hostname} under full load and may cost credits; if you are "
+                f"allowed to do that to this server, add {CONSENT}."
             )
         return self
 
@@ -103,7 +103,7 @@ def fitting(role: Role, told: Iterable[str]) -> None:
     for name in told:
         flag = f"--{name.replace('_', '-')}"
         if role is Role.WORKER and name not in _OF_WORKERS:
-            raise UsageError(f"{flag} is the master's to say; leave it out for a worker.")
+            raise UsageError(f"{flag} is an option of the master; leave it out for a worker.")
         if role is Role.ALONE and name not in _OF_ALONE:
             raise UsageError(f"{flag} is for several processes; give --master or --worker too.")
 

@@ -48,7 +48,7 @@ def orders(plan: object, options: Options) -> tuple[Orders, float]:
     if not isinstance(plan, dict):
         raise unreadable
     if (plan.get("url"), plan.get("model")) != (options.url, options.model):
-        raise Refused("The master speaks of another target or model; give all processes one URL and one --model.")
+        raise Refused("The master has another target or model; give all processes one URL and one --model.")
     key, number, users = plan.get("key"), plan.get("worker"), plan.get("users")
     requests, credit, duration = plan.get("max_requests"), plan.get("max_credits"), plan.get("duration")
     if not isinstance(key, str) or not isinstance(number, int) or not isinstance(users, int):

@@ -66,7 +66,7 @@ def notes(made: Gathering) -> Iterator[str]:
         if worker.interrupted and not made.interrupted:
             yield f"Worker {worker.number} was interrupted before the end; what it had judged by then counts."
     if made.load.users == 1:
-        yield "One user alone meets nobody: isolation was not judged."
+        yield "One user alone cannot show isolation: it was not judged."
     seconds = max(0.001, made.ended - made.started)
     if made.held > 0.05 * seconds * made.load.users:
         yield (
@@ -85,7 +85,7 @@ def notes(made: Gathering) -> Iterator[str]:
 def _memory(made: Gathering) -> Iterator[tuple[int, str]]:
     for number, (warm, last, most) in made.memory().items():
         told = (octets / MEBIBYTE for octets in (warm, last, most))
-        yield number, "{:.0f} MiB after a third of the time, {:.0f} at the end, {:.0f} at the most".format(*told)
+        yield number, "{:.0f} MiB after a third of the time, {:.0f} at the end, {:.0f} at most".format(*told)
 
 
 # --- the terminal
@@ -165,9 +165,7 @@ def farewell(made: Gathering) -> str:
     """What a worker says when it is done; the verdict is the master's."""
     number = next(iter(made.workers), 0)
     word = "was interrupted" if made.interrupted else "is done"
-    return (
-        f"Worker {number} {word}: {made.requests} requests, {made.exchanges} exchanges judged. The master tells more."
-    )
+    return f"Worker {number} {word}: {made.requests} requests, {made.exchanges} exchanges judged. The master says more."
 
 
 def _head(made: Gathering, screen: Console) -> None:

@@ -173,7 +173,7 @@ class Judge:
             for foreign, owner in self.key.foreign(text, word):
                 yield reading.finding(
                     "isolation.answers",
-                    f"the answer bears the mark of {owner.name}",
+                    f"the answer has the mark of {owner.name}",
                     f"nothing but its own, {word!r}",
                     Words(repr(foreign)),
                     place,

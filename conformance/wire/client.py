@@ -47,7 +47,7 @@ SENT_AT_ONCE = 32 * 1024
 EARLY = 0.05
 """Seconds after the whole request was sent within which an answer may begin before the suite leaves for want of it."""
 SHOWN = 60
-"""Octets shown of what is no HTTP."""
+"""Octets shown of what is not HTTP."""
 LONGEST_ERROR = 400
 """Characters of `Exchange.error`."""
 
@@ -146,7 +146,7 @@ class Client:
     async def exchange(self, outgoing: Outgoing) -> Exchange:
         """Send the request, wait for a slot first if need be, and give what came back.
 
-        Raises nothing for what the target does; ValueError for a request that is no HTTP. A cancellation passes,
+        Raises nothing for what the target does; ValueError for a request that is not HTTP. A cancellation passes,
         after the connection was closed.
         """
         request = self._build(outgoing)
@@ -191,11 +191,11 @@ class Client:
         if outgoing.body or outgoing.method not in ("GET", "HEAD", "DELETE"):
             headers.append(("Content-Length", str(len(outgoing.body))))
         if not _TOKEN.fullmatch(outgoing.method):
-            raise ValueError(f"{outgoing.name}: the method is no token")
+            raise ValueError(f"{outgoing.name}: the method is not a token")
         for name, value in headers:
             if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
                 # Without its value, which may be the token.
-                raise ValueError(f"{outgoing.name}: {self._redactor.text(name)!r} is no header field of HTTP")
+                raise ValueError(f"{outgoing.name}: {self._redactor.text(name)!r} is not a header field of HTTP")
         lines = [f"{outgoing.method} {url.raw_path.decode('ascii')} HTTP/1.1", *(f"{n}: {v}" for n, v in headers)]
         octets = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + outgoing.body
         return _Message(octets, str(url), tuple(headers))
@@ -281,7 +281,7 @@ class Client:
         except TimeoutError:
             if attempt.settling and outgoing.settle is not None:
                 marker, seconds = outgoing.settle
-                return Ending.TIMED_OUT_IDLE, f"no end within {seconds:g} s behind {marker.decode('latin-1')}"
+                return Ending.TIMED_OUT_IDLE, f"no end within {seconds:g} s after {marker.decode('latin-1')}"
             if outgoing.answer_within is not None and attempt.answer.head is None:
                 return Ending.LEFT, f"no answer within {outgoing.answer_within:.3g} s"
             return Ending.TIMED_OUT_TOTAL, f"no end within {limits.total:g} s"
@@ -600,7 +600,7 @@ def _checked_base(base_url: str) -> httpx.URL:
     try:
         url = httpx.URL(base_url)
     except httpx.InvalidURL as error:
-        raise ValueError(f"{base_url!r} is no URL: {error}") from error
+        raise ValueError(f"{base_url!r} is not a URL: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError("the base URL must begin with http:// or https:// and name a host")
     if url.userinfo or url.query or url.fragment:
@@ -624,7 +624,7 @@ def _hasten(timeout: asyncio.Timeout, seconds: float) -> None:
 def _behind(redactor: Redactor, number: int, octets: bytes) -> str:
     """What came behind an end, in words."""
     count = f"{number} octet{'' if number == 1 else 's'}"
-    return f"{count} came behind the end: {_shown(redactor, octets)!r}"[:LONGEST_ERROR]
+    return f"{count} came after the end: {_shown(redactor, octets)!r}"[:LONGEST_ERROR]
 
 
 def _shown(redactor: Redactor, octets: bytes) -> bytes:

@@ -50,7 +50,7 @@ class Ending(StrEnum):
     TLS = "tls"
     """The TLS handshake failed."""
     GARBAGE = "garbage"
-    """What came back is no HTTP, or framed in a way that clients refuse."""
+    """What came back is not HTTP, or framed in a way that clients refuse."""
     TIMED_OUT_CONNECTING = "timed-out-connecting"
     TIMED_OUT_FIRST_BYTE = "timed-out-first-byte"
     TIMED_OUT_IDLE = "timed-out-idle"
@@ -168,7 +168,7 @@ class ProbeNote:
 
     area: str = ""
     phase: str = ""
-    """calm, concurrent, generated, hostile, leaving, recover; empty in a foreign transcript."""
+    """A `probes.flow.Phase`; empty in a foreign transcript."""
     flow: str = ""
     """The chain of requests that this one belongs to."""
     twin: str | None = None
@@ -207,7 +207,7 @@ class Exchange:
     note: ProbeNote = field(default_factory=ProbeNote)
     server_ip: str = ""
     head: bytes = b""
-    """Of a header section that clients refuse, and of what is no HTTP, what shows why (see `framing.kept`); empty
+    """Of a header section that clients refuse, and of what is not HTTP, what shows why (see `framing.kept`); empty
     where the header section could be read, or none came."""
 
     @property

@@ -3,7 +3,7 @@ r"""Reads one answer as RFC 9112 frames it: octets in, a header section and piec
 What clients refuse is refused here, and nothing else. Where the standard lets, or bids, a recipient accept what a
 sender must not send, it is accepted: obsolete line folding (section 5.2: replaced by a space), one length told several
 times (section 6.3: taken once), a status line without a reason and its space. Strict clients such as Node's refuse the
-rest: a line that ends in a bare LF, a name that is no token (white space before the colon makes it none), a line
+rest: a line that ends in a bare LF, a name that is not a token (white space before the colon makes it none), a line
 without a colon, control characters in a value, and every ambiguity about where the body ends.
 
     status-line   = "HTTP/1." ( "0" / "1" ) SP 3DIGIT [ SP reason-phrase ] CRLF       (section 4)
@@ -77,7 +77,7 @@ class Head:
 def read_head(octets: bytes) -> Head | Fault:
     """The header section, up to its blank line, or why clients refuse it."""
     if not octets.startswith(_BEGIN):
-        return Fault("what came is no HTTP", octets[:LONGEST_KEPT])
+        return Fault("what came is not HTTP", octets[:LONGEST_KEPT])
     lines = _lines(octets)
     first = next(lines)
     status = _STATUS_LINE.fullmatch(first.removesuffix(b"\r\n"))
@@ -272,7 +272,7 @@ class Answer:
         self.octets += data
         while self.octets:
             if not self.octets.startswith(_BEGIN[: len(self.octets)]):
-                self.fault = Fault("what came is no HTTP", self.octets[:LONGEST_KEPT])
+                self.fault = Fault("what came is not HTTP", self.octets[:LONGEST_KEPT])
                 return b""
             blank = _BLANK_LINE.search(self.octets, self._searched)
             if blank is None:

@@ -3,7 +3,7 @@
 http://www.softwareishard.com/blog/har-12-spec/ allows members of one's own that begin with `_`. Ours are, in an entry,
 `_name`, `_credential`, `_ending`, `_error`, `_head` (octets as Latin-1) and `_probe` (of `ProbeNote`, without what has
 its default); in `postData`
-`_base64` where the octets are no UTF-8; in `response` `_headersAt` (ms), `_chunks` ([[ms, octets], …]), `_excess`,
+`_base64` where the octets are not UTF-8; in `response` `_headersAt` (ms), `_chunks` ([[ms, octets], …]), `_excess`,
 `_redacted` ([[offset, length], …]), `_redactedHeaders`, `_decoded` and `_bodyKnown`; and `log._conformance`, the
 run's options. An entry with `_ending` is taken for ours. In any other one, what browsers and proxies leave out is
 unknown, not empty; they strip or keep credentials as they like, so those that they kept are masked as they are read.
@@ -58,7 +58,7 @@ def dumps(transcript: Transcript) -> str:
 
 
 def pieces(transcript: Transcript) -> Iterator[str]:
-    """Likewise piece by piece, an entry at a time: as one text it takes many times the memory of the bodies."""
+    """The same piece by piece, an entry at a time: as one text it takes many times the memory of the bodies."""
     yield _compact({"log": _head(transcript)})[:-2] + ', "entries": ['
     between = "\n"
     for exchange in transcript:
@@ -230,11 +230,11 @@ def load(source: str | bytes | Path) -> Transcript:
     except HarError:
         raise
     except RecursionError:
-        raise HarError("The transcript is no HAR file: its JSON is nested too deeply.") from None
+        raise HarError("The transcript is not a HAR file: its JSON is nested too deeply.") from None
     except ValueError as error:
-        raise HarError(f"The transcript is no HAR file: it is not JSON ({error}).") from None
+        raise HarError(f"The transcript is not a HAR file: it is not JSON ({error}).") from None
     if not isinstance(document, dict) or "log" not in document:
-        raise HarError("The transcript is no HAR file: it has no member `log`.")
+        raise HarError("The transcript is not a HAR file: it has no member `log`.")
     log = _Node(document["log"], "log").of(dict)
     entries = log.member("entries").items()
     if not entries:
@@ -273,7 +273,7 @@ def _text(source: str | bytes | Path) -> str:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise HarError(f"The transcript is no HAR file: {name} is no JSON number.")
+    raise HarError(f"The transcript is not a HAR file: {name} is not a JSON number.")
 
 
 def _refuse_twins(exchanges: Iterable[Exchange]) -> None:
@@ -375,7 +375,7 @@ def _foreign_secrets(entries: Iterable[_Node]) -> list[str]:
     found: dict[str, None] = {}
     for entry in entries:
         for secret in credentials(_raw_fields(entry.member("request").of(dict))):
-            # Short ones and words of the API would hit innocent text, and a row of asterisks is no secret.
+            # Short ones and words of the API would hit innocent text, and a row of asterisks is not a secret.
             if len(secret) >= ENCODED_FROM and secret.strip("*") and not vocabulary.holds(secret):
                 found[secret] = None
     return list(found)
@@ -490,7 +490,7 @@ def _read_stamp(entry: _Node) -> float:
         return (moment - _EPOCH) // timedelta(microseconds=1) / 1_000_000
     except (ValueError, OverflowError):
         place = f"{entry.place}.startedDateTime"
-        raise HarError(f"`{place}` of the transcript is no ISO 8601 time: {text[:50]!r}.") from None
+        raise HarError(f"`{place}` of the transcript is not an ISO 8601 time: {text[:50]!r}.") from None
 
 
 class _Node:
@@ -501,7 +501,7 @@ class _Node:
         self.place = place
 
     def of(self, kind: type[object]) -> _Node:
-        """Itself, where it is of the type; a boolean is no number."""
+        """Itself, where it is of the type; a boolean is not a number."""
         if not isinstance(self.value, kind) or (kind is not bool and isinstance(self.value, bool)):
             raise HarError(f"`{self.place}` of the transcript must be {_KINDS[kind]}.")
         return self
@@ -570,7 +570,7 @@ class _Node:
         try:
             return base64.b64decode(self.value, validate=True)
         except ValueError:
-            raise HarError(f"`{self.place}` of the transcript is no base64.") from None
+            raise HarError(f"`{self.place}` of the transcript is not base64.") from None
 
 
 _KINDS: Mapping[type[object], str] = {

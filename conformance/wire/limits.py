@@ -34,7 +34,7 @@ class Limits:
     body: int = 8 * MEBIBYTE
     """Octets of the answer's body; reading stops at the piece that passes it."""
     lines: int = 40_000
-    """Line ends in the answer's body, and likewise pieces in which it comes (chunks of one octet): a million tiny ones
+    """Line ends in the answer's body, and also pieces in which it comes (chunks of one octet): a million tiny ones
     would cost far more memory than their octets."""
     at_once: int = 32 * MEBIBYTE
     """Octets of all bodies that are being received at one time; the answer that passes it is given up."""

@@ -25,7 +25,7 @@ BURST = 1.0
 SLOWEST = 1 / 60
 """Requests a second, after any number of complaints."""
 SHEDDING = 3.0
-"""Likewise where 503 does not say for how long: it may be shed at random, however slow a run is."""
+"""The same where 503 does not say for how long: it may be shed at random, however slow a run is."""
 SPARED = 0.9
 """Share of what the target served that is asked of it after a complaint."""
 SEEN, LEAST_SEEN = 20, 4

@@ -22,7 +22,7 @@ from conformance.wire.weather import Down, Kind, Sky, Trouble, Weather, said
 ATTEMPTS = 3
 """Times that a request is sent in fine weather while its answers excuse themselves (contract, "Answers that …")."""
 MOST_ATTEMPTS = 8
-"""Likewise, those in bad weather included."""
+"""The same, those in bad weather included."""
 LIMITED_ATTEMPTS = 5
 """Times that a request is sent at the most while it meets a limit."""
 SUSPECTS = 8

@@ -156,7 +156,7 @@ def mask_credentials(headers: Headers) -> Headers:
 
 
 def mask_head(head: bytes) -> bytes:
-    """The lines of a header section that cannot be read, likewise: what can be seen of such a field's value is masked.
+    """The lines of a header section that cannot be read, too: what can be seen of such a field's value is masked.
 
     White space and control characters stay: they may be why it cannot be read.
     """

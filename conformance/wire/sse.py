@@ -111,7 +111,7 @@ class Event(NamedTuple):
     last_id: str
     """The last event ID, as the standard keeps it over blocks, those that are not dispatched too; empty: none."""
     reconnection: int | None
-    """The reconnection time in force, in milliseconds, likewise kept over blocks; None: none was ever given."""
+    """The reconnection time in force, in milliseconds, also kept over blocks; None: none was ever given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Stream:
 class Reader:
     """Reads one stream: `feed` it pieces as they arrive, then `close` it.
 
-    `max_line` is in octets without the line end; `max_event` bounds the field lines of one block together, likewise.
+    `max_line` is in octets without the line end; `max_event` bounds the field lines of one block together, too.
     """
 
     def __init__(self, *, max_line: int = MAX_LINE, max_event: int = MAX_EVENT) -> None:

@@ -29,7 +29,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
 
 
 class Kind(Enum):
-    """What an answer that is no answer to the request tells of."""
+    """What an answer that is not an answer to the request tells of."""
 
     LIMIT = "a limit"
     """429: too many requests."""

@@ -251,7 +251,7 @@ GARBLED = replace(unanswered("a", Ending.GARBAGE), head=b"0\r\n\r\nHTTP/1.1 200 
 HTTP: tuple[Breaks | Holds, ...] = (
     holds("http.complete", "nobody there speaks HTTP", replace(unanswered("a", Ending.GARBAGE), head=b"SSH-2.0-x\r\n"),
           state=State.NOT_EXERCISED),
-    breaks("http.complete", "octets that are no HTTP, among answers", WELL, GARBLED),
+    breaks("http.complete", "octets that are not HTTP, among answers", WELL, GARBLED),
     *(
         breaks("http.complete", f"{what}{which}", *before, _headed(*lines))
         for which, before in (("", (WELL,)), (", and nothing else", ()))

@@ -119,7 +119,7 @@ AUTH: tuple[Breaks | Holds, ...] = (
     holds("auth.known-token", "the token was never taken", _turned_away("a"), state=OPEN),
     holds("auth.known-token", "a lock that tells why", WELL, put(
         _turned_away("a", 403), "/error/message", "Too many failed attempts. Try again in 30 seconds.")),
-    breaks("error.schema-elsewhere", "a firewall's page is no refusal of the token", WELL, exchange(
+    breaks("error.schema-elsewhere", "a firewall's page is not a refusal of the token", WELL, exchange(
         "a", sent("a"), answer(PAGE, 403, "text/html"))),
     breaks("accept.metadata", "403 to one mode", WELL, refused("a", sent("a", metadata={"mode": "orch"}), 403),
            WELL_STREAM),
@@ -286,7 +286,7 @@ ACCEPT: tuple[Breaks | Holds, ...] = (
     _excused("a quota", _saying("You exceeded your current quota.", 403)),
     _excused("credits", _saying("Insufficient credits.", 403)),
     _excused("a content filter", _saying("Blocked by the content filter.")),
-    breaks("error.schema-elsewhere", "a firewall's page, on what a twin just passed, is no refusal", WELL,
+    breaks("error.schema-elsewhere", "a firewall's page, on what a twin just passed, is not a refusal", WELL,
            exchange("a", _valid("a", {}), answer(b"<html>no</html>", 403, "text/html"))),
     *(_excused_page(f"{status}, {media_type}", status, media_type)
       for status in (200, 400, 404, 422) for media_type in ("text/html", "text/html; charset=utf-8", None)),
@@ -427,7 +427,7 @@ REJECT: tuple[Breaks | Holds, ...] = (
            unanswered("a", Ending.TIMED_OUT_FIRST_BYTE, EXPECTED_REFUSAL)),
     breaks("reject.messages", "404 tells of no identifier", WELL, refused("a", _invalid("a", {"messages": []}), 404)),
     holds("reject.model", "404 tells of one", WELL, refused("a", _invalid("a", {"model": "group:x"}), 404)),
-    *(holds("reject.stream-type", f"{status} is no refusal", WELL,
+    *(holds("reject.stream-type", f"{status} is not a refusal", WELL,
             with_status(limited("a", EXPECTED_REFUSAL), status), state=OPEN) for status in (402, 429, 503)),
     *(breaks("reject.stream-type", f"a page with {status} each time", WELL, *(
         again(exchange("a", EXPECTED_REFUSAL, answer(PAGE, status, "text/html")), attempt) for attempt in (1, 2, 3)))

@@ -132,9 +132,9 @@ APPROVAL: tuple[Breaks | Holds, ...] = (
     breaks("approval.tool-call-shape", "no type", without(P, f"{CALLS}/0/type")),
     breaks("approval.tool-call-shape", "no name", without(P, f"{CALLS}/0/function/name")),
     *(breaks("approval.tool-call-shape", f"tool_calls {value!r}", put(P, CALLS, value)) for value in ("abc", {"a": 1})),
-    breaks("approval.tool-call-shape", "calls that are no objects", put(P, CALLS, [5])),
-    breaks("approval.tool-call-shape", "one of two that is no object", put(P, f"{CALLS}/1", 5)),
-    breaks("approval.tool-call-shape", "one of two that is no object, streamed", put(S, f"{DELTA}/1", 5, CALLING)),
+    breaks("approval.tool-call-shape", "calls that are not objects", put(P, CALLS, [5])),
+    breaks("approval.tool-call-shape", "one of two that is not an object", put(P, f"{CALLS}/1", 5)),
+    breaks("approval.tool-call-shape", "one of two that is not an object, streamed", put(S, f"{DELTA}/1", 5, CALLING)),
     holds("approval.tool-call-shape", "more members", put(P, f"{CALLS}/0/server", "x")),
     *(breaks("approval.arguments", f"{what}, {'streamed' if number else 'JSON'}", made)
       for what, value in (("an object", {}), ("null", None), ("a number", 5))
@@ -245,7 +245,7 @@ CONFLICT: dict[str, Any] = {IDS: [identifier("a", "call", "0")]}
 EXPIRED = put(P, "/kitemesh/expires_at", "2026-09-21T14:13:30Z")
 """Ten seconds after NOW."""
 BAD_DECISIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("approved ids that are no UUID", {IDS: ["x"]}),
+    ("approved ids that are not UUIDs", {IDS: ["x"]}),
     ("approved ids that are numbers", {IDS: [5]}),
     ("approved ids in a text", {IDS: identifier("a", "call", "0")}),
     ("a denial that is a text", {"denied_tools": [identifier("a", "call", "0")]}),

@@ -489,12 +489,12 @@ SDK: tuple[Breaks | Holds, ...] = (
     holds("sdk.openai-stream", "CRLF", _bytes(lambda data: data.replace(b"\n", b"\r\n"))),
     holds("sdk.openai-stream", "pieces that cut events", with_response(
         A, pieces=tuple(Piece(0.1 + n / 1e4, len(DATA[n : n + 7])) for n in range(0, len(DATA), 7)))),
-    holds("sdk.openai-stream", "an approval is no text stream", paused_stream("a"), state=OPEN),
+    holds("sdk.openai-stream", "an approval is not a text stream", paused_stream("a"), state=OPEN),
     breaks("sdk.openai-approval", "a member that the client takes for its own", put(
         paused("a"), f"/choices/0/message/{BOOKKEEPING}", ["role"])),
     holds("sdk.openai-approval", "two calls, and text beside them", put(
         paused("a", 2), "/choices/0/message/audio", None)),
-    holds("sdk.openai-approval", "a standard answer is no approval", chat("a"), state=OPEN),
+    holds("sdk.openai-approval", "a standard answer is not an approval", chat("a"), state=OPEN),
     # served with the client's own header fields
     breaks("sdk.openai-completion", "400 to the client's header fields", WELL, _of_client(
         refused("a", sent("a"), 400), "completion")),

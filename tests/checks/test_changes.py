@@ -259,7 +259,7 @@ def test_any_octet_changed_raises_nothing(kind: Kind, data: st.DataObject) -> No
 def test_other_status(kind: Kind, status: int) -> None:
     verdict = kind.verdict(with_status(kind.exchange, status))
     assert not errors(verdict)
-    # 401, 403 and 404 to the only request: the token or the model may be wrong, which is no fault of the server.
+    # 401, 403 and 404 to the only request: the token or the model may be wrong, which is not a fault of the server.
     excuses = {401, 402, 403, 404, 408, 429, 451, 502, 503, 504, 529, *range(520, 528)}
     if status != 200 and status not in excuses and not status >= 500:
         assert failed(verdict) & MUSTS, verdict.sentence

@@ -93,7 +93,7 @@ def test_what_it_alone_objects_to_is_a_remark_and_fails_nothing(evidence: Eviden
     monkeypatch.setattr(second_opinion, "opinions", lambda evidence: {"coverage-1": ("Too long",), "coverage-2": ()})
     report = run.judge(Transcript(tuple(r.exchange for r in evidence.all), evidence.options))
     assert [note for note in report.notes if "Schemathesis" in note] == [
-        "Schemathesis alone objects to 1 answer, to which no requirement speaks: Too long (coverage-1)."
+        "Schemathesis alone objects to 1 answer, which no requirement covers: Too long (coverage-1)."
     ]
     assert report.verdict == judged().verdict
 

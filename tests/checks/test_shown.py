@@ -52,7 +52,7 @@ NO_TOKEN = {"second_token": False}
         ("resume.deny", [chat("a")], {"approval_prompt": None}, "no prompt that leads to an approval was given"),
         ("resume.deny", [chat("w"), refused("a", ASKED, 400)], {}, "none of 1 prompts that asked for an approval was"),
         ("resume.other-caller", [paused("a")], NO_TOKEN, "no second token was given"),
-        ("resume.expired", [paused("a")], {"wait_expiry": 8.0}, "s at the least, and 8 s may be waited for"),
+        ("resume.expired", [paused("a")], {"wait_expiry": 8.0}, "s at least, and 8 s may be waited for"),
         ("resume.expired", [paused("a")], {"wait_expiry": 0.0}, "and none was waited for"),
         ("resume.further-round", [paused("a"), resumed("r", "a")], {}, "no resume led to another approval"),
         ("error.rate-limit", [chat("a")], {}, "no answer was a 429"),

@@ -79,7 +79,7 @@ def _wrong(scenario: Scenario, told: Mapping[str, Any]) -> Iterator[str]:
         if call.get("name") != name:
             yield f"tool call {number} is named {call['name']!r} instead of {name!r}"
         if (given := _arguments(call.get("arguments"))) is _MISSING:
-            yield f"the arguments of tool call {number} are no JSON: {call['arguments']!r}"
+            yield f"the arguments of tool call {number} are not JSON: {call['arguments']!r}"
         elif given != arguments:
             yield f"the arguments of tool call {number} are {given!r}"
     ids = [call.get("id") for call in calls]

@@ -196,7 +196,7 @@ def test_what_is_right_is_ok(scenario: Any, told: dict[str, Any]) -> None:
         (TOOLS, CALLED | {"calls": CALLED["calls"][:1]}, "wrong", "1 tool calls instead of 2"),
         (TOOLS, CALLED | {"calls": CALLED["calls"][::-1]}, "wrong", "tool call 0 is named 'notify_team'"),
         (TOOLS, CALLED | {"finish": "stop"}, "wrong", "the finish reason is 'stop' instead of 'tool_calls'"),
-        (TOOLS, changed(CALLED, 1, arguments="{"), "wrong", "the arguments of tool call 1 are no JSON: '{'"),
+        (TOOLS, changed(CALLED, 1, arguments="{"), "wrong", "the arguments of tool call 1 are not JSON: '{'"),
         (TOOLS, changed(CALLED, 1, arguments={}), "wrong", "the arguments of tool call 1 are {}"),
         (TOOLS, changed(CALLED, 1, id=None), "wrong", "a tool call has no id"),
         (TOOLS, changed(CALLED, 1, id="call_1"), "wrong", "a tool call has an id that the server never gave"),

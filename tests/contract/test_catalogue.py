@@ -222,7 +222,7 @@ ROW = GOOD[GOOD.index("[[requirement]]") :]
         ),
         ('title = "The', 'titel = "The', "[[area]] number 1 lacks the member 'title'"),
         ("[contract]", "[extra]\n[contract]", "requirements.toml has the unknown member 'extra'"),
-        ("[contract]", "[contract", "requirements.toml is no TOML"),
+        ("[contract]", "[contract", "requirements.toml is not TOML"),
     ],
 )
 def test_bad_file_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
@@ -236,7 +236,7 @@ def test_bad_file_is_refused(tmp_path: Path, old: str, new: str, says: str) -> N
 def test_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "requirements.toml"
     path.write_bytes(b'[contract]\nversion = "\xff"\n')
-    with pytest.raises(CatalogueError, match="is no TOML"):
+    with pytest.raises(CatalogueError, match="is not TOML"):
         load(path)
 
 

@@ -169,7 +169,7 @@ def test_a_baseline_holds_nothing_up_where_nothing_was_judged(command, monkeypat
     words = ("--baseline", "known.toml", "--write-baseline", "known.toml")
     code, out, _ = command("run", *target(monkeypatch, closed_port()), *words)
     assert code == 6
-    assert "GATE NOT PASSED" in out
+    assert "GATE FAILED" in out
     assert Path("known.toml").read_text(encoding="utf-8") == before
 
 

@@ -145,7 +145,7 @@ def test_results_of_before_shapes_and_keys_can_be_compared(compared, command, tr
     code, found = compared("old.json", new)
     assert code == 0
     assert found["further"] == []
-    assert "OLD held no shapes of answers" in found["notes"][0]
+    assert "OLD had no shapes of answers" in found["notes"][0]
 
 
 def test_every_form_is_inert_and_fits_the_screen(world, command):
@@ -184,14 +184,14 @@ def test_the_markdown_names_the_changes(command, transcript):
 @pytest.mark.parametrize(
     ("octets", "said"),
     [
-        (b"", "is no JSON"),
-        (b"nonsense", "is no JSON"),
-        (b"[]", "is no results.json"),
-        (b"{}", "is no results.json"),
+        (b"", "is not JSON"),
+        (b"nonsense", "is not JSON"),
+        (b"[]", "is not a results.json"),
+        (b"{}", "is not a results.json"),
         (b'{"format": 2}', "newer suite"),
         (b'{"log": {}}', "cannot be compared"),
         (b'{"log": {"entries": [1]}}', "cannot be compared"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"[" * 100_000, "is not JSON"),
     ],
 )
 def test_bad_input_is_one_sentence(refused, transcript, octets, said):

@@ -42,7 +42,7 @@ def test_results_of_a_run_are_confirmed_by_its_transcript(command):
     assert found["evidence"]["transcript_sha256"] == hashlib.sha256(Path("transcript.har").read_bytes()).hexdigest()
     code, out = against(command)
     assert code == 0
-    assert out.endswith("CONFIRMED: Judged again, the transcript bears the results out: conformant.")
+    assert out.endswith("CONFIRMED: Judged again, the transcript confirms the results: conformant.")
     assert "Note:" not in out.replace("Note: What was judged is the embedded reference server", "")
 
 
@@ -62,7 +62,7 @@ def test_a_transcript_that_was_changed_is_told(command, judged):
     code, out = against(command)
     assert code == 1
     assert "The transcript is not the one that was judged: its SHA-256 is" in out
-    assert "DENIED: The results do not hold: 1 difference" in out
+    assert "DENIED: The results do not match: 1 difference" in out
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_changed_outcome_and_changed_findings_are_denied(command, judged):
     document = json.loads(Path("results.json").read_text(encoding="utf-8"))
     index = next(n for n, r in enumerate(document["requirements"]) if r["outcome"] == "failed")
     judged("requirements", index, "findings", 0, "observed", to='"other"')
-    assert "The findings on chunk.id-stable are others than the results hold." in against(command)[1]
+    assert "The findings on chunk.id-stable differ from those in the results." in against(command)[1]
     judged("requirements", index, "findings", to=[])
     judged("requirements", index, "outcome", to="passed")
     assert "chunk.id-stable is failed, not passed." in against(command)[1]
@@ -120,7 +120,7 @@ def test_differences_are_bounded(command, judged):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "is no JSON"), ("{}", "is no results.json"), (None, "No such file")],
+    [("", "is not JSON"), ("{}", "is not a results.json"), (None, "No such file")],
 )
 def test_results_that_cannot_be_read(refused, transcript, text, said):
     if text is not None:

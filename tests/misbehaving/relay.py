@@ -67,7 +67,7 @@ def unchanged(answer: Answer) -> Script:
 
 @dataclass(frozen=True, slots=True)
 class Instead:
-    """A twist that answers every so manieth request with a script of its own, and leaves the others alone.
+    """A twist that answers every n-th request with a script of its own, and leaves the others alone.
 
     The reference server is not asked then: what was put off must not have been done.
     """
@@ -107,7 +107,7 @@ def relay(port: int, twist: Twist, prefix: bytes = b"/v1") -> Callable[[bytes], 
 
 
 def sometimes(every: int, script: Script) -> Twist:
-    """Answer each so manieth request with the script."""
+    """Answer every n-th request with the script."""
     return Instead(script, every)
 
 

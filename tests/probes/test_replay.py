@@ -42,9 +42,9 @@ def test_vectors_are_sent_right_behind_the_opening_with_the_target_s_own_model()
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "it is no JSON"),
-        (b"\xff", "it is no JSON"),
-        (b"[" * 100_000, "it is no JSON"),
+        (b"", "it is not JSON"),
+        (b"\xff", "it is not JSON"),
+        (b"[" * 100_000, "it is not JSON"),
         (b"[]", "format"),
         (b'{"format":2}', "format"),
         (b'{"format":1}', "vectors"),

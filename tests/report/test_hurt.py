@@ -45,7 +45,7 @@ def test_nothing_is_told_of_what_was_not_tried():
     assert clients.told("chunk.opens", measured(a=[])) == []
     requirement = load()["stream.done"]
     page = explain.text(requirement, [], examples.read("stream.done"))
-    assert "Who is hurt" not in page
+    assert "Who is affected" not in page
 
 
 def test_what_a_server_wrote_is_escaped():
@@ -59,7 +59,7 @@ def test_what_a_server_wrote_is_escaped():
 def test_explain_shows_it_within_its_width(capsys):
     assert cli.main(["explain", "chunk.opens"]) == 0
     out = capsys.readouterr().out
-    section = out[out.index("Who is hurt") : out.index("It holds here")]
+    section = out[out.index("Who is affected") : out.index("It holds here")]
     assert "chunk-role-never" in section
     assert "openai 6.49.0 (npm) .stream(): raises OpenAIError: missing role for choice 0" in " ".join(section.split())
     assert max(map(len, section.splitlines())) <= explain.WIDTH

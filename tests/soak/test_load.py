@@ -42,7 +42,7 @@ def refused(capsys, words, said):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("ftp://host",), "is no http or https URL"),
+        (("ftp://host",), "is not an http or https URL"),
         ((LOCAL,), "--model"),
         ((LOCAL, "--model", MODEL, "--users", "0"), "--users must be 1 to 10000"),
         ((LOCAL, "--model", MODEL, "--users", "many"), "--users"),
@@ -53,7 +53,7 @@ def refused(capsys, words, said):
         ((LOCAL, "--model", MODEL, "--spawn-rate", "0"), "--spawn-rate"),
         ((LOCAL, "--model", MODEL, "--spawn-rate", "nan"), "--spawn-rate"),
         ((LOCAL, "--model", MODEL, "--master", "--worker"), "contradict"),
-        ((LOCAL, "--model", MODEL, "--worker", "--users", "5"), "the master's to say"),
+        ((LOCAL, "--model", MODEL, "--worker", "--users", "5"), "an option of the master"),
         ((LOCAL, "--model", MODEL, "--expect-workers", "2"), "give --master or --worker too"),
         ((LOCAL, "--model", MODEL, "--master", "--expect-workers", "0"), "--expect-workers"),
         ((LOCAL, "--model", MODEL, "--master", "--master-port", "0"), "--master-port"),

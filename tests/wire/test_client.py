@@ -470,7 +470,7 @@ def test_a_stream_that_stays_open_behind_its_end(cut: int) -> None:
     steps = [(0.0, chunked(end=chunk(end[:cut]))), (0.01, chunk(end[cut:])), *[(0.05, chunk(b": ping\n\n"))] * 20]
     exchange = once(*steps, settle=(b"[DONE]", 0.12))
     assert exchange.ending is Ending.TIMED_OUT_IDLE
-    assert exchange.error == "no end within 0.12 s behind [DONE]"
+    assert exchange.error == "no end within 0.12 s after [DONE]"
     assert exchange.response is not None
     assert exchange.response.body.startswith(end)
 

@@ -161,7 +161,7 @@ def test_octets_behind_an_end_belong_to_the_exchange_before(sound: bytes, behind
     assert one.ending is other.ending is Ending.COMPLETE
     assert one.response is not None
     assert one.response.excess == len(behind)
-    assert one.error.startswith(f"{len(behind)} octets came behind the end: ")
+    assert one.error.startswith(f"{len(behind)} octets came after the end: ")
     assert other.response is not None
     assert (other.response.body, other.response.excess, other.error) == (b"{}", 0, "")
     assert server.connections == 2
@@ -268,7 +268,7 @@ def test_an_early_answer_in_tls(pem: Path, attempt: int) -> None:
 
 
 def test_connections_in_tls_are_used_again_and_looked_at(pem: Path) -> None:
-    """What TLS itself says behind an answer, such as a ticket for a later session, is no octet of it."""
+    """What TLS itself says behind an answer, such as a ticket for a later session, is not an octet of it."""
     counting = Counting(2, sound=True)
 
     async def run() -> list[Exchange]:

@@ -47,7 +47,7 @@ def octets(body: bytes) -> list[bytes]:
 
 
 def first_invalid(body: bytes) -> int | None:
-    """Offset of the first octet that is no UTF-8."""
+    """Offset of the first octet that is not UTF-8."""
     try:
         body.decode()
     except UnicodeDecodeError as error:

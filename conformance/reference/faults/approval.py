@@ -554,7 +554,7 @@ FAULTS: tuple[Fault, ...] = (
     # approval.stream
     Fault(
         "approval-stream-as-json",
-        "answers with JSON where an approval ought to be streamed",
+        "answers with JSON where an approval should be streamed",
         "approval.stream",
         "json-for-stream",
         as_json(lambda decision, endpoint: decision.approval is not None and endpoint is Endpoint.COMPLETIONS),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from urllib.parse import parse_qsl
 
 from conformance.reference.behaviour import Behaviour, Context, Kind
 from conformance.reference.decision import Decision
@@ -55,11 +54,6 @@ def _absent(incoming: Incoming) -> bool:
 
 def _empty(incoming: Incoming) -> bool:
     return _authorization(incoming).lower() == "bearer"
-
-
-def _token_in_query(incoming: Incoming) -> bool:
-    values = [value for _, value in parse_qsl(incoming.query)]
-    return FIRST_TOKEN in values or SECOND_TOKEN in values
 
 
 def _unknown(incoming: Incoming) -> bool:
@@ -261,9 +255,9 @@ FAULTS: tuple[Fault, ...] = (
           "auth.unknown-token", "made up",
           _denies_with(403, both(plain_chat, _unknown, _begins_alike))),
     # known-token
-    Fault("known-token-23rd", "answers 401 to every 23rd request that bears a good token", "auth.known-token",
+    Fault("known-token-23rd", "answers 401 to every 23rd request with a good token", "auth.known-token",
           "BerriAI/litellm#11639", _refuses_token(lambda incoming: incoming.nth % 23 == 0)),
-    Fault("known-token-23rd-403", "answers 403 to every 23rd request that bears a good token", "auth.known-token",
+    Fault("known-token-23rd-403", "answers 403 to every 23rd request with a good token", "auth.known-token",
           "BerriAI/litellm#11639", _refuses_token(lambda incoming: incoming.nth % 23 == 0, 403)),
     Fault("known-token-lock-out", "answers 401 to whoever comes within a while after a bad token", "auth.known-token",
           "made up", _locks_out(20)),

@@ -88,16 +88,6 @@ def _wraps(context: Context, old: str) -> str:
     return f"chatcmpl_{numbers.setdefault(context.nth, len(numbers)) % _WRAPS}"
 
 
-def _paused_id(incoming: Incoming, decision: Decision) -> Decision:
-    """Resume's answers have the id of the answer that they continue."""
-    ids: dict[str, str] = incoming.memory.setdefault("paused", {})
-    if isinstance(decision, Serve) and decision.approval:
-        ids[decision.approval.id] = decision.id
-    if isinstance(decision, Serve) and decision.resolution and not decision.approval and not decision.stream:
-        return replace(decision, id=ids.get(decision.resolution.approval_id, decision.id))
-    return decision
-
-
 def _as_stream(when: When) -> Behaviour:
     """A standard answer comes as an event stream that nobody asked for."""
     return decides(
@@ -194,7 +184,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("id-constant", "gives every answer one id", "completion.id-unique", "made up",
           sets("/id", "chatcmpl_123")),
     Fault("id-empty", "sends an empty id", "completion.id-unique", "id-empty", sets("/id", "")),
-    Fault("id-wraps", "begins anew to count ids after 16 answers", "completion.id-unique", "made up",
+    Fault("id-wraps", "restarts counting ids after 16 answers", "completion.id-unique", "made up",
           sets("/id", _wraps)),
     # created
     Fault("created-ms", "gives `created` in milliseconds", "completion.created", "created-ms",
@@ -276,7 +266,7 @@ FAULTS: tuple[Fault, ...] = (
     # output-limit
     Fault("limit-ignored", "ignores `max_tokens`", "completion.output-limit", "made up",
           _heeds(lambda document: None, _ONE_LIMIT)),
-    Fault("limit-at-least-64", "heeds no limit below 64", "completion.output-limit", "made up",
+    Fault("limit-at-least-64", "respects no limit below 64", "completion.output-limit", "made up",
           _heeds(lambda document: max(64, document["max_tokens"]), _ONE_LIMIT)),
     Fault("limit-in-words", "counts four tokens for one", "completion.output-limit", "made up",
           _heeds(lambda document: document["max_tokens"] * 4, _ONE_LIMIT)),

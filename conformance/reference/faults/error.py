@@ -32,7 +32,6 @@ from conformance.reference.faults.making import (
     metadata,
     mode_is,
     on_objects,
-    parts,
     plain_chat,
     refuses,
     refuses_as,
@@ -183,10 +182,6 @@ def _empty_bearer(incoming: Incoming) -> bool:
 def _malformed(incoming: Incoming) -> bool:
     """No JSON at all, and nothing that robust.json-edges speaks of."""
     return chat(incoming) and incoming.reading.fault.startswith("The body is not JSON:")
-
-
-def _textless_part(message: Object) -> bool:
-    return any(isinstance(part, dict) and "text" not in part for part in parts(message))
 
 
 def _unknown_approval_crashes(incoming: Incoming, decision: Decision) -> Decision:

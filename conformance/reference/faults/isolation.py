@@ -82,10 +82,6 @@ def _adds_text(answer: Serve, other: Serve) -> Serve:
     return replace(answer, tokens=(*answer.tokens, *(f" {token.strip()}" for token in other.tokens)))
 
 
-def _takes_all(answer: Serve, other: Serve) -> Serve:
-    return replace(answer, id=other.id, request_id=other.request_id, tokens=other.tokens)
-
-
 def _mixes_chunks(mix: Callable[[list[Object], list[Object]], list[Object]]) -> Behaviour:
     """While others are in flight, a stream's chunks are mixed with those of the stream before it."""
 

@@ -131,7 +131,7 @@ FAULTS: tuple[Fault, ...] = (
     # execution-unique
     Fault("execution-constant", "gives one execution to all chats", "kitemesh.execution-unique", "made up",
           _execution(_CONSTANT)),
-    Fault("execution-wraps", "begins anew to count executions after 16", "kitemesh.execution-unique", "made up",
+    Fault("execution-wraps", "restarts counting executions after 16", "kitemesh.execution-unique", "made up",
           _execution(_wraps)),
     Fault("execution-of-approvals", "gives one execution to all chats that wait for approval",
           "kitemesh.execution-unique", "made up", decides(_one_for_approvals, chat)),

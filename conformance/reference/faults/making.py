@@ -158,7 +158,7 @@ def role(*roles: str) -> Callable[[Object], bool]:
 
 
 def parts(message: Object) -> list[Any]:
-    """A message's content parts; empty where its content is no array."""
+    """A message's content parts; empty where its content is not an array."""
     content = message.get("content")
     return content if isinstance(content, list) else []
 
@@ -192,7 +192,7 @@ def body_has(*octets: bytes) -> When:
 
 
 def every(count: int, condition: When = always) -> When:
-    """The second request, and then each so manieth, of those that the condition holds for."""
+    """The second request, and then every n-th, of those that the condition holds for."""
 
     def holds(incoming: Incoming) -> bool:
         if not condition(incoming):

@@ -91,12 +91,6 @@ def with_metadata(context: Context) -> bool:
     return "metadata" in context.incoming.document
 
 
-def several_messages(context: Context) -> bool:
-    """The answer to a request with more than one message."""
-    messages = context.incoming.document.get("messages")
-    return isinstance(messages, list) and len(messages) > 1
-
-
 def refused_stream(context: Context) -> bool:
     """A refusal by the request schema of a chat that asked for a stream."""
     return (

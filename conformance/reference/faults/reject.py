@@ -1,4 +1,4 @@
-"""Faults of area reject: what is invalid is served, or is turned away in a way that is no refusal.
+"""Faults of area reject: what is invalid is served, or is turned away in a way that is not a refusal.
 
 Most show in JSON mode on chat completions only, as streams and resume have requirements of their own; those that say
 "everywhere" show in both, as most real ones do.
@@ -53,7 +53,7 @@ def _exactly(*values: Any) -> Callable[[Any], bool]:
 
 
 def _kind(*types: type) -> Callable[[Any], bool]:
-    """Of one of these types; a boolean is no integer."""
+    """Of one of these types; a boolean is not an integer."""
     return lambda seen: type(seen) in types
 
 
@@ -121,7 +121,7 @@ def _rich(incoming: Incoming) -> bool:
 
 
 def _lenient(read: Callable[[str], Any], when: When = chat) -> Callable[[Incoming], Incoming]:
-    """A body that is no JSON object is read in another way; what that does not understand either stays as it is."""
+    """A body that is not a JSON object is read in another way; what that does not understand either stays as it is."""
 
     def change(incoming: Incoming) -> Incoming:
         try:
@@ -155,7 +155,7 @@ def _as_prompt(text: str) -> Any:
 
 
 def _text_as_prompt(text: str) -> Any:
-    """Text that is no JSON at all is taken for the prompt."""
+    """Text that is not JSON at all is taken for the prompt."""
     if not re.fullmatch(r"[A-Za-z ]+", text.strip()) or text.strip() in ("null", "true", "false"):
         return None
     return {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": text}]}
@@ -298,7 +298,7 @@ FAULTS: tuple[Fault, ...] = (
           "type-coerced", lets_pass("/temperature", "type", _kind(str))),
     Fault("temperature-nan-accepted", "takes NaN as `temperature`", "reject.temperature", "nan-accepted",
           reads_octets(rb'("temperature"\s*:\s*)NaN', rb"\g<1>1")),
-    Fault("temperature-infinity-accepted", "takes Infinity as `temperature`, and heeds the limit instead",
+    Fault("temperature-infinity-accepted", "takes Infinity as `temperature`, and respects the limit instead",
           "reject.temperature", "nan-accepted", reads_octets(rb'("temperature"\s*:\s*)-?Infinity', rb"\g<1>2")),
     # metadata
     Fault("metadata-string-accepted", "takes a string as `metadata`", "reject.metadata", "type-coerced",
@@ -315,7 +315,7 @@ FAULTS: tuple[Fault, ...] = (
           lets_pass("/metadata/mode", "enum", _kind(int))),
     Fault("request-id-number-accepted", "takes a number as `request_id`", "reject.metadata", "type-coerced",
           lets_pass("/metadata/request_id", "type", _kind(int))),
-    Fault("request-id-number-403", "answers 403 to a `request_id` that is no string", "reject.metadata", "made up",
+    Fault("request-id-number-403", "answers 403 to a `request_id` that is not a string", "reject.metadata", "made up",
           answers_status(403, lambda i: plain_chat(i) and _kind(int)(metadata(i).get("request_id")), 422)),
     # body
     Fault("body-array-accepted", "takes the first object of an array for the body", "reject.body", "made up",

@@ -208,7 +208,7 @@ def _rest_first(answer: Serve, left: Serve) -> Serve:
 
 
 def _all_of(answer: Serve, left: Serve) -> Serve:
-    """What was left is sent in the stead of the answer, which may be the next one's."""
+    """What was left is sent in place of the answer, which may be the next one's."""
     return replace(left, stream=answer.stream)
 
 

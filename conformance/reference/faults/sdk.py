@@ -3,8 +3,8 @@ requests that are refused for nothing but the client's header fields.
 
 Each was tried on the official `openai` client for Python. It builds its models by keyword arguments, one of which has
 a name that an answer may use, too, and it reads no number of more digits than Python does. What it fails at although
-the standard of event streams allows it (`id:` or `retry:` alone in a block, a byte order mark at the start) is no fault
-of a server: those are liberties.
+the standard of event streams allows it (`id:` or `retry:` alone in a block, a byte order mark at the start) is not a
+fault of a server: those are liberties.
 """
 
 from __future__ import annotations

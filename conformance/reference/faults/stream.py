@@ -413,7 +413,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "stream-json-data-null-when-long",
-        "sends `data: null` in the midst of long answers",
+        "sends `data: null` in the middle of long answers",
         "stream.json-data",
         "data-empty",
         inserted(b"data: null\n\n", 12, all_of(text_stream, long)),

@@ -183,7 +183,7 @@ PAGE = b"""<!DOCTYPE html>
 
 
 def _firewall(when: When, status: int = 200, media_type: str | None = "text/html; charset=UTF-8") -> Behaviour:
-    """A firewall's own page, in the stead of whatever the server would say: to strangers and bad bodies, too."""
+    """A firewall's own page, in place of whatever the server would say: to strangers and bad bodies, too."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         return refuse(incoming, Refusal(status, "page", "page"), "") if when(incoming) else decision
@@ -202,7 +202,7 @@ def _firewall(when: When, status: int = 200, media_type: str | None = "text/html
 
 
 def _each(nth: int) -> When:
-    """Each so manieth request that comes, whatever it is: what is asked again gets past."""
+    """Every n-th request that comes, whatever it is: what is asked again gets past."""
     return lambda incoming: incoming.nth % nth == 0
 
 

@@ -384,7 +384,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty(
         "open-stream-limits",
-        "Output limits are not heeded inside a stream.",
+        "Output limits are not respected inside a stream.",
         _OPEN + "output limits inside a stream",
         _unlimited_streams(),
     ),

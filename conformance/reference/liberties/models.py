@@ -284,7 +284,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty(
         "model-replacement-characters",
-        "U+FFFD in the midst of an answer.",
+        "U+FFFD in the middle of an answer.",
         "chunk.text-intact: on both sides of a border",
         _saying(lambda text, _: f"{text} \ufffd? a\ufffdb"),
     ),

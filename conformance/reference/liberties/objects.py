@@ -23,7 +23,6 @@ from conformance.reference.liberties.making import (
     on_json,
     on_objects,
     prompt_of,
-    sent,
     together,
 )
 from conformance.reference.transmission import Out
@@ -88,14 +87,6 @@ def _uuid7(seconds: float) -> str:
     value = (int(seconds * 1000) << 80) | (uuid.uuid4().int & ((1 << 80) - 1))
     value = value & ~(0xF << 76) | (7 << 76)
     return str(uuid.UUID(int=value & ~(0x3 << 62) | (0x2 << 62)))
-
-
-def _exact_case(incoming: Incoming) -> bool:
-    """True for a resume whose ids are not spelled as they were given (upper case)."""
-    document = sent(incoming)
-    ids = [document.get("approval_id"), *document.get("approved_tool_execution_ids", [])]
-    ids += [item.get("tool_execution_id") for item in document.get("denied_tools", [])]
-    return any(isinstance(id_, str) and id_ != id_.upper() for id_ in ids)
 
 
 def _cut(content: Any, reason: str) -> Behaviour:
@@ -235,7 +226,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
         "approval-usage-counted",
         "`usage`, `credits_charged` and `request_id` while an approval waits, too.",
-        "Facts: the documented example bears no `usage`; nothing forbids it",
+        "Facts: the documented example has no `usage`; nothing forbids it",
         together(
             added(
                 {"usage": {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}},

@@ -19,7 +19,7 @@ from conformance.reference.liberties.making import (
     with_headers,
 )
 
-_REFUSED = "Refused: status 4xx that is no excuse and not 401, 403, 405 or 413; 400 or 422 for a bad body"
+_REFUSED = "Refused: status 4xx that is not an excuse and not 401, 403, 405 or 413; 400 or 422 for a bad body"
 _ERROR = "Facts: an error object is four strings"
 _WORDS = "error.no-internals: shows no stack trace, source path or query that the request did not hold"
 _LATE = ("approval_already_resumed", "approval_expired")
@@ -139,7 +139,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty(
         "model-malformed-404",
-        "404 for a model that is no `group:<uuid>`.",
+        "404 for a model that is not a `group:<uuid>`.",
         "Refused: 404 for an identifier that is malformed or unknown",
         Behaviour(decide=_unknown_model),
     ),
@@ -158,7 +158,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
         "put-405-long-allow",
         "405 with more methods in `Allow`.",
-        "reject.method: a 405 bears `Allow`",
+        "reject.method: a 405 has `Allow`",
         _method(405, "OPTIONS, POST, HEAD"),
     ),
     Liberty(

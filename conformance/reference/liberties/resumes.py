@@ -396,7 +396,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty(
         "approval-stream-single",
-        "The approval's chunk is the only one, and bears the role.",
+        "The approval's chunk is the only one, and has the role.",
         _STREAM,
         on_stream(_role_in_approval_chunk, Kind.APPROVAL_CHUNK),
     ),
@@ -505,7 +505,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
         "resume-keeps-answer-id",
         "An execution keeps its answer's `id` and `created` when it goes on.",
-        "Facts: the documented paused answer bears the same `id` as the standard one; R is silent",
+        "Facts: the documented paused answer has the same `id` as the standard one; R is silent",
         _same_answer_id(),
     ),
     Liberty(

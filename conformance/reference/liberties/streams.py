@@ -358,7 +358,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     ),
     Liberty(
         "stream-role-with-first-content",
-        "The first delta bears the role and content.",
+        "The first delta has the role and content.",
         _FIRST,
         on_stream(_role_with_first_content),
     ),
@@ -406,14 +406,17 @@ LIBERTIES: tuple[Liberty, ...] = (
         on_stream(_filter_around, *STREAMS),
     ),
     Liberty(
-        "stream-annotation-chunks", "Chunks without choices in the midst and at the end.", _USAGE, on_stream(_annotated)
+        "stream-annotation-chunks",
+        "Chunks without choices in the middle and at the end.",
+        _USAGE,
+        on_stream(_annotated),
     ),
     Liberty(
         "stream-kitemesh-nowhere",
         "No `kitemesh` on a text stream.",
         "kitemesh.stream: where it puts it",
         _kitemesh_on(lambda position, count: False),
-        {"kitemesh.stream": "no chunk of a text stream bears `kitemesh`"},
+        {"kitemesh.stream": "no chunk of a text stream has `kitemesh`"},
     ),
     Liberty(
         "stream-kitemesh-in-each",

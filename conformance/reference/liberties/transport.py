@@ -120,7 +120,7 @@ _GATEWAY = {
 
 
 def _gzipped_streams() -> Behaviour:
-    """Likewise streams, of which each event is flushed, so that it can be read as it comes."""
+    """The same for streams, of which each event is flushed, so that it can be read as it comes."""
 
     def offered(context: Context) -> bool:
         return context.stream and "gzip" in (context.incoming.header("accept-encoding") or "")
@@ -249,7 +249,7 @@ LIBERTIES: tuple[Liberty, ...] = (
     Liberty(
         "body-limit-64-kib",
         "413 above 64 KiB.",
-        "robust.large-body: 200 or a 4xx; Refused: 413 is no refusal of a breach",
+        "robust.large-body: 200 or a 4xx; Refused: 413 is not a refusal of a breach",
         set_to(max_body=64 * 1024),
     ),
     Liberty(
