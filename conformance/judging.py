@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import io
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from conformance import files, preflight
@@ -25,20 +28,20 @@ from conformance.gate.decision import Gate
 from conformance.options import Depth, Options, UsageError
 from conformance.probes.catalogue import QUICK_LEAVES_OUT
 from conformance.probes.flow import Phase
-from conformance.verdict import Conclusion, Exit, Selection, Verdict, decide
+from conformance.verdict import Conclusion, Exit, Outcome, Selection, Verdict, decide
 from conformance.wire.exchange import Ending, Transcript
 
 CATALOGUE: Catalogue = load()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """A run, judged."""
+    """A run, judged: `report["stream.done"]`, `report.passed`, `report.write("reports")`, `print(report)`."""
 
     options: Options
-    transcript: Transcript = field(repr=False)
+    transcript: Transcript
     verdict: Verdict
-    gate: Gate = field(repr=False)
+    gate: Gate
     started: float
     """Unix seconds."""
     ended: float
@@ -57,6 +60,52 @@ class Report:
         """All that was found, of a SHOULD too, in the catalogue's order."""
         return tuple(finding for outcome in self.verdict.outcomes for finding in outcome.findings)
 
+    @property
+    def passed(self) -> bool:
+        """True where the command line would give exit code 0: conformant, or all that fails is in the baseline."""
+        return self.exit_code() is Exit.CONFORMANT
+
+    def __getitem__(self, requirement: str) -> Outcome:
+        """What became of a requirement: `report["stream.done"].state`.
+
+        Raises:
+            KeyError: no requirement has this id; the sentence names the nearest ones.
+        """
+        try:
+            return self.verdict[requirement]
+        except KeyError:
+            raise KeyError(_no_such(requirement, self.verdict)) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of `results.json` (format 1, `schemas/results.schema.json`) as JSON values."""
+        from conformance.report import files
+
+        return files.document(self)
+
+    def write(self, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write report.html, results.json, summary.md, vectors.json and transcript.har, and a badge where one is due.
+
+        Args:
+            directory: where to; it is made where it is not there.
+
+        Returns:
+            The paths, that of report.html first.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        from conformance.report import files
+
+        files.prepare(Path(directory))
+        return files.write(self, Path(directory))
+
+    def __repr__(self) -> str:
+        """One line: the conclusion and its reason."""
+        from conformance.report.excerpt import excerpt
+
+        sentence = self.verdict.sentence.removeprefix("The target ").rstrip(".")
+        return f"<Report {self.verdict.conclusion.value}: {excerpt(sentence, 300)}>"
+
     def __str__(self) -> str:
         """What a terminal shows of it: the verdict, and what failed."""
         from conformance.report import terminal
@@ -70,6 +119,13 @@ class Report:
         if self.verdict.conclusion is Conclusion.ERROR:
             return Exit.SUITE_ERROR
         return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code
+
+
+def _no_such(requirement: object, verdict: Verdict) -> str:
+    ids = [outcome.requirement.id for outcome in verdict.outcomes]
+    near = difflib.get_close_matches(str(requirement), ids, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "the command `requirements` lists them"
+    return f"no requirement is called {requirement!r}: {hint}"
 
 
 def selected_ids(options: Options) -> frozenset[str] | None:

@@ -13,7 +13,7 @@ LINE = (
     *("files", "cycles", "contract", "probes", "wire", "checks", "examples", "verdict", "gate", "proof", "report"),
     *("options", "preflight", "judging", "watching", "recheck", "opening", "run", "prove", "soak", "flags", "config"),
     "origins",
-    *("app", "plugin", "completion", "manual", "standard_streams", "cli"),
+    *("app", "api", "plugin", "completion", "manual", "standard_streams", "cli"),
 )
 """From left to right. What stands from `options` on ties the line together."""
 
