@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Conclusion,
         Depth,
         Exit,
+        Extension,
         Finding,
         Level,
         Options,
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
         check_app,
         check_async,
         judge,
+        register,
     )
 
 __all__ = [
     "Conclusion",
     "Depth",
     "Exit",
+    "Extension",
     "Finding",
     "Level",
     "Options",
@@ -49,6 +52,7 @@ __all__ = [
     "check_app",
     "check_async",
     "judge",
+    "register",
 ]
 
 try:

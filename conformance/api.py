@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from conformance.app import Told, check_app, checked
 from conformance.checks.finding import Finding
 from conformance.contract.catalogue import Level, Requirement
+from conformance.extending import Extension, register
 from conformance.judging import Report
 from conformance.options import Depth, Options, UsageError
 from conformance.run import Progress, Stop, Tell
@@ -215,6 +216,7 @@ __all__ = [
     "Conclusion",
     "Depth",
     "Exit",
+    "Extension",
     "Finding",
     "Level",
     "Options",
@@ -230,4 +232,5 @@ __all__ = [
     "check_app",
     "check_async",
     "judge",
+    "register",
 ]

@@ -134,10 +134,11 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
         given: further members of `Options`, as they are.
 
     Raises:
-        UsageError: one sentence, in which options are called as they are in Python.
+        UsageError: one sentence, in which options are called as they are in Python; or an extension is wrong.
     """
-    from conformance import run
+    from conformance import discovery, run
 
+    discovery.discover()
     if odd := [key for key in told if key not in known]:
         raise UsageError(f"{function}() knows no option {odd[0]!r}; it knows {', '.join(sorted(known))}.")
     values = {key: _value(key, value) for key, value in told.items()}

@@ -201,9 +201,11 @@ def run(
         --approval-prompt 'Create a ticket, please.' --max-credits 200
     """
     from conformance import config as configuration
+    from conformance import discovery
     from conformance.judging import known_failures, selected_ids
     from conformance.run import verify
 
+    discovery.discover()
     file = configuration.find(config, os.environ)
     chosen = configuration.options(url, given, os.environ, file)
     if write_baseline and chosen.url is None:
@@ -429,9 +431,11 @@ def judge(
       kitemesh-conformance judge reports/transcript.har --only stream
       kitemesh-conformance judge transcript.har --against results.json
     """
+    from conformance import discovery
     from conformance.judging import known_failures, selected_ids
     from conformance.report.tally import weightiest
 
+    discovery.discover()
     for flag, value in (("--output", output), ("--write-baseline", write_baseline), ("--against", against)):
         if value and len(files) > 1:
             raise UsageError(f"{flag} is for one transcript, but several were given; judge one at a time.")
@@ -548,11 +552,13 @@ def compare(old: str, new: str, form: str) -> int:
     Example:
       kitemesh-conformance compare main/results.json reports/results.json
     """
+    from conformance import discovery
     from conformance.contract.catalogue import load
     from conformance.gate import comparison
     from conformance.report import comparing, github
     from conformance.report.excerpt import harmless
 
+    discovery.discover()
     made = comparison.compare(_document(old), _document(new), load())
     told = comparing.FORMS[form](made)
     click.echo(harmless(told) if github.active() and form != "json" else told, nl=False)
@@ -792,12 +798,13 @@ def explain(requirement: str) -> int:
     Example:
       kitemesh-conformance explain stream.done
     """
-    from conformance import examples
+    from conformance import discovery, examples
     from conformance.contract.catalogue import UnknownRequirement, load
     from conformance.prove import faults_of
     from conformance.report import clients
     from conformance.report import explain as shown
 
+    discovery.discover()
     try:
         found = load()[requirement]
     except UnknownRequirement as error:
@@ -818,9 +825,11 @@ def requirements(patterns: tuple[str, ...], form: str) -> int:
     Example:
       kitemesh-conformance requirements stream chunk.id-stable
     """
+    from conformance import discovery
     from conformance.contract.catalogue import UnknownRequirement, load
     from conformance.report import listing
 
+    discovery.discover()
     catalogue = load()
     try:
         chosen = catalogue.select(patterns) if patterns else list(catalogue)

@@ -26,7 +26,7 @@ from conformance.gate import baseline, decision
 from conformance.gate.baseline import Baseline
 from conformance.gate.decision import Gate
 from conformance.options import Depth, Options, UsageError
-from conformance.probes.catalogue import QUICK_LEAVES_OUT
+from conformance.probes.catalogue import quick_leaves_out
 from conformance.probes.flow import Phase
 from conformance.verdict import Conclusion, Exit, Outcome, Selection, Verdict, decide
 from conformance.wire.exchange import Ending, Transcript
@@ -207,7 +207,7 @@ def judge(
         started=min(t[0] for t in times),
         ended=max(t[1] for t in times),
         interrupted=bool(recorded.get("interrupted")),
-        notes=(*_notes(evidence, settled), *_objections(told, said)),
+        notes=(*_notes(evidence, settled), *_objections(told, said), *_from_outside(verdict)),
         seed=int(recorded.get("seed") or 0),
         excused=evidence.excused,
         credits=_credits(evidence),
@@ -280,7 +280,7 @@ def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collecti
         left_out.update(dict.fromkeys(several, "--concurrency 1: nothing is sent beside another request"))
     quick = options.depth is Depth.QUICK
     if quick:
-        left_out.update(dict.fromkeys(QUICK_LEAVES_OUT - set(replayed), "--depth quick leaves it out"))
+        left_out.update(dict.fromkeys(quick_leaves_out() - set(replayed), "--depth quick leaves it out"))
     narrowed = (
         quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
     )
@@ -350,6 +350,17 @@ def _objections(items: Mapping[str, Iterable[Item]], said: Mapping[str, tuple[st
         names = ", ".join(name for name, _ in alone[:3])
         answers = "1 answer" if len(alone) == 1 else f"{len(alone)} answers"
         yield f"Schemathesis alone objects to {answers}, to which no requirement speaks: {titles} ({names})."
+
+
+def _from_outside(verdict: Verdict) -> Iterator[str]:
+    """That the verdict speaks of more than KiteMesh's contract, where it does."""
+    areas = {r.area: CATALOGUE.areas[r.area] for r in verdict.from_outside()}
+    if areas:
+        told = "; ".join(f"{area}, {title}" for area, title in areas.items())
+        yield (
+            f"Requirements that are not KiteMesh's count in this verdict ({told}): it earns no badge. "
+            f"--skip {','.join(areas)} judges KiteMesh's contract alone."
+        )
 
 
 def _cut_searches(told: Any) -> str:

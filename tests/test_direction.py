@@ -11,7 +11,21 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
     *("files", "cycles", "contract", "probes", "wire", "checks", "examples", "verdict", "gate", "proof", "report"),
-    *("options", "preflight", "judging", "watching", "recheck", "opening", "run", "prove", "soak", "flags", "config"),
+    *(
+        "options",
+        "extending",
+        "discovery",
+        "preflight",
+        "judging",
+        "watching",
+        "recheck",
+        "opening",
+        "run",
+        "prove",
+        "soak",
+        "flags",
+        "config",
+    ),
     "origins",
     *("app", "api", "plugin", "completion", "manual", "standard_streams", "cli"),
 )
