@@ -432,10 +432,10 @@ def judge(
       kitemesh-conformance judge transcript.har --against results.json
     """
     from conformance import discovery
+    from conformance.contract.catalogue import from_outside
     from conformance.judging import known_failures, selected_ids
     from conformance.report.tally import weightiest
 
-    discovery.discover()
     for flag, value in (("--output", output), ("--write-baseline", write_baseline), ("--against", against)):
         if value and len(files) > 1:
             raise UsageError(f"{flag} is for one transcript, but several were given; judge one at a time.")
@@ -445,6 +445,8 @@ def judge(
     if against and any(told.values()):
         raise UsageError("--against judges what the results say that they judge; leave out --only, --skip, --strict.")
     claimed = _claimed(against) if against else None
+    if claimed is None or any(from_outside(entry["id"]) for entry in claimed["requirements"]):
+        discovery.discover()  # else the results are held to what they were judged by, whatever is installed here
     if claimed:
         told = {name: claimed["options"].get(name) for name in told}
         told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}

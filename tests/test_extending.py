@@ -16,6 +16,7 @@ from conformance import Extension, UsageError, check, discovery, extending, judg
 from conformance.checks.check import CHECKS, ONE, WHIMS
 from conformance.contract import schemas
 from conformance.contract.catalogue import contract_hash, load
+from conformance.gate.confirmation import confirm
 from conformance.probes.catalogue import OUTSIDE, flows, quick_leaves_out
 from conformance.probes.flow import Compose, Phase, single
 from conformance.probes.plan import Plan
@@ -265,6 +266,25 @@ def test_an_installed_package_is_found(installed):
     assert "source    x-acme: Acme API guide, edition 3, chapter 2" in done.stdout
     assert done.stdout.count("x-acme.region-header (MUST)") == 2, "once explained, once broken"
     assert done.stderr.count("Error") == 0
+
+
+def test_results_are_held_to_what_they_were_judged_by(installed, tmp_path):
+    """An extension that is installed denies no results that were made without it, nor does it go missing unseen."""
+    recording = ROOT / "fixtures" / "examples" / "http.json.har"
+    command = [sys.executable, "-m", "conformance.cli", "judge", str(recording), "--output", "without"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "NONCONFORMANT" in done.stdout, done.stderr
+    run = installed("example_extension:ACME")
+    done = run("judge without/transcript.har --against without/results.json")
+    assert "CONFIRMED" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1, "as the verdict says"
+
+
+def test_results_that_need_an_extension_say_so(report):
+    document = report.to_dict()
+    own = [entry for entry in document["requirements"] if entry["id"] not in IDS]
+    denials = confirm(document, {**document, "requirements": own}).denials
+    assert f"{IDS[0]} is no requirement of this suite: the extension that has it is not installed here." in denials
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ class Requirement:
     @property
     def extension(self) -> bool:
         """True where somebody else than KiteMesh asks for it (`x-acme.region-header`)."""
-        return self.area.startswith(_EXTENSION)
+        return from_outside(self.id)
 
 
 class Catalogue:
@@ -182,6 +182,11 @@ class Catalogue:
         near = difflib.get_close_matches(pattern, [*self._by_id, *self.areas], n=3, cutoff=0.5)
         hint = f"did you mean {_either(near)}" if near else f"the areas are {', '.join(self.areas)}"
         return UnknownRequirement(f"no requirement is called {pattern!r}: {hint}")
+
+
+def from_outside(id_: str) -> bool:
+    """True for the id of a requirement that an extension has, whether it is here or not."""
+    return id_.startswith(_EXTENSION)
 
 
 def load(path: Path | None = None) -> Catalogue:
