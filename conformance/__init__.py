@@ -1,16 +1,59 @@
 """Conformance suite for servers that implement KiteMesh's OpenAI-compatible chat API.
 
 Data flows one way: contract, probes, wire, checks, verdict, report. A run is recorded once and judged by pure
-functions. `check_app` does both on an ASGI application, for a Python server's own tests.
+functions. `check` does both on a server, `check_app` on an ASGI application, `judge` judges a recording; see
+`conformance.api`.
 """
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conformance.app import check_app
+    from conformance.api import (
+        Conclusion,
+        Depth,
+        Exit,
+        Extension,
+        Finding,
+        Level,
+        Options,
+        Outcome,
+        Progress,
+        Report,
+        Requirement,
+        State,
+        UsageError,
+        Verdict,
+        check,
+        check_app,
+        check_async,
+        judge,
+        register,
+    )
 
-__all__ = ["__version__", "check_app"]
+__all__ = [
+    "Conclusion",
+    "Depth",
+    "Exit",
+    "Extension",
+    "Finding",
+    "Level",
+    "Options",
+    "Outcome",
+    "Progress",
+    "Report",
+    "Requirement",
+    "State",
+    "UsageError",
+    "Verdict",
+    "__version__",
+    "check",
+    "check_app",
+    "check_async",
+    "judge",
+    "register",
+]
 
 try:
     __version__ = version("kitemesh-conformance")
@@ -19,9 +62,11 @@ except PackageNotFoundError:  # a source tree that nobody installed
 
 
 def __getattr__(name: str) -> Any:
-    """`check_app`, once it is asked for: it brings much with it."""
-    if name == "check_app":
-        from conformance.app import check_app
-
-        return check_app
+    """What `conformance.api` exports, once it is asked for: it brings much with it."""
+    if name in __all__:
+        return getattr(import_module("conformance.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

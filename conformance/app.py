@@ -4,7 +4,7 @@
 
     def test_conformance():
         report = check_app(app, model="group:…", token="km_test", depth="quick")
-        assert report.verdict.conclusion == "conformant", str(report)
+        assert report.passed, str(report)
 
 The application is served by uvicorn on a free port of loopback, in a thread with an event loop of its own, so that what
 is judged are the bytes that a client would get. Its lifespan is run. It does not matter whether the caller's thread
@@ -22,7 +22,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from conformance.judging import Report
+    from conformance.run import Tell
 
 PATH = "/v1"
 """Where the endpoints are, unless told otherwise: `/v1/chat/completions`."""
@@ -48,7 +49,7 @@ _Given = TypeVar("_Given")
 
 
 class Told(TypedDict, total=False):
-    """What `check_app` may be told beside model and token: members of `conformance.options.Options`."""
+    """What `check_app` may be told beside model and token: members of `conformance.Options`, with their units."""
 
     second_token: str | None
     approval_prompt: str | None
@@ -59,7 +60,7 @@ class Told(TypedDict, total=False):
     depth: str
     examples: int | None
     bodies: bool
-    replay: str | None
+    replay: str | os.PathLike[str] | None
     only: Sequence[str]
     skip: Sequence[str]
     strict: bool
@@ -73,7 +74,7 @@ class Told(TypedDict, total=False):
     wait_expiry: float
     seed: int | None
     preflight: bool
-    baseline: str | None
+    baseline: str | os.PathLike[str] | None
     allow_stale: bool
     headers: Sequence[tuple[str, str]]
 
@@ -85,6 +86,7 @@ def check_app(
     token: str,
     path: str = PATH,
     output: str | os.PathLike[str] | None = None,
+    progress: Tell | None = None,
     **told: Unpack[Told],
 ) -> Report:
     """Serve an ASGI application on loopback, record a run against it, and judge it.
@@ -97,11 +99,12 @@ def check_app(
         token: a bearer token that the application takes.
         path: where the endpoints are below the application's root.
         output: directory for report.html, results.json and the others; None: none are written.
+        progress: called with a `Progress` as each exchange ends.
         told: as the options of the command line: `depth="quick"`, `only=["stream"]`, `approval_prompt="…"`, ….
 
     Returns:
-        The run, judged: `.verdict` (`.conclusion` is `conformant`, `nonconformant`, …; `["stream.done"]` an outcome),
-        `.findings`, `.exit_code()` (with a `baseline` that of the gate), and as `str()` what a terminal shows.
+        The run, judged: `.passed`, `["stream.done"]` (an outcome), `.verdict`, `.findings`, `.exit_code()` (with a
+        `baseline` that of the gate), `.write("reports")`, `.to_dict()`, and as `str()` what a terminal shows.
 
     Raises:
         UsageError: an option is wrong, or the application is none or does not start; nothing was sent.
@@ -110,30 +113,82 @@ def check_app(
     from conformance import run
     from conformance.report import files
 
-    options = replace(_options(told), url=base(path), model=model, token=token).checked()
-    run.selected_ids(options)
+    options = checked("check_app", Told.__annotations__, told, url=base(path), model=model, token=token)
     found = load(app) if isinstance(app, str) else application(app, "It")
     if output is not None:
         files.prepare(Path(output))
     with serving(found, path) as url:
-        report = _aside(lambda: run.run(replace(options, url=url)))
+        report = _aside(lambda: run.run(replace(options, url=url), progress))
     if output is not None:
         files.write(report, Path(output))
     return report
 
 
-def _options(told: Mapping[str, Any]) -> Options:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
-    if odd := [key for key in values if key not in Told.__annotations__]:
-        raise UsageError(f"check_app() knows no option {odd[0]!r}; it knows {', '.join(sorted(Told.__annotations__))}.")
-    for key in ("only", "skip", "modes", "headers"):
-        if isinstance(values.get(key), str):
-            raise UsageError(f"{key} takes several, not one text; write {key}=[{values[key]!r}].")
-    if "depth" in values:
-        if values["depth"] not in list(Depth):
-            raise UsageError(f"depth must be {', '.join(Depth)}, not {values['depth']!r}.")
-        values["depth"] = Depth(values["depth"])
-    return Options(**values)
+def checked(function: str, known: Collection[str], told: Mapping[str, Any], **given: Any) -> Options:
+    """Options from the keyword arguments of a function, checked in all that can be checked before anything is sent.
+
+    Args:
+        function: its name, for a message.
+        known: names that it takes.
+        told: what it was told by name.
+        given: further members of `Options`, as they are.
+
+    Raises:
+        UsageError: one sentence, in which options are called as they are in Python; or an extension is wrong.
+    """
+    from conformance import discovery, run
+
+    discovery.discover()
+    if odd := [key for key in told if key not in known]:
+        raise UsageError(f"{function}() knows no option {odd[0]!r}; it knows {', '.join(sorted(known))}.")
+    values = {key: _value(key, value) for key, value in told.items()}
+    for what in _SUCH_AS:
+        if given.get("url") is not None and not isinstance(given.get(what), str):
+            raise UsageError(f"{function}() needs a {what}; give {what}={_SUCH_AS[what]!r}.")
+    for what in ("token", "second_token"):
+        if {**given, **told}.get(what) == "":
+            raise UsageError(f"{function}() was given an empty {what}; give one that the target takes.")
+    try:
+        options = Options(**values, **given).checked()
+        run.selected_ids(options)
+        run.known_failures(options)
+        run.verify(options)
+    except UsageError as error:
+        sentence = str(error).replace("by KITEMESH_TOKEN", "as token=")
+        raise UsageError(_FLAG.sub(_as_in_python, sentence)) from None
+    except (AttributeError, TypeError) as error:
+        raise UsageError(f"{function}() was given a value of a wrong type ({_told(error)}); correct it.") from None
+    return options
+
+
+_SUCH_AS = {"model": "group:<uuid>", "token": "km_…"}
+_SEVERAL = ("only", "skip", "modes", "headers")
+_FILES = ("baseline", "replay", "ca_bundle")
+_FLAG = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
+_NAMES = {"header": "headers", "token-env": "token", "second-token-env": "second_token"}
+"""Options of the command line that are called otherwise in Python."""
+
+
+def _as_in_python(flag: re.Match[str]) -> str:
+    name = flag[1]
+    if name.startswith("no-"):
+        return f"{name.removeprefix('no-').replace('-', '_')}=False"
+    return _NAMES.get(name, name.replace("-", "_"))
+
+
+def _value(key: str, value: Any) -> Any:
+    """The value as `Options` has it."""
+    if key in _SEVERAL:
+        if isinstance(value, str):
+            raise UsageError(f"{key} takes several, not one text; write {key}=[{value!r}].")
+        return tuple(map(tuple, value)) if key == "headers" else tuple(value)
+    if key in _FILES and value is not None:
+        return os.fspath(value)
+    if key == "depth":
+        if value not in list(Depth):
+            raise UsageError(f"depth must be {', '.join(Depth)}, not {value!r}.")
+        return Depth(value)
+    return value
 
 
 def _aside(call: Callable[[], _Given]) -> _Given:

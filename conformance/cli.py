@@ -208,9 +208,11 @@ def run(
         --approval-prompt 'Create a ticket, please.' --max-credits 200
     """
     from conformance import config as configuration
+    from conformance import discovery
     from conformance.judging import known_failures, selected_ids
     from conformance.run import verify
 
+    discovery.discover()
     file = configuration.find(config, os.environ)
     chosen = configuration.options(url, given, os.environ, file)
     if write_baseline and chosen.url is None:
@@ -436,6 +438,8 @@ def judge(
       kitemesh-conformance judge reports/transcript.har --only stream
       kitemesh-conformance judge transcript.har --against results.json
     """
+    from conformance import discovery
+    from conformance.contract.catalogue import from_outside
     from conformance.judging import known_failures, selected_ids
     from conformance.report.tally import weightiest
 
@@ -448,6 +452,8 @@ def judge(
     if against and any(told.values()):
         raise UsageError("--against judges what the results say was judged; leave out --only, --skip, --strict.")
     claimed = _claimed(against) if against else None
+    if claimed is None or any(from_outside(entry["id"]) for entry in claimed["requirements"]):
+        discovery.discover()  # else the results are held to what they were judged by, whatever is installed here
     if claimed:
         told = {name: claimed["options"].get(name) for name in told}
         told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
@@ -556,11 +562,13 @@ def compare(old: str, new: str, form: str) -> int:
     Example:
       kitemesh-conformance compare main/results.json reports/results.json
     """
+    from conformance import discovery
     from conformance.contract.catalogue import load
     from conformance.gate import comparison
     from conformance.report import comparing, github
     from conformance.report.excerpt import harmless
 
+    discovery.discover()
     made = comparison.compare(_document(old), _document(new), load())
     told = comparing.FORMS[form](made)
     click.echo(harmless(told) if github.active() and form != "json" else told, nl=False)
@@ -802,12 +810,13 @@ def explain(requirement: str) -> int:
     Example:
       kitemesh-conformance explain stream.done
     """
-    from conformance import examples
+    from conformance import discovery, examples
     from conformance.contract.catalogue import UnknownRequirement, load
     from conformance.prove import faults_of
     from conformance.report import clients
     from conformance.report import explain as shown
 
+    discovery.discover()
     try:
         found = load()[requirement]
     except UnknownRequirement as error:
@@ -828,9 +837,11 @@ def requirements(patterns: tuple[str, ...], form: str) -> int:
     Example:
       kitemesh-conformance requirements stream chunk.id-stable
     """
+    from conformance import discovery
     from conformance.contract.catalogue import UnknownRequirement, load
     from conformance.report import listing
 
+    discovery.discover()
     catalogue = load()
     try:
         chosen = catalogue.select(patterns) if patterns else list(catalogue)

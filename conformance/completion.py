@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from click import Context, Parameter
 from click.shell_completion import CompletionItem
 
 from conformance.options import UsageError
 
+if TYPE_CHECKING:
+    from conformance.contract.catalogue import Catalogue
+
 
 def requirements(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
     """Ids and areas, also behind a comma: of `http.json,str` the last part."""
-    from conformance.contract.catalogue import load
-
-    catalogue = load()
+    catalogue = _catalogue()
     told = {**catalogue.areas, **{requirement.id: requirement.statement for requirement in catalogue}}
     before, comma, last = incomplete.rpartition(",")
     return [CompletionItem(before + comma + name, help=text) for name, text in told.items() if name.startswith(last)]
@@ -23,9 +26,16 @@ def requirements(context: Context, parameter: Parameter, incomplete: str) -> lis
 
 def ids(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
     """Ids, one a word."""
+    return [CompletionItem(r.id, help=r.statement) for r in _catalogue() if r.id.startswith(incomplete)]
+
+
+def _catalogue() -> Catalogue:
+    from conformance import discovery
     from conformance.contract.catalogue import load
 
-    return [CompletionItem(r.id, help=r.statement) for r in load() if r.id.startswith(incomplete)]
+    with suppress(UsageError):
+        discovery.discover()
+    return load()
 
 
 def targets(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:

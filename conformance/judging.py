@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import io
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from conformance import files, preflight
@@ -23,22 +26,22 @@ from conformance.gate import baseline, decision
 from conformance.gate.baseline import Baseline
 from conformance.gate.decision import Gate
 from conformance.options import Depth, Options, UsageError
-from conformance.probes.catalogue import QUICK_LEAVES_OUT
+from conformance.probes.catalogue import quick_leaves_out
 from conformance.probes.flow import Phase
-from conformance.verdict import Conclusion, Exit, Selection, Verdict, decide
+from conformance.verdict import Conclusion, Exit, Outcome, Selection, Verdict, decide
 from conformance.wire.exchange import Credential, Ending, Transcript
 
 CATALOGUE: Catalogue = load()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """A run, judged."""
+    """A run, judged: `report["stream.done"]`, `report.passed`, `report.write("reports")`, `print(report)`."""
 
     options: Options
-    transcript: Transcript = field(repr=False)
+    transcript: Transcript
     verdict: Verdict
-    gate: Gate = field(repr=False)
+    gate: Gate
     started: float
     """Unix seconds."""
     ended: float
@@ -57,6 +60,52 @@ class Report:
         """All that was found, of a SHOULD too, in the catalogue's order."""
         return tuple(finding for outcome in self.verdict.outcomes for finding in outcome.findings)
 
+    @property
+    def passed(self) -> bool:
+        """True where the command line would give exit code 0: conformant, or all that fails is in the baseline."""
+        return self.exit_code() is Exit.CONFORMANT
+
+    def __getitem__(self, requirement: str) -> Outcome:
+        """What became of a requirement: `report["stream.done"].state`.
+
+        Raises:
+            KeyError: no requirement has this id; the sentence names the nearest ones.
+        """
+        try:
+            return self.verdict[requirement]
+        except KeyError:
+            raise KeyError(_no_such(requirement, self.verdict)) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of `results.json` (format 1, `schemas/results.schema.json`) as JSON values."""
+        from conformance.report import files
+
+        return files.document(self)
+
+    def write(self, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write report.html, results.json, summary.md, vectors.json and transcript.har, and a badge where one is due.
+
+        Args:
+            directory: where to; it is made where it is not there.
+
+        Returns:
+            The paths, that of report.html first.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        from conformance.report import files
+
+        files.prepare(Path(directory))
+        return files.write(self, Path(directory))
+
+    def __repr__(self) -> str:
+        """One line: the conclusion and its reason."""
+        from conformance.report.excerpt import excerpt
+
+        sentence = self.verdict.sentence.removeprefix("The target ").rstrip(".")
+        return f"<Report {self.verdict.conclusion.value}: {excerpt(sentence, 300)}>"
+
     def __str__(self) -> str:
         """What a terminal shows of it: the verdict, and what failed."""
         from conformance.report import terminal
@@ -70,6 +119,13 @@ class Report:
         if self.verdict.conclusion is Conclusion.ERROR:
             return Exit.SUITE_ERROR
         return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code
+
+
+def _no_such(requirement: object, verdict: Verdict) -> str:
+    ids = [outcome.requirement.id for outcome in verdict.outcomes]
+    near = difflib.get_close_matches(str(requirement), ids, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "the command `requirements` lists them"
+    return f"no requirement is called {requirement!r}: {hint}"
 
 
 def selected_ids(options: Options) -> frozenset[str] | None:
@@ -151,7 +207,7 @@ def judge(
         started=min(t[0] for t in times),
         ended=max(t[1] for t in times),
         interrupted=bool(recorded.get("interrupted")),
-        notes=(*_notes(evidence, settled), *_objections(told, said)),
+        notes=(*_notes(evidence, settled), *_objections(told, said), *_from_outside(verdict)),
         seed=int(recorded.get("seed") or 0),
         excused=evidence.excused,
         credits=_credits(evidence),
@@ -224,7 +280,7 @@ def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collecti
         left_out.update(dict.fromkeys(several, "--concurrency 1: nothing is sent beside another request"))
     quick = options.depth is Depth.QUICK
     if quick:
-        left_out.update(dict.fromkeys(QUICK_LEAVES_OUT - set(replayed), "--depth quick leaves it out"))
+        left_out.update(dict.fromkeys(quick_leaves_out() - set(replayed), "--depth quick leaves it out"))
     narrowed = (
         quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
     )
@@ -294,6 +350,17 @@ def _objections(items: Mapping[str, Iterable[Item]], said: Mapping[str, tuple[st
         names = ", ".join(name for name, _ in alone[:3])
         answers = "1 answer" if len(alone) == 1 else f"{len(alone)} answers"
         yield f"Schemathesis alone objects to {answers}, which no requirement covers: {titles} ({names})."
+
+
+def _from_outside(verdict: Verdict) -> Iterator[str]:
+    """That the verdict speaks of more than KiteMesh's contract, where it does."""
+    areas = {r.area: CATALOGUE.areas[r.area] for r in verdict.from_outside()}
+    if areas:
+        told = "; ".join(f"{area}, {title}" for area, title in areas.items())
+        yield (
+            f"Requirements that are not KiteMesh's count in this verdict ({told}): it earns no badge. "
+            f"--skip {','.join(areas)} judges KiteMesh's contract alone."
+        )
 
 
 def _cut_searches(told: Any) -> str:

@@ -88,7 +88,8 @@ class Options:
     """File of the failures that are known; None: none is."""
     allow_stale: bool = False
     """True: entries of the baseline that no longer fail are told, and the run may pass all the same."""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Beside those of the suite; their values may be secrets."""
     ca_bundle: str | None = None
     bodies: bool = True
     """False: the content of requests and answers is left out of all reports (`--no-bodies`)."""

@@ -94,6 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = [name for name in _TARGETS if config.getoption(name) not in (None, False)]
     if config.pluginmanager.has_plugin(_OURS) or not asked:
         return
+    from conformance import discovery
     from conformance.judging import known_failures, selected_ids
     from conformance.options import UsageError
     from conformance.report import files
@@ -104,6 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _refuse_xdist(config)
     output = config.getoption("conformance_output")
     try:
+        discovery.discover()
         options = _options(config)
         selected_ids(options)
         known_failures(options)

@@ -10,9 +10,10 @@ import asyncio
 import os
 import random
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,8 +55,45 @@ class Progress:
 Tell = Callable[[Progress], None]
 
 
-def run(options: Options, progress: Tell | None = None) -> Report:
+class Stop:
+    """Ends a recording from another thread, as Ctrl-C does; what was recorded by then is judged."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = False
+        self._end: Callable[[], object] | None = None
+
+    def ask(self) -> None:
+        """End the recording, or let it not begin."""
+        with self._lock:
+            self._asked = True
+            if self._end is not None:
+                self._end()
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """In a task: cancel it once it is asked for, while the context lasts."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # it is called in one
+        cancel = task.cancel
+        with self._lock:
+            self._end = lambda: loop.call_soon_threadsafe(cancel)
+            if self._asked:
+                self._end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
+
+
+def run(options: Options, progress: Tell | None = None, stop: Stop | None = None) -> Report:
     """Record a run and judge it; without a URL against the reference server, which is started for it.
+
+    Args:
+        options: need not be checked.
+        progress: told of each exchange.
+        stop: asked from another thread it ends the recording.
 
     Raises:
         UsageError: an option is wrong; nothing was sent.
@@ -67,16 +105,16 @@ def run(options: Options, progress: Tell | None = None) -> Report:
     started = time.time()
     if options.url is None:
         with reference(options) as told:
-            transcript = _recorded(told, seed, progress)
+            transcript = _recorded(told, seed, progress, stop)
     else:
-        transcript = _recorded(options, seed, progress)
+        transcript = _recorded(options, seed, progress, stop)
     if progress:
         progress(Progress("judging", len(transcript), len(transcript), 0.0))
     report = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
     return report if options.bodies else without_bodies(report)
 
 
-def _recorded(options: Options, seed: int, progress: Tell | None) -> Transcript:
+def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | None) -> Transcript:
     """A recording by an event loop of its own.
 
     It is not the result of a task: of that, `asyncio.run` asks for the repr (python/cpython#112559), which would spell
@@ -85,7 +123,8 @@ def _recorded(options: Options, seed: int, progress: Tell | None) -> Transcript:
     made: list[Transcript] = []
 
     async def keep() -> None:
-        made.append(await record(options, seed, progress))
+        with stop.heeded() if stop else nullcontext():
+            made.append(await record(options, seed, progress))
 
     try:
         asyncio.run(keep())
@@ -301,6 +340,7 @@ __all__ = [
     "CATALOGUE",
     "Progress",
     "Report",
+    "Stop",
     "Watch",
     "base_headers",
     "judge",

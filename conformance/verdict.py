@@ -134,6 +134,11 @@ class Verdict:
                 return outcome
         raise KeyError(requirement)
 
+    def from_outside(self) -> list[Requirement]:
+        """The requirements of extensions that were left to judge: KiteMesh's contract does not have them."""
+        left_out = (State.NOT_SELECTED, State.NOT_APPLICABLE)
+        return [o.requirement for o in self.outcomes if o.requirement.extension and o.state not in left_out]
+
     def by_state(self) -> dict[State, int]:
         """How many requirements came to each state."""
         counts = dict.fromkeys(State, 0)
@@ -344,7 +349,9 @@ def _roots(id_: str, by_id: Mapping[str, Outcome], path: frozenset[str]) -> froz
 
 
 def _scope(outcomes: Iterable[Outcome], selection: Selection) -> str:
-    narrowed = selection.partial or any(o.state is State.NOT_SELECTED for o in outcomes)
+    # Whoever leaves an extension out leaves nothing of the contract out.
+    left_out = (o for o in outcomes if o.state is State.NOT_SELECTED and not o.requirement.extension)
+    narrowed = selection.partial or any(left_out)
     return "partial" if narrowed else "full"
 
 

@@ -11,9 +11,23 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
     *("files", "cycles", "contract", "probes", "wire", "checks", "examples", "verdict", "gate", "proof", "report"),
-    *("options", "preflight", "judging", "watching", "recheck", "opening", "run", "prove", "soak", "flags", "config"),
+    *(
+        "options",
+        "extending",
+        "discovery",
+        "preflight",
+        "judging",
+        "watching",
+        "recheck",
+        "opening",
+        "run",
+        "prove",
+        "soak",
+        "flags",
+        "config",
+    ),
     "origins",
-    *("app", "plugin", "help", "completion", "manual", "standard_streams", "cli"),
+    *("app", "api", "plugin", "help", "completion", "manual", "standard_streams", "cli"),
 )
 """From left to right. What stands from `options` on ties the line together."""
 

@@ -62,6 +62,13 @@ def each(
     return decorate
 
 
+def forget(requirement: str) -> None:
+    """Take the check of a requirement out of the registry."""
+    del CHECKS[requirement]
+    ONE.pop(requirement, None)
+    WHIMS.discard(requirement)
+
+
 def _uncut(select: Select) -> Select:
     """The selection without answers that were cut by a limit or a filter: those are left unjudged."""
 

@@ -19,20 +19,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-SOURCES: Mapping[str, str] = MappingProxyType(
-    {
-        "S": "KiteMesh endpoint page for POST /v1/chat/completions (French): the primary source",
-        "C": 'KiteMesh public documentation, page "Conventions"',
-        "A": 'KiteMesh public documentation, page "Authentication"',
-        "R": 'KiteMesh public documentation, page "POST /v1/chat/resume"',
-        "O": 'KiteMesh public documentation, page "Shared Objects"',
-        "E": 'KiteMesh public documentation, page "Examples"',
-        "W": "WHATWG HTML, section 9.2 Server-sent events",
-        "H": "RFC 9110 (HTTP semantics), RFC 6750 (bearer tokens), RFC 8259 (JSON), RFC 3339 (timestamps)",
-        "P": "Good practice for a server that takes input from strangers",
-    }
-)
-"""Source key to what it stands for."""
+_SOURCES: dict[str, str] = {
+    "S": "KiteMesh endpoint page for POST /v1/chat/completions (French): the primary source",
+    "C": 'KiteMesh public documentation, page "Conventions"',
+    "A": 'KiteMesh public documentation, page "Authentication"',
+    "R": 'KiteMesh public documentation, page "POST /v1/chat/resume"',
+    "O": 'KiteMesh public documentation, page "Shared Objects"',
+    "E": 'KiteMesh public documentation, page "Examples"',
+    "W": "WHATWG HTML, section 9.2 Server-sent events",
+    "H": "RFC 9110 (HTTP semantics), RFC 6750 (bearer tokens), RFC 8259 (JSON), RFC 3339 (timestamps)",
+    "P": "Good practice for a server that takes input from strangers",
+}
+SOURCES: Mapping[str, str] = MappingProxyType(_SOURCES)
+"""Source key to what it stands for; an extension's is its area."""
 
 CAPABILITIES: Mapping[str, str] = MappingProxyType(
     {
@@ -46,7 +45,12 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
 _OWN_FORMATS = frozenset({"config.schema.json", "results.schema.json", "soak.schema.json"})
 """Schemas of what the suite itself writes or reads: no target is judged by them."""
 _FILE = Path(__file__).with_name("requirements.toml")
-_ID = re.compile(r"(?P<area>[a-z]+)\.[a-z0-9]+(?:-[a-z0-9]+)*")
+_WORDS_OF_ID = r"\.[a-z0-9]+(?:-[a-z0-9]+)*"
+_ID = re.compile(rf"(?P<area>[a-z]+){_WORDS_OF_ID}")
+_EXTENSION = "x-"
+_EXTENSION_ID = re.compile(rf"(?P<area>{_EXTENSION}[a-z][a-z0-9]*){_WORDS_OF_ID}")
+"""Of requirements from outside: no area of the contract has a dash, so that neither can ever take a name of the other.
+"""
 _REQUIRED: Mapping[str, type] = {"id": str, "level": str, "statement": str, "sources": list, "why": str, "fix": str}
 _OPTIONAL: Mapping[str, type] = {"whim": bool, "conditional": bool, "capability": str}
 _TABLES: Mapping[str, type] = {"contract": dict, "area": list, "requirement": list}
@@ -91,14 +95,20 @@ class Requirement:
     conditional: bool = False
     """True where it speaks of something that a sound target need never do: unexercised, it leaves nothing open."""
 
+    @property
+    def extension(self) -> bool:
+        """True where somebody else than KiteMesh asks for it (`x-acme.region-header`)."""
+        return from_outside(self.id)
+
 
 class Catalogue:
-    """The requirements in the file's order, which is the order of every report."""
+    """The requirements in the file's order, which is the order of every report; those of extensions stand last."""
 
     def __init__(self, requirements: Iterable[Requirement], areas: Mapping[str, str], version: str) -> None:
         """Take requirements with distinct ids, the areas (id to title, in order) and the contract's version."""
         self._by_id = {requirement.id: requirement for requirement in requirements}
-        self.areas: Mapping[str, str] = MappingProxyType(dict(areas))
+        self._areas = dict(areas)
+        self.areas: Mapping[str, str] = MappingProxyType(self._areas)
         """Area id to its title, in order."""
         self.version = version
 
@@ -134,10 +144,49 @@ class Catalogue:
             wanted |= named
         return [requirement for requirement in self if requirement.id in wanted]
 
+    def extend(self, area: str, title: str, source: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take in an area of requirements from outside. Only `conformance.extending` calls this.
+
+        Args:
+            area: `x-acme`.
+            title: what the area is about.
+            source: where its requirements are documented.
+            rows: as the tables of the file, but for `sources`.
+
+        Raises:
+            CatalogueError: a row breaks one of the rules that hold for the file's, or the area is there already.
+        """
+        if area in self._areas:
+            raise CatalogueError(f"the area {area} is declared twice")
+        for name, text in (("title", title), ("source", source)):
+            if not isinstance(text, str) or not text.strip():
+                raise CatalogueError(f"{area} has an empty {name!r}")
+        _SOURCES[area] = source  # it stays: a report may be written when the extension is gone
+        made: dict[str, Requirement] = {}
+        for row in rows:
+            requirement = _requirement({**row, "sources": [area]}, {area: title}, area, _EXTENSION_ID)
+            if requirement.id in made:
+                raise CatalogueError(f"{requirement.id} stands in the extension twice")
+            made[requirement.id] = requirement
+        if not made:
+            raise CatalogueError(f"no requirement belongs to the area {area}")
+        self._areas[area] = title
+        self._by_id |= made
+
+    def drop(self, area: str) -> None:
+        """Forget an area that `extend` took in."""
+        del self._areas[area]
+        self._by_id = {id_: requirement for id_, requirement in self._by_id.items() if requirement.area != area}
+
     def _unknown(self, pattern: str) -> UnknownRequirement:
         near = difflib.get_close_matches(pattern, [*self._by_id, *self.areas], n=3, cutoff=0.5)
         hint = f"did you mean {_either(near)}" if near else f"the areas are {', '.join(self.areas)}"
         return UnknownRequirement(f"no requirement is called {pattern!r}: {hint}")
+
+
+def from_outside(id_: str) -> bool:
+    """True for the id of a requirement that an extension has, whether it is here or not."""
+    return id_.startswith(_EXTENSION)
 
 
 def load(path: Path | None = None) -> Catalogue:
@@ -201,9 +250,9 @@ def _areas(rows: Sequence[Any]) -> dict[str, str]:
     return areas
 
 
-def _requirement(row: Any, areas: Mapping[str, str], place: str) -> Requirement:
+def _requirement(row: Any, areas: Mapping[str, str], place: str, form: re.Pattern[str] = _ID) -> Requirement:
     id_ = row.get("id") if isinstance(row, dict) else None
-    matched = _ID.fullmatch(id_) if isinstance(id_, str) else None
+    matched = form.fullmatch(id_) if isinstance(id_, str) else None
     place = str(id_) if matched else place
     _hold_members(row, _REQUIRED, _OPTIONAL, place)
     if not matched:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.contract.catalogue import from_outside
 from conformance.gate.comparison import Document
 
 MOST = 20
@@ -90,7 +91,8 @@ def _about_requirements(claimed: Document, found: Document, *, exact: bool) -> l
     for id_, was in before.items():
         is_ = after.get(id_)
         if is_ is None:
-            told.append(f"{id_} is not a requirement of this suite.")
+            lacking = ": the extension that has it is not installed here" if from_outside(id_) else ""
+            told.append(f"{id_} is not a requirement of this suite{lacking}.")
         elif was["outcome"] != is_["outcome"]:
             told.append(f"{id_} is {is_['outcome']}, not {was['outcome']}.")
         elif was["level"] != is_["level"]:

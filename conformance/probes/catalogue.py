@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
 
 from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay, sdk
 from conformance.probes.flow import Compose, Flow, Phase, Send
@@ -14,6 +15,24 @@ NAMED = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What an extension has probes send."""
+
+    flows: Callable[[Plan], Iterable[Flow]]
+    quick_leaves_out: frozenset[str] = frozenset()
+    """Requirements that `--depth quick` does not exercise."""
+
+
+OUTSIDE: Final[dict[str, Outside]] = {}
+"""Area of an extension to its probes; filled by `conformance.extending`."""
+
+
+def quick_leaves_out() -> frozenset[str]:
+    """Requirements that `--depth quick` does not exercise, those of extensions among them."""
+    return QUICK_LEAVES_OUT.union(*(outside.quick_leaves_out for outside in OUTSIDE.values()))
+
+
 def flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:
     """The fixed probes in the order of their phases.
 
@@ -21,7 +40,8 @@ def flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:
         plan: the run's frame.
         selected: ids of the requirements to judge, where not all are; probes that serve none of them are left out.
     """
-    made = [flow for named in NAMED for flow in named(plan) if _wanted(flow, plan)]
+    named = [*NAMED, *(outside.flows for outside in OUTSIDE.values())]
+    made = [flow for make in named for flow in make(plan) if _wanted(flow, plan)]
     if selected is not None:
         areas = {id_.partition(".")[0] for id_ in selected}
         made = [flow for flow in made if flow.phase is Phase.OPENING or areas & {flow.area, *flow.covers}]

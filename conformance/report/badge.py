@@ -33,10 +33,11 @@ _SVG = """\
 
 def badge(account: Account) -> str | None:
     """The picture; None where the scope is partial, the run is interrupted, inconclusive or in error, what answered was
-    never seen to be the API, or it was the embedded reference server.
+    never seen to be the API, it was the embedded reference server, or the verdict speaks of more than KiteMesh's
+    contract.
     """
     verdict = account.verdict
-    if embedded(account) or verdict.trouble:
+    if embedded(account) or verdict.trouble or verdict.from_outside():
         return None
     if verdict.scope != "full" or account.interrupted or verdict.conclusion not in _COLOURS:
         return None

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from conformance.report import badge, html, results, summary, vectors
@@ -67,6 +68,14 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
         (directory / BADGE).unlink(missing_ok=True)  # one of an earlier run would speak of this one
     beside = {**_HOLDS, **({url: _LOG_HOLDS} if log and (url := url_of(log, directory)) else {})}
     return [write_whole(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
+
+
+def document(account: Account) -> dict[str, Any]:
+    """What `results.json` holds: the results, with the hash of the transcript as it is written beside them."""
+    hashed = hashlib.sha256()
+    for _ in _hashing(_transcript(account), hashed):
+        pass
+    return results.results(account, hashed.hexdigest())
 
 
 def _transcript(account: Account) -> Iterator[bytes]:

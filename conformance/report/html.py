@@ -522,7 +522,7 @@ def _prose(text: str) -> Markup:
 
 def _linked(text: str, ids: Collection[str]) -> Markup:
     """A sentence in which the names of broken requirements lead to their findings."""
-    words = re.split(r"([a-z]+\.[a-z0-9-]+)", octets.lines(text))
+    words = re.split(r"((?:x-)?[a-z][a-z0-9]*\.[a-z0-9-]+)", octets.lines(text))
     link = Markup('<a href="#broken-{0}">{0}</a>')
     return Markup("").join(link.format(word) if word in ids else word for word in words)
 

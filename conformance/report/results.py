@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance import __version__, files
 from conformance.checks.json_text import read_json
-from conformance.contract.catalogue import contract_hash
+from conformance.contract.catalogue import SOURCES, contract_hash
 from conformance.contract.schemas import errors
 from conformance.gate.baseline import Entry
 from conformance.gate.decision import Gate, expired_sentence, stale_sentence
@@ -18,7 +18,7 @@ from conformance.gate.key import key
 from conformance.gate.shapes import Shape, shapes
 from conformance.report.account import Account, ca_bundle, exchanges_by_name, target_model, target_name, target_url
 from conformance.report.curl import curl
-from conformance.verdict import Outcome
+from conformance.verdict import Outcome, Verdict
 from conformance.wire.exchange import Exchange
 
 FORMAT = 1
@@ -60,6 +60,7 @@ def results(account: Account, transcript_sha256: str) -> dict[str, Any]:
         "options": account.options.recorded(),
         "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": transcript_sha256},
         "notes": list(account.notes),
+        **({"extensions": told} if (told := _extensions(verdict)) else {}),
         "shapes": [_shape(shape) for shape in shapes(account.transcript)],
         "requirements": [_requirement(outcome, exchanges, trusted) for outcome in verdict.outcomes],
     }
@@ -126,6 +127,11 @@ def _entry(entry: Entry, sentence: str | None = None) -> dict[str, Any]:
     told |= {"owner": entry.owner, "expires": entry.expires.isoformat() if entry.expires else None}
     told |= {"intermittent": entry.intermittent, "sentence": sentence}
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _extensions(verdict: Verdict) -> list[dict[str, str]]:
+    areas = dict.fromkeys(requirement.area for requirement in verdict.from_outside())
+    return [{"area": area, "source": SOURCES[area]} for area in areas]
 
 
 def _shape(shape: Shape) -> dict[str, Any]:

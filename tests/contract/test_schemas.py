@@ -77,6 +77,7 @@ def results() -> dict[str, Any]:
             "stale": [dict(ENTRY)],
             "expired": [dict(ENTRY)],
         },
+        "extensions": [{"area": "x-acme", "source": "Acme API guide, chapter 2"}],
         "shapes": [
             {
                 "kind": "error",

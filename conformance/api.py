@@ -1,0 +1,236 @@
+"""From Python: what the command line does, as functions that give values.
+
+    import conformance
+
+    report = conformance.check("https://api.example.com/v1", model="group:…", token=os.environ["KITEMESH_TOKEN"])
+    if not report.passed:
+        print(report)                        # what a terminal shows
+    report["stream.done"].state              # "passed", "failed", "blocked", …
+    report["stream.done"].findings           # each: message, expected, observed, exchange, place
+    report.write("reports")                  # report.html, results.json, …
+    report.to_dict()["totals"]["requests"]   # the document of results.json
+
+`check` records a run and judges it, `check_async` does so beside a running event loop, `check_app` serves an ASGI
+application for it, `judge` judges a recording without a network. Neither the environment nor `conformance.toml` is
+read, and nothing is printed: what a run is told stands in the call. What is wrong with it raises `UsageError` before
+anything is sent. That a server does not conform raises nothing: the report says it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from conformance.app import Told, check_app, checked
+from conformance.checks.finding import Finding
+from conformance.contract.catalogue import Level, Requirement
+from conformance.extending import Extension, register
+from conformance.judging import Report
+from conformance.options import Depth, Options, UsageError
+from conformance.run import Progress, Stop, Tell
+from conformance.verdict import Conclusion, Exit, Outcome, State, Verdict
+
+if TYPE_CHECKING:
+    from conformance.wire.exchange import Transcript
+
+REFERENCE = "reference"
+"""In the place of a URL: the embedded reference server, which is started for the run."""
+
+
+class Settings(Told, total=False):
+    """What `check` may be told beside URL, model and token: members of `Options`, with their units."""
+
+    ca_bundle: str | os.PathLike[str] | None
+
+
+def check(
+    url: str,
+    *,
+    model: str | None = None,
+    token: str | None = None,
+    output: str | os.PathLike[str] | None = None,
+    progress: Tell | None = None,
+    **told: Unpack[Settings],
+) -> Report:
+    """Record a run against a server, and judge it.
+
+    The first requests ask whether it is the API at all that answers; if not, the report is inconclusive and says in
+    one sentence what came (`preflight=False` judges all the same). Ctrl-C ends the recording: what was recorded by
+    then is judged, and `report.interrupted` is true.
+
+    Args:
+        url: base URL, with or without `/v1`; `"reference"`: the embedded reference server, with a model and tokens of
+            its own.
+        model: to ask for: `group:<uuid>`.
+        token: a bearer token that the server takes. It is masked in all that is kept.
+        output: directory for report.html, results.json and the others; None: none are written.
+        progress: called with a `Progress` as each exchange ends, in the thread that records. What it raises ends the
+            run.
+        told: as the options of the command line: `depth="quick"`, `only=["stream"]`, `max_credits=200`, ….
+
+    Returns:
+        The run, judged.
+
+    Raises:
+        UsageError: an option is missing or wrong, or an event loop runs in this thread; nothing was sent.
+        OSError: the reports cannot be written.
+    """
+    _refuse_loop()
+    return _run(_options("check", url, model, token, told), output, progress, None)
+
+
+async def check_async(
+    url: str,
+    *,
+    model: str | None = None,
+    token: str | None = None,
+    output: str | os.PathLike[str] | None = None,
+    progress: Tell | None = None,
+    **told: Unpack[Settings],
+) -> Report:
+    """Likewise beside the running event loop.
+
+    The recording has an event loop of its own, in another thread, so that what else this one does neither delays nor
+    distorts it. Cancelling ends the recording, waits until its connections are closed, and gives no report.
+
+    Args:
+        url: see `check`, likewise the others.
+        model: likewise.
+        token: likewise.
+        output: likewise.
+        progress: called in the caller's event loop.
+        told: likewise.
+
+    Raises:
+        UsageError: an option is missing or wrong; nothing was sent.
+        OSError: the reports cannot be written.
+    """
+    options = _options("check_async", url, model, token, told)
+    loop, stop = asyncio.get_running_loop(), Stop()
+
+    def here(how_far: Progress) -> None:
+        if progress is not None:
+            loop.call_soon_threadsafe(progress, how_far)
+
+    work = asyncio.ensure_future(asyncio.to_thread(_run, options, output, here if progress else None, stop))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.ask()
+        with suppress(Exception):
+            await asyncio.shield(work)
+        raise
+
+
+def judge(
+    recording: str | os.PathLike[str] | bytes,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    strict: bool = False,
+    baseline: str | os.PathLike[str] | None = None,
+    allow_stale: bool = False,
+) -> Report:
+    """Judge a recording, without a network: a transcript of this suite, or a HAR from a browser or proxy.
+
+    Args:
+        recording: path of a HAR file, or its octets.
+        only: ids, areas or globs of the requirements to judge; none: what was recorded for, or all.
+        skip: likewise, of those to leave out.
+        strict: True: a failed SHOULD counts as much as a failed MUST.
+        baseline: file of the failures that are known.
+        allow_stale: True: entries of the baseline that no longer fail are told, and the run may pass all the same.
+
+    Returns:
+        The recording, judged as it was recorded, but for what is told here.
+
+    Raises:
+        UsageError: the recording cannot be read, or an option is wrong.
+
+    Source: HAR 1.2, http://www.softwareishard.com/blog/har-12-spec/
+    """
+    from conformance import judging
+
+    told: dict[str, Any] = {"only": only, "skip": skip, "strict": strict, "allow_stale": allow_stale}
+    options = checked("judge", (*told, "baseline"), {**told, "baseline": baseline})
+    known = judging.known_failures(options)
+    transcript = _transcript(recording)
+    report = judging.judge(transcript, known=known)
+    chosen = {name: value for name in told if (value := getattr(options, name))}
+    return judging.judge(transcript, options=replace(report.options, **chosen), known=known) if chosen else report
+
+
+def _transcript(recording: str | os.PathLike[str] | bytes) -> Transcript:
+    from conformance import files
+    from conformance.wire import har
+
+    named = "The recording" if isinstance(recording, bytes) else repr(os.fspath(recording))
+    try:
+        octets = recording if isinstance(recording, bytes) else files.read(Path(recording), har.LARGEST)
+        return har.load(octets)
+    except files.Unusable as error:
+        raise UsageError(f"{named} cannot be judged. The file {error}.") from None
+    except har.HarError as error:
+        raise UsageError(f"{named} cannot be judged. {error}") from None
+
+
+def _options(function: str, url: str, model: str | None, token: str | None, told: Any) -> Options:
+    """Checked; of the reference server, model and token are its own."""
+    if not isinstance(url, str) or not url.strip():
+        raise UsageError(
+            f"{function}() needs the server's URL, such as https://api.example.com/v1, or {REFERENCE!r} for the "
+            "embedded reference server."
+        )
+    if url.strip() == REFERENCE:
+        return checked(function, Settings.__annotations__, told)
+    return checked(function, Settings.__annotations__, told, url=url, model=model, token=token)
+
+
+def _refuse_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError("check() cannot wait while an event loop runs; write: report = await conformance.check_async(…).")
+
+
+def _run(options: Options, output: str | os.PathLike[str] | None, progress: Tell | None, stop: Stop | None) -> Report:
+    from conformance import run
+    from conformance.report import files
+
+    if output is not None:
+        files.prepare(Path(output))
+    report = run.run(options, progress, stop)
+    if output is not None:
+        report.write(output)
+    return report
+
+
+__all__ = [
+    "REFERENCE",
+    "Conclusion",
+    "Depth",
+    "Exit",
+    "Extension",
+    "Finding",
+    "Level",
+    "Options",
+    "Outcome",
+    "Progress",
+    "Report",
+    "Requirement",
+    "Settings",
+    "State",
+    "UsageError",
+    "Verdict",
+    "check",
+    "check_app",
+    "check_async",
+    "judge",
+    "register",
+]
