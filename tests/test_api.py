@@ -233,7 +233,7 @@ def test_what_cannot_be_judged(recording, told, words):
     [
         ({"url": ""}, r"check\(\) needs the server's URL"),
         ({"url": None}, r"check\(\) needs the server's URL"),
-        ({"url": "ftp://x"}, "no http or https URL"),
+        ({"url": "ftp://x"}, "is not an http or https URL"),
         ({"url": "http://me:secret@x"}, "leave it out and give the token as token="),
         ({"model": None}, "needs a model; give model='group:<uuid>'"),
         ({"model": "gpt"}, "not of the form group:<uuid>"),

@@ -284,7 +284,7 @@ def test_results_that_need_an_extension_say_so(report):
     document = report.to_dict()
     own = [entry for entry in document["requirements"] if entry["id"] not in IDS]
     denials = confirm(document, {**document, "requirements": own}).denials
-    assert f"{IDS[0]} is no requirement of this suite: the extension that has it is not installed here." in denials
+    assert f"{IDS[0]} is not a requirement of this suite: the extension that has it is not installed here." in denials
 
 
 @pytest.mark.parametrize(

@@ -485,8 +485,10 @@ class Reading:
     @property
     def unsettled(self) -> bool:
         """True where nothing is known of its request: the last try fell foul, or followed one that may have counted."""
-        if self.note.phase == Phase.WEATHER or self.whose is not Credential.OWN or self.due is Due.AUTHENTICATE:
+        if self.note.phase == Phase.WEATHER:
             return False
+        if self.whose is not Credential.OWN or self.due is Due.AUTHENTICATE:
+            return self.foul
         tries = self.evidence.attempts[self.note.probe or self.name, self.note.round]
         # What has to be refused carries nothing out, whatever came of its first try.
         carries_out = self.asked.resume and self.due is not Due.REFUSE
