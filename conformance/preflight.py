@@ -482,7 +482,7 @@ RULES: tuple[Rule, ...] = (
         lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
         lambda s: (
             f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may demand "
-            "a client certificate, which the suite does not have. Look into its log."
+            "a client certificate, which the suite does not have. Check its log."
         ),
     ),
     Rule(
@@ -551,7 +551,7 @@ RULES: tuple[Rule, ...] = (
         "proxy-page",
         lambda s: s.status >= 200 and s.bearing.page and (s.said(_PROXY) or bool(s.bearing.field("x-squid-error"))),
         lambda s: (
-            f"A proxy in between answers in the server's stead ({s.bearing.came}): let this machine reach {s.place} "
+            f"A proxy in between answers instead of the server ({s.bearing.came}): let this machine reach {s.place} "
             "without it, or let the proxy pass the API."
         ),
     ),
@@ -567,7 +567,7 @@ RULES: tuple[Rule, ...] = (
         "login-page",
         lambda s: s.bearing.page and s.status in (200, 203, 401, 403) and s.said(_LOGIN),
         lambda s: (
-            f"A login page answers in the API's stead ({s.bearing.came}): give the API's own address, or let the "
+            f"A login page answers instead of the API ({s.bearing.came}): give the API's own address, or let the "
             "suite pass the login (--header)."
         ),
     ),
@@ -608,7 +608,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "failing",
         lambda s: s.status >= 500,
-        lambda s: f"{s.everything} is answered {s.bearing.came}: the server fails on everything. Look into its log.",
+        lambda s: f"{s.everything} is answered {s.bearing.came}: the server fails on everything. Check its log.",
     ),
     Rule(
         "empty",
