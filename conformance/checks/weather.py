@@ -88,6 +88,11 @@ class Spell:
         return self.bad and len(self.readings) >= OUTAGE
 
     @property
+    def maintains(self) -> bool:
+        """True for 503 that lasts, as by a page for maintenance; load is shed one request after another."""
+        return self.lasts and self.seconds >= MAINTAINED and any(r.status == 503 for r in self.readings)
+
+    @property
     def bad(self) -> bool:
         """True where more than one request met it: bad weather, no matter of what was asked."""
         return len({(r.note.probe or r.name) for r in self.readings}) > 1
@@ -161,13 +166,10 @@ class Weather:
 
     @cached_property
     def _restarts(self) -> tuple[Spell, ...]:
-        # By 503 load is shed, one request after another; a page for maintenance lasts.
-        return tuple(
-            spell
-            for spell in self.spells
-            if spell.bad
-            and (any(r.status != 503 for r in spell.readings) or (spell.lasts and spell.seconds >= MAINTAINED))
-        )
+        return tuple(spell for spell in self.spells if spell.bad and (self._breaks(spell) or spell.maintains))
+
+    def _breaks(self, spell: Spell) -> bool:
+        return any(r.status != 503 and self.fell_on(r) for r in spell.readings)
 
     def fell_on(self, reading: Reading) -> bool:
         """True where this answer is the weather's: others met it too, and the request does not bring it about."""
@@ -176,12 +178,12 @@ class Weather:
             return False
         # A server that cuts most of its answers of a kind does so by itself: no outage lasts for a whole run.
         broken = reading.status is not None and reading.exchange.ending in _BROKEN_OFF
-        return not broken or not self._cut_as_a_rule(reading.asked.stream)
+        return not broken or not self._cut_as_a_rule(reading.streamed)
 
     def _cut_as_a_rule(self, stream: bool) -> bool:
-        """True where most answers with status 200, of streams or of JSON, were cut."""
+        """True where most answers with status 200, those that are streams or the others, were cut."""
         if stream not in self._cuts:
-            answered = [r for tries in self._tries.values() for r in tries if r.accepted and r.asked.stream is stream]
+            answered = [r for tries in self._tries.values() for r in tries if r.accepted and r.streamed is stream]
             cut = sum(1 for r in answered if r.exchange.ending in _BROKEN_OFF)
             self._cuts[stream] = len(answered) >= CUTS and 2 * cut > len(answered)
         return self._cuts[stream]
