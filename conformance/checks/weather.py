@@ -226,9 +226,13 @@ class Weather:
         return max(foul / sum(map(len, self._tries.values())), SELDOM)
 
     def _by_itself(self, reading: Reading) -> bool:
-        """True where nothing else was under way, and the spell began with this answer: nothing before it was foul."""
+        """True where nothing else was under way, and the spell began with this answer: nothing before it was foul.
+
+        Who takes no connection has got no request that could have brought it about.
+        """
         spell = self._spell_of[id(reading)]
-        return spell.readings[0] is reading and not self._timeline.beside(reading)
+        taken = reading.exchange.ending is not Ending.REFUSED
+        return taken and spell.readings[0] is reading and not self._timeline.beside(reading)
 
     def separate(self, tries: Sequence[Reading]) -> int:
         """How many of these tries of one request, made in this order, have something served behind the one before."""

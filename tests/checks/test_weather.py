@@ -85,6 +85,12 @@ def test_one_that_brings_the_target_down_each_time_it_is_sent_alone_recurs() -> 
     assert not evidence.weather.recurs(evidence.by_name["weather"])
 
 
+def test_a_request_that_found_no_connection_brought_nothing_about() -> None:
+    first, second = (replace(foul(name, at_, None), ending=Ending.REFUSED) for name, at_ in (("a", 1), ("a~2", 3)))
+    evidence, _ = weather(fine("w", 0), first, fine("x", 2), second, fine("y", 4))
+    assert not any(evidence.weather.recurs(reading) for reading in evidence.all if reading.foul)
+
+
 def test_one_that_was_served_in_a_calm_moment_does_not() -> None:
     evidence, _ = weather(fine("w", 0), foul("a", 1), fine("x", 2), foul("a~2", 3), fine("y", 4),
                           replace(fine("a~3", 5), note=replace(chat("a").note, probe="a", attempt=3)))  # fmt: skip
