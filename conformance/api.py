@@ -93,18 +93,18 @@ async def check_async(
     progress: Tell | None = None,
     **told: Unpack[Settings],
 ) -> Report:
-    """Likewise beside the running event loop.
+    """Record a run against a server and judge it, beside the running event loop.
 
     The recording has an event loop of its own, in another thread, so that what else this one does neither delays nor
     distorts it. Cancelling ends the recording, waits until its connections are closed, and gives no report.
 
     Args:
-        url: see `check`, likewise the others.
-        model: likewise.
-        token: likewise.
-        output: likewise.
+        url: see `check`, as for all that is not named here.
+        model: see `check`.
+        token: see `check`.
+        output: see `check`.
         progress: called in the caller's event loop.
-        told: likewise.
+        told: see `check`.
 
     Raises:
         UsageError: an option is missing or wrong; nothing was sent.
@@ -141,7 +141,7 @@ def judge(
     Args:
         recording: path of a HAR file, or its octets.
         only: ids, areas or globs of the requirements to judge; none: what was recorded for, or all.
-        skip: likewise, of those to leave out.
+        skip: ids, areas or globs of those to leave out.
         strict: True: a failed SHOULD counts as much as a failed MUST.
         baseline: file of the failures that are known.
         allow_stale: True: entries of the baseline that no longer fail are told, and the run may pass all the same.

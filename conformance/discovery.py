@@ -19,7 +19,7 @@ def discover() -> None:
     """Register what installed packages name.
 
     Raises:
-        UsageError: one cannot be loaded, or is no extension; the sentence names the package.
+        UsageError: one cannot be loaded, or is not an extension; the sentence names the package.
     """
     for point in entry_points(group=GROUP):
         _register(point)
@@ -35,7 +35,7 @@ def _register(point: EntryPoint) -> None:
         found = point.load()
     except (Exception, SystemExit) as error:
         told = excerpt(f"{type(error).__name__}: {error}", 300)
-        raise UsageError(f"{named} cannot be loaded ({told}); mend or uninstall it.") from error
+        raise UsageError(f"{named} cannot be loaded ({told}); fix or uninstall it.") from error
     if not isinstance(found, Extension):
-        raise UsageError(f"{named} is no conformance.Extension but a {type(found).__name__}; mend or uninstall it.")
+        raise UsageError(f"{named} is not a conformance.Extension but a {type(found).__name__}; fix or uninstall it.")
     register(found)

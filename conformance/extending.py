@@ -1,27 +1,11 @@
 """Requirements and probes of one's own, beside KiteMesh's.
 
-    from conformance.extending import Extension, answered, breach
+The page `python` of `kitemesh-conformance help` shows one, with an id such as `x-acme.region-header`.
 
-    ACME = Extension("acme", title="Acme's own rules", source="Acme API guide, chapter 2")
-
-    @ACME.each(
-        "region-header",
-        level="MUST",
-        statement="Every answer names the region that served it in `X-Acme-Region`.",
-        why="A client that has to stay in one region cannot tell otherwise.",
-        fix="Set the field where answers are made.",
-        of=answered,
-    )
-    def region_header(reading):
-        if not reading.response.header("x-acme-region"):
-            yield breach(reading, "no region is named", "a field X-Acme-Region", "none", "header X-Acme-Region")
-
-    conformance.register(ACME)
-
-Its id is `x-acme.region-header`. Whoever registers it in a program or in a `conftest.py`, or names it by an entry point
-of the group `kitemesh_conformance.requirements` (see `conformance.discovery`), finds it wherever KiteMesh's are: in the
-verdict, on the terminal, in every report, in the lists of `requirements` and `explain`, behind `--only x-acme` and
-`::x-acme`, in a baseline.
+Whoever registers it in a program or in a `conftest.py`, or names it by an entry point of the group
+`kitemesh_conformance.requirements` (see `conformance.discovery`), finds it wherever KiteMesh's are: in the verdict, on
+the terminal, in every report, in the lists of `requirements` and `explain`, behind `--only x-acme` and `::x-acme`, in a
+baseline.
 
 Ids begin with `x-` and the extension's name. No area of KiteMesh's contract has a dash in its name, nor will one ever
 have, so neither can take a name of the other; and a reader sees at once who asks for it.
@@ -273,7 +257,7 @@ def register(extension: Extension) -> None:
 
 @contextmanager
 def registered(extension: Extension) -> Iterator[None]:
-    """Likewise while the context lasts, for an extension's own tests.
+    """Judge by them while the context lasts, for an extension's own tests.
 
     Raises:
         UsageError: see `register`.

@@ -206,7 +206,7 @@ class Seen:
 
     @property
     def octets(self) -> bytes:
-        """What came, where it is no HTTP."""
+        """What came, where it is not HTTP."""
         found = re.search(r"what came begins with (b'.*?'|b\".*?\")$", self.failed)
         try:
             return bytes(ast.literal_eval(found[1])) if found else b""

@@ -296,15 +296,14 @@ def _outcome(
         return Outcome(requirement, State.NOT_SELECTED, reason=selection.withheld[id_])
     blockers = sorted({item.blocked_by for item in unjudged if item.blocked_by})
     if blockers:
-        return Outcome(
-            requirement,
-            State.BLOCKED,
-            reason=f"cannot be judged because of {', '.join(blockers)}",
-            blocked_by=tuple(blockers),
-        )
+        return Outcome(requirement, State.BLOCKED, reason=_because_of(blockers), blocked_by=tuple(blockers))
     excuses = [item for item in unjudged if item.excused]
     reason = (excuses or unjudged)[0].reason if unjudged else unseen
     return Outcome(requirement, State.NOT_EXERCISED, reason=reason, excused=bool(excuses))
+
+
+def _because_of(blockers: Iterable[str]) -> str:
+    return f"cannot be judged because of {', '.join(blockers)}"
 
 
 def _drop_vain_blocks(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
@@ -329,7 +328,7 @@ def _behind_what_is_unread(outcomes: tuple[Outcome, ...], unseen: Mapping[str, s
     if by is None:
         return outcomes
     return tuple(
-        replace(o, state=State.BLOCKED, reason=f"made unjudgeable by {by}", blocked_by=(by,))
+        replace(o, state=State.BLOCKED, reason=_because_of((by,)), blocked_by=(by,))
         if o.state is State.NOT_EXERCISED and not o.excused and o.requirement.id not in unseen
         else o
         for o in outcomes

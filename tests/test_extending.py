@@ -291,7 +291,7 @@ def test_results_that_need_an_extension_say_so(report):
     ("value", "words"),
     [
         ("no_such_module:ACME", "cannot be loaded (ModuleNotFoundError: No module named 'no_such_module')"),
-        ("example_extension:FIELD", "is no conformance.Extension but a str"),
+        ("example_extension:FIELD", "is not a conformance.Extension but a str"),
     ],
 )
 def test_a_package_that_is_broken(installed, value, words):

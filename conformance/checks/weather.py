@@ -95,7 +95,7 @@ class Spell:
     @property
     def bad(self) -> bool:
         """True where more than one request met it: bad weather, no matter of what was asked."""
-        return len({(r.note.probe or r.name) for r in self.readings}) > 1
+        return len({_probe(r) for r in self.readings}) > 1
 
 
 def told(spell: Spell, since: float) -> str:
@@ -108,7 +108,7 @@ def told(spell: Spell, since: float) -> str:
     met = Counter(_met(r) for r in spell.readings)
     what = " and ".join(f"{word} ({count})" if len(met) > 1 else word for word, count in met.most_common(3))
     clock = datetime.fromtimestamp(spell.began, UTC).strftime("%H:%M:%S")
-    asked = len({(r.note.probe or r.name) for r in spell.readings if r.note.phase != Phase.WEATHER})
+    asked = len({_probe(r) for r in spell.readings if r.note.phase != Phase.WEATHER})
     sentence = (
         f"The target did not serve for {spell.seconds:.1f} s from {clock} UTC, {spell.began - since:.1f} s "
         f"into the run ({what}); {asked} {'request was' if asked == 1 else 'requests were'} asked again"
@@ -121,6 +121,11 @@ def suspects(weather: Weather) -> tuple[str, ...]:
     """The exchanges that were under way when the target stopped to take connections, the last time that it did."""
     gone = [s for s in weather.spells if s.bad and any(r.exchange.ending is Ending.REFUSED for r in s.readings)]
     return tuple(reading.name for reading in gone[-1].broken[:MOST_TOLD]) if gone else ()
+
+
+def _probe(reading: Reading) -> str:
+    """The request that it answers, whichever try it is."""
+    return reading.note.probe or reading.name
 
 
 def _met(reading: Reading) -> str:
@@ -142,7 +147,7 @@ class Weather:
         self._cuts: dict[bool, bool] = {}
         self._tries: dict[str, list[Reading]] = defaultdict(list)
         for reading in readings:
-            self._tries[reading.note.probe or reading.name].append(reading)
+            self._tries[_probe(reading)].append(reading)
 
     def _gathered(self, foul: Sequence[Reading]) -> tuple[Spell, ...]:
         spells: list[list[Reading]] = []
@@ -193,7 +198,7 @@ class Weather:
 
         So often that it is not an accident: where the target sheds load now and then, a request meets it three times.
         """
-        calm = self._only_foul.get(reading.note.probe or reading.name, ())
+        calm = self._only_foul.get(_probe(reading), ())
         apart = 1 + sum(self.served_between(one.ended, other.started) for one, other in pairwise(calm))
         return bool(calm) and apart >= RECURS and len(self._tries) * self._accidents**apart < CHANCE
 
@@ -209,21 +214,11 @@ class Weather:
 
         Those aside that came while a request was under way which may have brought them about.
         """
-        doubted = {
-            id(self._spell_of[id(r)])
-            for probe, calm in self._only_foul.items()
-            if len(calm) >= RECURS
-            for r in self._tries[probe]
-            if r.foul
-        }
-        passing = [tries for tries in self._tries.values() if not all(r.foul for r in tries)]
-        foul = sum(
-            1
-            for tries in passing
-            for r in tries
-            if r.foul and self._spell_of[id(r)].readings[0] is r and id(self._spell_of[id(r)]) not in doubted
-        )
-        return max(foul / sum(map(len, self._tries.values())), SELDOM)
+        suspected = {probe for probe, calm in self._only_foul.items() if len(calm) >= RECURS}
+        passing = {probe for probe, tries in self._tries.items() if not all(r.foul for r in tries)}
+        began = [(_probe(spell.readings[0]), set(map(_probe, spell.readings))) for spell in self.spells]
+        accidents = sum(1 for first, met in began if first in passing and met.isdisjoint(suspected))
+        return max(accidents / sum(map(len, self._tries.values())), SELDOM)
 
     def _by_itself(self, reading: Reading) -> bool:
         """True where nothing else was under way, and the spell began with this answer: nothing before it was foul.

@@ -5,8 +5,9 @@ that says "too many" (429, 503, no connection) halves how many may be under way,
 that again, one by one (additive increase, multiplicative decrease). A 503 behind such a raise is laid to the one more
 that was under way: it is taken back, and tried the later the more often it was too much. A limit of requests a second
 shows by complaints that come back although fewer are under way: then requests are spaced by what the target was seen to
-serve, a little faster as long as it does not complain. The raise is slow at first and the faster the longer nobody
-complained, so that a limit is met seldom, and one that is gone is forgotten.
+serve, a little faster as long as it does not complain. A 503 tells of such a limit only where many of the answers are
+503, and fewer of them once requests are spaced: load may be shed at random, too. The raise is slow at first and the
+faster the longer nobody complained, so that a limit is met seldom, and one that is gone is forgotten.
 """
 
 from __future__ import annotations

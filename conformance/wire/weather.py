@@ -97,7 +97,7 @@ class Weather:
         self._over = False
         """Nothing is sent any more, so nobody waits any more."""
         self.settled = False
-        """Minimal requests go on meeting failures of the server's own: that is no weather any more."""
+        """Minimal requests go on meeting failures of the server's own: that is not weather any more."""
         self._bad = False
         """There is an outage."""
         self._outages = 0
@@ -113,17 +113,14 @@ class Weather:
         self._served = max(self._served, sent)
 
     def doubt(self) -> None:
-        """No connection was taken: nothing more is to be sent until it is known why (`behind` asks)."""
-        self._hold()
+        """Let everybody wait: nothing more is to be sent until it is known what the weather is (`behind` asks)."""
+        if not self._over:  # a question that was under way at the end may still be answered
+            self._fine.clear()
 
     def give_up(self) -> None:
         """Let everybody go on who waits, now and later: nothing is sent any more."""
         self._over = True
         self._fine.set()
-
-    def _hold(self) -> None:
-        if not self._over:  # a question that was under way then may still be answered
-            self._fine.clear()
 
     async def behind(self, ended: float, exchange: Exchange) -> bool:
         """Wait for fine weather behind an answer that may be an outage's; gives whether it was fine all along.
@@ -168,7 +165,7 @@ class Weather:
     async def _wait_out(self, asked: Exchange, leave_alone: float | None) -> None:
         """One step of an outage: note it, and wait before the next question."""
         now = asyncio.get_running_loop().time()
-        self._hold()
+        self.doubt()
         if not self._bad:
             self._bad = True
             self.in_vain = 0
