@@ -26,17 +26,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from conformance.app import Told, check_app, checked
-from conformance.checks.finding import Finding
 from conformance.contract.catalogue import Level, Requirement
-from conformance.extending import Extension, register
-from conformance.judging import Report
-from conformance.options import Depth, Options, UsageError
-from conformance.run import Progress, Stop, Tell
-from conformance.verdict import Conclusion, Exit, Outcome, State, Verdict
+from conformance.evidence.finding import Finding
+from conformance.judging.judge import Report
+from conformance.judging.verdict import Conclusion, Exit, Outcome, State, Verdict
+from conformance.running.app import Told, check_app, checked
+from conformance.running.extending import Extension, register
+from conformance.running.run import Progress, Stop, Tell
+from conformance.settings.options import Depth, Options, UsageError
 
 if TYPE_CHECKING:
-    from conformance.wire.exchange import Transcript
+    from conformance.transcript.exchange import Transcript
 
 REFERENCE = "reference"
 """In the place of a URL: the embedded reference server, which is started for the run."""
@@ -154,7 +154,7 @@ def judge(
 
     Source: HAR 1.2, http://www.softwareishard.com/blog/har-12-spec/
     """
-    from conformance import judging
+    from conformance.judging import judge as judging
 
     told: dict[str, Any] = {"only": only, "skip": skip, "strict": strict, "allow_stale": allow_stale}
     options = checked("judge", (*told, "baseline"), {**told, "baseline": baseline})
@@ -166,8 +166,8 @@ def judge(
 
 
 def _transcript(recording: str | os.PathLike[str] | bytes) -> Transcript:
-    from conformance import files
-    from conformance.wire import har
+    from conformance.settings import files
+    from conformance.transcript import har
 
     named = "The recording" if isinstance(recording, bytes) else repr(os.fspath(recording))
     try:
@@ -200,8 +200,8 @@ def _refuse_loop() -> None:
 
 
 def _run(options: Options, output: str | os.PathLike[str] | None, progress: Tell | None, stop: Stop | None) -> Report:
-    from conformance import run
     from conformance.report import files
+    from conformance.running import run
 
     if output is not None:
         files.prepare(Path(output))

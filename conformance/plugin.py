@@ -26,9 +26,9 @@ import pytest
 
 if TYPE_CHECKING:
     from conformance.contract.catalogue import Requirement
-    from conformance.judging import Report
-    from conformance.options import Options
-    from conformance.verdict import Outcome
+    from conformance.judging.judge import Report
+    from conformance.judging.verdict import Outcome
+    from conformance.settings.options import Options
 
 Host = Callable[[], AbstractContextManager[str]]
 """Serves something while the context lasts, and gives its base URL."""
@@ -45,7 +45,7 @@ _TOLD = "kitemesh_requirement"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of a run, each behind `--target-`."""
-    from conformance.flags import FLAGS
+    from conformance.settings.flags import FLAGS
 
     group = parser.getgroup("kitemesh-conformance", "conformance of a KiteMesh-compatible server")
     group.addoption(
@@ -81,7 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def conformance_of() -> Callable[..., Report]:
     """`conformance.check_app`: serves an ASGI application on loopback, records a run against it, and judges it."""
-    from conformance.app import check_app
+    from conformance.running.app import check_app
 
     return check_app
 
@@ -94,10 +94,10 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = [name for name in _TARGETS if config.getoption(name) not in (None, False)]
     if config.pluginmanager.has_plugin(_OURS) or not asked:
         return
-    from conformance import discovery
-    from conformance.judging import known_failures, selected_ids
-    from conformance.options import UsageError
+    from conformance.judging.judge import known_failures, selected_ids
     from conformance.report import files
+    from conformance.running import discovery
+    from conformance.settings.options import UsageError
 
     if len(asked) > 1:
         one, other = (f"--{name.replace('_', '-')}" for name in asked[:2])
@@ -121,8 +121,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _options(config: pytest.Config) -> Options:
     """What the run is told. Of an application the port is not known yet."""
-    from conformance import app, flags
-    from conformance import config as configuration
+    from conformance.running import app
+    from conformance.settings import config_file as configuration
+    from conformance.settings import flags
 
     given = {flag.key: config.getoption(f"target_{flag.key}") for flag in flags.FLAGS}
     environ = dict(os.environ)
@@ -137,7 +138,7 @@ def _options(config: pytest.Config) -> Options:
 
 def _host(config: pytest.Config) -> Host | None:
     """What serves the application; None: the target runs by itself."""
-    from conformance import app
+    from conformance.running import app
 
     if not (spec := config.getoption("target_app")):
         return None
@@ -308,7 +309,7 @@ class Conformance:
         from conformance.report import github
         from conformance.report.account import ca_bundle, exchanges_by_name
         from conformance.report.breach import describe
-        from conformance.report.excerpt import harmless
+        from conformance.transcript.excerpt import harmless
 
         assert self.report is not None  # an outcome comes from it
         text = describe(outcome, exchanges_by_name(self.report.transcript), ca_bundle(self.report.transcript))
@@ -349,9 +350,9 @@ class Conformance:
             pytest.exit(sentence, returncode=code)
 
     def _record(self, chosen: Sequence[Requirement]) -> None:
-        from conformance import run
         from conformance.report import files, terminal
         from conformance.report.account import EMBEDDED
+        from conformance.running import run
 
         self.options = narrowed(self.options, chosen)
         target = self.options.url or EMBEDDED
@@ -510,7 +511,7 @@ class Conformance:
 def _shown(text: str) -> str:
     """A line as pytest may print it, wherever that is."""
     from conformance.report import github
-    from conformance.report.excerpt import excerpt, harmless
+    from conformance.transcript.excerpt import excerpt, harmless
 
     text = excerpt(text, 2000)
     return harmless(text) if github.active() else text
@@ -522,8 +523,8 @@ def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
     Raises:
         UsageError: the options had left out every one of them.
     """
-    from conformance.judging import CATALOGUE, selected_ids
-    from conformance.options import UsageError
+    from conformance.judging.judge import CATALOGUE, selected_ids
+    from conformance.settings.options import UsageError
 
     if len(chosen) == len(CATALOGUE):
         return options
@@ -536,7 +537,7 @@ def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
 
 def _told(error: Exception) -> tuple[int, str]:
     """The exit code and the sentence for an exception that came instead of a report."""
-    from conformance.options import UsageError
+    from conformance.settings.options import UsageError
 
     if isinstance(error, UsageError):
         return 4, str(error)

@@ -27,7 +27,7 @@ def bare(monkeypatch, tmp_path):
 @pytest.fixture
 def world(monkeypatch):
     """A made-up target: nothing is sent."""
-    from conformance import run
+    from conformance.running import run
 
     made = World()
     monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
@@ -37,7 +37,7 @@ def world(monkeypatch):
 @pytest.fixture
 def command(capsys):
     """Runs the command line; gives its exit code, standard output and standard error."""
-    from conformance import cli
+    from conformance.commands import cli
 
     def run(*words):
         code = cli.main([str(word) for word in words])

@@ -6,7 +6,7 @@ Acme serves from several regions. Its guide says that every answer names its reg
 from collections.abc import Iterator
 from dataclasses import replace
 
-from conformance.extending import (
+from conformance.running.extending import (
     Compose,
     Evidence,
     Extension,

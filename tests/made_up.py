@@ -6,14 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.contract.catalogue import load
-from conformance.gate.decision import Gate
-from conformance.gate.decision import decide as decide_gate
-from conformance.options import Options
-from conformance.run import known_failures
-from conformance.verdict import Exit, Selection, Verdict, decide
-from conformance.wire.exchange import Credential, Ending, Exchange, Piece, ProbeNote, Request, Response, Transcript
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.judging.gate import Gate
+from conformance.judging.gate import decide as decide_gate
+from conformance.judging.verdict import Exit, Selection, Verdict, decide
+from conformance.running.run import known_failures
+from conformance.settings.options import Options
+from conformance.transcript.exchange import (
+    Credential,
+    Ending,
+    Exchange,
+    Piece,
+    ProbeNote,
+    Request,
+    Response,
+    Transcript,
+)
 
 TODAY = date(2026, 9, 21)
 """The day on which every made-up run takes place."""

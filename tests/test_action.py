@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conformance.flags import FLAGS
 from conformance.reference.serving import in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
+from conformance.settings.flags import FLAGS
 
 ROOT = Path(__file__).parents[1]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ class Job:
         bin_ = self.temp / "kitemesh-conformance" / "bin"
         bin_.mkdir(parents=True)
         script = bin_ / "kitemesh-conformance"
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m conformance.cli "$@"\n', encoding="utf-8")
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m conformance.commands.cli "$@"\n', encoding="utf-8")
         script.chmod(0o755)
         (bin_ / "python").symlink_to(sys.executable)
 

@@ -13,11 +13,11 @@ import pytest
 import conformance
 from conformance import UsageError, api, check, check_async, judge
 from conformance.contract import schemas
-from conformance.prove import behaviour
+from conformance.proving.prove import behaviour
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
-from conformance.wire import har
+from conformance.transcript import har
 
 ROOT = Path(__file__).parents[1]
 TOKEN = Settings().tokens[0]

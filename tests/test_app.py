@@ -17,11 +17,11 @@ from starlette.routing import Mount, Route
 
 import conformance
 from conformance import check_app
-from conformance.app import Told, application, load, serving
-from conformance.options import Options, UsageError
-from conformance.prove import behaviour
+from conformance.proving.prove import behaviour
 from conformance.reference.app import create_app
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
+from conformance.running.app import Told, application, load, serving
+from conformance.settings.options import Options, UsageError
 
 ROOT = Path(__file__).parents[1]
 TOKEN = Settings().tokens[0]
@@ -289,7 +289,9 @@ def test_every_option_can_be_told():
     by_themselves = {"model", "token"}
     read = {"vectors"}
     known = {field.name for field in fields(Options)}
-    assert set(Told.__annotations__) == known - of_the_wire - by_themselves - read, "add it to conformance.app.Told"
+    assert set(Told.__annotations__) == known - of_the_wire - by_themselves - read, (
+        "add it to conformance.running.app.Told"
+    )
 
 
 def test_what_is_an_application(tmp_path, monkeypatch):
@@ -322,6 +324,6 @@ def test_an_application_without_lifespan_is_served():
 def test_the_package_names_it_without_bringing_it_along():
     script = "import sys, conformance; print('httpx' in sys.modules, conformance.check_app.__module__)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "conformance.app"]
+    assert done.stdout.split() == ["False", "conformance.running.app"]
     with pytest.raises(AttributeError, match="no attribute 'chek_app'"):
         _ = conformance.chek_app

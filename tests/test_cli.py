@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from made_up import MODEL, URL, World
 
-from conformance import cli
-from conformance.config import Config, options
-from conformance.flags import FLAGS
-from conformance.options import Depth, UsageError
+from conformance.commands import cli
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN
+from conformance.settings.config_file import Config, options
+from conformance.settings.flags import FLAGS
+from conformance.settings.options import Depth, UsageError
 
 ROOT = Path(__file__).parents[1]
 TARGET = (URL, "--model", MODEL)
@@ -85,7 +85,7 @@ def test_interrupted(world, command):
     ("raised", "code"), [(KeyboardInterrupt(), 2), (RuntimeError("boom"), 3), (UsageError("No."), 4)]
 )
 def test_what_the_run_raises(command, monkeypatch, raised, code):
-    from conformance import run
+    from conformance.running import run
 
     def fail(options, progress=None):
         raise raised
@@ -99,7 +99,7 @@ def test_what_the_run_raises(command, monkeypatch, raised, code):
 
 
 def test_a_traceback_only_where_it_is_asked_for(monkeypatch, capsys):
-    from conformance import run
+    from conformance.running import run
 
     monkeypatch.setattr(run, "run", lambda options, progress=None: 1 / 0)
     assert cli.main(["run", "--debug", *TARGET]) == 3
@@ -294,10 +294,12 @@ def test_help_is_quick():
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "conformance.cli", "--help"], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "conformance.commands.cli", "--help"], cwd=ROOT, check=True, capture_output=True
+        )
         times.append(time.perf_counter() - start)
     print(f"--help: {min(times):.2f} s")  # below 0.5 s; what makes it slow is held here, the time is not
-    script = "import sys, conformance.cli; print(*sys.modules)"
+    script = "import sys, conformance.commands.cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     heavy = {"asyncio", "httpx", "hypothesis", "jinja2", "jsonschema", "pytest", "rich", "schemathesis", "starlette"}
     assert not heavy & set(loaded.split())
@@ -359,7 +361,7 @@ def test_every_option_has_a_variable():
 def test_the_table_reaches_every_option():
     from dataclasses import fields
 
-    from conformance.options import Options
+    from conformance.settings.options import Options
 
     reached = {flag.key for flag in FLAGS} | {
         "url",
@@ -404,8 +406,8 @@ def test_the_reference_server_from_the_run_to_the_judging_again(command):
 
 
 def test_the_worst_of_several_transcripts_counts(world, command, monkeypatch):
-    from conformance import run
-    from conformance.options import Options
+    from conformance.running import run
+    from conformance.settings.options import Options
 
     command("run", *TARGET, "--output", "x")
     worlds = iter([World(), World(broken={"stream.done": 1}), World(unseen={"stream.done": "none came"})])
@@ -416,7 +418,7 @@ def test_the_worst_of_several_transcripts_counts(world, command, monkeypatch):
 
 
 def test_serve_tells_how_to_judge_it_and_ends_quietly():
-    command = [sys.executable, "-m", "conformance.cli", "serve"]
+    command = [sys.executable, "-m", "conformance.commands.cli", "serve"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert "listens at http://127.0.0.1:" in process.stdout.readline()

@@ -12,19 +12,21 @@ import pytest
 from example_extension import ACME, FIELD
 
 import conformance
-from conformance import Extension, UsageError, check, discovery, extending, judge
+from conformance import Extension, UsageError, check, judge
 from conformance.checks.check import CHECKS, ONE, WHIMS
 from conformance.contract import schemas
 from conformance.contract.catalogue import contract_hash, load
-from conformance.gate.confirmation import confirm
+from conformance.judging.confirmation import confirm
+from conformance.judging.verdict import Selection, decide
 from conformance.probes.catalogue import OUTSIDE, flows, quick_leaves_out
 from conformance.probes.flow import Compose, Phase, single
 from conformance.probes.plan import Plan
+from conformance.proving import listing
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
-from conformance.report import badge, html, listing
-from conformance.verdict import Selection, decide
+from conformance.report import badge, html
+from conformance.running import discovery, extending
 
 ROOT = Path(__file__).parents[1]
 TOKEN = Settings().tokens[0]
@@ -271,7 +273,7 @@ def test_an_installed_package_is_found(installed):
 def test_results_are_held_to_what_they_were_judged_by(installed, tmp_path):
     """An extension that is installed denies no results that were made without it, nor does it go missing unseen."""
     recording = ROOT / "fixtures" / "examples" / "http.json.har"
-    command = [sys.executable, "-m", "conformance.cli", "judge", str(recording), "--output", "without"]
+    command = [sys.executable, "-m", "conformance.commands.cli", "judge", str(recording), "--output", "without"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "NONCONFORMANT" in done.stdout, done.stderr
     run = installed("example_extension:ACME")

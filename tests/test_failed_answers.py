@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from conformance import run
-from conformance.checks.evidence import Evidence
-from conformance.options import Depth, Options
+from conformance.evidence.evidence import Evidence
+from conformance.judging.verdict import Conclusion, State
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import Behaviour, Context
 from conformance.reference.failing import FORMS
 from conformance.reference.faults.making_streams import Object, any_stream, resumed_stream, shaped, text_stream
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
-from conformance.verdict import Conclusion, State
+from conformance.running import run
+from conformance.settings.options import Depth, Options
 
 SETTINGS = Settings(token_interval=0.0)
 OF_CHUNKS = ("chunk.schema", "chunk.content", "chunk.finish-once", "stream.done")

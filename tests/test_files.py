@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import files
+from conformance.settings import files
 
 
 def test_a_file_of_the_largest_size_is_read(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from misbehaving.relay import Instead, Twist, relay, unchanged
 from wire.raw_server import RawServer, answer
 
 import conformance
-from conformance import run
-from conformance.options import Depth, Options
 from conformance.reference.serving import in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, Settings
-from conformance.wire.exchange import Transcript
+from conformance.running import run
+from conformance.settings.options import Depth, Options
+from conformance.transcript.exchange import Transcript
 from conformance.wire.pace import Pace
 
 BARE = re.compile(r"opening|minimal|accept-")

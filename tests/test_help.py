@@ -7,7 +7,7 @@ from importlib import resources
 import pytest
 from rich.console import Console
 
-from conformance import help as pages
+from conformance.commands import topics as pages
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,9 @@ def code_lines(topic):
 
 
 def test_the_package_carries_every_page_and_no_other():
-    found = {file.name for file in resources.files("conformance.help").iterdir() if file.name.endswith(".md")}
+    found = {
+        file.name for file in resources.files("conformance.commands.topics").iterdir() if file.name.endswith(".md")
+    }
     assert found == {f"{topic}.md" for topic in pages.TOPICS}
 
 
@@ -79,7 +81,7 @@ def test_a_link_to_a_page_says_how_to_show_it_and_one_to_a_file_is_its_name(comm
 
 
 def test_topics_complete():
-    from conformance.completion import topics
+    from conformance.commands.completion import topics
 
     found = {item.value: item.help for item in topics(None, None, "co")}
     assert found == {topic: pages.title(topic) for topic in ("costs", "configuration")}

@@ -13,11 +13,11 @@ from contextlib import ExitStack
 import pytest
 from independent import faults, server
 
-from conformance import run
-from conformance.options import Options
+from conformance.judging.verdict import Conclusion, State, Verdict
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL
-from conformance.verdict import Conclusion, State, Verdict
-from conformance.wire.exchange import Transcript
+from conformance.running import run
+from conformance.settings.options import Options
+from conformance.transcript.exchange import Transcript
 from conformance.wire.limits import Limits
 
 TOKENS = ("km_independent_first_token", "km_independent_second_token")

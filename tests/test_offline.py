@@ -18,13 +18,13 @@ from checks.exchanges import with_status
 from checks.transcripts import CONFORMING, DIRECTORY, FAULTS, faulty
 from interop import reviewing
 
-from conformance import run
 from conformance.checks import registry
 from conformance.checks.blame import ABSORBED_BY
-from conformance.options import Options
-from conformance.verdict import State, Verdict
-from conformance.wire import har
-from conformance.wire.exchange import Transcript
+from conformance.judging.verdict import State, Verdict
+from conformance.running import run
+from conformance.settings.options import Options
+from conformance.transcript import har
+from conformance.transcript.exchange import Transcript
 
 EXPECTED: dict[str, Any] = tomllib.loads((DIRECTORY / "expected.toml").read_text(encoding="utf-8"))
 NAMES = sorted(EXPECTED)
@@ -227,7 +227,7 @@ def test_what_costs_much_is_judged_only_where_it_is_wanted() -> None:
     code = (
         "import sys\n"
         "from conformance import run\n"
-        "from conformance.options import Options\n"
+        "from conformance.settings.options import Options\n"
         "from conformance.wire import har\n"
         "verdict = run.judge(har.load(sys.argv[1]), options=Options(only=(sys.argv[2],))).verdict\n"
         "states = {str(o.state) for o in verdict.outcomes if o.requirement.area == sys.argv[2]}\n"

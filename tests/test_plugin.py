@@ -9,7 +9,7 @@ import pytest
 from made_up import MODEL, URL
 
 from conformance.contract.catalogue import load
-from conformance.options import UsageError
+from conformance.settings.options import UsageError
 
 PLUGINS = ("-p", "conformance.plugin", "-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin")
 TOTAL = len(load())
@@ -182,7 +182,7 @@ def test_with_xdist_it_says_that_it_is_concurrent_by_itself(world, conformance, 
 
 
 def test_a_crash_of_the_run_is_one_sentence(conformance, monkeypatch):
-    from conformance import run
+    from conformance.running import run
 
     def crash(options, progress=None):
         raise RuntimeError("boom")
@@ -211,7 +211,7 @@ def test_reports_that_cannot_be_written_are_told_and_a_verdict_that_complains_st
 
 
 def test_what_the_run_refuses_is_wrong_use(conformance, monkeypatch):
-    from conformance import run
+    from conformance.running import run
 
     def refuse(options, progress=None):
         raise UsageError("Give something else.")

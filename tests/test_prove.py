@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from made_up import World, finding
 
-from conformance import cli, examples, proof, prove
+from conformance.commands import cli
 from conformance.contract.catalogue import load
-from conformance.options import Options, UsageError
-from conformance.proof import Case, Failure, Kind, Problem, Proof, Target, examined, tried_again
+from conformance.proving import examples, explain, proof, prove
+from conformance.proving import pages as shown
+from conformance.proving.proof import Case, Failure, Kind, Problem, Proof, Target, examined, tried_again
 from conformance.reference.app import create_many
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import Settings
-from conformance.report import explain
-from conformance.report import proof as shown
 from conformance.report.terminal import console
-from conformance.wire import har
-from conformance.wire.exchange import Piece, Transcript
+from conformance.settings.options import Options, UsageError
+from conformance.transcript import har
+from conformance.transcript.exchange import Piece, Transcript
 
 CATALOGUE = load()
 FAULT = Target("done-missing", Kind.FAULT, "sends no `[DONE]`", "stream.done", "done-missing")

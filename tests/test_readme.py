@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 import pytest
 
-from conformance import cli
-from conformance import help as pages
+from conformance.commands import cli
+from conformance.commands import topics as pages
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
-PAGES = [ROOT / "conformance" / "help" / f"{topic}.md" for topic in pages.TOPICS]
+PAGES = [ROOT / "conformance" / "commands" / "topics" / f"{topic}.md" for topic in pages.TOPICS]
 TEXTS = [README, CONTRIBUTING, ROOT / "reports" / "README.md", ROOT / "reports" / "benchmarks.md", *PAGES]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 PROGRAM = "kitemesh-conformance"

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from checks.exchanges import chat_stream, events_of, judged, with_events
 
-from conformance import recheck, run
-from conformance.options import Options
+from conformance.judging.verdict import State
 from conformance.probes.flow import AGAIN, SMALLER, Phase
 from conformance.probes.vectors import loads
 from conformance.reference.app import create_app
@@ -23,8 +22,9 @@ from conformance.reference.faults.making import together
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.report.vectors import vectors
-from conformance.verdict import State
-from conformance.wire.exchange import Exchange
+from conformance.running import recheck, run
+from conformance.settings.options import Options
+from conformance.transcript.exchange import Exchange
 from conformance.wire.recorder import ATTEMPTS
 
 SETTINGS = Settings(token_interval=0.0)

@@ -18,12 +18,12 @@ from urllib.parse import quote
 import pytest
 from wire.raw_server import RawServer, Script, answer, chunk
 
-from conformance import run
+from conformance.judging.verdict import State
 from conformance.probes.refusals import nearly
 from conformance.reference.settings import DEFAULT_MODEL
-from conformance.report import withheld
-from conformance.verdict import State
-from conformance.wire import har
+from conformance.report import without_bodies as withheld
+from conformance.running import run
+from conformance.transcript import har
 
 ROOT = Path(__file__).parents[1]
 TOKEN, SECOND = "km_first+secret/token=7Qz", "km_second+secret/token=9Xw"
@@ -134,7 +134,17 @@ def command(url: str, where: Path, *more: str, plugin: bool = False) -> tuple[in
         words = ["-m", "pytest", "-p", "conformance.plugin", "-rA", "-vv", "--tb=long", "--junitxml=more.xml"]
         words += ["--target-url", url, "--target-model", DEFAULT_MODEL, "-p", "no:cacheprovider"]
     else:
-        words = ["-m", "conformance.cli", "run", url, "--model", DEFAULT_MODEL, "--output", "reports", "--debug"]
+        words = [
+            "-m",
+            "conformance.commands.cli",
+            "run",
+            url,
+            "--model",
+            DEFAULT_MODEL,
+            "--output",
+            "reports",
+            "--debug",
+        ]
     words += [f"--target-{word.removeprefix('--')}" if plugin else word for word in more]
     done = subprocess.run(
         [sys.executable, *words], cwd=where, env=environ, capture_output=True, text=True, timeout=300, check=False

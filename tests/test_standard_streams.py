@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from made_up import MODEL, URL
 
-from conformance import cli
+from conformance.commands import cli
+from conformance.commands.standard_streams import Lasting
 from conformance.contract.schemas import fixture_dir
-from conformance.standard_streams import Lasting
 
 TARGET = (URL, "--model", MODEL)
 FULL = Path("/dev/full")
@@ -31,7 +31,7 @@ def _bare(bare):
 
 def started(words, redirection="", **more):
     """The command line in a process of its own, started by a shell."""
-    line = ["sh", "-c", f'exec "$0" -m conformance.cli "$@" {redirection}', sys.executable, *words]
+    line = ["sh", "-c", f'exec "$0" -m conformance.commands.cli "$@" {redirection}', sys.executable, *words]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, **more)
 
 
@@ -57,7 +57,7 @@ def test_a_reader_who_went_away_changes_no_verdict(words, code):
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        line = [sys.executable, "-m", "conformance.cli", *words]
+        line = [sys.executable, "-m", "conformance.commands.cli", *words]
         done = subprocess.run(line, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
     finally:
         os.close(writing)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.checks.blame import ABSORBED_BY
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
 from conformance.contract.catalogue import Catalogue, Level, Requirement, load
-from conformance.verdict import Conclusion, Exit, Selection, State, Verdict, decide
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.judging.verdict import Conclusion, Exit, Selection, State, Verdict, decide
 
 MUSTS, SHOULDS = ("a.one", "a.two", "a.three", "a.four"), ("b.one", "b.two", "b.three")
 CATALOGUE = Catalogue(

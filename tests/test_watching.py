@@ -21,8 +21,8 @@ from checks.exchanges import (
 )
 from zones import ZONES, in_zone
 
-from conformance.watching import IN_A_ROW, Watch
-from conformance.wire.exchange import Credential, Exchange
+from conformance.running.watching import IN_A_ROW, Watch
+from conformance.transcript.exchange import Credential, Exchange
 
 
 def page(body: Any = None, status: int = 200, **more: Any) -> Exchange:

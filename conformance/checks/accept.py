@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 from conformance.checks.auth import SERVER_ERROR, told
 from conformance.checks.check import each, over_all
-from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import integer, objects
-from conformance.checks.select import Selected, with_own_token
 from conformance.contract.classify import Due
 from conformance.contract.excuses import names_the_model
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.json_values import integer, objects
+from conformance.evidence.select import Selected, with_own_token
 
 
 def accepted(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]:

@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.checks import envelope
-from conformance.checks.approvals import given
 from conformance.checks.check import REPEATED, TRIES, broken_elsewhere, each, over_all
 from conformance.checks.chunk import carries_approval, chunk_faults, id_changes
 from conformance.checks.completion import choice_types, choice_values
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.json_text import read_json
-from conformance.checks.member import ABSENT, get, moment, optional, utc, uuid
-from conformance.checks.select import (
+from conformance.checks.stream import done_missing
+from conformance.evidence.approvals import given
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.json_text import read_json
+from conformance.evidence.json_values import ABSENT, get, moment, optional, utc, uuid
+from conformance.evidence.select import (
     Selected,
     failed,
     on_chat,
@@ -30,7 +31,6 @@ from conformance.checks.select import (
     waiting_streams,
     whole_streams,
 )
-from conformance.checks.stream import done_missing
 from conformance.probes.approvals import ASKED_ANEW
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]

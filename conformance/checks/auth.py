@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from conformance.checks.check import JudgeOne, each
-from conformance.checks.evidence import KNOWN_TOKEN, Evidence, Reading, Words
-from conformance.checks.finding import Finding, Unjudged
-from conformance.checks.member import optional
-from conformance.checks.select import Selected, unauthenticated
 from conformance.contract.classify import Due
+from conformance.evidence.evidence import KNOWN_TOKEN, Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Unjudged
+from conformance.evidence.json_values import optional
+from conformance.evidence.select import Selected, unauthenticated
 from conformance.probes.refusals import NEVER_ISSUED
-from conformance.wire.exchange import TIMED_OUT, Credential
+from conformance.transcript.exchange import TIMED_OUT, Credential
 
 SERVER_ERROR = "error.no-server-error"
 

@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 
 Select = Callable[[Evidence], Iterable[Reading | Unjudged]]
 JudgeOne = Callable[[Reading], Iterator[Finding | Unjudged]]

@@ -13,11 +13,11 @@ from itertools import pairwise
 from conformance.checks import envelope
 from conformance.checks.check import each, over_all
 from conformance.checks.completion import FINISH_REASONS, repeated
-from conformance.checks.evidence import Chunk, Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import ABSENT, get, objects, optional, show
-from conformance.checks.select import legible_streams, readable_streams
 from conformance.contract import schemas
+from conformance.evidence.evidence import Chunk, Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.json_values import ABSENT, get, objects, optional, show
+from conformance.evidence.select import legible_streams, readable_streams
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 GROWING = 3

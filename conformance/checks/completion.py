@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from conformance.checks import envelope
 from conformance.checks.check import each, over_all
 from conformance.checks.declining import declines
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import ABSENT, get, integer, objects, optional, show
-from conformance.checks.residue import in_wake
-from conformance.checks.select import Selected, answers, on_chat, served_json, standard, text_streams
 from conformance.contract.classify import Due
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.json_values import ABSENT, get, integer, objects, optional, show
+from conformance.evidence.residue import in_wake
+from conformance.evidence.select import Selected, answers, on_chat, served_json, standard, text_streams
 
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 LIMIT_PROBED = 16

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from conformance.checks.evidence import Reading
-from conformance.checks.member import get, integer, utc
 from conformance.contract import schemas
+from conformance.evidence.evidence import Reading
+from conformance.evidence.json_values import get, integer, utc
 
 CLOCK_TOLERANCE = 300.0
 """Seconds that `created` may differ from the server's clock (contract, completion.created)."""

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from conformance.checks import internals
 from conformance.checks.auth import told
 from conformance.checks.check import each, over_all
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import ABSENT, get, optional, text
 from conformance.checks.resuming import race_errors
-from conformance.checks.select import UNREAD, Selected
 from conformance.contract import schemas
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.json_values import ABSENT, get, optional, text
+from conformance.evidence.select import UNREAD, Selected
 from conformance.probes.flow import Phase
-from conformance.wire.exchange import Ending
+from conformance.transcript.exchange import Ending
 
 COMMON = frozenset({400, 401, 404, 409, 422})
 MEMBERS = ("message", "type", "code", "request_id")

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from conformance.checks.check import each
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Unjudged
-from conformance.checks.select import UNREAD, Selected
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Unjudged
+from conformance.evidence.select import UNREAD, Selected
+from conformance.transcript.exchange import TIMED_OUT, Ending
 from conformance.wire import framing
-from conformance.wire.exchange import TIMED_OUT, Ending
 
 
 def _answered(evidence: Evidence) -> Selected:

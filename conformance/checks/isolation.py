@@ -6,19 +6,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from conformance.checks import acts
-from conformance.checks.acts import Act
 from conformance.checks.auth import told
 from conformance.checks.check import REPEATED, judge_each, over_all
 from conformance.checks.completion import alone
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import show, text
-from conformance.checks.residue import BROKEN, may_be_of_abandoned
-from conformance.checks.select import Selected, answers, barred, failed, readable_streams
-from conformance.checks.timeline import Timeline
 from conformance.contract.classify import Due
-from conformance.wire.exchange import Ending
+from conformance.evidence import acts
+from conformance.evidence.acts import Act
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.json_values import show, text
+from conformance.evidence.residue import BROKEN, may_be_of_abandoned
+from conformance.evidence.select import Selected, answers, barred, failed, readable_streams
+from conformance.evidence.timeline import Timeline
+from conformance.transcript.exchange import Ending
 
 WORDS = re.compile(r"(?:Reply with just (?:this word|these words):|\(Reference:) ([a-z]{8,16})\b")
 _LETTERS = re.compile("[a-z]{8,}", re.IGNORECASE)

@@ -7,10 +7,10 @@ from typing import Any
 
 from conformance.checks.check import each, over_all
 from conformance.checks.completion import repeated
-from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import ABSENT, get, number, optional, uuid
-from conformance.checks.select import Selected, answers, readable_streams, standard, text_streams
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.json_values import ABSENT, get, number, optional, uuid
+from conformance.evidence.select import Selected, answers, readable_streams, standard, text_streams
 
 
 @each("kitemesh.present", answers)

@@ -21,9 +21,9 @@ from conformance.checks import (
     stream,
 )
 from conformance.checks.check import CHECKS, Check
-from conformance.checks.evidence import Evidence
-from conformance.checks.finding import Item, Unjudged
 from conformance.contract.catalogue import Catalogue
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.finding import Item, Unjudged
 
 AREAS = (
     auth,

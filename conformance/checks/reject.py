@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from conformance.checks.auth import told
 from conformance.checks.blame import REJECT
 from conformance.checks.check import each
-from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding, Unjudged
-from conformance.checks.select import Selected, barred, due_by
 from conformance.checks.stream import refused
 from conformance.contract.classify import Due
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding, Unjudged
+from conformance.evidence.select import Selected, barred, due_by
 
 
 def _fixed(requirement: str) -> Callable[[Evidence], Selected]:

@@ -15,7 +15,12 @@ from itertools import combinations
 from conformance.checks import approval as approval_rules
 from conformance.checks import chunk as chunk_rules
 from conformance.checks import stream as stream_rules
-from conformance.checks.approvals import (
+from conformance.checks.auth import SERVER_ERROR, denied, told
+from conformance.checks.check import broken_elsewhere, each, judge_each, over_all
+from conformance.checks.resuming import race_silence, trouble_after_refusals
+from conformance.checks.stream import refused
+from conformance.contract.classify import Due
+from conformance.evidence.approvals import (
     Given,
     age,
     approval_of,
@@ -28,13 +33,10 @@ from conformance.checks.approvals import (
     shared_by_then,
     spent_by,
 )
-from conformance.checks.auth import SERVER_ERROR, denied, told
-from conformance.checks.check import broken_elsewhere, each, judge_each, over_all
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.member import ABSENT, uuid
-from conformance.checks.resuming import race_silence, trouble_after_refusals
-from conformance.checks.select import (
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.json_values import ABSENT, uuid
+from conformance.evidence.select import (
     Selected,
     failed,
     legible_streams,
@@ -45,9 +47,7 @@ from conformance.checks.select import (
     why_no_answer,
     with_own_token,
 )
-from conformance.checks.stream import refused
-from conformance.contract.classify import Due
-from conformance.wire.exchange import Credential, Ending
+from conformance.transcript.exchange import Credential, Ending
 
 EXPIRY_SLACK = 2.0
 """Seconds around `expires_at` in which a resume is judged neither as in time nor as late."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from conformance.checks import acts
-from conformance.checks.acts import Act
-from conformance.checks.approvals import approval_of, given, refused_before, spent_by
 from conformance.checks.auth import told
 from conformance.checks.check import REPEATED
-from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding, Item
 from conformance.contract.classify import Due
-from conformance.wire.exchange import Credential
+from conformance.evidence import acts
+from conformance.evidence.acts import Act
+from conformance.evidence.approvals import approval_of, given, refused_before, spent_by
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding, Item
+from conformance.transcript.exchange import Credential
 
 RACE, KEEPS, ERROR = "resume.race", "resume.refusal-keeps", "error.no-server-error"
 

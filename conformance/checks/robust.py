@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from conformance.checks import acts
 from conformance.checks.accept import accepted
-from conformance.checks.acts import Act
 from conformance.checks.auth import told
 from conformance.checks.check import REPEATED, each, judge_each, over_all
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item, Judged, Unjudged
-from conformance.checks.residue import BROKEN, abandoned, residue
-from conformance.checks.select import Selected
 from conformance.contract.classify import Due
-from conformance.wire.exchange import TIMED_OUT, Ending
+from conformance.evidence import acts
+from conformance.evidence.acts import Act
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.residue import BROKEN, abandoned, residue
+from conformance.evidence.select import Selected
+from conformance.transcript.exchange import TIMED_OUT, Ending
 
 LARGE = 1_000_000
 """Octets of a request's body that count as large."""

@@ -13,11 +13,11 @@ from typing import Any
 
 from conformance.checks.auth import SERVER_ERROR, told
 from conformance.checks.check import over_all
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Item, Judged, Unjudged
-from conformance.checks.member import integer, show, text
-from conformance.checks.select import UNREAD, Selected, standard, text_streams, waiting, waiting_streams, why_unserved
 from conformance.contract.classify import Due
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Item, Judged, Unjudged
+from conformance.evidence.json_values import integer, show, text
+from conformance.evidence.select import UNREAD, Selected, standard, text_streams, waiting, waiting_streams, why_unserved
 
 NOT_INSTALLED = "the openai client is not installed: pip install 'kitemesh-conformance[sdk]'"
 

@@ -12,11 +12,12 @@ from itertools import pairwise
 
 from conformance.checks.auth import told
 from conformance.checks.check import each
-from conformance.checks.evidence import DONE, Evidence, Reading, Words
-from conformance.checks.finding import Finding, Unjudged
-from conformance.checks.json_text import read_json
-from conformance.checks.member import show
-from conformance.checks.select import (
+from conformance.contract.classify import Due
+from conformance.evidence.evidence import DONE, Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Unjudged
+from conformance.evidence.json_text import read_json
+from conformance.evidence.json_values import show
+from conformance.evidence.select import (
     Selected,
     due_by,
     ended_streams,
@@ -26,9 +27,8 @@ from conformance.checks.select import (
     streams,
     whole_streams,
 )
-from conformance.contract.classify import Due
-from conformance.wire.exchange import TIMED_OUT, Ending
-from conformance.wire.sse import Liberty
+from conformance.transcript.exchange import TIMED_OUT, Ending
+from conformance.transcript.sse import Liberty
 
 CLOSES_WITHIN = 3.0
 """Seconds from `[DONE]` to the end of the body that are still soon."""

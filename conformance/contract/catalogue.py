@@ -145,7 +145,7 @@ class Catalogue:
         return [requirement for requirement in self if requirement.id in wanted]
 
     def extend(self, area: str, title: str, source: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take in an area of requirements from outside. Only `conformance.extending` calls this.
+        """Take in an area of requirements from outside. Only `conformance.running.extending` calls this.
 
         Args:
             area: `x-acme`.

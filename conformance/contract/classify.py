@@ -151,7 +151,7 @@ def classify(
         path: the URL or its path.
         headers: lower-case names to values.
         body: octets; None where they are not known.
-        credential: a value of `conformance.wire.exchange.Credential`.
+        credential: a value of `conformance.transcript.exchange.Credential`.
         model: the target's own model; another well-formed one is open (a server may not know it).
         modes: those that the target was not declared without; another documented one is open.
     """

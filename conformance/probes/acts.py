@@ -2,7 +2,7 @@
 
 An act is done first as it comes. Where a server error, a reset or silence followed, it is done once more in a calm
 moment: nothing else is under way, and a minimal request right before it is served (contract, "Asking again washes
-nothing out"). `conformance.checks.acts` says what that shows.
+nothing out"). `conformance.evidence.acts` says what that shows.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Outside:
 
 
 OUTSIDE: Final[dict[str, Outside]] = {}
-"""Area of an extension to its probes; filled by `conformance.extending`."""
+"""Area of an extension to its probes; filled by `conformance.running.extending`."""
 
 
 def quick_leaves_out() -> frozenset[str]:

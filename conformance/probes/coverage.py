@@ -1,6 +1,6 @@
 """Schemathesis' coverage cases: boundary values of the OpenAPI description, sent by our client (`--depth deep`).
 
-They are deterministic; case N is the probe `coverage-N`. `conformance.checks.second_opinion` lets Schemathesis judge
+They are deterministic; case N is the probe `coverage-N`. `conformance.judging.second_opinion` lets Schemathesis judge
 the answers beside our own checks. Methods and missing tokens have fixed probes; only bodies are taken from here.
 """
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance import files
+from conformance.settings import files
 
 FORMAT = 1
 ENDPOINT = "/chat/completions"

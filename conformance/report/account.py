@@ -1,13 +1,13 @@
-"""What every report is made from, as the reports see it. `conformance.judging.Report` is one."""
+"""What every report is made from, as the reports see it. `conformance.judging.judge.Report` is one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from conformance.gate.decision import Gate
-from conformance.verdict import Verdict
-from conformance.wire.exchange import Exchange, Transcript
+from conformance.judging.gate import Gate
+from conformance.judging.verdict import Verdict
+from conformance.transcript.exchange import Exchange, Transcript
 
 EMBEDDED = "the embedded reference server"
 """What is judged where no target is named."""
@@ -89,7 +89,7 @@ class Account(Protocol):
 
 
 class Advance(Protocol):
-    """How far a recording has come. `conformance.run.Progress` is one."""
+    """How far a recording has come. `conformance.running.run.Progress` is one."""
 
     @property
     def phase(self) -> str:

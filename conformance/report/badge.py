@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from conformance import __version__
 from conformance.contract.catalogue import load
+from conformance.judging.verdict import Conclusion
 from conformance.report.account import Account, embedded
-from conformance.verdict import Conclusion
 
 _LABEL = "KiteMesh chat API"
 _COLOURS = {Conclusion.CONFORMANT: "#1a7f37", Conclusion.NONCONFORMANT: "#b42318"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from conformance.checks.finding import Finding
 from conformance.contract.catalogue import SOURCES
-from conformance.gate.decision import Gate, expired_sentence, stale_sentence
+from conformance.evidence.finding import Finding
+from conformance.judging.gate import Gate, expired_sentence, stale_sentence
+from conformance.judging.verdict import Outcome
 from conformance.report.curl import curl
-from conformance.report.excerpt import excerpt
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
-from conformance.verdict import Outcome
-from conformance.wire.exchange import Exchange
+from conformance.transcript.excerpt import excerpt
+from conformance.transcript.exchange import Exchange
 
 SHOWN = 3
 """Findings that are shown of one requirement."""

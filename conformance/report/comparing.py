@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
-from conformance.gate.comparison import Change, Comparison
-from conformance.report.excerpt import excerpt
+from conformance.judging.comparison import Change, Comparison
 from conformance.report.summary import cell, code, plain
 from conformance.report.terminal import paragraphs
+from conformance.transcript.excerpt import excerpt
 
 MOST = 40
 """Lines of one kind of change that are shown; JSON holds all."""

@@ -11,8 +11,8 @@ import base64
 import json
 import shlex
 
-from conformance.report.excerpt import excerpt, is_visible
-from conformance.wire.exchange import Credential, Exchange, Request
+from conformance.transcript.excerpt import excerpt, is_visible
+from conformance.transcript.exchange import Credential, Exchange, Request
 
 LONGEST_BODY = 2000
 """Octets of a body that stands in the line itself."""

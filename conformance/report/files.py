@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from conformance.report import badge, html, results, summary, vectors
 from conformance.report.account import Account
-from conformance.wire import har
+from conformance.transcript import har
 
 TRANSCRIPT = "transcript.har"
 RESULTS = "results.json"

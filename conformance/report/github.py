@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from conformance.contract.catalogue import Level
-from conformance.gate.decision import expired_sentence, stale_sentence
+from conformance.judging.gate import expired_sentence, stale_sentence
+from conformance.judging.verdict import Outcome
 from conformance.report import tally
 from conformance.report.account import Account, exchanges_by_name
-from conformance.report.excerpt import excerpt
 from conformance.report.remedy import remedy
 from conformance.report.summary import summary
-from conformance.verdict import Outcome
+from conformance.transcript.excerpt import excerpt
 
 MOST = 10
 """Errors, and warnings, and notices: GitHub shows so many of each of a step."""

@@ -19,20 +19,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance import __version__
-from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
-from conformance.gate.decision import Gate, expired_sentence, stale_sentence
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding
+from conformance.judging.gate import Gate, expired_sentence, stale_sentence
+from conformance.judging.verdict import Conclusion, Outcome, State, Verdict
 from conformance.report import latency, octets, tally, timeline
 from conformance.report.account import Account, ca_bundle, exchanges_by_name, target_model, target_name
 from conformance.report.curl import curl
-from conformance.report.excerpt import excerpt
+from conformance.report.location import Offence, offence
 from conformance.report.octets import Part
-from conformance.report.offence import Offence, offence
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
-from conformance.verdict import Conclusion, Outcome, State, Verdict
-from conformance.wire.exchange import Ending, Exchange, Headers, Response
+from conformance.transcript.excerpt import excerpt
+from conformance.transcript.exchange import Ending, Exchange, Headers, Response
 
 LARGEST = 2_000_000
 """Octets that a page may have."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from conformance.report.excerpt import visible
+from conformance.transcript.excerpt import visible
 
 Kind = Literal["text", "mark", "lack", "left"]
 

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from conformance.checks.finding import Finding
-from conformance.verdict import Outcome
-from conformance.wire.exchange import Ending, Exchange, Response
+from conformance.evidence.finding import Finding
+from conformance.judging.verdict import Outcome
+from conformance.transcript.exchange import Ending, Exchange, Response
 
 SAMPLE = 4096
 """Octets of a body by which a page is known."""

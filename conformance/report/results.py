@@ -8,18 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance import __version__, files
-from conformance.checks.json_text import read_json
+from conformance import __version__
 from conformance.contract.catalogue import SOURCES, contract_hash
 from conformance.contract.schemas import errors
-from conformance.gate.baseline import Entry
-from conformance.gate.decision import Gate, expired_sentence, stale_sentence
-from conformance.gate.key import key
-from conformance.gate.shapes import Shape, shapes
+from conformance.evidence.json_text import read_json
+from conformance.judging.baseline import Entry
+from conformance.judging.gate import Gate, expired_sentence, stale_sentence
+from conformance.judging.key import key
+from conformance.judging.shapes import Shape, shapes
+from conformance.judging.verdict import Outcome, Verdict
 from conformance.report.account import Account, ca_bundle, exchanges_by_name, target_model, target_name, target_url
 from conformance.report.curl import curl
-from conformance.verdict import Outcome, Verdict
-from conformance.wire.exchange import Exchange
+from conformance.settings import files
+from conformance.transcript.exchange import Exchange
 
 FORMAT = 1
 

@@ -19,7 +19,7 @@ from conformance.report.account import (
 )
 from conformance.report.breach import advice, finding_lines, gate_lines, shown_findings
 from conformance.report.curl import curl
-from conformance.report.excerpt import visible
+from conformance.transcript.excerpt import visible
 
 
 def summary(account: Account) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from conformance.contract.catalogue import Level
-from conformance.verdict import Exit, Outcome, State, Verdict
+from conformance.judging.verdict import Exit, Outcome, State, Verdict
 
 UNJUDGED = (State.BLOCKED, State.NOT_EXERCISED, State.NOT_SELECTED, State.NOT_APPLICABLE)
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from conformance import __version__
 from conformance.contract.catalogue import Level
+from conformance.judging.verdict import Conclusion
 from conformance.report import github, tally
 from conformance.report.account import (
     Account,
@@ -30,8 +31,7 @@ from conformance.report.account import (
 )
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
 from conformance.report.curl import curl
-from conformance.report.excerpt import excerpt, harmless
-from conformance.verdict import Conclusion
+from conformance.transcript.excerpt import excerpt, harmless
 
 WIDTH = 80
 SUSPECTS = 6

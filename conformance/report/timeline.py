@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from conformance.checks.evidence import Evidence, Reading
-from conformance.checks.finding import Finding
-from conformance.report.offence import offence
-from conformance.wire.exchange import TIMED_OUT, Ending
-from conformance.wire.sse import Event
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding
+from conformance.report.location import offence
+from conformance.transcript.exchange import TIMED_OUT, Ending
+from conformance.transcript.sse import Event
 
 SHOWN = 12
 """Streams that are drawn."""

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.checks.finding import Finding
+from conformance.evidence.finding import Finding
 from conformance.soak.window import JUDGED, Example, Found
-from conformance.wire import har
-from conformance.wire.exchange import Transcript
+from conformance.transcript import har
+from conformance.transcript.exchange import Transcript
 
 KINDS = ("completion.id-unique", "chunk.id-stable", "kitemesh.execution-unique")
 """The requirements that speak of ids, in the order in which a message numbers them."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from conformance.soak.markers import Key
 from conformance.soak.window import Found, Judge
-from conformance.wire.exchange import Exchange
+from conformance.transcript.exchange import Exchange
 
 
 class Apart:

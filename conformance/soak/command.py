@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
-from conformance import run
-from conformance.options import Options, UsageError
+from conformance.running import run
+from conformance.settings.options import Options, UsageError
 from conformance.soak.gathering import Gathering
 from conformance.soak.load import HOW_TO_INSTALL, Load, Role
 

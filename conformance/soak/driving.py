@@ -38,7 +38,7 @@ from locust import User, runners
 from locust.env import Environment
 from locust.stats import RequestStats
 
-from conformance.options import Options, UsageError
+from conformance.settings.options import Options, UsageError
 from conformance.soak.bridge import Bridge
 from conformance.soak.gathering import Gathering, rows
 from conformance.soak.load import Load

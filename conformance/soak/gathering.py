@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from conformance.checks.finding import Finding, Item, Judged
-from conformance.options import Options
+from conformance.evidence.finding import Finding, Item, Judged
+from conformance.judging.verdict import Exit, Selection, Verdict, decide
+from conformance.settings.options import Options
 from conformance.soak.account import Account, Unreadable, read
 from conformance.soak.ledger import Ledger, Seen
 from conformance.soak.load import Load, Role
 from conformance.soak.window import CATALOGUE, CORE, JUDGED, Example
-from conformance.verdict import Exit, Selection, Verdict, decide
 
 SAMPLES = 240
 """Samples of memory that are kept of a worker; of more, every other one."""

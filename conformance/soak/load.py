@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from conformance.options import Options, UsageError
+from conformance.settings.options import Options, UsageError
 from conformance.soak.markers import WORKERS
 
 CONSENT = "--i-may-load-this-server"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.options import Options
+from conformance.settings.options import Options
 from conformance.soak.load import USERS, Load, shares
 from conformance.soak.markers import Key
 from conformance.soak.station import Orders

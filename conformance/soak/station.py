@@ -13,22 +13,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import conformance
-from conformance import run
 from conformance.contract import classify
-from conformance.options import Options
+from conformance.running import run
+from conformance.settings.options import Options
 from conformance.soak import asking
 from conformance.soak.account import Account
 from conformance.soak.apart import Apart
 from conformance.soak.markers import REQUESTS, Key, Marker
 from conformance.soak.window import Found
-from conformance.wire import sse
+from conformance.transcript import sse
+from conformance.transcript.exchange import Exchange
+from conformance.transcript.redaction import Redactor
 from conformance.wire.client import Client
-from conformance.wire.exchange import Exchange
 from conformance.wire.limits import Limits
 from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
 from conformance.wire.recorder import Budget, Judgement, Recorder
-from conformance.wire.redaction import Redactor
 
 WINDOW = 100
 """Exchanges that are judged together."""

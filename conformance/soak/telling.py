@@ -15,17 +15,17 @@ from rich.text import Text
 
 from conformance import __version__
 from conformance.contract.catalogue import Level
+from conformance.judging.verdict import Conclusion, Outcome, State
 from conformance.report.breach import advice, finding_lines, headline
 from conformance.report.curl import curl
-from conformance.report.excerpt import excerpt
 from conformance.report.files import write_whole
 from conformance.report.summary import cell, code, plain
 from conformance.report.terminal import paragraphs
 from conformance.soak.gathering import Gathering
 from conformance.soak.window import JUDGED, left_out
-from conformance.verdict import Conclusion, Outcome, State
-from conformance.wire import har
-from conformance.wire.exchange import Exchange, Transcript
+from conformance.transcript import har
+from conformance.transcript.excerpt import excerpt
+from conformance.transcript.exchange import Exchange, Transcript
 
 FORMAT = 1
 JSON, MARKDOWN, EXAMPLES = "soak.json", "soak.md", "soak.har"

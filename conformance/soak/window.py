@@ -14,17 +14,17 @@ from typing import Any
 
 from conformance.checks import registry
 from conformance.checks.blame import ABSORBED_BY
-from conformance.checks.evidence import Evidence, Reading, Words
-from conformance.checks.finding import Finding, Item
-from conformance.checks.member import uuid
-from conformance.checks.select import answers, readable_streams
 from conformance.contract import classify
 from conformance.contract.catalogue import Catalogue, load
-from conformance.report import withheld
+from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.finding import Finding, Item
+from conformance.evidence.json_values import uuid
+from conformance.evidence.select import answers, readable_streams
+from conformance.judging.verdict import Selection, State, decide
+from conformance.report import without_bodies as withheld
 from conformance.soak.ledger import Ledger, Seen, digest
 from conformance.soak.markers import Key, Marker
-from conformance.verdict import Selection, State, decide
-from conformance.wire.exchange import TIMED_OUT, Ending, Exchange, Transcript
+from conformance.transcript.exchange import TIMED_OUT, Ending, Exchange, Transcript
 
 CATALOGUE: Catalogue = load()
 CORE = ("isolation.answers", "isolation.content")

@@ -1,4 +1,1 @@
-"""How probes travel and what came back.
-
-Exchanges, the transcript, its HAR form, the recording client, the SSE reader.
-"""
+"""How probes travel: the recording client, its patience and pace, and the recorder that sends whole flows."""

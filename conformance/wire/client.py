@@ -23,20 +23,11 @@ from typing import Any
 
 import httpx
 
+from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, Piece, ProbeNote, Request, Response
+from conformance.transcript.redaction import Redactor, mask_credentials, mask_head
 from conformance.wire import framing
 from conformance.wire.connection import READ, Connection, NotConnected, Pool
-from conformance.wire.exchange import (
-    Credential,
-    Ending,
-    Exchange,
-    Headers,
-    Piece,
-    ProbeNote,
-    Request,
-    Response,
-)
 from conformance.wire.limits import Limits
-from conformance.wire.redaction import Redactor, mask_credentials, mask_head
 
 SLOW_READ = 512
 """Octets that a slow reader takes at once."""

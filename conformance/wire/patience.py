@@ -28,7 +28,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from conformance.contract.classify import RESUME
-from conformance.wire.exchange import TIMED_OUT, Ending, Exchange, Response
+from conformance.transcript.exchange import TIMED_OUT, Ending, Exchange, Response
 from conformance.wire.limits import MEBIBYTE, Limits
 
 KNOCKS = 2

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from conformance.wire.exchange import Ending, Exchange
+from conformance.transcript.exchange import Ending, Exchange
 
 HOPELESS = 10
 """Answers of bad weather after which a target that never served anything is asked no more."""

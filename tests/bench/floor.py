@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from conformance import run
 from conformance.contract.classify import CHAT
 from conformance.probes.flow import Phase, Send
 from conformance.probes.refusals import nearly
+from conformance.running import run
+from conformance.transcript.exchange import Exchange
 from conformance.wire.client import SLOW_READ, SLOW_READS
-from conformance.wire.exchange import Exchange
 
 from .trace import Chain, Recorded
 

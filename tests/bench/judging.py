@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
-from conformance import run
-from conformance.options import Depth
-from conformance.wire.exchange import Exchange, Piece, Transcript
+from conformance.running import run
+from conformance.settings.options import Depth
+from conformance.transcript.exchange import Exchange, Piece, Transcript
 
 from . import reading, server, timing
 from .table import Part, Row

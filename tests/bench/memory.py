@@ -20,10 +20,10 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from conformance.reference.serving import in_thread
+from conformance.transcript.exchange import Ending
+from conformance.transcript.redaction import Redactor
 from conformance.wire.client import Client, Outgoing
-from conformance.wire.exchange import Ending
 from conformance.wire.limits import MEBIBYTE, Limits
-from conformance.wire.redaction import Redactor
 
 from . import timing
 from .reading import chat_stream

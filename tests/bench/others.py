@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from conformance import prove
-from conformance.options import Depth, Options
-from conformance.proof import Kind, Target
+from conformance.proving import prove
+from conformance.proving.proof import Kind, Target
 from conformance.reference.app import PREFIX
 from conformance.reference.serving import in_process
 from conformance.reference.settings import Settings
+from conformance.settings.options import Depth, Options
 
 from . import server, timing, tools
 from .chosen_faults import CHOSEN
@@ -36,7 +36,7 @@ EXAMPLES = 100
 """`--max-examples`, Schemathesis' default."""
 LIMIT = 300.0
 """Seconds after which a tool is ended."""
-SERVE_ALL = "conformance.prove:serve_all"
+SERVE_ALL = "conformance.proving.prove:serve_all"
 AT_ONCE = 2
 WORKERS = 8
 """Requests at a time, each tool's."""

@@ -14,7 +14,7 @@ from functools import partial
 from httpx_sse import ServerSentEvent
 from httpx_sse._decoders import SSEDecoder, SSELineDecoder
 
-from conformance.wire.sse import Event, Reader
+from conformance.transcript.sse import Event, Reader
 
 from . import timing
 from .table import Row

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.options import Options
+from conformance.settings.options import Options
 
 from . import floor, server, timing, trace
 from .table import Part, Row

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from conformance import run
-from conformance.options import Options
 from conformance.reference.serving import in_process
 from conformance.reference.settings import (
     DEFAULT_APPROVAL_PROMPT,
@@ -20,9 +18,11 @@ from conformance.reference.settings import (
     SECOND_TOKEN,
     Settings,
 )
+from conformance.running import run
+from conformance.settings.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-c", "import sys; from conformance.cli import main; sys.exit(main())")
+COMMAND = (sys.executable, "-c", "import sys; from conformance.commands.cli import main; sys.exit(main())")
 """`kitemesh-conformance` of this source tree."""
 
 

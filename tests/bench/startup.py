@@ -12,9 +12,9 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from conformance.options import Depth
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
+from conformance.settings.options import Depth
 
 from . import server, timing
 from .table import Part, Row

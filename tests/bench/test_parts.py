@@ -9,13 +9,13 @@ from click.testing import CliRunner
 
 from bench import __main__ as command
 from bench import floor, generation, judging, memory, reading, recording, server, startup, table, tools, trace
-from conformance import run
-from conformance.options import Depth
 from conformance.probes.catalogue import flows
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
 from conformance.reference.serving import in_thread
-from conformance.wire.exchange import Ending, Transcript
+from conformance.running import run
+from conformance.settings.options import Depth
+from conformance.transcript.exchange import Ending, Transcript
 from conformance.wire.limits import MEBIBYTE, Limits
 
 OPTIONS = {"only": ("resume",), "wait_expiry": 0.0, "concurrency": 8, "examples": 0}

@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from unittest import mock
 
-from conformance import run
-from conformance.options import Options
 from conformance.probes.catalogue import flows
 from conformance.probes.flow import Flow, Phase, Send, Steps
 from conformance.probes.plan import Plan
-from conformance.wire.exchange import Transcript
+from conformance.running import run
+from conformance.settings.options import Options
+from conformance.transcript.exchange import Transcript
 
 
 @dataclass(slots=True)

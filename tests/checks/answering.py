@@ -45,8 +45,8 @@ from checks.exchanges import (
     word,
 )
 
-from conformance.verdict import State
-from conformance.wire.exchange import Credential, Ending, Exchange
+from conformance.judging.verdict import State
+from conformance.transcript.exchange import Credential, Ending, Exchange
 
 BROKEN = {**sent("a"), "messages": []}
 

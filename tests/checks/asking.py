@@ -30,8 +30,8 @@ from checks.exchanges import (
     with_status,
 )
 
-from conformance.verdict import State
-from conformance.wire.exchange import Credential, Ending, Exchange
+from conformance.judging.verdict import State
+from conformance.transcript.exchange import Credential, Ending, Exchange
 
 OPEN = State.NOT_EXERCISED
 WELL = chat("well", request_id=False)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.verdict import State
-from conformance.wire.exchange import Exchange
+from conformance.judging.verdict import State
+from conformance.transcript.exchange import Exchange
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from checks.exchanges import (
     without,
 )
 
-from conformance.wire.exchange import Credential, Ending, Exchange
+from conformance.transcript.exchange import Credential, Ending, Exchange
 
 P, S = paused("a"), paused_stream("a")
 EVENTS = events_of(S)

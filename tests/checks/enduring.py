@@ -33,7 +33,7 @@ from checks.exchanges import (
 )
 
 from conformance.probes.hostile import counting, edges
-from conformance.wire.exchange import Ending, Exchange, ProbeNote
+from conformance.transcript.exchange import Ending, Exchange, ProbeNote
 
 HOSTILE = edges(octets(sent("a")))
 AFTER = chat("after", at=90.0)

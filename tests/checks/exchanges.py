@@ -2,7 +2,7 @@
 
 `chat`, `chat_stream`, `paused`, `paused_stream`, `resumed`, `refused`, `denied` … give exchanges in which everything
 holds (contract, "Facts"); `put`, `without`, `with_body`, `with_events` … give a copy with one change. `judged` gives
-the verdict on some of them, with `conformance.run.judge` as on any transcript.
+the verdict on some of them, with `conformance.running.run.judge` as on any transcript.
 
 Ids and words come from the exchange's name, so two exchanges never share one by accident. An exchange is put on the
 clock by `transcript`, one after the other; `at` says when it started where that matters.
@@ -19,10 +19,10 @@ from dataclasses import fields, replace
 from inspect import signature
 from typing import Any
 
-from conformance import run
-from conformance.checks.finding import Finding
-from conformance.verdict import State, Verdict
-from conformance.wire.exchange import (
+from conformance.evidence.finding import Finding
+from conformance.judging.verdict import State, Verdict
+from conformance.running import run
+from conformance.transcript.exchange import (
     Credential,
     Ending,
     Exchange,

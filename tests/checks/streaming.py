@@ -46,7 +46,7 @@ from checks.exchanges import (
 )
 
 from conformance.reference.failing import FORMS
-from conformance.wire.exchange import Ending, Exchange, Piece
+from conformance.transcript.exchange import Ending, Exchange, Piece
 
 A = chat_stream("a")
 EVENTS = events_of(A)

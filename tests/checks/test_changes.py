@@ -51,8 +51,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance.contract.catalogue import Level, load
-from conformance.verdict import Conclusion, Verdict
-from conformance.wire.exchange import Ending, Exchange, Piece
+from conformance.judging.verdict import Conclusion, Verdict
+from conformance.transcript.exchange import Ending, Exchange, Piece
 
 MUSTS = {requirement.id for requirement in load() if requirement.level is Level.MUST}
 HOSTILE_ANSWERS = int(os.environ.get("KITEMESH_HOSTILE_ANSWERS", "200"))

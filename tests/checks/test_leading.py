@@ -22,8 +22,8 @@ from checks.exchanges import (
     without,
 )
 
-from conformance.verdict import State
-from conformance.wire.exchange import Exchange
+from conformance.judging.verdict import State
+from conformance.transcript.exchange import Exchange
 
 CALLS = "/choices/0/message/tool_calls"
 DELTA = "/choices/0/delta/tool_calls"

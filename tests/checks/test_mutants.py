@@ -10,9 +10,9 @@ from checks.exchanges import failed, judged
 from checks.test_requirements import BREACHES
 
 from conformance.checks.check import CHECKS, Check
-from conformance.checks.evidence import Evidence
-from conformance.checks.finding import Finding, Item
 from conformance.contract.catalogue import load
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.finding import Finding, Item
 
 
 def _emptied(_: Check) -> Check:

@@ -15,8 +15,8 @@ from checks.exchanges import chat, errors, failed, findings, judged, notable, re
 from zones import ZONES, in_zone
 
 from conformance.contract.catalogue import load
-from conformance.verdict import State
-from conformance.wire.exchange import Ending, Exchange
+from conformance.judging.verdict import State
+from conformance.transcript.exchange import Ending, Exchange
 
 ROWS = (*asking.ROWS, *answering.ROWS, *streaming.ROWS, *deciding.ROWS, *enduring.ROWS)
 BREACHES = [row for row in ROWS if isinstance(row, Breaks)]

@@ -8,18 +8,18 @@ from functools import cache
 
 import pytest
 
-from conformance import run
-from conformance.checks import second_opinion
-from conformance.checks.evidence import Evidence
-from conformance.checks.finding import Finding
 from conformance.contract.classify import CHAT, Due, classify
-from conformance.options import Options
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.finding import Finding
+from conformance.judging import second_opinion
 from conformance.probes import coverage, flow
 from conformance.probes.plan import Plan
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
-from conformance.wire.exchange import Transcript
+from conformance.running import run
+from conformance.settings.options import Options
+from conformance.transcript.exchange import Transcript
 from conformance.wire.limits import Limits
 
 SETTINGS = Settings(token_interval=0.0)

@@ -17,9 +17,9 @@ from checks.exchanges import (
     transcript,
 )
 
-from conformance.checks.evidence import Evidence
-from conformance.checks.member import ABSENT
-from conformance.wire.exchange import Credential
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.json_values import ABSENT
+from conformance.transcript.exchange import Credential
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from checks.exchanges import chat, judged, refused, sent, transcript
 
-from conformance import run
-from conformance.checks.steadiness import wilson
-from conformance.verdict import Conclusion
-from conformance.wire.exchange import Exchange
+from conformance.judging.steadiness import wilson
+from conformance.judging.verdict import Conclusion
+from conformance.running import run
+from conformance.transcript.exchange import Exchange
 
 
 def _failed_once(name: str, status: int = 500) -> list[Exchange]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.checks.timeline import Timeline
+from conformance.evidence.timeline import Timeline
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from checks.exchanges import chat_stream, failed, sent, transcript, unanswered
 
-from conformance import run
-from conformance.verdict import Conclusion, State
-from conformance.wire import har
-from conformance.wire.exchange import Credential, Ending
+from conformance.judging.verdict import Conclusion, State
+from conformance.running import run
+from conformance.transcript import har
+from conformance.transcript.exchange import Credential, Ending
 
 HEADS = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n",

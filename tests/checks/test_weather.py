@@ -18,11 +18,11 @@ from checks.exchanges import (
     unanswered,
 )
 
-from conformance import judging
-from conformance.checks.evidence import Evidence
-from conformance.checks.weather import told
-from conformance.verdict import State
-from conformance.wire.exchange import Ending, Exchange, ProbeNote, Transcript
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.weather import told
+from conformance.judging import judge as judging
+from conformance.judging.verdict import State
+from conformance.transcript.exchange import Ending, Exchange, ProbeNote, Transcript
 
 WEATHER = ProbeNote(phase="weather", probe="weather")
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from checks.exchanges import APPROVAL_PROMPT, chat, paused, refused, sent
 
-from conformance.judging import doubtful
-from conformance.wire.exchange import Exchange, Transcript
+from conformance.judging.judge import doubtful
+from conformance.transcript.exchange import Exchange, Transcript
 
 PROMPT = f"{APPROVAL_PROMPT}\n(Reference: word.)"
 

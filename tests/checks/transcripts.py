@@ -34,8 +34,8 @@ from checks.exchanges import (
 )
 
 from conformance.contract.schemas import fixture_dir
-from conformance.wire import har
-from conformance.wire.exchange import Ending, Exchange, Transcript
+from conformance.transcript import har
+from conformance.transcript.exchange import Ending, Exchange, Transcript
 
 DIRECTORY = fixture_dir() / "transcripts"
 CONFORMING = DIRECTORY / "conforming.har"

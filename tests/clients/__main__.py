@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from conformance.report import clients
+from conformance.proving import clients
 
 from . import table
 from .measuring import chosen, javascript_driver, langchain_driver, measured, openai_driver, record

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from conformance.report.clients import HANGS, RAISES, WRONG
+from conformance.proving.clients import HANGS, RAISES, WRONG
 
 from .scenarios import CODE, REASON, Scenario
 

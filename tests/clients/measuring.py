@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.proof import Kind, Target
-from conformance.prove import targets
+from conformance.proving.clients import Client, Harm, Measured, Server
+from conformance.proving.proof import Kind, Target
+from conformance.proving.prove import targets
 from conformance.reference.app import PREFIX
 from conformance.reference.serving import in_process
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
-from conformance.report.clients import Client, Harm, Measured, Server
 
 from .judging import OK, Outcome, judged
 from .scenarios import CLIENTS, SCENARIOS
@@ -105,7 +105,7 @@ def record(drivers: Sequence[Driver], servers: Sequence[Target]) -> Recorded:
         RuntimeError, OSError, subprocess.TimeoutExpired: see `Driver.drive`.
     """
     made = Recorded()
-    with in_process(SETTINGS, factory="conformance.prove:serve_all") as url:
+    with in_process(SETTINGS, factory="conformance.proving.prove:serve_all") as url:
         names = [CONFORMING, *(target.key for target in servers)]
         jobs = [(server, scenario) for server in names for scenario in SCENARIOS]
         asked = [_job(url, server, scenario.prompt) for server, scenario in jobs]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from conformance.proof import Kind
-from conformance.prove import targets
-from conformance.report.clients import Harm, Measured, Server, said
+from conformance.proving.clients import Harm, Measured, Server, said
+from conformance.proving.proof import Kind
+from conformance.proving.prove import targets
 
 from .judging import OK, worst
 

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from conformance.contract.catalogue import load as catalogue
+from conformance.proving import clients
 from conformance.reference.faults import by_id
 from conformance.reference.liberties import LIBERTIES as KNOWN_LIBERTIES
-from conformance.report import clients
 
 from . import __main__ as command
 from .judging import Outcome, judged, worst

@@ -14,7 +14,7 @@ from typing import Any
 
 from wire.raw_server import Act, Script, answer
 
-from conformance.options import Depth
+from conformance.settings.options import Depth
 
 JSON = "Content-Type: application/json"
 HTML = "Content-Type: text/html; charset=utf-8"
@@ -29,7 +29,7 @@ class Row:
 
     id: str
     rule: str
-    """Of `conformance.preflight`; empty: the server is judged."""
+    """Of `conformance.judging.preflight`; empty: the server is judged."""
     play: Play | None = None
     """None: nothing listens, or what `place` says."""
     says: tuple[str, ...] = ()

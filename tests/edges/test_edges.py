@@ -13,13 +13,15 @@ from edges.playing import Certificates, Stage, closed_port
 from edges.rows import ROWS, Row
 from wire.raw_server import RawServer, Script, unaccepting
 
-from conformance import judging, preflight, run
-from conformance.judging import Report
-from conformance.options import Depth, Options
+from conformance.judging import judge as judging
+from conformance.judging import preflight
+from conformance.judging.judge import Report
+from conformance.judging.verdict import State
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import files, terminal
-from conformance.verdict import State
-from conformance.wire import har
+from conformance.running import run
+from conformance.settings.options import Depth, Options
+from conformance.transcript import har
 from conformance.wire.limits import Limits
 
 TOKEN = "km_secret_token"

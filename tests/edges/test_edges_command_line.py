@@ -15,10 +15,10 @@ from edges.rows import NGINX_404, always, completion, only_at, page
 from made_up import MODEL, URL
 from wire.raw_server import RawServer
 
-from conformance import run
-from conformance.flags import FLAGS
 from conformance.report import terminal
-from conformance.run import Progress
+from conformance.running import run
+from conformance.running.run import Progress
+from conformance.settings.flags import FLAGS
 
 EMBEDDED = "the embedded reference server"
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import chromium
 
-from conformance.gate import baseline
-from conformance.gate.baseline import Entry
-from conformance.options import Options
+from conformance.judging import baseline
+from conformance.judging.baseline import Entry
+from conformance.judging.verdict import Conclusion
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.faults import by_id
@@ -32,8 +32,8 @@ from conformance.reference.settings import (
     Settings,
 )
 from conformance.report import badge, html, summary
-from conformance.run import Report, run
-from conformance.verdict import Conclusion
+from conformance.running.run import Report, run
+from conformance.settings.options import Options
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "reports" / "example"
 PORT = 8642

@@ -14,11 +14,11 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance import run
-from conformance.options import Options
+from conformance.judging.verdict import State
 from conformance.reference.serving import DEFAULT_FACTORY, in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
-from conformance.verdict import State
+from conformance.running import run
+from conformance.settings.options import Options
 
 from .configurations import Configuration, Story
 from .front import Door

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from conformance import run
+from conformance.running import run
 
 from .judging import options
 from .programs import Program, free_port, running

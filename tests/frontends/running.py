@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance import run
-from conformance.options import Options
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
+from conformance.running import run
+from conformance.settings.options import Options
 from frontends.replicas import Replicas
 
 APPROVALS = ("approval", "resume")

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from conformance.judging import Report
-from conformance.verdict import Conclusion, State
+from conformance.judging.judge import Report
+from conformance.judging.verdict import Conclusion, State
 
 WORDS = (
     "The reference server, judged on loopback by `nox -s frontends` behind programs that stand in front of servers. "

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conformance.judging import CATALOGUE
+from conformance.judging.judge import CATALOGUE
 from frontends import table
 from frontends.configurations import CONFIGURATIONS, Story
 from frontends.programs import PROGRAMS, NotStarted, Program, free_port, running

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 
-from conformance import run
-from conformance.options import Depth, Options
+from conformance.judging.verdict import Conclusion, State
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.faults import by_id
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
-from conformance.verdict import Conclusion, State
-from conformance.wire.exchange import Transcript
+from conformance.running import run
+from conformance.settings.options import Depth, Options
+from conformance.transcript.exchange import Transcript
 from frontends.front import (
     LIMITED,
     NGINX_502,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.verdict import Conclusion, State
+from conformance.judging.verdict import Conclusion, State
 from frontends.replicas import NEVER, Balance, Replicas
 from frontends.running import Case, run_all
 

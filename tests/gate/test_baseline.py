@@ -9,8 +9,8 @@ import pytest
 from made_up import MODEL, URL
 
 from conformance.contract.catalogue import load
-from conformance.gate import baseline
-from conformance.gate.baseline import TODO, Entry
+from conformance.judging import baseline
+from conformance.judging.baseline import TODO, Entry
 
 TARGET = (URL, "--model", MODEL)
 MADE_UP = "POST /chat/completions @ event"
@@ -195,7 +195,7 @@ def test_an_entry_on_a_finding_that_is_mended_is_stale_only_where_its_probe_was_
 
 
 def test_keys_are_the_same_when_ids_numbers_and_times_differ():
-    from conformance.gate.key import stable
+    from conformance.judging.key import stable
 
     assert stable("event 3, byte 812, /choices/0/delta") == stable("event 12, byte 9, /choices/1/delta")
     assert stable("event 3, byte 812") == "event"
@@ -207,8 +207,8 @@ def test_keys_are_the_same_when_ids_numbers_and_times_differ():
 def test_a_key_is_printable_whatever_a_transcript_calls_its_probes():
     from made_up import exchange, finding
 
-    from conformance.gate.key import LONGEST, key
-    from conformance.wire.exchange import ProbeNote
+    from conformance.judging.key import LONGEST, key
+    from conformance.transcript.exchange import ProbeNote
 
     made = key(finding("stream.done"), exchange(note=ProbeNote(probe="\x1b[31m\ud800\n" + "x" * 999)))
     assert made.startswith("?[31m??xxx")
@@ -218,8 +218,8 @@ def test_a_key_is_printable_whatever_a_transcript_calls_its_probes():
 def test_the_keys_of_a_generated_body_name_its_rule():
     from made_up import exchange, finding
 
-    from conformance.gate.key import key
-    from conformance.wire.exchange import ProbeNote
+    from conformance.judging.key import key
+    from conformance.transcript.exchange import ProbeNote
 
     made = [
         exchange(name, note=ProbeNote(phase="generated", probe=name, breach="role-enum"))
@@ -357,7 +357,7 @@ def test_a_run_that_was_cut_off_calls_nothing_stale(world):
 
 
 def baseline_of(requirement):
-    from conformance.gate.baseline import Baseline, Entry
+    from conformance.judging.baseline import Baseline, Entry
 
     return Baseline("known.toml", (Entry(requirement, "x"),))
 
@@ -368,8 +368,8 @@ def report(known, **recorded):
 
     from made_up import TODAY, World
 
-    from conformance.gate.decision import decide
-    from conformance.options import Options
+    from conformance.judging.gate import decide
+    from conformance.settings.options import Options
 
     made = World().run(Options())
     transcript = replace(made.transcript, options={**made.transcript.options, **recorded})

@@ -9,9 +9,9 @@ import pytest
 from made_up import MODEL, NASTY, URL
 
 from conformance.contract.catalogue import load
-from conformance.gate.comparison import compare
-from conformance.gate.shapes import MEMBERS, shapes
-from conformance.wire import har
+from conformance.judging.comparison import compare
+from conformance.judging.shapes import MEMBERS, shapes
+from conformance.transcript import har
 
 TARGET = (URL, "--model", MODEL)
 
@@ -222,7 +222,7 @@ def test_shapes_are_bounded():
 
     from made_up import exchange
 
-    from conformance.wire.exchange import Transcript
+    from conformance.transcript.exchange import Transcript
 
     deep = b'{"error":' + b'{"a":' * 500 + b"1" + b"}" * 501
     wide = json.dumps({"error": {f"member{n}" * 40: n for n in range(20_000)}}).encode()

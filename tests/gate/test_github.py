@@ -67,7 +67,7 @@ def job(monkeypatch, tmp_path):
 @pytest.fixture
 def forging(monkeypatch):
     """A made-up target whose every text is an attempt."""
-    from conformance import run
+    from conformance.running import run
 
     made = World()
     monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))

@@ -7,14 +7,15 @@ from datetime import date
 
 import pytest
 
-from conformance import prove, run
-from conformance.gate import decision
-from conformance.gate.baseline import Baseline
-from conformance.options import Options
+from conformance.judging import gate as decision
+from conformance.judging.baseline import Baseline
+from conformance.proving import prove
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN, Settings
-from conformance.wire.exchange import Transcript
+from conformance.running import run
+from conformance.settings.options import Options
+from conformance.transcript.exchange import Transcript
 
 FAULTS = ("stream-json-lines", "approval-id-missing", "call-id-of-openai", "expires-before-now")
 """Faults that end chains early, each in another way; `prove` holds every fault to the same."""

@@ -14,10 +14,10 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from conformance import run
 from conformance.contract.catalogue import load
-from conformance.options import Depth, Options
-from conformance.verdict import Conclusion, State, Verdict
+from conformance.judging.verdict import Conclusion, State, Verdict
+from conformance.running import run
+from conformance.settings.options import Depth, Options
 from conformance.wire.limits import Limits
 from tests.gateway import edit, judge, plain
 from tests.gateway.__main__ import settings_of

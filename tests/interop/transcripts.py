@@ -15,8 +15,8 @@ from pathlib import Path
 
 from conformance.contract.schemas import fixture_dir
 from conformance.probes.flow import AGAIN
-from conformance.wire import har
-from conformance.wire.exchange import Exchange, Headers, Transcript
+from conformance.transcript import har
+from conformance.transcript.exchange import Exchange, Headers, Transcript
 
 DIRECTORY = fixture_dir() / "transcripts" / "real"
 URL = "https://api.example.com/v1"

@@ -17,12 +17,12 @@ from misbehaving.cases import CASES, Case
 from misbehaving.relay import relay
 from wire.raw_server import Act, RawServer, Script, unaccepting
 
-from conformance import run
-from conformance.options import Depth, Options
+from conformance.judging.verdict import State
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 from conformance.report import files, terminal
-from conformance.verdict import State
-from conformance.wire.exchange import Transcript
+from conformance.running import run
+from conformance.settings.options import Depth, Options
+from conformance.transcript.exchange import Transcript
 
 
 @dataclass(frozen=True)

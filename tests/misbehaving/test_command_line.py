@@ -15,11 +15,12 @@ from typing import NoReturn
 
 import pytest
 
-from conformance import cli, run
 from conformance.checks import registry
+from conformance.commands import cli
 from conformance.probes.flow import Flow, Phase, Steps
 from conformance.reference.settings import DEFAULT_MODEL
-from conformance.wire.exchange import Transcript
+from conformance.running import run
+from conformance.transcript.exchange import Transcript
 from conformance.wire.patience import Patience
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +90,7 @@ def silent() -> Iterator[socket.socket]:
 def _command(port: int, *more: str) -> tuple[list[str], dict[str, str]]:
     target = [f"http://127.0.0.1:{port}/v1", "--model", DEFAULT_MODEL, "--output", "reports", *more]
     environ = {**os.environ, "KITEMESH_TOKEN": "km_secret_token", "PYTHONPATH": str(ROOT)}
-    return [sys.executable, "-m", "conformance.cli", "run", *target], environ
+    return [sys.executable, "-m", "conformance.commands.cli", "run", *target], environ
 
 
 @pytest.mark.parametrize(

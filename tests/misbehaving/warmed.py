@@ -7,11 +7,11 @@ from pathlib import Path
 
 from misbehaving import running
 
-from conformance import run
-from conformance.options import Options
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import files, terminal
-from conformance.wire import har
+from conformance.running import run
+from conformance.settings.options import Options
+from conformance.transcript import har
 
 _CONFORMING = Path(__file__).parents[2] / "fixtures" / "transcripts" / "conforming.har"
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from conformance.options import Depth, Options
 from conformance.probes import catalogue
 from conformance.probes.flow import Answer, Approval, Flow, Send
-from conformance.run import plan_of
+from conformance.running.run import plan_of
+from conformance.settings.options import Depth, Options
 from conformance.wire.recorder import credential_of
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"

@@ -21,7 +21,7 @@ import sseclient
 from openai._streaming import SSEDecoder
 
 from conformance import __version__
-from conformance.wire.sse import Reader
+from conformance.transcript.sse import Reader
 
 Pieces = Sequence[bytes]
 PARSER = Path(__file__).parent / "parser.mjs"

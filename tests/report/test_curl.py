@@ -11,7 +11,7 @@ import pytest
 from made_up import exchange
 
 from conformance.report.curl import LONGEST_BODY, curl
-from conformance.wire.exchange import Credential
+from conformance.transcript.exchange import Credential
 
 
 def test_a_plain_request():

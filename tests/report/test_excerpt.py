@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.report.excerpt import excerpt, visible
+from conformance.transcript.excerpt import excerpt, visible
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance import examples
 from conformance.contract.catalogue import load
-from conformance.report import handbook
+from conformance.proving import examples, handbook
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "reports" / "requirements.md"
@@ -21,7 +20,7 @@ COMMAND = "kitemesh-conformance requirements --format markdown > reports/require
 def page():
     """What the installed command prints."""
     pytest.importorskip("openai")  # some examples are judged by it
-    words = [sys.executable, "-m", "conformance.cli", "requirements", "--format", "markdown"]
+    words = [sys.executable, "-m", "conformance.commands.cli", "requirements", "--format", "markdown"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     return subprocess.run(words, env=environ, capture_output=True, check=True).stdout.decode("utf-8")
 
@@ -69,7 +68,7 @@ def test_github_shows_it(page):
 def test_a_fence_is_longer_than_what_it_holds():
     from dataclasses import replace
 
-    from conformance.wire.exchange import Transcript
+    from conformance.transcript.exchange import Transcript
 
     example = examples.read("stream.done").holds
     first = example.exchanges[0]
@@ -82,7 +81,7 @@ def test_a_fence_is_longer_than_what_it_holds():
 
 
 def test_some_of_it():
-    from conformance.report import listing
+    from conformance.proving import listing
 
     catalogue = load()
     text = listing.FORMS["markdown"](catalogue, catalogue.select(["stream.done"]))

@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import MODEL, NASTY, URL, exchange, finding, report
 
-from conformance.checks.evidence import Evidence
-from conformance.checks.finding import Finding, Judged
 from conformance.contract.catalogue import Level, load
-from conformance.gate import baseline
-from conformance.gate.baseline import Entry
-from conformance.options import Options
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.finding import Finding, Judged
+from conformance.judging import baseline
+from conformance.judging.baseline import Entry
+from conformance.judging.verdict import Selection, decide
 from conformance.report import files, html, latency, octets, timeline
-from conformance.report.offence import offence
+from conformance.report.location import offence
 from conformance.report.pointer import locate
-from conformance.verdict import Selection, decide
-from conformance.wire.exchange import Credential, Ending, Exchange, Piece, Request, Response, Transcript
+from conformance.settings.options import Options
+from conformance.transcript.exchange import Credential, Ending, Exchange, Piece, Request, Response, Transcript
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 OTHER_NASTY = (

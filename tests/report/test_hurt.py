@@ -2,10 +2,10 @@
 
 import textwrap
 
-from conformance import cli, examples
+from conformance.commands import cli
 from conformance.contract.catalogue import load
-from conformance.report import clients, explain
-from conformance.report.clients import Client, Harm, Measured, Server
+from conformance.proving import clients, examples, explain
+from conformance.proving.clients import Client, Harm, Measured, Server
 
 ONE = Client("one-a", "one", "PyPI", "1.0", "create()")
 OTHER = Client("one-b", "one", "PyPI", "1.0", ".stream()")

@@ -8,8 +8,9 @@ import pytest
 import xmlschema
 from made_up import MODEL, NASTY, URL, World
 
-from conformance import cli, run
+from conformance.commands import cli
 from conformance.contract.catalogue import load
+from conformance.running import run
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 

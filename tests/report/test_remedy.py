@@ -7,9 +7,9 @@ import pytest
 from made_up import exchange, finding
 
 from conformance.contract.catalogue import load
+from conformance.judging.verdict import Outcome, State
 from conformance.report.remedy import LAYERS, remedy
-from conformance.verdict import Outcome, State
-from conformance.wire.exchange import Ending, Piece, Response
+from conformance.transcript.exchange import Ending, Piece, Response
 
 NGINX_413 = (
     b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from conformance.soak import asking
 from conformance.soak.markers import Key, Marker
-from conformance.wire.exchange import Credential, Ending, Exchange, Piece, ProbeNote, Request, Response
+from conformance.transcript.exchange import Credential, Ending, Exchange, Piece, ProbeNote, Request, Response
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 URL = "http://127.0.0.1:9/v1/chat/completions"

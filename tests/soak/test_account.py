@@ -9,15 +9,15 @@ from made_up import NASTY
 from soak_answers import KEPT, MODEL, exchange, world
 
 from conformance.contract import schemas
-from conformance.options import Options
+from conformance.judging.verdict import Exit
 from conformance.report import terminal
+from conformance.settings.options import Options
 from conformance.soak import account, gathering, telling
 from conformance.soak.account import Account, Unreadable, read
 from conformance.soak.gathering import Gathering, Row
 from conformance.soak.load import Load, Role
 from conformance.soak.markers import Key, Marker
 from conformance.soak.window import JUDGED, Example, Judge
-from conformance.verdict import Exit
 
 KEY = Key("a key")
 SCHEMA = Draft202012Validator(schemas.schema("soak"))
@@ -254,8 +254,8 @@ def test_what_is_told_fits_a_screen_and_its_schema(tmp_path):
 
 
 def test_the_examples_can_be_judged_again(tmp_path):
-    from conformance.run import judge
-    from conformance.wire import har
+    from conformance.running.run import judge
+    from conformance.transcript import har
 
     made = gathered(told(Judge(KEY, 0, KEPT).judge([*world(KEY, range(20)), *_without_end()])))
     telling.write(made, tmp_path)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from soak_answers import MODEL
 
-from conformance import cli
-from conformance.options import Options, UsageError
+from conformance.commands import cli
+from conformance.settings.options import Options, UsageError
 from conformance.soak import command, load
 from conformance.soak.load import Load, Role
 from conformance.soak.markers import Key
@@ -151,7 +151,7 @@ def test_a_worker_refuses_what_its_master_has_no_say_in(change, said):
 
 def test_nothing_but_a_soak_imports_gevent():
     program = (
-        "import sys, conformance.cli, conformance.run, conformance.plugin, conformance.prove; "
+        "import sys, conformance.commands.cli, conformance.running.run, conformance.plugin, conformance.proving.prove; "
         "import conformance.soak.command, conformance.soak.telling, conformance.soak.plan; "
         "print({'gevent', 'locust'} & set(sys.modules))"
     )

@@ -9,10 +9,10 @@ import sys
 import pytest
 from machines import PATHS
 
-from conformance.options import Options
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
+from conformance.settings.options import Options
 from conformance.soak import station
 from conformance.soak.account import read
 from conformance.soak.markers import Key

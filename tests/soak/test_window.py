@@ -14,7 +14,7 @@ from conformance.soak import window
 from conformance.soak.ledger import Ledger, Seen, digest
 from conformance.soak.markers import Key, Marker
 from conformance.soak.window import CATALOGUE, JUDGED, Judge, left_out
-from conformance.wire.exchange import Ending, Exchange
+from conformance.transcript.exchange import Ending, Exchange
 
 KEY = Key("a key")
 JSON_OF = {"json": 0, "stream": 1, "refused": 9}

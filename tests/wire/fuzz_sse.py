@@ -12,8 +12,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["conformance.wire.sse"]):
-    from conformance.wire.sse import Reader
+with atheris.instrument_imports(include=["conformance.transcript.sse"]):
+    from conformance.transcript.sse import Reader
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from readers.cases import CASES

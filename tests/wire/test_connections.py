@@ -17,10 +17,10 @@ import pytest
 from wire.raw_server import RawServer, Step, answer, chunk, chunked
 from wire.test_client import JSON, LIMITS, TOKEN, outgoing, playing
 
+from conformance.transcript.exchange import Ending, Exchange
+from conformance.transcript.redaction import Redactor
 from conformance.wire.client import Client, Outgoing
-from conformance.wire.exchange import Ending, Exchange
 from conformance.wire.limits import Limits
-from conformance.wire.redaction import Redactor
 
 LARGE = b" " * 2**20
 

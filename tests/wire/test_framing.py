@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.transcript.redaction import mask_head
 from conformance.wire.framing import Answer, Fault, Head, kept, read_head
-from conformance.wire.redaction import mask_head
 
 LARGEST = 65536
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.wire import har
-from conformance.wire.exchange import (
+from conformance.transcript import har
+from conformance.transcript.exchange import (
     Credential,
     Ending,
     Exchange,
@@ -23,7 +23,7 @@ from conformance.wire.exchange import (
     Response,
     Transcript,
 )
-from conformance.wire.redaction import mask_credentials, mask_head
+from conformance.transcript.redaction import mask_credentials, mask_head
 
 TOKEN = "km_live_0123456789abcdef"
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from conformance.wire.exchange import Credential, Ending, Exchange, Request, Response
+from conformance.transcript.exchange import Credential, Ending, Exchange, Request, Response
 from conformance.wire.weather import Down, Sky, Weather
 
 REQUEST = Request("POST", "http://127.0.0.1:9/v1", (), b"{}", Credential.OWN)

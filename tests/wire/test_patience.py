@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.wire.exchange import Credential, Ending, Exchange, Piece, ProbeNote, Request, Response
+from conformance.transcript.exchange import Credential, Ending, Exchange, Piece, ProbeNote, Request, Response
 from conformance.wire.limits import MEBIBYTE, Limits
 from conformance.wire.patience import FLOODS, HUNG, SHARES, Patience, _weight
 

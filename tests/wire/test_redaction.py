@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.wire.redaction import BodyRedactor, Redactor, mask_credentials
+from conformance.transcript.redaction import BodyRedactor, Redactor, mask_credentials
 
 TOKEN = "km_live-7f3a9/b+c=Zq"
 

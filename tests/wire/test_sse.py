@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from readers.cases import CASES, Case, places
 from sseclient import SSEClient
 
-from conformance.wire.sse import BOM, NOTES_OF_A_KIND, Event, Liberty, Note, Reader, read
+from conformance.transcript.sse import BOM, NOTES_OF_A_KIND, Event, Liberty, Note, Reader, read
 
 BODIES = [case.body for case in CASES]
 

@@ -1,0 +1,413 @@
+"""Judging a transcript: evidence, checks, blame, verdict, gate, in this order. Pure but for the clock of the gate."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from conformance.checks import registry, sdk
+from conformance.checks.blame import ABSORBED_BY
+from conformance.checks.check import suspects
+from conformance.contract.catalogue import Catalogue, Level, UnknownRequirement, load
+from conformance.contract.classify import Due
+from conformance.evidence import weather
+from conformance.evidence.approvals import approval_of, given, spent_by, went_down
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding, Item, Unjudged
+from conformance.evidence.json_values import number
+from conformance.judging import baseline, leading, preflight, second_opinion, steadiness, unseen
+from conformance.judging import gate as decision
+from conformance.judging.baseline import Baseline
+from conformance.judging.gate import Gate
+from conformance.judging.rounds import told_once
+from conformance.judging.verdict import Conclusion, Exit, Outcome, Selection, Verdict, decide
+from conformance.probes.catalogue import quick_leaves_out
+from conformance.probes.flow import Phase
+from conformance.settings import files
+from conformance.settings.options import Depth, Options, UsageError
+from conformance.transcript.exchange import Credential, Ending, Transcript
+
+CATALOGUE: Catalogue = load()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Report:
+    """A run, judged: `report["stream.done"]`, `report.passed`, `report.write("reports")`, `print(report)`."""
+
+    options: Options
+    transcript: Transcript
+    verdict: Verdict
+    gate: Gate
+    started: float
+    """Unix seconds."""
+    ended: float
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+    """Things to tell: what a budget cut off, hints."""
+    seed: int = 0
+    excused: tuple[int, int] = (0, 0)
+    """Excused exchanges, of how many."""
+    credits: float = 0.0
+    suspects: tuple[str, ...] = ()
+    """Names of the exchanges that were under way when the target went down: one of them may have brought it about."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that was found, of a SHOULD too, in the catalogue's order."""
+        return tuple(finding for outcome in self.verdict.outcomes for finding in outcome.findings)
+
+    @property
+    def passed(self) -> bool:
+        """True where the command line would give exit code 0: conformant, or all that fails is in the baseline."""
+        return self.exit_code() is Exit.CONFORMANT
+
+    def __getitem__(self, requirement: str) -> Outcome:
+        """What became of a requirement: `report["stream.done"].state`.
+
+        Raises:
+            KeyError: no requirement has this id; the sentence names the nearest ones.
+        """
+        try:
+            return self.verdict[requirement]
+        except KeyError:
+            raise KeyError(_no_such(requirement, self.verdict)) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of `results.json` (format 1, `schemas/results.schema.json`) as JSON values."""
+        from conformance.report import files
+
+        return files.document(self)
+
+    def write(self, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write report.html, results.json, summary.md, vectors.json and transcript.har, and a badge where one is due.
+
+        Args:
+            directory: where to; it is made where it is not there.
+
+        Returns:
+            The paths, that of report.html first.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        from conformance.report import files
+
+        files.prepare(Path(directory))
+        return files.write(self, Path(directory))
+
+    def __repr__(self) -> str:
+        """One line: the conclusion and its reason."""
+        from conformance.transcript.excerpt import excerpt
+
+        sentence = self.verdict.sentence.removeprefix("The target ").rstrip(".")
+        return f"<Report {self.verdict.conclusion.value}: {excerpt(sentence, 300)}>"
+
+    def __str__(self) -> str:
+        """What a terminal shows of it: the verdict, and what failed."""
+        from conformance.report import terminal
+
+        held = io.StringIO()
+        terminal.show(self, terminal.console(held))
+        return held.getvalue()
+
+    def exit_code(self) -> Exit:
+        """The command line's exit code: by the gate, which is the verdict where nothing is known."""
+        if self.verdict.conclusion is Conclusion.ERROR:
+            return Exit.SUITE_ERROR
+        return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code
+
+
+def _no_such(requirement: object, verdict: Verdict) -> str:
+    ids = [outcome.requirement.id for outcome in verdict.outcomes]
+    near = difflib.get_close_matches(str(requirement), ids, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "the command `requirements` lists them"
+    return f"no requirement is called {requirement!r}: {hint}"
+
+
+def selected_ids(options: Options) -> frozenset[str] | None:
+    """The requirements that `--only` and `--skip` leave; None: all.
+
+    Raises:
+        UsageError: an id or area is unknown, or nothing is left.
+    """
+    if not options.only and not options.skip:
+        return None
+    try:
+        ids = {r.id for r in (CATALOGUE.select(options.only) if options.only else CATALOGUE)}
+        ids -= {r.id for r in CATALOGUE.select(options.skip)} if options.skip else set()
+    except UnknownRequirement as error:
+        raise UsageError(str(error)) from None
+    if not ids:
+        raise UsageError("--only and --skip leave no requirement to judge; name at least one.")
+    return frozenset(ids)
+
+
+def known_failures(options: Options) -> Baseline | None:
+    """What `--baseline` names; None where it was not given.
+
+    Raises:
+        UsageError: the file is not what it should be.
+    """
+    if options.baseline is None:
+        return None
+    try:
+        return baseline.load(files.named(options.baseline), CATALOGUE)
+    except baseline.BaselineError as error:
+        raise UsageError(str(error)) from None
+
+
+def judge(
+    transcript: Transcript,
+    *,
+    options: Options | None = None,
+    known: Baseline | None = None,
+    opinions: bool = True,
+) -> Report:
+    """Judge a transcript: pure, offline. Without options, as it was recorded.
+
+    Args:
+        transcript: a run's, or a foreign one.
+        options: what to judge; None: as it was recorded.
+        known: the failures that the gate is to let pass; whether they have expired is asked of the clock.
+        opinions: whether Schemathesis is asked about the answers to its cases; its opinion changes no outcome.
+    """
+    recorded = transcript.options
+    options = options or _options_of(recorded)
+    evidence = Evidence(transcript)
+    selection = _selection(options, recorded, _replayed(evidence))
+    settled = preflight.settled(transcript)
+    items, errors = ({}, {}) if settled else _check_all(evidence, selection.selected)
+    if settled or not evidence.heard:
+        items = {requirement.id: [_SETTLED if settled else _UNHEARD] for requirement in CATALOGUE}
+    said = second_opinion.opinions(evidence) if opinions else {}
+    told = second_opinion.told(told_once(evidence, leading.accounted_for(evidence, items, _MUSTS)), said)
+    verdict = decide(
+        CATALOGUE,
+        told,
+        selection,
+        errors=errors,
+        absorbed_by=ABSORBED_BY,
+        excused=evidence.excused,
+        in_vain=evidence.in_vain,
+        trouble=settled or _trouble(evidence),
+        unseen=unseen.reasons(CATALOGUE, evidence),
+    )
+    times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
+    return Report(
+        options=options,
+        transcript=transcript,
+        verdict=verdict,
+        gate=decision.decide(
+            verdict, transcript, known, today=datetime.now(UTC).date(), allow_stale=options.allow_stale
+        ),
+        started=min(t[0] for t in times),
+        ended=max(t[1] for t in times),
+        interrupted=bool(recorded.get("interrupted")),
+        notes=(*_notes(evidence, settled), *_objections(told, said), *_from_outside(verdict)),
+        seed=int(recorded.get("seed") or 0),
+        excused=evidence.excused,
+        credits=_credits(evidence),
+        suspects=weather.suspects(evidence.weather) if evidence.own and not settled else (),
+    )
+
+
+OUTAGES_TOLD = 4
+"""Outages that are told one by one."""
+_MUSTS = frozenset(requirement.id for requirement in CATALOGUE if requirement.level is Level.MUST)
+_SETTLED = Unjudged("the first requests did not reach the API: see the verdict", excused=True)
+_UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
+
+
+def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
+    """Every check's items, the costly unless selected, since blame asks for all; errors of selected ones."""
+    ids = {requirement.id for requirement in CATALOGUE}
+    wanted = ids if selected is None else ids & set(selected)
+    needed = [r.id for r in CATALOGUE if r.id in wanted or r.id not in registry.COSTLY]
+    items, errors = registry.examine(CATALOGUE, evidence, needed)
+    return items, {id_: error for id_, error in errors.items() if id_ in wanted}
+
+
+def _options_of(recorded: Mapping[str, Any]) -> Options:
+    """The options that a transcript was recorded with, as far as it tells; a foreign one tells nothing."""
+
+    def words(name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = recorded.get(name)
+        return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else default
+
+    default = Options()
+    depth = recorded.get("depth")
+    prompt = recorded.get("approval_prompt")
+    return replace(
+        default,
+        url=recorded.get("url") if isinstance(recorded.get("url"), str) else None,
+        model=recorded.get("model") if isinstance(recorded.get("model"), str) else None,
+        approvals=recorded.get("approvals") is not False,
+        approval_prompt=prompt if isinstance(prompt, str) else None,
+        execute=recorded.get("execute") is not False,
+        modes=words("modes", default.modes),
+        depth=Depth(depth) if depth in list(Depth) else Depth.STANDARD,
+        only=words("only", ()),
+        skip=words("skip", ()),
+        strict=recorded.get("strict") is True,
+        concurrency=1 if recorded.get("concurrency") == 1 else default.concurrency,
+        embedded=recorded.get("embedded") is True,
+        allow_stale=recorded.get("allow_stale") is True,
+    )
+
+
+def _replayed(evidence: Evidence) -> frozenset[str]:
+    """The requirements of the generated bodies that were sent because an earlier run failed on them."""
+    breaches = {reading.note.breach for reading in evidence.all if reading.note.phase == Phase.REPLAY}
+    valid = {"natural": "accept.generated", "unusual": "accept.any-valid"}
+    return frozenset(valid.get(breach or "", "reject.generated") for breach in breaches)
+
+
+def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> Selection:
+    why = "the target was declared to have no approvals (--no-approvals)"
+    # A second caller and leave to wait serve approvals alone.
+    absent = {} if options.approvals else dict.fromkeys(("approvals", "second-token", "wait-expiry"), why)
+    left_out: dict[str, str] = {}
+    if not options.execute:
+        left_out["resume.approve"] = left_out["resume.conflict"] = "--no-execute: nothing is ever approved"
+        left_out["resume.further-round"] = "--no-execute: nothing is ever approved"
+    if options.concurrency == 1:
+        # What shows only where several requests are under way cannot show.
+        several = [r.id for r in CATALOGUE if r.area == "isolation" or r.id == "resume.race"]
+        left_out.update(dict.fromkeys(several, "--concurrency 1: nothing is sent beside another request"))
+    quick = options.depth is Depth.QUICK
+    if quick:
+        left_out.update(dict.fromkeys(quick_leaves_out() - set(replayed), "--depth quick leaves it out"))
+    narrowed = (
+        quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
+    )
+    return Selection(options.strict, selected_ids(options), absent, left_out, narrowed)
+
+
+def _trouble(evidence: Evidence) -> str:
+    """Why the run as a whole says nothing, in a sentence that says what to do; empty where it does say something."""
+    if not evidence.all:
+        return "No request was recorded, so nothing is known about the target."
+    stopped = evidence.options.get("stopped")
+    if evidence.own and not evidence.heard:
+        first = evidence.all[0].exchange
+        why = str(stopped or f"the target gave no answer ({first.error or first.ending})")[:300].rstrip(".")
+        return f"{why[:1].upper()}{why[1:]}. Check the address and that it is up."
+    if evidence.own and not evidence.admitted:
+        statuses = {r.status for r in evidence.last if r.due is Due.ACCEPT}
+        if statuses <= {401, 403}:
+            return "The target refused the token in every request; check the token and that it may use the model."
+        if statuses <= {401, 403, 404}:
+            return "The target knows neither the address nor the model (404 throughout); check the URL and the model."
+    if evidence.own and stopped and (suspects := weather.suspects(evidence.weather)):
+        return (
+            f"{str(stopped)[:1].upper()}{str(stopped)[1:300].rstrip('.')}. One of the requests that were under way may "
+            f"have brought it down: {', '.join(suspects)}. See its log."
+        )
+    return ""
+
+
+def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
+    notes = []
+    if evidence.own and evidence.options.get("embedded") is True:
+        notes.append("What was judged is the embedded reference server, not a server of yours: it earns no badge.")
+    if moved := preflight.moved(evidence.options):
+        notes.append(moved[:600])
+    if (stopped := evidence.options.get("stopped")) and not settled:  # that sentence says why
+        notes.append(f"The recording ended early: {stopped}."[:400])
+    answers = [reading.response for reading in evidence.all if reading.response is not None]
+    if evidence.own and answers and not any(response.body_known for response in answers):
+        notes.append("The transcript was written without bodies (--no-bodies): what needs them was not judged.")
+    bad = [spell for spell in evidence.weather.spells if spell.lasts] if evidence.own else []
+    notes += [f"{weather.told(spell, evidence.all[0].started)}." for spell in bad[:OUTAGES_TOLD]]
+    if len(bad) > OUTAGES_TOLD:
+        notes.append(f"{len(bad) - OUTAGES_TOLD} more outages were waited for.")
+    if remark := evidence.options.get("remark"):
+        notes.append(f"{remark}."[:600])
+    if evidence.options.get("interrupted"):
+        notes.append("The recording was interrupted; what had been recorded by then was judged.")
+    notes += [f"{remark}." for remark in sdk.remarks(evidence)]
+    if names := _cut_searches(evidence.options.get("shrinking")):
+        notes.append(f"Shrinking reached its limits for {names}: the bodies shown may not be the smallest that fail.")
+    if unsteady := steadiness.remark(evidence):
+        notes.append(unsteady)
+    left = sum(1 for r in evidence.all if r.exchange.ending is Ending.TOO_LARGE)
+    if left:
+        notes.append(
+            f"{left} answer{'s' if left > 1 else ''} exceeded the suite's limit of size and were cut off there."
+        )
+    return tuple(notes)
+
+
+def _objections(items: Mapping[str, Iterable[Item]], said: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    """What Schemathesis alone objects to, in a sentence."""
+    alone = second_opinion.alone((item for found in items.values() for item in found), said)
+    if alone:
+        titles = "; ".join(sorted({titles for _, titles in alone}))
+        names = ", ".join(name for name, _ in alone[:3])
+        answers = "1 answer" if len(alone) == 1 else f"{len(alone)} answers"
+        yield f"Schemathesis alone objects to {answers}, which no requirement covers: {titles} ({names})."
+
+
+def _from_outside(verdict: Verdict) -> Iterator[str]:
+    """That the verdict speaks of more than KiteMesh's contract, where it does."""
+    areas = {r.area: CATALOGUE.areas[r.area] for r in verdict.from_outside()}
+    if areas:
+        told = "; ".join(f"{area}, {title}" for area, title in areas.items())
+        yield (
+            f"Requirements that are not KiteMesh's count in this verdict ({told}): it earns no badge. "
+            f"--skip {','.join(areas)} judges KiteMesh's contract alone."
+        )
+
+
+def _cut_searches(told: Any) -> str:
+    """The probes whose bodies were not shrunk to the end, as a recording tells them."""
+    cut = told.get("cut") if isinstance(told, dict) else None
+    return ", ".join(name for name in cut if isinstance(name, str))[:400] if isinstance(cut, list) else ""
+
+
+def _credits(evidence: Evidence) -> float:
+    charged = (number(r.kitemesh.get("credits_charged")) for r in evidence.all if r.accepted)
+    return sum(c for c in charged if c is not None and 0 <= c < 1e12)
+
+
+# --- what recording asks
+
+
+def findings(transcript: Transcript) -> list[Finding]:
+    """What the verdict on a transcript shows."""
+    return [finding for outcome in judge(transcript, opinions=False).verdict.outcomes for finding in outcome.findings]
+
+
+def doubtful(transcript: Transcript) -> set[str]:
+    return suspects(Evidence(transcript))
+
+
+def unsettled(transcript: Transcript) -> set[str]:
+    """Names of the flows of which an answer is an outage's, or the approval may have been lost or decided on."""
+    last = Evidence(transcript).last
+    return {r.note.flow for r in last if (r.unsettled and (r.foul or not _was_decided(r))) or _may_be_forgotten(r)}
+
+
+def _was_decided(reading: Reading) -> bool:
+    """True for a resume of an approval that another one had decided on before: it could lose nothing."""
+    approval = given(reading.evidence).get(approval_of(reading) or "")
+    return approval is not None and spent_by(approval, reading) is not None
+
+
+def _may_be_forgotten(reading: Reading) -> bool:
+    """True for a fair resume that was refused, of an approval that an outage may have cost the target."""
+    approval = given(reading.evidence).get(approval_of(reading) or "") if reading.asked.resume else None
+    fair = reading.due is Due.ACCEPT and reading.whose is Credential.OWN and reading.refused_status
+    return approval is not None and fair and spent_by(approval, reading) is None and went_down(approval, reading)
+
+
+def shows(transcript: Transcript, exchange: str, requirement: str) -> bool:
+    """Whether an exchange breaks a requirement."""
+    items = registry.checks(CATALOGUE)[requirement](Evidence(transcript))
+    return any(isinstance(item, Finding) and item.exchange == exchange for item in items)

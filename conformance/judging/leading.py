@@ -1,0 +1,131 @@
+"""What leads to what: the exchanges that ought to have shown a requirement, and the failures that kept them from it.
+
+A chain ends where its first answer cannot be read or used: without an approval there is no resume to judge. Such a
+requirement is not merely unexercised: it is blocked by what failed on the answer that ought to have led to it. So a
+failure that is known (a baseline names it) accounts for all that it hides.
+
+Nothing is in the way where an answer that ought to have led on is sound and leads nowhere: a prompt that brings no
+approval shows nothing, whatever else is wrong with its answer.
+
+Source: contract, "Asking again washes nothing out"; design, "One fault is blamed once".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from conformance.contract.classify import Due
+from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.select import readable_streams, why_no_answer
+
+UNUSABLE = frozenset(
+    {
+        "approval.id",
+        "approval.tool-call-id",
+        "approval.tool-call-shape",
+        "approval.stream",
+        "approval.expires-at",
+        "approval.finish-reason",
+        "kitemesh.present",
+        "completion.finish-reason",
+    }
+)
+"""Requirements whose breach keeps an approval from being decided on."""
+
+Named = Mapping[str, Sequence[Item]]
+
+
+def accounted_for(evidence: Evidence, items: Named, grave: Collection[str]) -> dict[str, Sequence[Item]]:
+    """The items, and for each requirement that nothing exercised: what stood in the way of the chains that lead to it.
+
+    Args:
+        evidence: the run.
+        items: requirement id to what its check yielded.
+        grave: ids whose breach may stand in the way; of a SHOULD it would make a MUST pass unseen.
+    """
+    idle = [id_ for id_, found in items.items() if not any(map(_tells, found))]
+    # Where a run ended early, that is the reason.
+    if not idle or evidence.options.get("stopped") or evidence.options.get("interrupted"):
+        return dict(items)
+    broken = _broken(evidence, items, grave)
+    return {id_: [*found, *_obstacles(evidence, id_, broken)] if id_ in idle else found for id_, found in items.items()}
+
+
+def _tells(item: Item) -> bool:
+    """True for an item that settles the outcome: a judgement, or an excuse."""
+    return isinstance(item, (Judged, Finding)) or item.excused
+
+
+def _broken(evidence: Evidence, items: Named, grave: Collection[str]) -> Mapping[tuple[str, int], set[str]]:
+    """Request (probe and round) to the requirements that any of its answers breaks."""
+    found: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for id_ in grave:
+        for item in items.get(id_, ()):
+            if isinstance(item, Finding) and item.exchange in evidence.by_name:
+                found[_request(evidence.by_name[item.exchange])].add(id_)
+    return found
+
+
+def _request(reading: Reading) -> tuple[str, int]:
+    return reading.note.probe or reading.name, reading.note.round
+
+
+def _obstacles(evidence: Evidence, requirement: str, broken: Mapping[tuple[str, int], set[str]]) -> Iterator[Unjudged]:
+    of_approvals = requirement.partition(".")[0] in ("approval", "resume")
+    unusable: list[Unjudged] = []
+    unreadable: list[Unjudged] = []
+    nowhere = False
+    for reading in _leading_to(evidence, requirement):
+        if reading.excuse is not None or reading.left:
+            continue
+        sound = _sound(evidence, reading)
+        failed = broken.get(_request(reading), set()) - {requirement}
+        if sound:
+            failed &= UNUSABLE
+            leads = not of_approvals or _asks_for_approval(reading)
+            nowhere = nowhere or (leads and not failed and not reading.waits)
+        told = [reading.unjudged(f"nothing came after {reading.name}", by=id_) for id_ in sorted(failed)]
+        (unusable if sound else unreadable).extend(told)
+    # Where a sound answer showed nothing either, nothing need have been lost in one that cannot be read.
+    yield from unusable if nowhere else [*unusable, *unreadable]
+
+
+def _leading_to(evidence: Evidence, requirement: str) -> Iterable[Reading]:
+    """The requests whose answers ought to show a requirement, or to lead to what shows it."""
+    area = requirement.partition(".")[0]
+    if requirement in ("error.schema", "error.media-type"):
+        return (r for r in evidence.last if r.due in (Due.REFUSE, Due.AUTHENTICATE))
+    valid = (r for r in evidence.last if r.due is Due.ACCEPT)
+    if area in ("approval", "resume"):
+        streamed = requirement in ("approval.stream", "resume.stream")
+        return (r for r in valid if _of_approvals(r) and (r.asked.stream or not streamed))
+    if area in ("stream", "chunk") or requirement == "isolation.streams":
+        return (r for r in valid if r.asked.stream)
+    if area in ("completion", "kitemesh"):
+        return (r for r in valid if not r.asked.stream)
+    return ()
+
+
+def _of_approvals(reading: Reading) -> bool:
+    """True for a request that asks for an approval, or resumes one."""
+    return reading.asked.resume or _asks_for_approval(reading) or (reading.taken and reading.waits)
+
+
+def _asks_for_approval(reading: Reading) -> bool:
+    return reading.note.area in ("approval", "resume") and not reading.asked.resume
+
+
+def _sound(evidence: Evidence, reading: Reading) -> bool:
+    """True for an answer that can be read as what was asked for."""
+    if reading.due is not Due.ACCEPT:
+        return reading.status is not None and 400 <= reading.status < 500
+    if not reading.accepted:
+        return False
+    if reading.asked.stream:
+        return any(reading is other for other in readable_streams(evidence))
+    return why_no_answer(reading) is None
+
+
+__all__ = ["UNUSABLE", "accounted_for"]

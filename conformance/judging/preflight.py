@@ -1,0 +1,787 @@
+"""What the first requests of a run settle before anything else is sent: is it the API at all that answers?
+
+A run begins with a minimal request that bears the token and one that bears none. Where these show that the target is
+not there, or that it is something other than the API, no requirement can be judged: one sentence says what came and
+what to do. `RULES` is the table of what there is to be told, in order; the first one that fits speaks. What is answered
+by the API itself, right or wrong, is no business of theirs: `judged` says so, and the run goes on.
+
+Pure: it reads exchanges, so that a recording is told the same when it is judged again. Source: design, "Preflight".
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from conformance.contract.classify import CHAT, RESUME
+from conformance.probes.flow import Phase
+from conformance.transcript.excerpt import excerpt
+from conformance.transcript.exchange import TIMED_OUT, Credential, Ending, Exchange, Transcript
+
+MOST = 4
+"""Requests, until it is settled whether the API answers."""
+ELSEWHERE = "elsewhere"
+"""The flow of requests that ask at another address."""
+SAMPLE = 64 * 1024
+"""Octets of a body that are looked at."""
+QUOTED = 100
+"""Characters that a sentence quotes of a body."""
+
+_API = re.compile(r'"(choices|usage|kitemesh|delta)"\s*:|chat\.completion')
+"""What only an answer of the API holds, however wrong it is otherwise."""
+_REFUSED = frozenset({401, 403})
+_UNSERVED = frozenset({404, 405, 410, 501})
+_LATER = frozenset({429, 502, 503, 504, 529, *range(520, 528)})
+_MEMBERS = re.compile(r"\b(messages|temperature|max_tokens|max_completion_tokens|metadata|stream|content)\b")
+"""Members of a request's body: what speaks of them has read it."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An exchange, read as somebody would who does not know what it is that answered."""
+
+    exchange: Exchange
+
+    @property
+    def status(self) -> int:
+        """The status code; 0: no answer came."""
+        return self.exchange.status or 0
+
+    def field(self, name: str) -> str:
+        """A header field of the answer; empty where it is absent."""
+        response = self.exchange.response
+        return (response.header(name) or "") if response else ""
+
+    @property
+    def media_type(self) -> str:
+        """In lower case, without parameters."""
+        return self.field("content-type").partition(";")[0].strip().lower()
+
+    @cached_property
+    def text(self) -> str:
+        """The body's beginning. NULs are left out, so that UTF-16 can be read too."""
+        body = self.exchange.response.body[:SAMPLE] if self.exchange.response else b""
+        return body.replace(b"\0", b"").decode("utf-8", "replace").lstrip("\ufeff").strip()
+
+    @cached_property
+    def value(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def page(self) -> bool:
+        """True where it is HTML, whatever it says that it is."""
+        return (
+            "html" in self.media_type
+            or re.match(r"<(!doctype|html|head|body|meta|script)\b", self.text, re.I) is not None
+        )
+
+    @cached_property
+    def title(self) -> str:
+        """Of a page; empty where it has none."""
+        found = re.search(r"<title[^>]*>(.*?)</title", self.text, re.I | re.S)
+        return " ".join(html.unescape(found[1]).split()) if found else ""
+
+    @property
+    def error(self) -> Mapping[str, Any] | None:
+        """The error object, where it has the documented form as far as clients need it."""
+        told = self.value.get("error") if isinstance(self.value, dict) else None
+        if not isinstance(told, dict) or not isinstance(told.get("message"), str):
+            return None
+        return told if isinstance(told.get("type"), str) or isinstance(told.get("code"), str) else None
+
+    @property
+    def served(self) -> bool:
+        """True where the API took the request, in whatever form it answers."""
+        if not 200 <= self.status < 300 or self.page:
+            return False
+        form = self.media_type == "text/event-stream" or self.media_type.endswith("json")
+        coded = self.field("content-encoding").strip().lower() not in ("", "identity")
+        if form and (coded or self.exchange.ending is not Ending.COMPLETE):
+            return True  # it cannot be read: whose fault that is will be judged
+        streamed = self.media_type == "text/event-stream" and bool(self.text)
+        return streamed or _API.search(self.text) is not None or self.error is not None
+
+    @property
+    def read_the_body(self) -> bool:
+        """True where a 4xx speaks of members of the request's body, in JSON of another form than the documented one."""
+        return self.status in (400, 422) and self.value is not None and _MEMBERS.search(self.text) is not None
+
+    @property
+    def came(self) -> str:
+        """What came, for a sentence: the status, and a page's title or the body's first words."""
+        reason = self.exchange.response.reason if self.exchange.response else ""
+        status = f"{self.status} {excerpt(reason, 40)}".strip()
+        if self.page and self.title:
+            return f'{status}, a page with the title "{excerpt(self.title, QUOTED)}"'
+        if not self.text:
+            return f"{status} and an empty body"
+        if self.error is not None:
+            return f'{status} and "{excerpt(str(self.error["message"]), QUOTED)}"'
+        words = re.sub(r"<[^>]*>", " ", self.text) if self.page else self.text
+        if not words.strip():
+            return f"{status} and a page without words"
+        return f'{status} and "{excerpt(" ".join(words.split()), QUOTED)}"'
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the first requests met with; of each the last attempt."""
+
+    base: str
+    """The base URL that was asked."""
+    bearing: Reply
+    """The answer to the minimal request with the token."""
+    bare: Reply | None = None
+    """To the one without a token; None: it was not sent."""
+    elsewhere: tuple[Reply, ...] = ()
+    """To the minimal request at other addresses."""
+    proxies: tuple[str, ...] = ()
+    """Variables that name a proxy, which the suite does not use."""
+
+    @property
+    def parts(self) -> SplitResult:
+        """The base URL's."""
+        return urlsplit(self.base)
+
+    @property
+    def host(self) -> str:
+        """The host that was asked."""
+        return excerpt(self.parts.hostname or "", 200)
+
+    @property
+    def place(self) -> str:
+        """Host and port."""
+        secure = self.parts.scheme == "https"
+        return f"{self.host}:{self.parts.port or (443 if secure else 80)}"
+
+    @property
+    def url(self) -> str:
+        """What was asked."""
+        return excerpt(self.base + CHAT, 200)
+
+    @property
+    def status(self) -> int:
+        """Of the answer to the request with the token; 0: none came."""
+        return self.bearing.status
+
+    @property
+    def failed(self) -> str:
+        """What the transport said; empty where an answer came."""
+        return "" if self.status else self.bearing.exchange.error
+
+    def ended(self, *endings: Ending) -> bool:
+        """True where no answer came, and it ended so."""
+        return not self.status and self.bearing.exchange.ending in endings
+
+    def said(self, pattern: str) -> bool:
+        """True where the transport's words, or those of the answer, match."""
+        told = self.failed or f"{self.bearing.title} {self.bearing.text[:4000]}"
+        return re.search(pattern, told, re.I) is not None
+
+    @property
+    def gated(self) -> bool:
+        """True where the API asks for a token when there is none: the address is right."""
+        return self.bare is not None and self.bare.status == 401 and not self.bare.page and self.bare.value is not None
+
+    @property
+    def alike(self) -> bool:
+        """True where the request without a token fared the same, or was not sent."""
+        return self.bare is None or self.bare.status == self.status
+
+    @property
+    def differ(self) -> bool:
+        """True where the request without a token got other words."""
+        return self.bare is not None and self.bare.text != self.bearing.text
+
+    @property
+    def octets(self) -> bytes:
+        """What came, where it is not HTTP."""
+        found = re.search(r"what came begins with (b'.*?'|b\".*?\")$", self.failed)
+        try:
+            return bytes(ast.literal_eval(found[1])) if found else b""
+        except (ValueError, SyntaxError):
+            return b""
+
+    @property
+    def location(self) -> str:
+        """Where it redirects to, as an absolute URL; empty where it does not say."""
+        told = self.bearing.field("location")
+        try:
+            return urljoin(self.base + CHAT, told) if told else ""
+        except ValueError:
+            return told
+
+    @property
+    def words(self) -> str:
+        """What the transport said, for a sentence."""
+        return excerpt(re.sub(r"^\w+: | ?\(_ssl\.c:\d+\)", "", self.failed).rstrip("."), 200)
+
+    @property
+    def everything(self) -> str:
+        """To what it answered so."""
+        return "Every request" if self.bare is not None else "The first request"
+
+    @property
+    def told(self) -> str:
+        """The error's own message; else what came."""
+        error = self.bearing.error
+        return f'{self.status}: "{excerpt(str(error["message"]), 200)}"' if error else self.bearing.came
+
+    @property
+    def found(self) -> str:
+        """The other address at which the API answers; empty where there is none."""
+        for reply in self.elsewhere:
+            if speaks(reply):
+                return reply.exchange.request.url.removesuffix(CHAT)
+        return ""
+
+
+def speaks(reply: Reply) -> bool:
+    """Whether the API answers: it took the request, or refuses in its own words, but for an address that it lacks."""
+    return reply.served or (reply.error is not None and reply.status not in _UNSERVED)
+
+
+def judged(seen: Seen) -> bool:
+    """Whether the API answers, right or wrong, so that it is to be judged."""
+    bearing, bare = seen.bearing, seen.bare
+    if bearing.served or bearing.read_the_body or (bare is not None and bare.served):
+        return True
+    passing = seen.status in {402, 407, 511, *_REFUSED, *_UNSERVED, *_LATER} or 300 <= seen.status < 400
+    if bearing.error is not None and not passing:
+        return True
+    if not seen.status:  # it lets this request wait, or drops it; the API refuses the other one
+        # HTTP that clients refuse is judged by that.
+        return bearing.exchange.answered or seen.gated or (bare is not None and bare.error is not None)
+    if seen.gated or (bare is not None and bare.error is not None and not seen.alike):
+        return seen.status not in {402, *_REFUSED, *_UNSERVED} and not 300 <= seen.status < 400
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One situation: how it is known, and the sentence that says what it is and what to do."""
+
+    id: str
+    when: Callable[[Seen], bool]
+    says: Callable[[Seen], str]
+
+
+_LOGIN = r"\blog ?[io]n\b|\bsign[- ]?in\b|\bsso\b|single sign|password|anmeld|connexion|se connecter|\boauth|\bsaml"
+_PROXY = (
+    r"squid|zscaler|blue ?coat|forcepoint|fortiguard|websense|web filter|url filter|\bproxy\b"
+    r"|the requested url could not be retrieved"
+)
+_NO_HOST = (
+    r"name or service not known|nodename nor servname|no address associated|name resolution|getaddrinfo"
+    r"|Errno -[235]\b|Errno 11001"
+)
+_WANTS_CERTIFICATE = (
+    "certificate[ _]required|bad[ _]certificate|peer did not return a certificate|ALERT_UNKNOWN_CA|alert unknown ca"
+)
+_WANTS_TLS = (
+    "plain http request was sent to https|http request to an https|speaking plain http to an ssl|requires? (tls|https)"
+)
+_MODEL = r"\bmod(el|èle)s?\b|\bgroup\b"
+
+
+def _redirect(seen: Seen) -> str:
+    to, asked = seen.location, seen.base + CHAT
+    came = f'{seen.url} redirects ({seen.status}) to "{excerpt(to, 200)}"'
+    if not to:
+        return f"{seen.url} redirects ({seen.status}) without saying where to: check the URL."
+    there, here = urlsplit(to), urlsplit(asked)
+    if not there.path.rstrip("/").endswith(CHAT) and re.search(_LOGIN + r"|/auth\b|/authorize\b|\bidp\b", to, re.I):
+        return f"{came}, which is a login page: give the API's own address, or let the suite pass the login (--header)."
+    if to == asked:
+        return f"{came}, which is itself: check what stands in front of the server."
+    if to.rstrip("/") == asked:
+        return (
+            f"{came}: the server wants a slash at the end, which the documented path does not have; let it take the "
+            "path without."
+        )
+    base = re.sub(rf"({re.escape(CHAT)}|{re.escape(RESUME)})/?$", "", to.partition("?")[0].partition("#")[0])
+    if not to.startswith(("http://", "https://")):
+        return f"{came}, which no client of the API can follow: check the URL."
+    if (
+        there.hostname == here.hostname
+        and there.scheme != here.scheme
+        and base.partition("://")[2] == seen.base.partition("://")[2]
+    ):
+        return f"{came}: the suite follows no redirect; give the URL {excerpt(base, 200)}."
+    if base != to:
+        return (
+            f"{came}: the suite follows no redirect, with which the token would travel; give the URL "
+            f"{excerpt(base, 200)} if that is your server."
+        )
+    return f"{came}, which is not the API's path: check the URL."
+
+
+def _proxy_hint(seen: Seen) -> str:
+    return f" The suite connects directly: the proxy that {seen.proxies[0]} names is not used." if seen.proxies else ""
+
+
+def _hung(seen: Seen) -> str:
+    """How many requests ran into the time limit, and what the last one waited for."""
+    bare = seen.bare.exchange if seen.bare else None
+    last = bare.error if bare else seen.bearing.exchange.error
+    return f"{'2 requests' if bare else '1 request'} ran into the time limit ({excerpt(last, 200)})"
+
+
+def _address(seen: Seen) -> str:
+    if seen.found:
+        return f"{seen.url} is not the API ({seen.bearing.came}), but {excerpt(seen.found, 200)} is: give that URL."
+    tried = "".join(f", nor at {excerpt(r.exchange.request.url, 200)}" for r in seen.elsewhere)
+    return f"There is no API at {seen.url}{tried}: what came is {seen.bearing.came}. Check the URL's path."
+
+
+def _certificate(problem: str, remedy: str) -> Callable[[Seen], str]:
+    return lambda s: f"The certificate of {s.place} {problem} ({_verify_words(s)}): {remedy}."
+
+
+_GARBAGE = (Ending.GARBAGE, Ending.RESET, Ending.CUT)
+_ALERTED = (Ending.TLS, Ending.RESET, Ending.CUT)
+_LEFT = (*TIMED_OUT, Ending.LEFT)
+
+RULES: tuple[Rule, ...] = (
+    # nobody there
+    Rule(
+        "unknown-host",
+        lambda s: s.ended(Ending.REFUSED) and s.said(_NO_HOST),
+        lambda s: (
+            f"There is no host of the name {s.host} ({s.words}): check the spelling of the URL, and that this "
+            f"machine's name service knows it.{_proxy_hint(s)}"
+        ),
+    ),
+    Rule(
+        "refused-port",
+        lambda s: s.ended(Ending.REFUSED) and s.said("refused|all connection attempts failed|Errno 111|Errno 61"),
+        lambda s: (
+            f"The target cannot be reached: nothing accepts connections at {s.place} (connection refused). "
+            f"Check the address and that it is up.{_proxy_hint(s)}"
+        ),
+    ),
+    Rule(
+        "unreachable",
+        lambda s: s.ended(Ending.REFUSED),
+        lambda s: (
+            f"The target cannot be reached at {s.place}: {s.words}. Check the address and the network.{_proxy_hint(s)}"
+        ),
+    ),
+    Rule(
+        "not-accepted",
+        lambda s: s.ended(Ending.TIMED_OUT_CONNECTING) and not s.said("TLS"),
+        lambda s: (
+            f"The target does not answer: {s.place} takes no connection ({s.words}). Check the address, that it is "
+            f"up, and that no firewall is in between.{_proxy_hint(s)}"
+        ),
+    ),
+    # what was reached speaks another protocol, or wants another certificate
+    Rule(
+        "http-at-https",
+        lambda s: (
+            s.ended(Ending.TLS)
+            and s.said("wrong[ _]version[ _]number|http[ _]request|record layer failure|packet length too long")
+        ),
+        lambda s: (
+            f"{s.place} does not speak TLS ({s.words}): give the URL with http:// if it is meant to be plain, else "
+            "the port that serves https."
+        ),
+    ),
+    Rule(
+        "client-certificate",
+        lambda s: s.ended(*_ALERTED) and s.said(_WANTS_CERTIFICATE),
+        lambda s: (
+            f"{s.place} demands a client certificate ({s.words}), which the suite does not have: give an address "
+            "that does without."
+        ),
+    ),
+    Rule(
+        "client-certificate-page",
+        lambda s: s.status in (400, 403, 495, 496) and s.said("(no required ssl|client|ssl) certificate"),
+        lambda s: (
+            f"{s.place} demands a client certificate ({s.bearing.came}), which the suite does not have: give an "
+            "address that does without."
+        ),
+    ),
+    Rule(
+        "certificate-expired",
+        lambda s: s.ended(Ending.TLS) and s.said("certificate has expired|not yet valid"),
+        _certificate("is out of date", "renew it"),
+    ),
+    Rule(
+        "certificate-name",
+        lambda s: s.ended(Ending.TLS) and s.said("mismatch|not valid for|doesn't match"),
+        _certificate("is for another name", "give the URL with the name that the certificate has, or renew it"),
+    ),
+    Rule(
+        "certificate-untrusted",
+        lambda s: s.ended(Ending.TLS) and s.said("CERTIFICATE_VERIFY_FAILED|not trusted|self.signed"),
+        lambda s: (
+            f"The certificate of {s.place} is not trusted ({_verify_words(s)}): --ca-bundle FILE names certificates "
+            "to trust."
+        ),
+    ),
+    Rule(
+        "http2-tls",
+        lambda s: s.ended(*_ALERTED) and s.said("no[ _]application[ _]protocol"),
+        lambda s: (
+            f"{s.place} speaks no HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: let it take HTTP/1.1 too."
+        ),
+    ),
+    Rule(
+        "tls-failed",
+        lambda s: s.ended(Ending.TLS),
+        lambda s: (
+            f"The TLS handshake with {s.place} failed ({s.words}): check the URL, and the server's "
+            "versions of TLS; it may demand a client certificate, too, which the suite does not have."
+        ),
+    ),
+    Rule(
+        "https-at-http",
+        lambda s: (
+            (s.ended(*_GARBAGE) and s.octets[:2] in (b"\x15\x03", b"\x16\x03"))
+            or (s.status == 400 and s.said(_WANTS_TLS))
+        ),
+        lambda s: (
+            f"{s.place} serves https, and the URL says http"
+            + (f" ({s.bearing.came})" if s.status else "")
+            + f": give https://{excerpt(s.base.partition('://')[2], 200)}."
+        ),
+    ),
+    Rule(
+        "http2",
+        lambda s: (
+            s.ended(*_GARBAGE) and len(s.octets) > 4 and s.octets[3:4] in (b"\x04", b"\x07") and s.octets[:1] == b"\0"
+        ),
+        lambda s: (
+            f"{s.place} speaks HTTP/2 only (what came is not HTTP/1.1 but an HTTP/2 frame, as gRPC servers send): give "
+            "the address of the HTTP/1.1 API."
+        ),
+    ),
+    Rule(
+        "other-protocol",
+        lambda s: s.ended(Ending.GARBAGE, Ending.RESET) and bool(s.octets),
+        lambda s: (
+            f"{s.place} does not speak HTTP{_protocol(s.octets)}: what came begins with "
+            f'"{_first_line(s.octets)}". Check the port.'
+        ),
+    ),
+    Rule(
+        "closes-tls",
+        lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
+        lambda s: (
+            f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may demand "
+            "a client certificate, which the suite does not have. Check its log."
+        ),
+    ),
+    Rule(
+        "closes",
+        lambda s: s.ended(Ending.RESET, Ending.CUT),
+        lambda s: (
+            f"{s.place} closes every connection without an answer ({s.words}): check the port, the scheme (http or "
+            "https), and the server's log."
+        ),
+    ),
+    Rule(
+        "silent",
+        lambda s: s.ended(*_LEFT),
+        lambda s: f"The target does not answer: {_hung(s)}; --timeout sets it. Check the address and that it is up.",
+    ),
+    Rule(
+        "unreadable",
+        lambda s: not s.status,
+        lambda s: f"The target gives no answer that can be read ({s.words}). Check the address and that it is up.",
+    ),
+    # an address that leads elsewhere
+    Rule("redirect", lambda s: s.status in (301, 302, 303, 307, 308), _redirect),
+    # the API is there, and refuses this caller
+    Rule(
+        "token-refused",
+        lambda s: s.status == 401 and not s.bearing.page and (s.bearing.error is not None or (s.gated and s.differ)),
+        lambda s: f"The target refused the token ({s.told}); check the token, and that it belongs to this server.",
+    ),
+    Rule(
+        "forbidden",
+        lambda s: s.status == 403 and (s.bearing.error is not None or s.gated),
+        lambda s: (
+            f"The target refused the token in every request ({s.told}); check the token and that it may use the model."
+        ),
+    ),
+    Rule(
+        "no-credits",
+        lambda s: s.status == 402,
+        lambda s: f"The target asks for payment ({s.told}): top up the account, or give another token.",
+    ),
+    Rule(
+        "model",
+        lambda s: (
+            s.status == 404
+            and (s.said(_MODEL) or (s.gated and s.bearing.error is not None))
+            and not s.bearing.page
+            and not s.found
+        ),
+        lambda s: f"The target does not know the model ({s.told}): check --model, and that the token may use it.",
+    ),
+    Rule(
+        "address-or-model",
+        lambda s: s.status in _UNSERVED and s.gated and not s.found,
+        lambda s: (
+            f"The target asks for a token (401), but with it answers {s.bearing.came}: it knows either not the path "
+            f"{excerpt(s.parts.path, 100)}{CHAT} or not the model. Check both."
+        ),
+    ),
+    # something else answers
+    Rule(
+        "proxy-login",
+        lambda s: s.status in (407, 511),
+        lambda s: f"A proxy in between wants a login ({s.bearing.came}): let this machine reach {s.place} without it.",
+    ),
+    Rule(
+        "proxy-page",
+        lambda s: s.status >= 200 and s.bearing.page and (s.said(_PROXY) or bool(s.bearing.field("x-squid-error"))),
+        lambda s: (
+            f"A proxy in between answers instead of the server ({s.bearing.came}): let this machine reach {s.place} "
+            "without it, or let the proxy pass the API."
+        ),
+    ),
+    Rule(
+        "meta-refresh",
+        lambda s: s.bearing.page and s.said(r"http-equiv\s*=\s*[\"']?refresh"),
+        lambda s: (
+            f"{s.url} is a web page that leads on to "
+            f'"{excerpt(_refreshed(s.bearing.text), 200)}" ({s.bearing.came}): give the API\'s own address.'
+        ),
+    ),
+    Rule(
+        "login-page",
+        lambda s: s.bearing.page and s.status in (200, 203, 401, 403) and s.said(_LOGIN),
+        lambda s: (
+            f"A login page answers instead of the API ({s.bearing.came}): give the API's own address, or let the "
+            "suite pass the login (--header)."
+        ),
+    ),
+    Rule(
+        "grpc",
+        lambda s: s.bearing.media_type.startswith("application/grpc") or bool(s.bearing.field("grpc-status")),
+        lambda s: f"{s.url} is a gRPC service ({s.bearing.came}): give the address of the HTTP API.",
+    ),
+    Rule(
+        "graphql",
+        lambda s: (
+            isinstance(s.bearing.value, dict)
+            and "error" not in s.bearing.value
+            and s.status in (200, 400, 405, 415)
+            and (isinstance(s.bearing.value.get("errors"), list) or "data" in s.bearing.value)
+            and s.said("graphql|query")
+        ),
+        lambda s: f"{s.url} is a GraphQL service ({s.bearing.came}): give the address of the chat API.",
+    ),
+    Rule(
+        "address",
+        lambda s: s.status in _UNSERVED or bool(s.found),
+        _address,
+    ),
+    Rule(
+        "limited",
+        lambda s: s.status == 429,
+        lambda s: f"The target puts off every request ({s.told}){_retry_after(s)}: wait, or raise this caller's limit.",
+    ),
+    Rule(
+        "down",
+        lambda s: s.status in _LATER,
+        lambda s: (
+            f"{s.everything} is answered {s.bearing.came}: what is in front of the server does not reach it, or it is "
+            f"down for now{_retry_after(s)}. Check that it is up."
+        ),
+    ),
+    Rule(
+        "failing",
+        lambda s: s.status >= 500,
+        lambda s: f"{s.everything} is answered {s.bearing.came}: the server fails on everything. Check its log.",
+    ),
+    Rule(
+        "empty",
+        lambda s: 200 <= s.status < 300 and not s.bearing.text,
+        lambda s: f"{s.everything} to {s.url} is answered {s.bearing.came}: that is not the chat API. Check the URL.",
+    ),
+    Rule(
+        "web-page",
+        lambda s: 200 <= s.status < 300 and s.bearing.page,
+        lambda s: f"{s.url} is a web page ({s.bearing.came}): give the API's own address.",
+    ),
+    Rule(
+        "other-api",
+        lambda s: 200 <= s.status < 300,
+        lambda s: f"{s.url} is a service other than the chat API ({s.bearing.came}): check the URL.",
+    ),
+    Rule(
+        "gateway",
+        lambda s: s.status >= 400,
+        lambda s: (
+            f"{s.everything} is answered {s.bearing.came}, which is not the API's form of an error: a gateway or "
+            "firewall refuses it before the API is asked. Give what it demands (--header 'Name: value')"
+            f"{', and check the token' if s.status == 401 else ''}, or let the suite pass."
+        ),
+    ),
+    Rule(
+        "unknown",
+        lambda s: True,
+        lambda s: f"{s.everything} is answered {s.bearing.came}, which is nothing that the API says. Check the URL.",
+    ),
+)
+
+
+def _verify_words(seen: Seen) -> str:
+    found = re.search(r"certificate verify failed: ([^(;]+)", seen.failed)
+    return excerpt(found[1].strip().rstrip("."), 120) if found else seen.words
+
+
+def _first_line(octets: bytes) -> str:
+    lines = octets.decode("latin-1").split("\n")
+    return excerpt(lines[0].strip() or repr(octets), 60)
+
+
+def _protocol(octets: bytes) -> str:
+    known = {
+        rb"SSH-": "SSH",
+        rb"220[ -].*(smtp|mail|esmtp)": "SMTP",
+        rb"220[ -]": "FTP or SMTP",
+        rb"[-+](ERR|OK|NOAUTH|DENIED|WRONG)": "Redis or POP3",
+        rb"\* OK": "IMAP",
+        rb".{3}\x00\x0a": "MySQL",
+        rb"RFB ": "VNC",
+        rb"AMQP": "AMQP",
+        rb"HTTP/0": "an HTTP of long ago",
+    }
+    for pattern, name in known.items():
+        if re.match(pattern, octets, re.I | re.S):
+            return f" but {name}"
+    return ""
+
+
+def _refreshed(page: str) -> str:
+    found = re.search(r"url\s*=\s*[\"']?([^\"'>\s;]+)", page, re.I)
+    return html.unescape(found[1]) if found else "somewhere else"
+
+
+def _retry_after(seen: Seen) -> str:
+    told = seen.bearing.field("retry-after").strip()
+    if not told:
+        return ""
+    return f" (Retry-After: {excerpt(told, 40)}{' s' if told.isdigit() else ''})"
+
+
+# --- over exchanges
+
+
+def seen_in(exchanges: Iterable[Exchange], options: Mapping[str, Any]) -> Seen | None:
+    """What the opening of a recording met with; None where nothing was sent."""
+    mine = [e for e in exchanges if e.note.phase == Phase.OPENING and e.note.round == 1]
+    at = [e for e in mine if e.note.flow != ELSEWHERE]
+    bearing = [e for e in at if e.request.credential is Credential.OWN]
+    if not bearing:
+        return None
+    bare = [e for e in at if e.request.credential is Credential.NONE]
+    proxies = options.get("proxies")
+    return Seen(
+        base=bearing[0].request.url.removesuffix(CHAT),
+        bearing=Reply(max(bearing, key=lambda e: e.note.attempt)),
+        bare=Reply(max(bare, key=lambda e: e.note.attempt)) if bare else None,
+        elsewhere=tuple(Reply(e) for e in mine if e.note.flow == ELSEWHERE),
+        proxies=tuple(p for p in proxies if isinstance(p, str)) if isinstance(proxies, list) else (),
+    )
+
+
+def situation(seen: Seen) -> tuple[Rule, Seen] | None:
+    """The rule that fits, and what it speaks of; None: the API answers, and is to be judged."""
+    if judged(seen):
+        return None
+    if not seen.status and seen.bare is not None and seen.bare.status:
+        seen = replace(seen, bearing=seen.bare, bare=None)  # what answers the one, tells what is there
+    return next((rule, seen) for rule in RULES if rule.when(seen))
+
+
+def settled(transcript: Transcript) -> str:
+    """The sentence that says why nothing of a run could be judged; empty where it is to be judged."""
+    if not transcript.own or transcript.options.get("preflight") is not True:
+        return ""
+    if any(e.response is not None and not e.response.body_known for e in transcript):  # --no-bodies
+        told = transcript.options.get("settled")
+        return told if isinstance(told, str) else ""
+    seen = seen_in(transcript, transcript.options)
+    found = situation(seen) if seen else None
+    return found[0].says(found[1]) if found else ""
+
+
+def served(exchanges: Iterable[Exchange]) -> bool:
+    """Whether the minimal request was taken by the API."""
+    seen = seen_in(exchanges, {})
+    return seen is not None and seen.bearing.served
+
+
+def may_pass(exchange: Exchange) -> bool:
+    """Whether a refusal of the minimal request is asked about once more: another replica may well take it."""
+    own = exchange.request.credential is Credential.OWN
+    return own and exchange.status in {402, *_REFUSED}
+
+
+ASKED_ELSEWHERE = frozenset({"address", "address-or-model", "web-page", "empty", "other-api"})
+"""Rules that another address may explain."""
+
+
+def alternatives(base: str) -> tuple[str, ...]:
+    """Other base URLs at which the API may be, those that the given one stands for first."""
+    parts = urlsplit(base)
+    path = parts.path.rstrip("/")
+    segments = [s for s in path.split("/") if s]
+    paths = []
+    if path.endswith("/v1"):
+        paths.append(path.removesuffix("/v1"))
+    else:
+        paths.append(f"{path}/v1")
+    for endpoint in (CHAT, RESUME):
+        if path.endswith(endpoint):
+            paths.insert(0, path.removesuffix(endpoint))
+    half = len(segments) // 2
+    if half > 1 and segments[:half] == segments[half:]:
+        paths.insert(0, "/" + "/".join(segments[:half]))
+    elif len(segments) > 2 and segments[0] == segments[1]:
+        paths.insert(0, "/" + "/".join(segments[1:]))
+    found = [f"{parts.scheme}://{parts.netloc}{p}" for p in dict.fromkeys(paths) if p != path]
+    return tuple(found)
+
+
+def stands_for(base: str, other: str) -> bool:
+    """Whether a base URL with or without `/v1` is the other one: either may be given."""
+    return f"{base}/v1" == other or (base == f"{other}/v1" and not other.endswith("/v1"))
+
+
+def moved(options: Mapping[str, Any]) -> str:
+    """What to tell where the API was found at another address than the one that was given; empty where it was not."""
+    told = options.get("moved")
+    if not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in ("from", "to", "came")):
+        return ""
+    return f"The API is not at {told['from']} ({told['came']}) but at {told['to']}, which was judged."
+
+
+def noted(exchange: Exchange, number: int) -> Exchange:
+    """An exchange that asked at another address, as a recording keeps it."""
+    return replace(
+        exchange,
+        name=f"{ELSEWHERE}-{number}",
+        note=replace(exchange.note, flow=ELSEWHERE, probe=f"{ELSEWHERE}-{number}", attempt=1),
+    )
+
+
+__all__: Sequence[str] = ["MOST", "RULES", "Reply", "Rule", "Seen", "alternatives", "seen_in", "settled", "situation"]

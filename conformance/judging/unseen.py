@@ -1,0 +1,103 @@
+"""Why a requirement was not exercised where its check had nothing to look at, in words that say what is to be done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from conformance.contract.catalogue import Catalogue
+from conformance.contract.classify import Due
+from conformance.evidence.approvals import given
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.json_values import number
+
+APPROVALS, SECOND_TOKEN, WAIT_EXPIRY = "approvals", "second-token", "wait-expiry"
+WITHOUT_ONE = ("resume.approval-unknown", "approval.only-when-waiting")
+"""Of the requirements on approvals, those that no approval need come for."""
+
+RARE: Mapping[str, str] = {
+    "error.rate-limit": "no answer was a 429",
+    "error.schema-elsewhere": "no answer had another error status than 400, 401, 404, 409 and 422",
+    "kitemesh.stream": "no chunk of a text stream had a `kitemesh`",
+    "resume.further-round": "no resume led to another approval",
+    "auth.challenge": "no answer was a 401",
+}
+"""Requirement id to what did not come about in a run that was recorded in full: nothing that anybody has to mend."""
+
+
+def reasons(catalogue: Catalogue, evidence: Evidence) -> dict[str, str]:
+    """Requirement id to the reason; requirements of which nothing better is known are missing."""
+    found = dict(RARE)
+    barred = _never_served(evidence)
+    bodiless = _without_bodies(evidence)
+    for requirement in catalogue:
+        if barred:
+            found[requirement.id] = barred
+        elif why := _of_capability(requirement.capability, requirement.id, evidence):
+            found[requirement.id] = why
+        elif stopped := evidence.options.get("stopped"):
+            found[requirement.id] = f"the recording ended before: {stopped}"[:300]
+        elif bodiless:
+            found[requirement.id] = bodiless
+        elif not evidence.own:
+            found[requirement.id] = "the transcript holds no exchange that shows it"
+    return found
+
+
+def _never_served(evidence: Evidence) -> str:
+    """That nothing was ever served, and what came instead; empty where something was."""
+    if evidence.admitted or not evidence.own:
+        return ""
+    valid = [r for r in evidence.last if r.due is Due.ACCEPT]
+    (status, count), *_ = Counter(r.status for r in valid).most_common(1) or [(None, 0)]
+    came = f"status {status}" if status is not None else "no answer"
+    return f"no request of this run was served: {came} came to {count} of {len(valid)} valid ones" if valid else ""
+
+
+def _without_bodies(evidence: Evidence) -> str:
+    answers = [r.response for r in evidence.all if r.response is not None]
+    lacking = sum(1 for response in answers if not response.body_known)
+    if not lacking or lacking < len(answers) / 2:
+        return ""
+    return f"the transcript holds {lacking} of {len(answers)} answers without their bodies"
+
+
+def _of_capability(capability: str | None, id_: str, evidence: Evidence) -> str:
+    if capability not in (APPROVALS, SECOND_TOKEN, WAIT_EXPIRY) or id_ in WITHOUT_ONE:
+        return ""
+    options = evidence.options
+    if capability == SECOND_TOKEN and evidence.own and not options.get("second_token"):
+        return "no second token was given (--second-token-env)"
+    if why := _no_approval(evidence):
+        return why
+    return _not_waited(evidence) if capability == WAIT_EXPIRY else ""
+
+
+def _no_approval(evidence: Evidence) -> str:
+    """Why no approval waited in the run; empty where one did."""
+    if given(evidence):
+        return ""
+    prompt = evidence.options.get("approval_prompt")
+    if not evidence.own:
+        return "no answer in the transcript asks for an approval"
+    if not isinstance(prompt, str):
+        return "no prompt that leads to an approval was given (--approval-prompt)"
+    asked = [r for r in evidence.last if not r.asked.resume and prompt in r.asked.prompt]
+    served = sum(1 for r in asked if r.accepted)
+    if asked and not served:
+        return f"none of {len(asked)} prompts that asked for an approval was served"
+    return f"no approval came to {served} prompts that asked for one (--approval-prompt)" if asked else ""
+
+
+def _not_waited(evidence: Evidence) -> str:
+    """Why no approval was seen to expire."""
+    allowed = number(evidence.options.get("wait_expiry")) or 0.0
+    lasting = [one.expires - one.by.clock for one in given(evidence).values() if one.expires is not None]
+    if not evidence.own or not lasting:
+        return ""
+    if not allowed:
+        return f"approvals last {min(lasting):.0f} s, and none was waited for (--wait-expiry)"
+    return f"approvals last {min(lasting):.0f} s at least, and {allowed:g} s may be waited for (--wait-expiry)"
+
+
+__all__ = ["RARE", "reasons"]

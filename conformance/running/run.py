@@ -1,0 +1,356 @@
+"""One run: record, judge, report. The only module that ties the line together.
+
+Recording needs a judgement now and then (does this answer excuse itself, does it ask for an approval, is this whim to
+be tried again); it is handed in from here as functions, so that no module imports against the flow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import conformance
+from conformance.evidence.approvals import SHARED_WITHIN
+from conformance.judging import judge as judging
+from conformance.judging import preflight
+from conformance.judging.judge import CATALOGUE, Report, judge, known_failures, selected_ids
+from conformance.probes.catalogue import count, flows, scout
+from conformance.probes.flow import Phase
+from conformance.probes.plan import Plan
+from conformance.probes.refusals import NEVER_ISSUED, nearly
+from conformance.report import without_bodies as withheld
+from conformance.running import opening
+from conformance.running.recheck import Judging, Recheck
+from conformance.running.watching import Watch
+from conformance.settings.options import Depth, Options, UsageError
+from conformance.transcript.exchange import Exchange, Headers, Transcript
+from conformance.transcript.redaction import Redactor
+from conformance.wire.client import Client
+from conformance.wire.limits import Limits
+from conformance.wire.pace import Pace
+from conformance.wire.patience import Patience
+from conformance.wire.recorder import Budget, Judgement, Recorder
+
+REFERENCE_WAIT = 10.0
+"""Seconds that may be waited for an approval of the embedded reference server to expire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    phase: str
+    done: int
+    planned: int
+    credits: float
+    note: str = ""
+
+
+Tell = Callable[[Progress], None]
+
+
+class Stop:
+    """Ends a recording from another thread, as Ctrl-C does; what was recorded by then is judged."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = False
+        self._end: Callable[[], object] | None = None
+
+    def ask(self) -> None:
+        """End the recording, or let it not begin."""
+        with self._lock:
+            self._asked = True
+            if self._end is not None:
+                self._end()
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """In a task: cancel it once it is asked for, while the context lasts."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # it is called in one
+        cancel = task.cancel
+        with self._lock:
+            self._end = lambda: loop.call_soon_threadsafe(cancel)
+            if self._asked:
+                self._end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
+
+
+def run(options: Options, progress: Tell | None = None, stop: Stop | None = None) -> Report:
+    """Record a run and judge it; without a URL against the reference server, which is started for it.
+
+    Args:
+        options: need not be checked.
+        progress: told of each exchange.
+        stop: asked from another thread it ends the recording.
+
+    Raises:
+        UsageError: an option is wrong; nothing was sent.
+    """
+    options = options.checked()
+    selected_ids(options)
+    known = known_failures(options)
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
+    started = time.time()
+    if options.url is None:
+        with reference(options) as told:
+            transcript = _recorded(told, seed, progress, stop)
+    else:
+        transcript = _recorded(options, seed, progress, stop)
+    if progress:
+        progress(Progress("judging", len(transcript), len(transcript), 0.0))
+    report = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
+    return report if options.bodies else without_bodies(report)
+
+
+def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | None) -> Transcript:
+    """A recording by an event loop of its own.
+
+    It is not the result of a task: of that, `asyncio.run` asks for the repr (python/cpython#112559), which would spell
+    out every octet of the transcript and take several times its memory.
+    """
+    made: list[Transcript] = []
+
+    async def keep() -> None:
+        with stop.heeded() if stop else nullcontext():
+            made.append(await record(options, seed, progress))
+
+    try:
+        asyncio.run(keep())
+    except KeyboardInterrupt:
+        if not made:  # else it was interrupted, and kept what there was
+            raise
+    return made[0]
+
+
+def without_bodies(report: Report) -> Report:
+    """The report with the content of requests and answers left out of all that is written and shown."""
+    options = report.options
+    return replace(
+        report,
+        options=replace(
+            options,
+            approval_prompt=options.approval_prompt and withheld.WORD,
+            expiring_prompt=options.expiring_prompt and withheld.WORD,
+        ),
+        transcript=withheld.transcript(report.transcript),
+        verdict=withheld.verdict(report.verdict),
+        gate=replace(report.gate, sentence=withheld.told(report.gate.sentence, report.verdict)),
+        notes=tuple(map(withheld.words, report.notes)),
+    )
+
+
+@contextmanager
+def reference(options: Options) -> Iterator[Options]:
+    """The embedded reference server, and the options to run against it."""
+    from conformance.reference.serving import in_process
+    from conformance.reference.settings import (
+        DEFAULT_APPROVAL_PROMPT,
+        DEFAULT_EXPIRING_PROMPT,
+        DEFAULT_MODEL,
+        Settings,
+    )
+
+    settings = Settings(rate_limit_every=97)
+    with in_process(settings) as url:
+        yield replace(
+            options,
+            url=f"{url}/v1",
+            embedded=True,
+            model=DEFAULT_MODEL,
+            token=settings.tokens[0],
+            second_token=settings.tokens[1],
+            approval_prompt=DEFAULT_APPROVAL_PROMPT if options.approvals else None,
+            expiring_prompt=DEFAULT_EXPIRING_PROMPT,
+            wait_expiry=max(options.wait_expiry, REFERENCE_WAIT),
+        )
+
+
+def plan_of(options: Options, seed: int) -> Plan:
+    """The probes' frame, from the options."""
+    return Plan(
+        model=options.model or "",
+        seed=seed,
+        depth=str(options.depth),
+        modes=options.modes,
+        approval_prompt=options.approval_prompt if options.approvals else None,
+        approvals=options.approvals,
+        expiring_prompt=options.expiring_prompt,
+        execute=options.execute,
+        second_token=options.second_token is not None,
+        wait_expiry=options.wait_expiry,
+        examples=options.examples,
+        replay=options.vectors,
+        concurrency=options.concurrency,
+    )
+
+
+def plan(options: Options) -> tuple[int, int]:
+    """Requests at the most, and how many of them a model answers, answers that excuse aside."""
+    if options.url is None:
+        from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT
+
+        options = replace(
+            options, approval_prompt=DEFAULT_APPROVAL_PROMPT, second_token="x", wait_expiry=REFERENCE_WAIT
+        )
+    requests, served = count(flows(plan_of(options, options.seed or 0), selected_ids(options)))
+    return (min(requests, options.max_requests), served) if options.max_requests is not None else (requests, served)
+
+
+# --- recording
+
+
+async def record(
+    options: Options,
+    seed: int,
+    progress: Tell | None = None,
+    *,
+    patience: float = 1.0,
+    limits: Limits | None = None,
+    again: bool = True,
+) -> Transcript:
+    """Record a run against `options.url`.
+
+    Args:
+        options: checked, with a URL, a model and a token.
+        seed: of the words and the generated bodies.
+        progress: told of each exchange.
+        patience: factor on the waits before a request is sent again.
+        limits: of time and size, where not those of `options.timeout`.
+        again: whether what failed is recorded once more to tell intermittent breaches.
+    """
+    token, second = options.token or "", options.second_token or ""
+    secrets = {"token": token, "second": second, "near": nearly(token, second)}
+    # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
+    redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
+    kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
+    plan = replace(plan_of(options, seed), patience=patience)
+    kept["proxies"] = proxies()
+    chosen = flows(plan, selected_ids(options))
+    planned = count(chosen)[0]
+    watch = Watch(kept, patience)
+    budget = Budget(options.max_requests, options.max_credits, options.max_minutes)
+
+    def told(exchange: Exchange, note: str) -> None:
+        if progress:
+            progress(
+                Progress(exchange.note.phase, budget.requests, max(planned, budget.requests), budget.credits, note)
+            )
+
+    limits = limits or Limits.scaled(options.timeout)
+    bearing = Patience(limits, options.concurrency)
+    pace = Pace(options.concurrency, options.rate)
+    asking = opening.Asking(watch.trouble, patience)
+    interrupted = False
+    recheck: Recheck | None = None
+    async with AsyncExitStack() as stack:
+
+        async def asks(base: str) -> Recorder:
+            client = Client(
+                base,
+                concurrency=options.concurrency,
+                limits=limits,
+                redactor=redactor,
+                verify=verify(options),
+                extra_headers=options.headers,
+            )
+            return Recorder(
+                await stack.enter_async_context(client),
+                Judgement(watch.answer, asking, watch.credits),
+                base_headers(),
+                secrets,
+                budget,
+                pace,
+                bearing,
+                scout(plan),
+                options.down_for * patience,
+                patience,
+                options.depth is Depth.QUICK,
+                told,
+            )
+
+        recorder = await asks(options.url or "")
+        try:
+            rest, go_on = chosen, True
+            if options.preflight:
+                first = [flow for flow in chosen if flow.phase is Phase.OPENING]
+                rest = [flow for flow in chosen if flow.phase is not Phase.OPENING]
+                recorder, go_on = await opening.Opening(first, asking, asks, kept).settle(recorder, options.url or "")
+            if go_on:
+                recheck = Recheck(
+                    recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.unsettled, judging.shows)
+                )
+                await recorder.run(rest)
+                await recheck.whims(chosen)
+                await recheck.unsettled(chosen)
+                if again:
+                    await recheck.failures(chosen)
+        except asyncio.CancelledError:
+            interrupted = True
+        exchanges = tuple(sorted(map(recorder.client.settled, recorder.exchanges), key=lambda e: e.started))
+    kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
+    if patience != 1.0:
+        kept["shared_within"] = SHARED_WITHIN * patience
+    if recheck is not None and recheck.requests:
+        kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
+    kept["settled"] = preflight.settled(Transcript(exchanges, kept))
+    return Transcript(exchanges, kept, f"kitemesh-conformance {conformance.__version__}")
+
+
+def proxies() -> list[str]:
+    """The variables that name a proxy for other programs; the suite connects directly."""
+    return [
+        name for name in os.environ if name.lower() in ("https_proxy", "http_proxy", "all_proxy") and os.environ[name]
+    ]
+
+
+def base_headers() -> Headers:
+    """What every request bears. No content coding is asked for, so that arrival times are those of the events."""
+    return (
+        ("User-Agent", f"kitemesh-conformance/{conformance.__version__}"),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+    )
+
+
+def verify(options: Options) -> ssl.SSLContext | bool:
+    """By which certificates the target is verified. Raises UsageError where they cannot be read."""
+    if options.ca_bundle is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=options.ca_bundle)
+    except (OSError, ssl.SSLError):
+        raise UsageError(
+            f"The CA bundle {options.ca_bundle!r} cannot be read; give a file of PEM certificates."
+        ) from None
+
+
+__all__ = [
+    "CATALOGUE",
+    "Progress",
+    "Report",
+    "Stop",
+    "Watch",
+    "base_headers",
+    "judge",
+    "known_failures",
+    "plan",
+    "record",
+    "reference",
+    "run",
+    "selected_ids",
+    "verify",
+]

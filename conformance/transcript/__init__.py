@@ -1,0 +1,1 @@
+"""What travelled: exchanges, HAR files that hold them, redaction, the reader of event streams."""
