@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from checks.asking import EXPECTED_REFUSAL, PAGE, WELL
 from checks.exchanges import (
     AHEAD_DATES,
     OPTIONS,
+    PAGE,
+    WELL,
     answer,
     chat,
     denied,
@@ -19,6 +20,7 @@ from checks.exchanges import (
     sent,
     with_header,
 )
+from checks.rows.reject import EXPECTED_REFUSAL
 from zones import ZONES, in_zone
 
 from conformance.running.watching import IN_A_ROW, Watch
