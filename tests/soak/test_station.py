@@ -91,6 +91,34 @@ def test_a_judge_ends_with_its_worker(tmp_path):
     assert killed.stdout.strip().isdigit(), "the judge was there"
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_is_counted_is_judged_though_turns_are_under_way_at_the_end(url, monkeypatch, cancelled):
+    async def go():
+        made = Station(Options(url=url, model=DEFAULT_MODEL, token=FIRST_TOKEN).checked(), Orders(Key("k"), 3, USERS))
+        await made.open()
+        recorded, end = asyncio.Event(), asyncio.Event()
+
+        async def held(recorder, flows, together=station.Recorder.together):
+            await together(recorder, flows)
+            recorded.set()
+            await end.wait()
+
+        monkeypatch.setattr(station.Recorder, "together", held)
+        turn = asyncio.create_task(made.turn())
+        await recorded.wait()
+        if cancelled:
+            turn.cancel()
+            await asyncio.wait([turn])
+        last = read(await made.account(final=True))
+        end.set()
+        await asyncio.wait([turn])
+        await made.close()
+        return last
+
+    last = asyncio.run(go())
+    assert last.requests == last.exchanges == 1
+
+
 def test_a_budget_ends_it(url):
     made, messages, _ = soaked(url, 50, max_requests=13)
     assert sum(read(message).requests for message in messages) == 13
