@@ -31,7 +31,7 @@ PLUGINS = ("-p", "conformance.plugin", "-p", "pytest_metadata.plugin", "-p", "py
 THEIRS = f'''
 from pathlib import Path
 from contextlib import asynccontextmanager
-from conformance.prove import behaviour
+from conformance.proving.prove import behaviour
 from conformance.reference.app import create_app
 from conformance.reference.settings import Settings
 from starlette.applications import Starlette

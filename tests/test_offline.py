@@ -226,9 +226,9 @@ def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path
 def test_what_costs_much_is_judged_only_where_it_is_wanted() -> None:
     code = (
         "import sys\n"
-        "from conformance import run\n"
+        "from conformance.running import run\n"
         "from conformance.settings.options import Options\n"
-        "from conformance.wire import har\n"
+        "from conformance.transcript import har\n"
         "verdict = run.judge(har.load(sys.argv[1]), options=Options(only=(sys.argv[2],))).verdict\n"
         "states = {str(o.state) for o in verdict.outcomes if o.requirement.area == sys.argv[2]}\n"
         "print('openai' in sys.modules, states)\n"

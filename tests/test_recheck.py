@@ -14,7 +14,6 @@ from checks.exchanges import chat_stream, events_of, judged, with_events
 
 from conformance.judging.verdict import State
 from conformance.probes.flow import AGAIN, SMALLER, Phase
-from conformance.probes.vectors import loads
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.faults import by_id
@@ -24,6 +23,7 @@ from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.report.vectors import vectors
 from conformance.running import recheck, run
 from conformance.settings.options import Options
+from conformance.settings.vectors import loads
 from conformance.transcript.exchange import Exchange
 from conformance.wire.recorder import ATTEMPTS
 
