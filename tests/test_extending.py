@@ -247,7 +247,10 @@ def installed(tmp_path):
         paths = os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "tests")])
 
         def run(*commands):
-            script = f"from conformance.commands import cli; raise SystemExit([cli.main(c.split()) for c in {commands!r}][-1])"
+            script = (
+                "from conformance.commands import cli; "
+                f"raise SystemExit([cli.main(c.split()) for c in {commands!r}][-1])"
+            )
             command = [sys.executable, "-c", script]
             environ = {**os.environ, "PYTHONPATH": paths}
             return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
