@@ -81,7 +81,7 @@ def hostile(session: nox.Session) -> None:
 def independent(session: nox.Session) -> None:
     """The suite on every fault and variation of a server that shares no code with it."""
     session.install("-e", ".[sdk,dev]")
-    session.run("pytest", "tests/test_independent.py", *session.posargs, env={"KITEMESH_INDEPENDENT": "all"})
+    session.run("pytest", "tests/studies/independent", *session.posargs, env={"KITEMESH_INDEPENDENT": "all"})
 
 
 @nox.session
@@ -102,35 +102,37 @@ def seeds(session: nox.Session) -> None:
 def misbehaving(session: nox.Session) -> None:
     """Servers that hang, flood and lie, the large ones too; writes the table reports/misbehaving.md."""
     session.install("-e", ".[sdk,dev]")
-    session.run("pytest", "tests/misbehaving", *session.posargs, env={"KITEMESH_MISBEHAVING": "reports/misbehaving.md"})
+    session.run(
+        "pytest", "tests/studies/misbehaving", *session.posargs, env={"KITEMESH_MISBEHAVING": "reports/misbehaving.md"}
+    )
 
 
 @nox.session
 def example(session: nox.Session) -> None:
     """Make reports/example anew: a failing and a passing run, and pictures of their reports. Needs Chromium."""
     session.install("-e", ".[sdk]")
-    session.run("python", "tests/example/refresh.py")
+    session.run("python", "tests/studies/example/refresh.py")
 
 
 @nox.session
 def accessibility(session: nox.Session) -> None:
     """Run axe-core on the reports in reports/example. Needs Chromium and Node.js."""
     axe = _modules(session, "axe-core@4") / "axe-core" / "axe.min.js"
-    session.run("python", "tests/example/accessibility.py", str(axe))
+    session.run("python", "tests/studies/example/accessibility.py", str(axe))
 
 
 @nox.session
 def inert(session: nox.Session) -> None:
     """The HTML reports of a run against a hostile server, opened in headless Chromium: nothing runs or is fetched."""
     session.install("-e", ".[sdk,dev]")
-    session.run("pytest", "tests/test_injection.py", *session.posargs, env={"KITEMESH_INERT": "1"})
+    session.run("pytest", "tests/report/test_injection.py", *session.posargs, env={"KITEMESH_INERT": "1"})
 
 
 @nox.session(python="3.11")
 def fuzz(session: nox.Session) -> None:
     """Fuzz the reader of event streams for a minute (or `-- -max_total_time=N`), from the streams in fixtures/sse."""
     session.install("-e", ".", "atheris")
-    session.run("python", "tests/wire/fuzz_sse.py", *(session.posargs or ["-max_total_time=60"]))
+    session.run("python", "tests/transcript/fuzz_sse.py", *(session.posargs or ["-max_total_time=60"]))
 
 
 LLM_COMPLY = "llm-comply==0.5.0"
@@ -142,7 +144,7 @@ def bench(session: nox.Session) -> None:
     """Measure the suite beside the least possible and other tools; writes reports/benchmarks.md, unless `-- --fast`."""
     session.install("-e", ".[sdk,dev]")
     program = _apart(session, "llm-comply", LLM_COMPLY)
-    session.run("python", "-m", "tests.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)
+    session.run("python", "-m", "tests.studies.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)
 
 
 EVENTSOURCE_PARSER = "eventsource-parser@3.1.1"
@@ -155,7 +157,7 @@ def readers(session: nox.Session) -> None:
     """Hold readers of event streams against the standard; writes reports/readers.md and .json. Needs Node.js."""
     session.install("-e", ".[sdk,dev]", *READERS)
     modules = _modules(session, EVENTSOURCE_PARSER)
-    session.run("python", "-m", "tests.readers", "--modules", str(modules), *session.posargs)
+    session.run("python", "-m", "tests.studies.readers", "--modules", str(modules), *session.posargs)
 
 
 OPENAI_NPM = "openai@6.49.0"
@@ -169,34 +171,36 @@ def clients(session: nox.Session) -> None:
     modules = _modules(session, OPENAI_NPM, EVENTSOURCE_PARSER)
     python = _apart(session, "langchain", LANGCHAIN_OPENAI, READERS[-1]) / "python"
     given = ("--modules", str(modules), "--langchain", str(python))
-    session.run("python", "-m", "tests.clients", *given, *session.posargs)
+    session.run("python", "-m", "tests.studies.clients", *given, *session.posargs)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
     """A master and two workers for a minute (or `-- 5m`): users, requests, memory; one answer of 10,000 mixed up."""
     session.install("-e", ".[soak]", "pytest")
-    session.run("python", "tests/soak/demonstrate.py", *session.posargs, env={"PYTHONPATH": "tests"})
+    session.run("python", "-m", "tests.studies.soak", *session.posargs)
 
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Judge other people's servers from PyPI and npm; arguments go to `python -m tests.interop` (names, `--depth`)."""
+    """Judge other people's servers from PyPI and npm; arguments (names, `--depth`) go to `tests.studies.interop`."""
     session.install("-e", ".[sdk]")
     given = ("--environments", str(session.cache_dir / "interop-servers"))
-    session.run("python", "-m", "tests.interop", *given, *(session.posargs or ("--table", "reports/interop.md")))
+    session.run(
+        "python", "-m", "tests.studies.interop", *given, *(session.posargs or ("--table", "reports/interop.md"))
+    )
 
 
 @nox.session
 def gateway(session: nox.Session) -> None:
-    """Judge the gateway in front of other people's servers; arguments go to `python -m tests.gateway.judge`."""
+    """Judge the gateway in front of other people's servers; arguments go to `python -m tests.studies.gateway.judge`."""
     session.install("-e", ".[sdk]")
     given = ("--environments", str(session.cache_dir / "interop-servers"))
-    session.run("python", "-m", "tests.gateway.judge", *given, *session.posargs)
+    session.run("python", "-m", "tests.studies.gateway.judge", *given, *session.posargs)
 
 
 @nox.session
 def frontends(session: nox.Session) -> None:
     """Judge the reference server behind nginx, haproxy and others that are installed; writes reports/frontends.md."""
     session.install("-e", ".")
-    session.run("python", "-m", "tests.frontends", *(session.posargs or ("--table", "reports/frontends.md")))
+    session.run("python", "-m", "tests.studies.frontends", *(session.posargs or ("--table", "reports/frontends.md")))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from made_up import World
+
+TRANSCRIPTS = Path(__file__).parents[1] / "fixtures" / "transcripts"
 
 # The same examples at every run: a failure is a failure for everybody. HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
@@ -47,3 +50,23 @@ def command(capsys):
         return code, out, err
 
     return run
+
+
+@pytest.fixture
+def refused(command):
+    """Runs the command line, which has to say one sentence and to end with exit code 4."""
+
+    def run(*words, said):
+        code, out, err = command(*words)
+        assert (code, out) == (4, "")
+        assert err.startswith("Error: ")
+        assert len(err.splitlines()) == 1
+        assert said in err
+
+    return run
+
+
+@pytest.fixture
+def transcript():
+    """The path of a transcript that comes with the suite."""
+    return lambda name: TRANSCRIPTS / f"{name}.har"

@@ -9,6 +9,8 @@ from typing import Any
 from conformance.judging.verdict import State
 from conformance.transcript.exchange import Exchange
 
+OPEN = State.NOT_EXERCISED
+
 
 @dataclass(frozen=True, slots=True)
 class Breaks:

@@ -482,3 +482,18 @@ def notable(verdict: Verdict) -> list[str]:
         for o in verdict.outcomes
         for f in o.findings
     ]
+
+
+WELL = chat("well", request_id=False)
+"""A minimal request that is served: the twin of what must be refused, and the sign that the token is good."""
+WELL_STREAM = chat_stream("well-stream")
+BROKEN = {**sent("a"), "messages": []}
+"""What must be refused."""
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Just a moment</title></head><body><h1>Checking you</h1></body></html>"
+"""What a firewall shows to a person."""
+
+
+def again(made: Exchange, attempt: int = 2) -> Exchange:
+    """The exchange as a later attempt of its probe."""
+    note = replace(made.note, attempt=attempt)
+    return replace(made, name=f"{made.note.probe}~{attempt}", note=note)

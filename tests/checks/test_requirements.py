@@ -9,16 +9,49 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from checks import answering, asking, deciding, enduring, streaming
 from checks.case import Breaks, Holds
 from checks.exchanges import chat, errors, failed, findings, judged, notable, refused, sent, unanswered
+from checks.rows import (
+    accept,
+    approval,
+    auth,
+    chunk,
+    completion,
+    error,
+    failed_streams,
+    http,
+    isolation,
+    kitemesh,
+    reject,
+    resume,
+    robust,
+    sdk,
+    stream,
+)
 from zones import ZONES, in_zone
 
 from conformance.contract.catalogue import load
 from conformance.judging.verdict import State
 from conformance.transcript.exchange import Ending, Exchange
 
-ROWS = (*asking.ROWS, *answering.ROWS, *streaming.ROWS, *deciding.ROWS, *enduring.ROWS)
+AREAS = (
+    auth,
+    accept,
+    reject,
+    error,
+    http,
+    completion,
+    kitemesh,
+    stream,
+    chunk,
+    failed_streams,
+    sdk,
+    approval,
+    resume,
+    robust,
+    isolation,
+)
+ROWS = tuple(row for area in AREAS for row in area.ROWS)
 BREACHES = [row for row in ROWS if isinstance(row, Breaks)]
 NEAR_MISSES = [row for row in ROWS if isinstance(row, Holds)]
 

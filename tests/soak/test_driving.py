@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import pytest
-from machines import RARE, quick_to_start, soak
+from soak.machines import RARE, quick_to_start, soak
 
 from conformance.reference.serving import in_process
 from conformance.reference.settings import FIRST_TOKEN, Settings

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from machines import PATHS
+from soak.machines import PATHS
 
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread

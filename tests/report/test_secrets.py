@@ -1,0 +1,205 @@
+"""No token and no withheld content gets into any file, line or message, however a server sends it back."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from wire.raw_server import RawServer, Script, answer, chunk
+
+from conformance.judging.verdict import State
+from conformance.probes.refusals import nearly
+from conformance.reference.settings import DEFAULT_MODEL
+from conformance.report import without_bodies as withheld
+from conformance.running import run
+from conformance.transcript import har
+
+ROOT = Path(__file__).parents[2]
+TOKEN, SECOND = "km_first+secret/token=7Qz", "km_second+secret/token=9Xw"
+NEAR = nearly(TOKEN, SECOND)
+COOKIE, CONTENT, PROMPT = "sid-hush-hush", "the-canary-of-content", "the-canary-of-prompts"
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+
+
+def spellings(token: str) -> set[str]:
+    """A token in clear, percent-encoded, and in base64 at each of its three alignments, as far as that is its own."""
+    quoted = quote(token, safe="")
+    found = {token, quoted, re.sub("%..", lambda code: code[0].lower(), quoted)}
+    for alignment in range(3):
+        letters = base64.b64encode(b"\0" * alignment + token.encode()).decode()
+        own = letters[-(-alignment * 8 // 6) : (alignment + len(token)) * 8 // 6]
+        found |= {own, own.replace("+", "-").replace("/", "_")}
+    return found
+
+
+def echo(number: int, request: bytes) -> Script:
+    """One of the ways in which a server may send both tokens back, and content and a cookie with them."""
+    lent = re.search(rb"(?i)authorization: *bearer +(\S+)", request)
+    token = lent[1].decode("latin-1") if lent else TOKEN
+    every = [f"{CONTENT} {way}" for one in (token, TOKEN, SECOND, NEAR) for way in sorted(spellings(one))]
+    text = " ".join(every).encode()
+    fields = [f"Set-Cookie: sid={COOKIE}; Path=/", f"Set-Cookie: t={token}", f"X-Echo: {quote(token)}"]
+    error = json.dumps({"error": {"message": text.decode(), "type": token, "code": token}}).encode()
+    match number % 6:
+        case 0:
+            return [(0.0, answer(error, "Content-Type: application/json", *fields, status=f"400 {token}"))]
+        case 1:
+            head = STREAM + "".join(f"{field}\r\n" for field in fields).encode() + b"\r\n"
+            body = b'data: {"id":"' + text + b'"}\n\n'
+            return [(0.0, head), *((0.0, chunk(body[at : at + 5])) for at in range(0, len(body), 5)), (0.0, chunk(b""))]
+        case 2:
+            return [(0.0, answer(text, f"Content-Type: text/{CONTENT}", *fields))]
+        case 3:
+            return [(0.0, b"SSH-2.0 " + text + b"\r\n\r\n")]
+        case 4:
+            made = {"id": token, "object": CONTENT, "model": token, "choices": [{"finish_reason": text.decode()}]}
+            return [(0.0, answer(json.dumps(made).encode(), "Content-Type: application/json", *fields))]
+    return [(0.0, answer(error, f"Location: /{token}", *fields, status="307 Temporary Redirect"))]
+
+
+@pytest.mark.parametrize(
+    "token", [TOKEN, "km_0123456789abcdef", "eyJh.eyJz.c2lnbmF0dXJl_-Zz==", "test", "k", "0", "--"]
+)
+def test_a_token_that_is_nearly_the_real_one_differs_in_its_end_only(token: str) -> None:
+    near = nearly(token, SECOND)
+    assert near != token
+    half = len(token) // 2
+    assert near[:half] == token[:half]
+    assert near.isascii()
+    kinds = ("[0-9]", "[a-f]", "[g-z]", "[A-F]", "[G-Z]", "[^0-9a-zA-Z]")
+    for before, after in zip(token, near, strict=False):
+        assert any(re.fullmatch(kind, before) and re.fullmatch(kind, after) for kind in kinds)
+
+
+def test_nearly_the_real_one_is_nobody_elses() -> None:
+    token = "km_user_1234"
+    once = nearly(token)
+    twice = nearly(token, once)
+    assert len({token, once, twice}) == 3
+    assert nearly(token, once, twice) not in (token, once, twice)
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The base URL of such a server, in a thread."""
+    loop = asyncio.new_event_loop()
+    done = asyncio.Event()
+    numbers = iter(range(10**6))
+    urls: list[str] = []
+    up = threading.Event()
+
+    async def choose(request: bytes) -> Script:
+        return echo(next(numbers), request)
+
+    async def serve() -> None:
+        async with RawServer(choose=choose) as server:
+            urls.append(server.url)
+            up.set()
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    up.wait(30)
+    try:
+        yield urls[0]
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(30)
+        loop.close()
+
+
+def texts(where: Path, *printed: str) -> str:
+    """All that a run wrote and printed."""
+    files = [path for path in where.rglob("*") if path.is_file()]
+    return "\n".join([*printed, *(path.read_text(encoding="utf-8", errors="replace") for path in files)])
+
+
+def command(url: str, where: Path, *more: str, plugin: bool = False) -> tuple[int, str]:
+    """The exit code, and all that was written and printed."""
+    environ = {**os.environ, "KITEMESH_TOKEN": TOKEN, "KITEMESH_SECOND_TOKEN": SECOND, "PYTHONPATH": str(ROOT)}
+    environ |= {"KITEMESH_APPROVAL_PROMPT": PROMPT, "KITEMESH_DEPTH": "quick", "KITEMESH_TIMEOUT": "20"}
+    if plugin:
+        environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        words = ["-m", "pytest", "-p", "conformance.plugin", "-rA", "-vv", "--tb=long", "--junitxml=more.xml"]
+        words += ["--target-url", url, "--target-model", DEFAULT_MODEL, "-p", "no:cacheprovider"]
+    else:
+        words = [
+            "-m",
+            "conformance.commands.cli",
+            "run",
+            url,
+            "--model",
+            DEFAULT_MODEL,
+            "--output",
+            "reports",
+            "--debug",
+        ]
+    words += [f"--target-{word.removeprefix('--')}" if plugin else word for word in more]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=where, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
+    return done.returncode, texts(where, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("plugin", [False, True], ids=["command", "pytest"])
+def test_no_token_and_no_cookie_is_written_or_printed(tmp_path: Path, plugin: bool) -> None:
+    with serving() as url:
+        code, told = command(url, tmp_path, plugin=plugin)
+    assert code in (1, 6), told[:2000]
+    assert CONTENT in told  # it did come, and is shown
+    for token in (TOKEN, SECOND, NEAR):
+        assert [way for way in spellings(token) if way in told] == []
+    assert COOKIE not in told
+
+
+def test_a_run_without_bodies_leaves_no_content(tmp_path: Path) -> None:
+    with serving() as url:
+        code, told = command(url, tmp_path, "--no-bodies")
+    assert code in (1, 6), told[:2000]
+    # Header fields stay: one of them bears the canary as a media type.
+    assert CONTENT not in told.replace(f"text/{CONTENT}", "")
+    assert PROMPT not in told
+    assert [way for token in (TOKEN, SECOND, NEAR) for way in spellings(token) if way in told] == []
+    again = run.judge(har.load(tmp_path / "reports" / "transcript.har"))
+    assert any("without bodies" in note for note in again.notes)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "fixtures" / "transcripts").glob("*.har")), ids=lambda path: path.stem)
+def test_what_needs_bodies_is_not_exercised_without_them(path: Path) -> None:
+    whole = har.load(path)
+    bare = har.load(har.dumps(withheld.transcript(whole)))
+    assert all(e.request.body is None and (e.response is None or not e.response.body) for e in bare)
+    failed = {o.requirement.id for o in run.judge(whole).verdict.outcomes if o.state is State.FAILED}
+    again = run.judge(bare)
+    assert {o.requirement.id for o in again.verdict.outcomes if o.state in (State.FAILED, State.ERROR)} <= failed
+    states = {o.requirement.id: o.state for o in again.verdict.outcomes}
+    assert states["completion.schema"] is states["chunk.schema"] is State.NOT_EXERCISED
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept"),
+    [
+        ("status 409 (application/json): 'secret'", "status 409 (application/json); withheld: 10 characters"),
+        ("status 200", "status 200"),
+        ("absent", "absent"),
+        ("null", "null"),
+        ('"secret"', "a string of 6 characters, withheld"),
+        ('{"a": "secret"}', "an object of 1 members, withheld"),
+        ("[1, 2]", "an array of 2 items, withheld"),
+        ("12.5", "a number, withheld"),
+        ("secret words", "withheld: 12 characters"),
+    ],
+)
+def test_of_what_was_observed_types_and_lengths_stay(seen: str, kept: str) -> None:
+    assert withheld.observed(seen) == kept
