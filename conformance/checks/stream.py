@@ -315,7 +315,7 @@ def _timed_streams(evidence: Evidence) -> Selected:
             yield reading
 
 
-@each("stream.incremental", _timed_streams, whim=True)
+@each("stream.incremental", _timed_streams)
 def incremental(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Chunks come as they are made: of a long answer not all content in the last tenth of the time.
 

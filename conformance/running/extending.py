@@ -112,7 +112,7 @@ class Extension:
             def stamped(reading: Reading) -> Iterator[Finding | Unjudged]:
                 return (_stamped(item, id_) for item in judge(reading))
 
-            self._add(_Rule(row, lambda: check.each(id_, of, whim=whim)(stamped), quick))
+            self._add(_Rule(row, lambda: check.each(id_, of)(stamped), quick))
             return judge
 
         return decorate
