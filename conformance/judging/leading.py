@@ -15,24 +15,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from conformance.contract.catalogue import Bars, load
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.select import readable_streams, why_no_answer
-
-UNUSABLE = frozenset(
-    {
-        "approval.id",
-        "approval.tool-call-id",
-        "approval.tool-call-shape",
-        "approval.stream",
-        "approval.expires-at",
-        "approval.finish-reason",
-        "kitemesh.present",
-        "completion.finish-reason",
-    }
-)
-"""Requirements whose breach keeps an approval from being decided on."""
 
 Named = Mapping[str, Sequence[Item]]
 
@@ -83,7 +70,7 @@ def _obstacles(evidence: Evidence, requirement: str, broken: Mapping[tuple[str, 
         sound = _sound(evidence, reading)
         failed = broken.get(_request(reading), set()) - {requirement}
         if sound:
-            failed &= UNUSABLE
+            failed = {id_ for id_ in failed if load()[id_].bars is Bars.APPROVAL}
             leads = not of_approvals or _asks_for_approval(reading)
             nowhere = nowhere or (leads and not failed and not reading.waits)
         told = [reading.unjudged(f"nothing came after {reading.name}", by=id_) for id_ in sorted(failed)]
@@ -126,6 +113,3 @@ def _sound(evidence: Evidence, reading: Reading) -> bool:
     if reading.asked.stream:
         return any(reading is other for other in readable_streams(evidence))
     return why_no_answer(reading) is None
-
-
-__all__ = ["UNUSABLE", "accounted_for"]
