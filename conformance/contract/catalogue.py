@@ -58,7 +58,7 @@ _REQUIRED: Mapping[str, type] = {"id": str, "level": str, "statement": str, "sou
 _OPTIONAL: Mapping[str, type] = {
     "whim": bool, "conditional": bool, "capability": str, "quick": bool, "executes": bool, "concurrent": bool,
     "under_load": str, "costly": bool, "basic": bool, "absorbed_by": list, "precedence": int, "bars": str,
-    "without_approval": bool, "rare": str, "example_octets": int,
+    "shown_by": str, "not_found": bool, "without_approval": bool, "rare": str, "example_octets": int,
 }  # fmt: skip
 _TABLES: Mapping[str, type] = {"contract": dict, "area": list, "requirement": list}
 _WORDS = {str: "a string", list: "an array", bool: "a boolean", int: "a whole number", dict: "a table"}
@@ -96,6 +96,15 @@ class Bars(StrEnum):
     """Reading the answer at all."""
     APPROVAL = "approval"
     """Deciding on the approval."""
+
+
+class Exchanges(StrEnum):
+    """Exchanges that a requirement is shown by, where its area does not tell."""
+
+    STREAMS = "streams"
+    REFUSALS = "refusals"
+    """A 401 too."""
+    REFUSED_STREAMS = "refused streams"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,10 @@ class Requirement:
     """Of several that one body breaks, the one with the lowest number is blamed; None: it speaks of no such body."""
     bars: Bars | None = None
     """What its breach keeps everybody from."""
+    shown_by: Exchanges | None = None
+    """Which exchanges show it, where its area does not tell."""
+    not_found: bool = False
+    """True: 404 refuses what breaks it."""
     without_approval: bool = False
     """True: it takes the capability `approvals`, and yet no approval need come for it."""
     rare: str = ""
@@ -149,6 +162,15 @@ class Requirement:
     def extension(self) -> bool:
         """True where somebody else than KiteMesh asks for it (`x-acme.region-header`)."""
         return from_outside(self.id)
+
+
+_CHOICES: Mapping[str, Iterable[str]] = {
+    "capability": CAPABILITIES,
+    "under_load": UnderLoad,
+    "bars": Bars,
+    "shown_by": Exchanges,
+}
+"""Member to the words that it may have."""
 
 
 class Catalogue:
@@ -326,7 +348,12 @@ def _requirement(row: Any, areas: Mapping[str, str], place: str, form: re.Patter
     for source in sources:
         if source not in SOURCES:
             raise CatalogueError(f"{place} names the source {source!r}: it must be {_either(list(SOURCES))}")
-    for name, choice in (("capability", CAPABILITIES), ("under_load", UnderLoad), ("bars", Bars)):
+    for name, choice in (
+        ("capability", CAPABILITIES),
+        ("under_load", UnderLoad),
+        ("bars", Bars),
+        ("shown_by", Exchanges),
+    ):
         if name in row and row[name] not in list(choice):
             raise CatalogueError(f"{place} names the {name} {row[name]!r}: it must be {_either(list(choice))}")
     plain = {"whim": False, "capability": None, **row}
@@ -337,6 +364,7 @@ def _requirement(row: Any, areas: Mapping[str, str], place: str, form: re.Patter
         "absorbed_by": tuple(map(str, row.get("absorbed_by", ()))),
         "under_load": UnderLoad(row["under_load"]) if "under_load" in row else None,
         "bars": Bars(row["bars"]) if "bars" in row else None,
+        "shown_by": Exchanges(row["shown_by"]) if "shown_by" in row else None,
     }
     return Requirement(**{**plain, **read})
 

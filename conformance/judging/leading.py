@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from conformance.contract.catalogue import Bars, load
+from conformance.contract.catalogue import Bars, Exchanges, load
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
@@ -82,13 +82,14 @@ def _obstacles(evidence: Evidence, requirement: str, broken: Mapping[tuple[str, 
 def _leading_to(evidence: Evidence, requirement: str) -> Iterable[Reading]:
     """The requests whose answers ought to show a requirement, or to lead to what shows it."""
     area = requirement.partition(".")[0]
-    if requirement in ("error.schema", "error.media-type"):
+    shown_by = load()[requirement].shown_by
+    if shown_by is Exchanges.REFUSALS:
         return (r for r in evidence.last if r.due in (Due.REFUSE, Due.AUTHENTICATE))
     valid = (r for r in evidence.last if r.due is Due.ACCEPT)
     if area in ("approval", "resume"):
-        streamed = requirement in ("approval.stream", "resume.stream")
+        streamed = shown_by is Exchanges.STREAMS
         return (r for r in valid if _of_approvals(r) and (r.asked.stream or not streamed))
-    if area in ("stream", "chunk") or requirement == "isolation.streams":
+    if area in ("stream", "chunk") or shown_by is Exchanges.STREAMS:
         return (r for r in valid if r.asked.stream)
     if area in ("completion", "kitemesh"):
         return (r for r in valid if not r.asked.stream)
