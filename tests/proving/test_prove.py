@@ -329,6 +329,16 @@ def test_explain_on_the_command_line(capsys):
     assert 'source    A: KiteMesh public documentation, page "Authentication"' in out
 
 
+def test_explain_tells_what_leaves_it_out(capsys):
+    told = " ".join(command(capsys, "explain", "resume.conflict")[1].split())
+    assert "quick A quick run (--depth quick) does not judge it." in told
+    assert "executes Judging it executes a tool; --no-execute leaves it out." in told
+    told = " ".join(command(capsys, "explain", "resume.race")[1].split())
+    assert "several It takes several requests at once; --concurrency 1 leaves it out." in told
+    told = command(capsys, "explain", "stream.done")[1]
+    assert not any(option in told for option in ("--depth quick", "--no-execute", "--concurrency 1"))
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -319,3 +319,20 @@ def test_it_is_named_by_the_package():
     assert conformance.Extension is Extension
     assert conformance.register is extending.register
     assert repr(ACME) == "<Extension x-acme: Acme's own rules>"
+
+
+def test_a_rule_from_outside_says_what_kitemesh_s_say_of_theirs():
+    other = Extension("other", title="Others", source="a page")
+    facts = {"executes": True, "concurrent": True, "absorbed_by": ["accept", "x-other.first"], "rare": "none came"}
+    other.over_all("first", **TEXTS)(lambda evidence: iter(()))
+    other.over_all("second", **TEXTS, **facts)(lambda evidence: iter(()))
+    with extending.registered(other):
+        first, second = load().select(["x-other"])
+        assert (first.executes, first.concurrent, first.absorbed_by, first.rare) == (False, False, (), "")
+        assert (second.executes, second.concurrent, second.rare) == (True, True, "none came")
+        assert second.absorbed_by == (*load().basic("accept"), "x-other.first")
+    wrong = Extension("wrong", title="Others", source="a page")
+    wrong.over_all("rule", absorbed_by=["x-other.first"], **TEXTS)(lambda evidence: iter(()))
+    with pytest.raises(UsageError, match="which is neither a requirement nor an area"):
+        extending.register(wrong)
+    assert "x-wrong" not in load().areas
