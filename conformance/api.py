@@ -22,18 +22,18 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from conformance.contract.catalogue import Level, Requirement
 from conformance.evidence.finding import Finding
-from conformance.judging.judge import Report
 from conformance.judging.verdict import Conclusion, Exit, Outcome, State, Verdict
+from conformance.report.report import Report
 from conformance.running.app import Told, check_app, checked
 from conformance.running.extending import Extension, register
-from conformance.running.run import Progress, Stop, Tell
+from conformance.running.run import Stop
 from conformance.settings.options import Depth, Options, UsageError
+from conformance.wire.progress import Progress, Tell
 
 if TYPE_CHECKING:
     from conformance.transcript.exchange import Transcript
@@ -159,10 +159,8 @@ def judge(
     told: dict[str, Any] = {"only": only, "skip": skip, "strict": strict, "allow_stale": allow_stale}
     options = checked("judge", (*told, "baseline"), {**told, "baseline": baseline})
     known = judging.known_failures(options)
-    transcript = _transcript(recording)
-    report = judging.judge(transcript, known=known)
     chosen = {name: value for name in told if (value := getattr(options, name))}
-    return judging.judge(transcript, options=replace(report.options, **chosen), known=known) if chosen else report
+    return Report.of(judging.judge(_transcript(recording), chosen=chosen, known=known))
 
 
 def _transcript(recording: str | os.PathLike[str] | bytes) -> Transcript:

@@ -26,8 +26,8 @@ import pytest
 
 if TYPE_CHECKING:
     from conformance.contract.catalogue import Requirement
-    from conformance.judging.judge import Report
     from conformance.judging.verdict import Outcome
+    from conformance.report.report import Report
     from conformance.settings.options import Options
 
 Host = Callable[[], AbstractContextManager[str]]
@@ -307,8 +307,8 @@ class Conformance:
     def describe(self, outcome: Outcome) -> str:
         """The text of a failed requirement, with what the baseline says of it."""
         from conformance.report import github
-        from conformance.report.account import ca_bundle, exchanges_by_name
         from conformance.report.breach import describe
+        from conformance.report.target import ca_bundle, exchanges_by_name
         from conformance.transcript.excerpt import harmless
 
         assert self.report is not None  # an outcome comes from it
@@ -351,7 +351,7 @@ class Conformance:
 
     def _record(self, chosen: Sequence[Requirement]) -> None:
         from conformance.report import files, terminal
-        from conformance.report.account import EMBEDDED
+        from conformance.report.target import EMBEDDED
         from conformance.running import run
 
         self.options = narrowed(self.options, chosen)
@@ -368,7 +368,7 @@ class Conformance:
         """Give junit.xml the run's data and each requirement's level, as properties of the whole suite of tests."""
         from _pytest.junitxml import xml_key
 
-        from conformance.report.account import target_model, target_name
+        from conformance.report.target import target_model, target_name
 
         junit = config.stash.get(xml_key, None)
         if junit is None or self.report is None:

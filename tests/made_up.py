@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from conformance.contract.catalogue import load
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
-from conformance.judging.gate import Gate
 from conformance.judging.gate import decide as decide_gate
-from conformance.judging.verdict import Exit, Selection, Verdict, decide
-from conformance.running.run import known_failures
+from conformance.judging.judge import known_failures
+from conformance.judging.verdict import Selection, decide
+from conformance.report.report import Report
 from conformance.settings.options import Options
 from conformance.transcript.exchange import (
     Credential,
@@ -26,6 +27,8 @@ from conformance.transcript.exchange import (
 
 TODAY = date(2026, 9, 21)
 """The day on which every made-up run takes place."""
+STARTED = 1_790_000_000.0
+"""Unix seconds."""
 URL = "http://127.0.0.1:9/v1"
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 NASTY = "\x1b[31mred\x1b[0m \u202etxt.exe\x00 | `tick` <script>alert(1)</script> [a](http://b) \ud800 _x_"
@@ -59,27 +62,6 @@ def finding(requirement: str, **more: object) -> Finding:
     return Finding(requirement=requirement, **{**values, **more})  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
-class MadeUpReport:
-    options: Options
-    verdict: Verdict
-    transcript: Transcript
-    gate: Gate
-    started: float = 1_790_000_000.0
-    ended: float = 1_790_000_001.9
-    interrupted: bool = False
-    notes: tuple[str, ...] = ()
-    seed: int = 7
-    excused: tuple[int, int] = (0, 12)
-    credits: float = 12.0
-    suspects: tuple[str, ...] = ()
-
-    def exit_code(self) -> Exit:
-        if self.verdict.exit_code == Exit.SUITE_ERROR:
-            return Exit.SUITE_ERROR
-        return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code
-
-
 @dataclass
 class World:
     """How each requirement of a made-up run comes out; what is not named passes."""
@@ -93,7 +75,7 @@ class World:
     asked: list[Options] = field(default_factory=list)
     """The options of each run."""
 
-    def run(self, options: Options, progress: object = None) -> MadeUpReport:
+    def run(self, options: Options, progress: object = None) -> Report:
         self.asked.append(options)
         catalogue = load()
         items: dict[str, list[Item]] = {r.id: [Judged("minimal")] for r in catalogue}
@@ -104,11 +86,21 @@ class World:
         chosen = {r.id for r in catalogue.select(options.only)} if options.only else {r.id for r in catalogue}
         chosen -= {r.id for r in catalogue.select(options.skip)}
         selected = frozenset(chosen) if len(chosen) < len(catalogue) else None
-        verdict = decide(catalogue, items, Selection(options.strict, selected), errors=self.errors)
+        verdict = decide(catalogue, items, Selection(options.strict, selected), errors=self.errors, excused=(0, 12))
         transcript = Transcript((exchange(),), {"suite": "made up", "model": options.model}, "made up")
         gate = decide_gate(verdict, transcript, known_failures(options), today=TODAY, allow_stale=options.allow_stale)
-        return MadeUpReport(options, verdict, transcript, gate, interrupted=self.interrupted)
+        return Report(
+            options=options,
+            evidence=Evidence(transcript),
+            verdict=verdict,
+            gate=gate,
+            started=STARTED,
+            ended=STARTED + 1.9,
+            interrupted=self.interrupted,
+            seed=7,
+            credits=12.0,
+        )
 
 
-def report(options: Options | None = None, **world: object) -> MadeUpReport:
+def report(options: Options | None = None, **world: object) -> Report:
     return World(**world).run(options or Options(url=URL, model=MODEL, token="km_secret_token"))  # type: ignore[arg-type]

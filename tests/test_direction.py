@@ -57,6 +57,15 @@ def test_nothing_imports_from_its_right(path):
     assert parts(path) <= allowed
 
 
+@pytest.mark.parametrize("room", ["evidence", "checks"])
+def test_what_judges_knows_nothing_of_the_wire(room):
+    assert not [path for path in (PACKAGE / room).rglob("*.py") if "wire" in parts(path)]
+
+
+def test_no_module_lies_outside_a_room():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "api", "plugin"}
+
+
 def test_the_test_sees_every_form_of_import(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
     (tmp_path / "wire").mkdir()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from conformance.checks.auth import SERVER_ERROR, told
 from conformance.checks.check import each, over_all
+from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.contract.excuses import names_the_model
 from conformance.evidence.evidence import Evidence, Reading
@@ -83,16 +84,9 @@ def _judge(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]
     return lambda reading: accepted(reading, requirement)
 
 
-for _id in (
-    "accept.minimal",
-    "accept.optional-fields",
-    "accept.limits",
-    "accept.content-forms",
-    "accept.metadata",
-    "accept.unicode",
-    "accept.unicode-edges",
-):
-    each(_id, _named(_id))(_judge(_id))
+for _id in (*load().basic("accept"), "accept.unicode-edges"):
+    if _id != "accept.roles":
+        each(_id, _named(_id))(_judge(_id))
 
 
 @over_all("accept.roles")

@@ -255,7 +255,7 @@ def argument_types(reading: Reading, requirement: str = "approval.arguments") ->
             return
 
 
-@each("approval.arguments", _with_calls, whim=True, at_once=argument_types)
+@each("approval.arguments", _with_calls, at_once=argument_types)
 def arguments(reading: Reading, requirement: str = "approval.arguments") -> Iterator[Finding | Unjudged]:
     """`arguments` hold a JSON object (a model's whim can fail that; that they are a string is judged at once)."""
     for number, call in enumerate(reading.calls):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from conformance.checks.check import JudgeOne, each
+from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import KNOWN_TOKEN, Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Unjudged
@@ -65,12 +66,11 @@ def _asks(requirement: str) -> Callable[[Evidence], Selected]:
     return lambda evidence: unauthenticated(evidence, requirement)
 
 
-for _id in ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"):
+GENERAL = load().basic("auth")
+for _id in GENERAL:
     each(_id, _asks(_id))(denied(_id))
 each("auth.wrong-scheme", _asks("auth.wrong-scheme"))(denied("auth.wrong-scheme"))
-each("auth.before-validation", _asks("auth.before-validation"))(
-    denied("auth.before-validation", ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"))
-)
+each("auth.before-validation", _asks("auth.before-validation"))(denied("auth.before-validation"))
 
 
 def _with_good_token(evidence: Evidence) -> Selected:
@@ -101,8 +101,7 @@ def known_token(reading: Reading) -> Iterator[Finding]:
 def stream_refused_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     """401 as JSON when `stream` is true."""
     requirement = "auth.stream-refused-as-json"
-    general = ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
-    yield from denied(requirement, general)(reading)
+    yield from denied(requirement, GENERAL)(reading)
     if reading.status == 401 and (reading.media_type == "text/event-stream" or reading.looks_streamed):
         yield reading.finding(
             requirement,

@@ -366,13 +366,13 @@ def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Fin
         )
 
 
-@each("completion.output-limit", lambda evidence: _limited(evidence, both=False), whim=True, cut=True)
+@each("completion.output-limit", lambda evidence: _limited(evidence, both=False), cut=True)
 def output_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_tokens` is heeded."""
     yield from _over_limit("completion.output-limit", reading, "max_tokens")
 
 
-@each("completion.limit-priority", lambda evidence: _limited(evidence, both=True), whim=True, cut=True)
+@each("completion.limit-priority", lambda evidence: _limited(evidence, both=True), cut=True)
 def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_completion_tokens` wins over `max_tokens`."""
     yield from _over_limit("completion.limit-priority", reading, "max_completion_tokens")
@@ -462,7 +462,7 @@ def _says_the_same(reading: Reading) -> Iterator[Finding]:
         )
 
 
-@each("completion.uses-prompt", _with_earlier_prompt, whim=True, at_once=_says_the_same)
+@each("completion.uses-prompt", _with_earlier_prompt, at_once=_says_the_same)
 def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The last user message is answered, not an earlier one."""
     if not _of_two_turns(reading):

@@ -9,6 +9,7 @@ from conformance.checks.auth import told
 from conformance.checks.check import each, over_all
 from conformance.checks.resuming import race_errors
 from conformance.contract import schemas
+from conformance.contract.catalogue import Exchanges, load
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
 from conformance.evidence.evidence import Evidence, Reading, Words
@@ -72,8 +73,8 @@ def _in_json(evidence: Evidence, common: bool) -> Selected:
 
 def _of_streamed_errors(reading: Reading) -> str:
     """The requirement that speaks of an error that comes as an event stream."""
-    named = ("stream.refusal-as-json", "auth.stream-refused-as-json")
-    return reading.asked.requirement if reading.asked.requirement in named else "error.media-type"
+    id_ = reading.asked.requirement
+    return id_ if id_ and load()[id_].shown_by is Exchanges.REFUSED_STREAMS else "error.media-type"
 
 
 def _wrong(reading: Reading, requirement: str) -> Iterator[Finding]:

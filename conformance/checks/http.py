@@ -9,8 +9,8 @@ from conformance.checks.check import each
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.select import UNREAD, Selected
+from conformance.transcript import framing
 from conformance.transcript.exchange import TIMED_OUT, Ending
-from conformance.wire import framing
 
 
 def _answered(evidence: Evidence) -> Selected:
@@ -99,8 +99,8 @@ def _unreadable(reading: Reading) -> Finding:
     """What is wrong with a header section that clients refuse."""
     head = reading.exchange.head
     read = framing.read_head(head) if head else None
-    why = read.why if isinstance(read, framing.Fault) else "the header section is one that clients refuse"
-    seen = repr(read.lines) if isinstance(read, framing.Fault) and read.lines else reading.exchange.error
+    why = read.why if isinstance(read, framing.Malformed) else "the header section is one that clients refuse"
+    seen = repr(read.lines) if isinstance(read, framing.Malformed) and read.lines else reading.exchange.error
     return reading.finding(
         "http.complete", why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are not HTTP"), "header"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from conformance.checks.auth import told
-from conformance.checks.blame import REJECT
 from conformance.checks.check import each
 from conformance.checks.stream import refused
+from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Unjudged
@@ -32,7 +32,7 @@ def _judge(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]
     return lambda reading: refused(reading, requirement)
 
 
-for _id in REJECT:
+for _id in load().basic("reject"):
     each(_id, _fixed(_id))(_judge(_id))
 
 

@@ -506,8 +506,13 @@ def _is_refused(reading: Reading, requirement: str) -> Iterator[Finding | Unjudg
             yield item
 
 
-for _id in ("resume.approval-id", "resume.decision-shape", "resume.request-fields"):
-    each(_id, _broken(_id))(lambda reading, _id=_id: _is_refused(reading, _id))  # type: ignore[misc]
+def _register_refusal(requirement: str) -> None:
+    each(requirement, _broken(requirement))(lambda reading: _is_refused(reading, requirement))
+
+
+_register_refusal("resume.approval-id")
+_register_refusal("resume.decision-shape")
+_register_refusal("resume.request-fields")
 
 
 @over_all("resume.approval-unknown")
@@ -744,15 +749,14 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
         else:
             yield Judged(reading.name)
             if not reading.taken:
-                general: tuple[str, ...] = ("resume.approve", "resume.deny", "resume.stream")
-                general += ("accept.minimal",) if _refused_as_minimal(reading) else ()
+                general = ("accept.minimal",) if _refused_as_minimal(reading) else ()
                 yield reading.finding(
                     "resume.refusal-keeps",
                     f"a resume is refused after {len(before)} refused ones",
                     "status 200: the approval still waits",
                     told(reading),
                     "status",
-                    yields_to=general,
+                    yields_to=("resume.approve", "resume.deny", "resume.stream", *general),
                 )
 
 
@@ -823,6 +827,4 @@ def _without_token(evidence: Evidence) -> Selected:
     return unauthenticated(evidence, "resume.auth")
 
 
-each("resume.auth", _without_token)(
-    denied("resume.auth", ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"))
-)
+each("resume.auth", _without_token)(denied("resume.auth"))

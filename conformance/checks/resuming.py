@@ -19,7 +19,9 @@ from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Item
 from conformance.transcript.exchange import Credential
 
-RACE, KEEPS, ERROR = "resume.race", "resume.refusal-keeps", "error.no-server-error"
+RACE = "resume.race"
+KEEPS = "resume.refusal-keeps"
+ERROR = "error.no-server-error"
 
 
 def race_errors(evidence: Evidence) -> Iterator[Item]:

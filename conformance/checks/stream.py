@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from conformance.checks.auth import told
 from conformance.checks.check import each
+from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import DONE, Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Unjudged
@@ -315,7 +316,7 @@ def _timed_streams(evidence: Evidence) -> Selected:
             yield reading
 
 
-@each("stream.incremental", _timed_streams, whim=True)
+@each("stream.incremental", _timed_streams)
 def incremental(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Chunks come as they are made: of a long answer not all content in the last tenth of the time.
 
@@ -442,12 +443,9 @@ def refused(
 
 def names_something(reading: Reading) -> bool:
     """True where 404 may answer: the breach is in an identifier, malformed or unknown."""
-    return reading.asked.requirement in (
-        "reject.model",
-        "resume.approval-id",
-        "resume.decision-shape",
-        "reject.method",
-    ) or (reading.asked.reason.startswith(("/model", "model", "/approval_id", "approval_id")))
+    id_ = reading.asked.requirement
+    of_an_identifier = ("/model", "model", "/approval_id", "approval_id")
+    return bool(id_ and load()[id_].not_found) or reading.asked.reason.startswith(of_an_identifier)
 
 
 MUST_RULES: tuple[tuple[str, Rule], ...] = (

@@ -31,8 +31,8 @@ from conformance.settings.options import Options, UsageError
 
 if TYPE_CHECKING:
     from conformance.judging.baseline import Baseline
-    from conformance.judging.judge import Report
     from conformance.plugin import Conformance
+    from conformance.report.report import Report
 
 PROGRAM = "kitemesh-conformance"
 OK, WORSE, DENIED, UNPROVED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 1, 1, 2, 3, 4
@@ -294,7 +294,7 @@ def _keep_baseline(report: Report, path: str | None, known: Baseline | None) -> 
 
 def _without_baseline(report: Report, code: int) -> str:
     """Why a run's failures are not fit for a baseline; empty where they are."""
-    from conformance.report.account import EMBEDDED, embedded
+    from conformance.report.target import EMBEDDED, embedded
 
     if code in (INTERRUPTED, SUITE_ERROR):
         return "the run did not finish"
@@ -500,6 +500,7 @@ def _judge(
     """Judge one transcript as it was recorded, but for what was chosen now."""
     from conformance.judging import judge as judging
     from conformance.report import files, results
+    from conformance.report.report import Report
     from conformance.transcript import har
 
     try:
@@ -507,9 +508,7 @@ def _judge(
         transcript = har.load(octets)
     except (results.ResultsError, har.HarError) as error:
         raise UsageError(f"{str(path)!r} cannot be judged. {error}") from None
-    report = judging.judge(transcript, known=known)
-    if chosen:
-        report = judging.judge(transcript, options=replace(report.options, **chosen), known=known)
+    report = Report.of(judging.judge(transcript, chosen=chosen, known=known))
     if titled:
         click.echo(f"== {path}")
     written: Sequence[Path] = ()

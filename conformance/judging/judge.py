@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import io
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from conformance.checks import registry, sdk
-from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
-from conformance.contract.catalogue import Catalogue, Level, UnknownRequirement, load
+from conformance.contract.catalogue import CAPABILITIES, Catalogue, Level, Requirement, UnknownRequirement, load
 from conformance.contract.classify import Due
 from conformance.evidence import weather
 from conformance.evidence.approvals import approval_of, given, spent_by, went_down
@@ -24,110 +19,15 @@ from conformance.evidence.json_values import number
 from conformance.judging import baseline, leading, preflight, second_opinion, steadiness, unseen
 from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
-from conformance.judging.gate import Gate
+from conformance.judging.result import Result
 from conformance.judging.rounds import told_once
-from conformance.judging.verdict import Conclusion, Exit, Outcome, Selection, Verdict, decide
-from conformance.probes.catalogue import quick_leaves_out
+from conformance.judging.verdict import Selection, Verdict, decide
 from conformance.probes.flow import Phase
 from conformance.settings import files
 from conformance.settings.options import Depth, Options, UsageError
 from conformance.transcript.exchange import Credential, Ending, Transcript
 
 CATALOGUE: Catalogue = load()
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Report:
-    """A run, judged: `report["stream.done"]`, `report.passed`, `report.write("reports")`, `print(report)`."""
-
-    options: Options
-    transcript: Transcript
-    verdict: Verdict
-    gate: Gate
-    started: float
-    """Unix seconds."""
-    ended: float
-    interrupted: bool = False
-    notes: tuple[str, ...] = ()
-    """Things to tell: what a budget cut off, hints."""
-    seed: int = 0
-    excused: tuple[int, int] = (0, 0)
-    """Excused exchanges, of how many."""
-    credits: float = 0.0
-    suspects: tuple[str, ...] = ()
-    """Names of the exchanges that were under way when the target went down: one of them may have brought it about."""
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """All that was found, of a SHOULD too, in the catalogue's order."""
-        return tuple(finding for outcome in self.verdict.outcomes for finding in outcome.findings)
-
-    @property
-    def passed(self) -> bool:
-        """True where the command line would give exit code 0: conformant, or all that fails is in the baseline."""
-        return self.exit_code() is Exit.CONFORMANT
-
-    def __getitem__(self, requirement: str) -> Outcome:
-        """What became of a requirement: `report["stream.done"].state`.
-
-        Raises:
-            KeyError: no requirement has this id; the sentence names the nearest ones.
-        """
-        try:
-            return self.verdict[requirement]
-        except KeyError:
-            raise KeyError(_no_such(requirement, self.verdict)) from None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The document of `results.json` (format 1, `schemas/results.schema.json`) as JSON values."""
-        from conformance.report import files
-
-        return files.document(self)
-
-    def write(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write report.html, results.json, summary.md, vectors.json and transcript.har, and a badge where one is due.
-
-        Args:
-            directory: where to; it is made where it is not there.
-
-        Returns:
-            The paths, that of report.html first.
-
-        Raises:
-            OSError: a file cannot be written.
-        """
-        from conformance.report import files
-
-        files.prepare(Path(directory))
-        return files.write(self, Path(directory))
-
-    def __repr__(self) -> str:
-        """One line: the conclusion and its reason."""
-        from conformance.transcript.excerpt import excerpt
-
-        sentence = self.verdict.sentence.removeprefix("The target ").rstrip(".")
-        return f"<Report {self.verdict.conclusion.value}: {excerpt(sentence, 300)}>"
-
-    def __str__(self) -> str:
-        """What a terminal shows of it: the verdict, and what failed."""
-        from conformance.report import terminal
-
-        held = io.StringIO()
-        terminal.show(self, terminal.console(held))
-        return held.getvalue()
-
-    def exit_code(self) -> Exit:
-        """The command line's exit code: by the gate, which is the verdict where nothing is known."""
-        if self.verdict.conclusion is Conclusion.ERROR:
-            return Exit.SUITE_ERROR
-        return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code
-
-
-def _no_such(requirement: object, verdict: Verdict) -> str:
-    ids = [outcome.requirement.id for outcome in verdict.outcomes]
-    near = difflib.get_close_matches(str(requirement), ids, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "the command `requirements` lists them"
-    return f"no requirement is called {requirement!r}: {hint}"
 
 
 def selected_ids(options: Options) -> frozenset[str] | None:
@@ -166,19 +66,21 @@ def judge(
     transcript: Transcript,
     *,
     options: Options | None = None,
+    chosen: Mapping[str, Any] | None = None,
     known: Baseline | None = None,
     opinions: bool = True,
-) -> Report:
+) -> Result:
     """Judge a transcript: pure, offline. Without options, as it was recorded.
 
     Args:
         transcript: a run's, or a foreign one.
         options: what to judge; None: as it was recorded.
+        chosen: members of `Options` that replace those.
         known: the failures that the gate is to let pass; whether they have expired is asked of the clock.
         opinions: whether Schemathesis is asked about the answers to its cases; its opinion changes no outcome.
     """
     recorded = transcript.options
-    options = options or _options_of(recorded)
+    options = replace(options or _options_of(recorded), **(chosen or {}))
     evidence = Evidence(transcript)
     selection = _selection(options, recorded, _replayed(evidence))
     settled = preflight.settled(transcript)
@@ -192,16 +94,15 @@ def judge(
         told,
         selection,
         errors=errors,
-        absorbed_by=ABSORBED_BY,
         excused=evidence.excused,
         in_vain=evidence.in_vain,
         trouble=settled or _trouble(evidence),
         unseen=unseen.reasons(CATALOGUE, evidence),
     )
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
-    return Report(
+    return Result(
         options=options,
-        transcript=transcript,
+        evidence=evidence,
         verdict=verdict,
         gate=decision.decide(
             verdict, transcript, known, today=datetime.now(UTC).date(), allow_stale=options.allow_stale
@@ -211,7 +112,6 @@ def judge(
         interrupted=bool(recorded.get("interrupted")),
         notes=(*_notes(evidence, settled), *_objections(told, said), *_from_outside(verdict)),
         seed=int(recorded.get("seed") or 0),
-        excused=evidence.excused,
         credits=_credits(evidence),
         suspects=weather.suspects(evidence.weather) if evidence.own and not settled else (),
     )
@@ -228,7 +128,7 @@ def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[di
     """Every check's items, the costly unless selected, since blame asks for all; errors of selected ones."""
     ids = {requirement.id for requirement in CATALOGUE}
     wanted = ids if selected is None else ids & set(selected)
-    needed = [r.id for r in CATALOGUE if r.id in wanted or r.id not in registry.COSTLY]
+    needed = [r.id for r in CATALOGUE if r.id in wanted or not r.costly]
     items, errors = registry.examine(CATALOGUE, evidence, needed)
     return items, {id_: error for id_, error in errors.items() if id_ in wanted}
 
@@ -271,22 +171,21 @@ def _replayed(evidence: Evidence) -> frozenset[str]:
 def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> Selection:
     why = "the target was declared to have no approvals (--no-approvals)"
     # A second caller and leave to wait serve approvals alone.
-    absent = {} if options.approvals else dict.fromkeys(("approvals", "second-token", "wait-expiry"), why)
-    left_out: dict[str, str] = {}
-    if not options.execute:
-        left_out["resume.approve"] = left_out["resume.conflict"] = "--no-execute: nothing is ever approved"
-        left_out["resume.further-round"] = "--no-execute: nothing is ever approved"
-    if options.concurrency == 1:
-        # What shows only where several requests are under way cannot show.
-        several = [r.id for r in CATALOGUE if r.area == "isolation" or r.id == "resume.race"]
-        left_out.update(dict.fromkeys(several, "--concurrency 1: nothing is sent beside another request"))
+    absent = {} if options.approvals else dict.fromkeys(CAPABILITIES, why)
     quick = options.depth is Depth.QUICK
-    if quick:
-        left_out.update(dict.fromkeys(quick_leaves_out() - set(replayed), "--depth quick leaves it out"))
+
+    def left_out(requirement: Requirement) -> str:
+        if quick and not requirement.quick and requirement.id not in replayed:
+            return "--depth quick leaves it out"
+        if options.concurrency == 1 and requirement.concurrent:
+            return "--concurrency 1: nothing is sent beside another request"
+        return "--no-execute: nothing is ever approved" if requirement.executes and not options.execute else ""
+
+    withheld = {requirement.id: why for requirement in CATALOGUE if (why := left_out(requirement))}
     narrowed = (
         quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
     )
-    return Selection(options.strict, selected_ids(options), absent, left_out, narrowed)
+    return Selection(options.strict, selected_ids(options), absent, withheld, narrowed)
 
 
 def _trouble(evidence: Evidence) -> str:

@@ -15,7 +15,6 @@ from itertools import islice
 from typing import Any
 
 from conformance.evidence.evidence import Evidence, Reading
-from conformance.transcript.exchange import Transcript
 
 KINDS = ("completion", "approval", "chunk", "approval-chunk", "error")
 MEMBERS = 120
@@ -53,10 +52,10 @@ class Shape:
     """Places that are not kept."""
 
 
-def shapes(transcript: Transcript) -> tuple[Shape, ...]:
-    """The shape of each kind of answer that the transcript holds, in the order of `KINDS`."""
+def shapes(evidence: Evidence) -> tuple[Shape, ...]:
+    """The shape of each kind of answer that the evidence holds, in the order of `KINDS`."""
     found: dict[str, list[Any]] = defaultdict(list)
-    for reading in Evidence(transcript).last:
+    for reading in evidence.last:
         for kind, value in _answers(reading):
             found[kind].append(value)
     return tuple(_shape(kind, found[kind]) for kind in KINDS if kind in found)

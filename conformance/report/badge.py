@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from conformance import __version__
 from conformance.contract.catalogue import load
+from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion
-from conformance.report.account import Account, embedded
+from conformance.report.target import embedded
 
 _LABEL = "KiteMesh chat API"
 _COLOURS = {Conclusion.CONFORMANT: "#1a7f37", Conclusion.NONCONFORMANT: "#b42318"}
@@ -31,18 +32,18 @@ _SVG = """\
 """
 
 
-def badge(account: Account) -> str | None:
+def badge(result: Result) -> str | None:
     """The picture; None where the scope is partial, the run is interrupted, inconclusive or in error, what answered was
     never seen to be the API, it was the embedded reference server, or the verdict speaks of more than KiteMesh's
     contract.
     """
-    verdict = account.verdict
-    if embedded(account) or verdict.trouble or verdict.from_outside():
+    verdict = result.verdict
+    if embedded(result) or verdict.trouble or verdict.from_outside():
         return None
-    if verdict.scope != "full" or account.interrupted or verdict.conclusion not in _COLOURS:
+    if verdict.scope != "full" or result.interrupted or verdict.conclusion not in _COLOURS:
         return None
     left, right = (round(len(words) * _LETTER) + 12 for words in (_LABEL, verdict.conclusion))
-    day = datetime.fromtimestamp(account.ended, UTC).date().isoformat()
+    day = datetime.fromtimestamp(result.ended, UTC).date().isoformat()
     return _SVG.format(
         title=f"{_LABEL}: {verdict.conclusion}, full scope, judged on {day} by kitemesh-conformance {__version__}, "
         f"contract version {load().version}",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from conformance.judging.result import Result
 from conformance.report import badge, html, results, summary, vectors
-from conformance.report.account import Account
 from conformance.transcript import har
 
 TRANSCRIPT = "transcript.har"
@@ -41,14 +41,14 @@ def prepare(directory: Path) -> None:
         pass
 
 
-def write(account: Account, directory: Path, log: Path | None = None) -> list[Path]:
+def write(result: Result, directory: Path, log: Path | None = None) -> list[Path]:
     """Write the transcript, the results, the summary and the report; gives their paths, the report's first.
 
     A badge is written where the verdict allows one, and one of an earlier run removed where it does not.
     The transcript is written before all else: it is what cannot be had again.
 
     Args:
-        account: the run.
+        result: the run.
         directory: where to.
         log: where pytest.html will be, for the report to link it; None: there is none.
 
@@ -57,31 +57,31 @@ def write(account: Account, directory: Path, log: Path | None = None) -> list[Pa
     """
     hashed = hashlib.sha256()
     written = [
-        write_whole(directory / TRANSCRIPT, _hashing(_transcript(account), hashed)),
-        write_whole(directory / RESULTS, results.dumps(results.results(account, hashed.hexdigest()))),
-        write_whole(directory / SUMMARY, summary.summary(account).encode("utf-8")),
-        write_whole(directory / VECTORS, vectors.vectors(account)),
+        write_whole(directory / TRANSCRIPT, _hashing(_transcript(result), hashed)),
+        write_whole(directory / RESULTS, results.dumps(results.results(result, hashed.hexdigest()))),
+        write_whole(directory / SUMMARY, summary.summary(result).encode("utf-8")),
+        write_whole(directory / VECTORS, vectors.vectors(result)),
     ]
-    if (picture := badge.badge(account)) is not None:
+    if (picture := badge.badge(result)) is not None:
         written.append(write_whole(directory / BADGE, picture.encode("utf-8")))
     else:
         (directory / BADGE).unlink(missing_ok=True)  # one of an earlier run would speak of this one
     beside = {**_HOLDS, **({url: _LOG_HOLDS} if log and (url := url_of(log, directory)) else {})}
-    return [write_whole(directory / REPORT, html.page(account, beside).encode("utf-8")), *written]
+    return [write_whole(directory / REPORT, html.page(result, beside).encode("utf-8")), *written]
 
 
-def document(account: Account) -> dict[str, Any]:
+def document(result: Result) -> dict[str, Any]:
     """What `results.json` holds: the results, with the hash of the transcript as it is written beside them."""
     hashed = hashlib.sha256()
-    for _ in _hashing(_transcript(account), hashed):
+    for _ in _hashing(_transcript(result), hashed):
         pass
-    return results.results(account, hashed.hexdigest())
+    return results.results(result, hashed.hexdigest())
 
 
-def _transcript(account: Account) -> Iterator[bytes]:
+def _transcript(result: Result) -> Iterator[bytes]:
     """The octets of the transcript's file, piece by piece."""
     # A lone surrogate (from an argument that was not UTF-8) becomes `\\udcff`, which JSON reads as the same.
-    return (piece.encode("utf-8", "backslashreplace") for piece in har.pieces(account.transcript))
+    return (piece.encode("utf-8", "backslashreplace") for piece in har.pieces(result.transcript))
 
 
 def _hashing(pieces: Iterable[bytes], hashed: hashlib._Hash) -> Iterator[bytes]:

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from conformance.contract.catalogue import Level
 from conformance.judging.gate import expired_sentence, stale_sentence
+from conformance.judging.result import Result
 from conformance.judging.verdict import Outcome
 from conformance.report import tally
-from conformance.report.account import Account, exchanges_by_name
 from conformance.report.remedy import remedy
 from conformance.report.summary import summary
+from conformance.report.target import exchanges_by_name
 from conformance.transcript.excerpt import excerpt
 
 MOST = 10
@@ -51,7 +52,7 @@ def silenced(echo: Echo, environ: Mapping[str, str] = os.environ) -> Iterator[No
         echo(f"::{token}::")
 
 
-def publish(account: Account, echo: Echo, environ: Mapping[str, str] = os.environ) -> None:
+def publish(result: Result, echo: Echo, environ: Mapping[str, str] = os.environ) -> None:
     """Annotate the job and add to its summary, on GitHub Actions; elsewhere nothing.
 
     Raises:
@@ -59,10 +60,10 @@ def publish(account: Account, echo: Echo, environ: Mapping[str, str] = os.enviro
     """
     if not active(environ):
         return
-    for line in commands_on(account):
+    for line in commands_on(result):
         echo(line)
     if path := environ.get("GITHUB_STEP_SUMMARY"):
-        page = summary(account).encode("utf-8")
+        page = summary(result).encode("utf-8")
         with Path(path).open("ab") as file:
             room = LARGEST - file.tell()
             if len(page) > room:
@@ -71,10 +72,10 @@ def publish(account: Account, echo: Echo, environ: Mapping[str, str] = os.enviro
                 file.write(page)
 
 
-def commands_on(account: Account) -> list[str]:
+def commands_on(result: Result) -> list[str]:
     """The annotations: what is wrong as errors, warnings, and what is known as notices; `MOST` of each."""
     commands: list[str] = []
-    for kind, found in (("error", _errors(account)), ("warning", _warnings(account)), ("notice", _notices(account))):
+    for kind, found in (("error", _errors(result)), ("warning", _warnings(result)), ("notice", _notices(result))):
         told = list(found)
         left = len(told) - MOST
         if left > 0:
@@ -88,46 +89,46 @@ def command(kind: str, title: str, message: str) -> str:
     return f"::{kind} title={_property(title)}::{_data(excerpt(message, 1000))}"
 
 
-def _errors(account: Account) -> Iterator[tuple[str, str]]:
-    if account.exit_code() != 0:
-        sentence = account.gate.sentence if account.gate.baseline else account.verdict.sentence
-        yield f"KiteMesh conformance: {account.verdict.conclusion}", sentence
-    for outcome in tally.broken(account.verdict):
-        if account.verdict.counts(outcome) and account.gate.reason(outcome.requirement.id) is None:
-            yield _told(outcome, account)
-    if not account.gate.stale_allowed:
-        yield from _stale(account)
-    for entry in account.gate.expired:
+def _errors(result: Result) -> Iterator[tuple[str, str]]:
+    if result.exit_code() != 0:
+        sentence = result.gate.sentence if result.gate.baseline else result.verdict.sentence
+        yield f"KiteMesh conformance: {result.verdict.conclusion}", sentence
+    for outcome in tally.broken(result.verdict):
+        if result.verdict.counts(outcome) and result.gate.reason(outcome.requirement.id) is None:
+            yield _told(outcome, result)
+    if not result.gate.stale_allowed:
+        yield from _stale(result)
+    for entry in result.gate.expired:
         yield f"{entry.requirement}: expired entry of the baseline", expired_sentence(entry)
-    for outcome in tally.errors(account.verdict):
+    for outcome in tally.errors(result.verdict):
         yield f"{outcome.requirement.id}: the suite itself failed", outcome.reason
 
 
-def _warnings(account: Account) -> Iterator[tuple[str, str]]:
-    for outcome in tally.broken(account.verdict):
-        if not account.verdict.counts(outcome) and account.gate.reason(outcome.requirement.id) is None:
-            yield _told(outcome, account)
-    if account.gate.stale_allowed:
-        yield from _stale(account)
+def _warnings(result: Result) -> Iterator[tuple[str, str]]:
+    for outcome in tally.broken(result.verdict):
+        if not result.verdict.counts(outcome) and result.gate.reason(outcome.requirement.id) is None:
+            yield _told(outcome, result)
+    if result.gate.stale_allowed:
+        yield from _stale(result)
 
 
-def _stale(account: Account) -> Iterator[tuple[str, str]]:
-    for entry in account.gate.stale:
+def _stale(result: Result) -> Iterator[tuple[str, str]]:
+    for entry in result.gate.stale:
         yield f"{entry.requirement}: stale entry of the baseline", stale_sentence(entry)
 
 
-def _notices(account: Account) -> Iterator[tuple[str, str]]:
-    for outcome in tally.broken(account.verdict):
-        if (reason := account.gate.reason(outcome.requirement.id)) is not None:
+def _notices(result: Result) -> Iterator[tuple[str, str]]:
+    for outcome in tally.broken(result.verdict):
+        if (reason := result.gate.reason(outcome.requirement.id)) is not None:
             yield f"{outcome.requirement.id} ({Level(outcome.requirement.level)}): known", reason
 
 
-def _told(outcome: Outcome, account: Account) -> tuple[str, str]:
+def _told(outcome: Outcome, result: Result) -> tuple[str, str]:
     requirement, finding = outcome.requirement, outcome.findings[0]
     more = f" (and {len(outcome.findings) - 1} more)" if outcome.findings[1:] else ""
     seen = f"Expected {excerpt(finding.expected, 200)}; observed {excerpt(finding.observed, 200)}"
     place = f"in {finding.exchange}" + (f", {finding.place}" if finding.place else "")
-    fix = remedy(outcome, exchanges_by_name(account.transcript))
+    fix = remedy(outcome, exchanges_by_name(result.transcript))
     return f"{requirement.id} ({requirement.level})", f"{finding.message}, {place}{more}. {seen}. {fix}"
 
 

@@ -20,17 +20,18 @@ from markupsafe import Markup
 
 from conformance import __version__
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
+from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, Outcome, State, Verdict
 from conformance.report import latency, octets, tally, timeline
-from conformance.report.account import Account, ca_bundle, exchanges_by_name, target_model, target_name
 from conformance.report.curl import curl
 from conformance.report.location import Offence, offence
 from conformance.report.octets import Part
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
+from conformance.report.target import ca_bundle, exchanges_by_name, target_model, target_name
 from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import Ending, Exchange, Headers, Response
 
@@ -208,17 +209,16 @@ class Area:
         return sorted((sign for _, sign in self.outcomes), key=SIGNS.index)
 
 
-def page(account: Account, files: Mapping[str, str] | None = None) -> str:
+def page(result: Result, files: Mapping[str, str] | None = None) -> str:
     """The whole page.
 
     Args:
-        account: the run.
+        result: the run.
         files: what lies beside the page: relative URL to what it holds.
     """
-    evidence = Evidence(account.transcript)
     text = ""
     for bounds in BOUNDS:
-        text = _render(account, evidence, bounds, files or {})
+        text = _render(result, bounds, files or {})
         if len(text.encode()) <= LARGEST:
             break
     return text
@@ -231,17 +231,17 @@ def sign_of(outcome: Outcome) -> Sign:
     return _BY_STATE[outcome.state]
 
 
-def _render(account: Account, evidence: Evidence, bounds: Bounds, files: Mapping[str, str]) -> str:
-    verdict = account.verdict
-    areas, total = _areas(account), tally.total(verdict)
+def _render(result: Result, bounds: Bounds, files: Mapping[str, str]) -> str:
+    verdict = result.verdict
+    areas, total = _areas(result), tally.total(verdict)
     failed = tally.broken(verdict)
-    readings = timeline.streams(evidence)
-    gate_rows = [*_gate_rows(account.gate)] if account.gate.baseline else []
+    readings = timeline.streams(result.evidence)
+    gate_rows = [*_gate_rows(result.gate)] if result.gate.baseline else []
     return _ENVIRONMENT.get_template("report.html.j2").render(
-        account=account,
+        result=result,
         verdict=verdict,
-        target=target_name(account),
-        model=target_model(account),
+        target=target_name(result),
+        model=target_model(result),
         sign=_CONCLUSIONS[verdict.conclusion],
         total=total,
         areas=areas,
@@ -253,27 +253,27 @@ def _render(account: Account, evidence: Evidence, bounds: Bounds, files: Mapping
         ],
         errors=tally.errors(verdict),
         known=KNOWN,
-        broken=_broken(failed, account, evidence, bounds),
+        broken=_broken(failed, result, bounds),
         failed={outcome.requirement.id for outcome in failed},
         gate_rows=gate_rows[:_ROWS],
         more_gate_rows=len(gate_rows[_ROWS:]),
         sources=SOURCES,
         streams=len(readings),
         timelines=timeline.timelines(readings, (f for o in failed for f in o.findings), bounds.streams),
-        distributions=latency.distributions(evidence),
-        facts=_facts(account),
+        distributions=latency.distributions(result.evidence),
+        facts=_facts(result),
         files=files,
         version=__version__,
     )
 
 
-def _areas(account: Account) -> list[Area]:
+def _areas(result: Result) -> list[Area]:
     titles = load().areas
     by_area: dict[str, list[Outcome]] = {}
-    for outcome in account.verdict.outcomes:
+    for outcome in result.verdict.outcomes:
         by_area.setdefault(outcome.requirement.area, []).append(outcome)
     found = []
-    for row in tally.rows(account.verdict):
+    for row in tally.rows(result.verdict):
         outcomes = by_area[row.area]
         broken = [outcome.requirement.id for outcome in outcomes if outcome.state is State.FAILED]
         signs = tuple((outcome, sign_of(outcome)) for outcome in outcomes)
@@ -288,25 +288,25 @@ def _names(outcomes: Sequence[Outcome], verdict: Verdict) -> Iterator[tuple[str,
         yield name, f"area-{area}" if whole else f"req-{name}"
 
 
-def _facts(account: Account) -> list[tuple[str, str]]:
-    excused, judged = account.excused
-    options = account.options.recorded()
+def _facts(result: Result) -> list[tuple[str, str]]:
+    excused, judged = result.excused
+    options = result.options.recorded()
     told = [f"{key.replace('_', ' ')}: {_said(value)}" for key, value in options.items() if key not in _TOLD_APART]
     return [
-        ("Target", target_name(account) or "unknown"),
-        ("Model", target_model(account) or "unknown"),
-        ("Verdict", f"{account.verdict.conclusion}, exit code {int(account.exit_code())}"),
-        ("Scope", account.verdict.scope),
-        *([("Gate", f"{account.gate.sentence} Baseline: {account.gate.baseline}")] if account.gate.baseline else []),
-        ("Depth", str(account.options.depth)),
-        ("Seed", str(account.seed)),
-        ("Requests", f"{len(account.transcript):,}"),
+        ("Target", target_name(result) or "unknown"),
+        ("Model", target_model(result) or "unknown"),
+        ("Verdict", f"{result.verdict.conclusion}, exit code {int(result.exit_code())}"),
+        ("Scope", result.verdict.scope),
+        *([("Gate", f"{result.gate.sentence} Baseline: {result.gate.baseline}")] if result.gate.baseline else []),
+        ("Depth", str(result.options.depth)),
+        ("Seed", str(result.seed)),
+        ("Requests", f"{len(result.transcript):,}"),
         ("Excused", f"{excused:,} of {judged:,}"),
-        ("Credits charged", f"{account.credits:g}"),
-        ("Started", _moment(account.started)),
-        ("Ended", f"{_moment(account.ended)}, after {timeline.duration(max(0.0, account.ended - account.started))}"),
+        ("Credits charged", f"{result.credits:g}"),
+        ("Started", _moment(result.started)),
+        ("Ended", f"{_moment(result.ended)}, after {timeline.duration(max(0.0, result.ended - result.started))}"),
         ("Suite", f"kitemesh-conformance {__version__}"),
-        ("Recorded by", account.transcript.creator or "unknown"),
+        ("Recorded by", result.transcript.creator or "unknown"),
         ("Contract", f"version {load().version}, SHA-256 {contract_hash()}"),
         ("Options", "; ".join(told)),
     ]
@@ -347,17 +347,17 @@ def _moment(seconds: float) -> str:
 # --- findings
 
 
-def _broken(failed: Sequence[Outcome], account: Account, evidence: Evidence, bounds: Bounds) -> list[Broken]:
-    secret = set(account.options.recorded().get("headers", ()))
-    trusted, exchanges = ca_bundle(account.transcript), exchanges_by_name(account.transcript)
+def _broken(failed: Sequence[Outcome], result: Result, bounds: Bounds) -> list[Broken]:
+    secret = set(result.options.recorded().get("headers", ()))
+    trusted, exchanges = ca_bundle(result.transcript), exchanges_by_name(result.transcript)
     each = max(1, min(bounds.findings, bounds.in_all // max(len(failed), 1)))
     body = min(bounds.body, bounds.bodies // max(2 * each * len(failed), 1))
     broken = []
     for outcome in failed:
         chosen, rest = _chosen(outcome.findings, each)
-        shown = tuple(_shown(f, evidence.by_name.get(f.exchange), bounds, body, secret, trusted) for f in chosen)
+        shown = tuple(_shown(f, result.evidence.by_name.get(f.exchange), bounds, body, secret, trusted) for f in chosen)
         others = tuple(dict.fromkeys(excerpt(f.exchange, 80) for f in rest[:_NAMED]))
-        accepted = account.gate.reason(outcome.requirement.id) or ""
+        accepted = result.gate.reason(outcome.requirement.id) or ""
         broken.append(
             Broken(outcome, sign_of(outcome), shown, others, len(rest[_NAMED:]), accepted, remedy(outcome, exchanges))
         )

@@ -15,54 +15,55 @@ from conformance.evidence.json_text import read_json
 from conformance.judging.baseline import Entry
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
 from conformance.judging.key import key
+from conformance.judging.result import Result
 from conformance.judging.shapes import Shape, shapes
 from conformance.judging.verdict import Outcome, Verdict
-from conformance.report.account import Account, ca_bundle, exchanges_by_name, target_model, target_name, target_url
 from conformance.report.curl import curl
+from conformance.report.target import ca_bundle, exchanges_by_name, target_model, target_name, target_url
 from conformance.settings import files
 from conformance.transcript.exchange import Exchange
 
 FORMAT = 1
 
 
-def results(account: Account, transcript_sha256: str) -> dict[str, Any]:
+def results(result: Result, transcript_sha256: str) -> dict[str, Any]:
     """The document as JSON values.
 
     Args:
-        account: the run.
+        result: the run.
         transcript_sha256: of the transcript's file that is kept beside it, in hexadecimal.
     """
-    verdict = account.verdict
-    exchanges, trusted = exchanges_by_name(account.transcript), ca_bundle(account.transcript)
+    verdict = result.verdict
+    exchanges, trusted = exchanges_by_name(result.transcript), ca_bundle(result.transcript)
     return {
         "format": FORMAT,
         "suite": {"name": "kitemesh-conformance", "version": __version__},
         "target": {
-            "url": target_url(account),
-            "model": target_model(account),
-            "name": target_name(account) or None,
+            "url": target_url(result),
+            "model": target_model(result),
+            "name": target_name(result) or None,
         },
         "verdict": verdict.conclusion.value,
         "sentence": verdict.sentence,
         "scope": verdict.scope,
-        "gate": _gate(account.gate),
-        "exit_code": int(account.exit_code()),
-        "interrupted": account.interrupted,
-        "started": _rfc3339(account.started),
-        "ended": _rfc3339(account.ended),
+        "gate": _gate(result.gate),
+        "exit_code": int(result.exit_code()),
+        "interrupted": result.interrupted,
+        "started": _rfc3339(result.started),
+        "ended": _rfc3339(result.ended),
         "totals": {
-            "requests": len(account.transcript),
-            "credits_charged": account.credits,
-            "seconds": round(max(0.0, account.ended - account.started), 3),
-            "excused": account.excused[0],
+            "requests": len(result.transcript),
+            "credits_charged": result.credits,
+            "seconds": round(max(0.0, result.ended - result.started), 3),
+            "excused": result.excused[0],
             "by_outcome": {state.value: count for state, count in verdict.by_state().items()},
         },
-        "seed": account.seed,
-        "options": account.options.recorded(),
+        "seed": result.seed,
+        "options": result.options.recorded(),
         "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": transcript_sha256},
-        "notes": list(account.notes),
+        "notes": list(result.notes),
         **({"extensions": told} if (told := _extensions(verdict)) else {}),
-        "shapes": [_shape(shape) for shape in shapes(account.transcript)],
+        "shapes": [_shape(shape) for shape in shapes(result.evidence)],
         "requirements": [_requirement(outcome, exchanges, trusted) for outcome in verdict.outcomes],
     }
 

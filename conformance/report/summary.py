@@ -8,23 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from conformance.judging.result import Result
 from conformance.report import tally
-from conformance.report.account import (
-    Account,
-    ca_bundle,
-    exchanges_by_name,
-    suspected,
-    target_model,
-    target_name,
-)
 from conformance.report.breach import advice, finding_lines, gate_lines, shown_findings
 from conformance.report.curl import curl
+from conformance.report.target import ca_bundle, exchanges_by_name, suspected, target_model, target_name
 from conformance.transcript.excerpt import visible
 
 
-def summary(account: Account) -> str:
+def summary(result: Result) -> str:
     """The whole page."""
-    return "\n".join(_page(account)) + "\n"
+    return "\n".join(_page(result)) + "\n"
 
 
 def code(text: str) -> str:
@@ -46,49 +40,49 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|~#&])", r"\\\1", visible(text))
 
 
-def _page(account: Account) -> Iterator[str]:
-    verdict = account.verdict
+def _page(result: Result) -> Iterator[str]:
+    verdict = result.verdict
     yield f"# KiteMesh conformance: {verdict.conclusion}"
     yield ""
     yield plain(verdict.sentence)
     yield ""
     yield "| | |"
     yield "| --- | --- |"
-    for name, value in _facts(account):
+    for name, value in _facts(result):
         yield f"| {name} | {value} |"
     yield ""
-    yield from _baseline(account)
+    yield from _baseline(result)
     yield "| area | passed | failed | warned | blocked | not exercised | left out |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in [*tally.rows(verdict), tally.total(verdict)]:
         counts = (row.passed, row.failed, row.warned, row.blocked, row.open, row.left_out)
         yield f"| {row.area} | {' | '.join(map(str, counts))} |"
-    yield from _findings(account)
-    yield from _open(account)
-    for note in account.notes:
+    yield from _findings(result)
+    yield from _open(result)
+    for note in result.notes:
         yield ""
         yield f"Note: {code(note)}"
-    if suspects := suspected(account):
+    if suspects := suspected(result):
         yield ""
         yield "Under way when the target went down:"
         yield ""
-        yield from (f"- {code(curl(exchange, ca_bundle(account.transcript)))}" for exchange in suspects)
+        yield from (f"- {code(curl(exchange, ca_bundle(result.transcript)))}" for exchange in suspects)
 
 
-def _facts(account: Account) -> Iterator[tuple[str, str]]:
-    yield "Target", cell(target_name(account) or "unknown")
-    yield "Model", cell(target_model(account) or "unknown")
-    yield "Scope", account.verdict.scope
-    yield "Depth, seed", f"{account.options.depth}, {account.seed}"
-    yield "Requests", f"{len(account.transcript)} in {max(0.0, account.ended - account.started):.1f} s"
-    yield "Credits charged", f"{account.credits:g}"
-    yield "Exit code", str(int(account.exit_code()))
-    if account.interrupted:
+def _facts(result: Result) -> Iterator[tuple[str, str]]:
+    yield "Target", cell(target_name(result) or "unknown")
+    yield "Model", cell(target_model(result) or "unknown")
+    yield "Scope", result.verdict.scope
+    yield "Depth, seed", f"{result.options.depth}, {result.seed}"
+    yield "Requests", f"{len(result.transcript)} in {max(0.0, result.ended - result.started):.1f} s"
+    yield "Credits charged", f"{result.credits:g}"
+    yield "Exit code", str(int(result.exit_code()))
+    if result.interrupted:
         yield "Interrupted", "yes: what was not sent was not judged"
 
 
-def _baseline(account: Account) -> Iterator[str]:
-    gate = account.gate
+def _baseline(result: Result) -> Iterator[str]:
+    gate = result.gate
     if gate.baseline is None:
         return
     yield f"**Gate {'passed' if gate.passed else 'failed'}.** {plain(gate.sentence)}"
@@ -98,9 +92,9 @@ def _baseline(account: Account) -> Iterator[str]:
     yield ""
 
 
-def _findings(account: Account) -> Iterator[str]:
-    exchanges = exchanges_by_name(account.transcript)
-    for outcome in tally.broken(account.verdict):
+def _findings(result: Result) -> Iterator[str]:
+    exchanges = exchanges_by_name(result.transcript)
+    for outcome in tally.broken(result.verdict):
         requirement = outcome.requirement
         yield ""
         yield f"## {requirement.id} ({requirement.level})"
@@ -109,7 +103,7 @@ def _findings(account: Account) -> Iterator[str]:
         findings, left = shown_findings(outcome)
         for finding in findings:
             yield ""
-            for label, text in finding_lines(finding, exchanges, ca_bundle(account.transcript)):
+            for label, text in finding_lines(finding, exchanges, ca_bundle(result.transcript)):
                 yield f"- {label}: {code(text)}" if label else f"**{plain(text)}**\n"
         if left:
             yield ""
@@ -119,8 +113,8 @@ def _findings(account: Account) -> Iterator[str]:
             yield f"- {label}: {text}"
 
 
-def _open(account: Account) -> Iterator[str]:
-    groups = tally.unjudged(account.verdict)
+def _open(result: Result) -> Iterator[str]:
+    groups = tally.unjudged(result.verdict)
     if groups:
         yield ""
         yield "## Not judged"
@@ -128,7 +122,7 @@ def _open(account: Account) -> Iterator[str]:
         yield "| requirements | outcome | why |"
         yield "| --- | --- | --- |"
     for (state, reason), outcomes in groups.items():
-        yield f"| {tally.names(outcomes, account.verdict)} | {state} | {cell(reason)} |"
-    for outcome in tally.errors(account.verdict):
+        yield f"| {tally.names(outcomes, result.verdict)} | {state} | {cell(reason)} |"
+    for outcome in tally.errors(result.verdict):
         yield ""
         yield f"The suite itself failed on {outcome.requirement.id}: {code(outcome.reason)}"

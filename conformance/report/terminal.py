@@ -12,26 +12,21 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
 from conformance import __version__
 from conformance.contract.catalogue import Level
+from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion
 from conformance.report import github, tally
-from conformance.report.account import (
-    Account,
-    Advance,
-    ca_bundle,
-    exchanges_by_name,
-    suspected,
-    target_model,
-    target_name,
-)
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
 from conformance.report.curl import curl
+from conformance.report.target import ca_bundle, exchanges_by_name, suspected, target_model, target_name
 from conformance.transcript.excerpt import excerpt, harmless
+from conformance.wire.progress import Progress
 
 WIDTH = 80
 SUSPECTS = 6
@@ -72,7 +67,7 @@ def console(stream: TextIO | None = None, *, stderr: bool = False) -> Console:
 
 
 @contextmanager
-def meter(screen: Console, target: str) -> Iterator[Callable[[Advance], None]]:
+def meter(screen: Console, target: str) -> Iterator[Callable[[Progress], None]]:
     """How far a recording has come, while the context lasts.
 
     A line that changes; where `screen` is not a terminal or has to be plain (a job's log), one line at the start, at
@@ -92,13 +87,13 @@ def meter(screen: Console, target: str) -> Iterator[Callable[[Advance], None]]:
         BarColumn(bar_width=24, complete_style="green"),
         TextColumn("{task.completed:.0f} of at most {task.total:.0f} requests{task.fields[more]}"),
     )
-    with Progress(*columns, console=screen, transient=True) as progress:
+    with Bar(*columns, console=screen, transient=True) as progress:
         task = progress.add_task("starting", total=1, more="")
 
-        def update(advance: Advance) -> None:
-            total = max(advance.planned, advance.done, 1)
-            more = _more(advance)
-            progress.update(task, description=advance.phase, completed=advance.done, total=total, more=more)
+        def update(how_far: Progress) -> None:
+            total = max(how_far.planned, how_far.done, 1)
+            more = _more(how_far)
+            progress.update(task, description=how_far.phase, completed=how_far.done, total=total, more=more)
 
         yield update
 
@@ -108,9 +103,9 @@ EVERY = 10.0
 
 
 @contextmanager
-def _lines(screen: Console, target: str, every: float = EVERY) -> Iterator[Callable[[Advance], None]]:
+def _lines(screen: Console, target: str, every: float = EVERY) -> Iterator[Callable[[Progress], None]]:
     begun = time.monotonic()
-    latest: list[Advance] = []
+    latest: list[Progress] = []
     ended = threading.Event()
 
     def say() -> None:
@@ -127,9 +122,9 @@ def _lines(screen: Console, target: str, every: float = EVERY) -> Iterator[Calla
         while not ended.wait(every):
             say()
 
-    def update(advance: Advance) -> None:
-        changed = not latest or latest[-1].phase != advance.phase
-        latest[:] = [advance]
+    def update(how_far: Progress) -> None:
+        changed = not latest or latest[-1].phase != how_far.phase
+        latest[:] = [how_far]
         if changed:
             say()
 
@@ -143,28 +138,28 @@ def _lines(screen: Console, target: str, every: float = EVERY) -> Iterator[Calla
         clock.join()
 
 
-def _more(advance: Advance) -> str:
+def _more(how_far: Progress) -> str:
     """What was charged, and what is waited for."""
-    charged = f", {advance.credits:g} credits" if advance.credits else ""
-    return f"{charged}; {excerpt(advance.note, 120)}" if advance.note else charged
+    charged = f", {how_far.credits:g} credits" if how_far.credits else ""
+    return f"{charged}; {excerpt(how_far.note, 120)}" if how_far.note else charged
 
 
-def show(account: Account, screen: Console, written: Iterable[Path] = ()) -> None:
+def show(result: Result, screen: Console, written: Iterable[Path] = ()) -> None:
     """The whole summary: what was judged, each breach, what was not judged, the verdict."""
-    _show_head(account, screen)
-    _show_areas(account, screen)
-    _show_breaches(account, screen)
-    show_open(account, screen)
-    show_end(account, screen, written)
+    _show_head(result, screen)
+    _show_areas(result, screen)
+    _show_breaches(result, screen)
+    show_open(result, screen)
+    show_end(result, screen, written)
 
 
-def text(account: Account, written: Iterable[Path] = ()) -> str:
+def text(result: Result, written: Iterable[Path] = ()) -> str:
     """The summary without the findings, as plain text: for where these are shown already."""
     held = io.StringIO()
     screen = console(held)
-    _show_areas(account, screen)
-    show_open(account, screen)
-    show_end(account, screen, written)
+    _show_areas(result, screen)
+    show_open(result, screen)
+    show_end(result, screen, written)
     return held.getvalue()
 
 
@@ -180,24 +175,24 @@ def paragraphs(lines: Iterable[tuple[str, str]]) -> str:
     return held.getvalue()
 
 
-def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) -> None:
+def show_end(result: Result, screen: Console, written: Iterable[Path] = ()) -> None:
     """The verdict and the gate with the exit code, and where the reports are."""
-    verdict = account.verdict
-    _show_baseline(account, screen)
+    verdict = result.verdict
+    _show_baseline(result, screen)
     screen.print()
-    for note in account.notes:
+    for note in result.notes:
         _paragraph(screen, Text(excerpt(note, 1000)), "Note: ")
-    for exchange in suspected(account)[:SUSPECTS]:
-        line = curl(exchange, ca_bundle(account.transcript))
+    for exchange in suspected(result)[:SUSPECTS]:
+        line = curl(exchange, ca_bundle(result.transcript))
         screen.print(Text(f"  again  {excerpt(line, 1000)}"), soft_wrap=True)
     paths = list(written)
     if paths:
         parent = paths[0].parent
         screen.print(Text(f"Reports in {parent}: {', '.join(path.name for path in paths)}"), soft_wrap=True)
     text = Text.assemble((verdict.conclusion.upper(), _STYLE[verdict.conclusion]))
-    gate = account.gate
-    code = f"exit code {int(account.exit_code())}"
-    told = [f"{verdict.scope} scope", *(["interrupted"] if account.interrupted else [])]
+    gate = result.gate
+    code = f"exit code {int(result.exit_code())}"
+    told = [f"{verdict.scope} scope", *(["interrupted"] if result.interrupted else [])]
     told += [code] if gate.baseline is None else []
     text.append(f" ({', '.join(told)}): {excerpt(verdict.sentence, 2000)}")
     _paragraph(screen, text, "")
@@ -206,9 +201,9 @@ def show_end(account: Account, screen: Console, written: Iterable[Path] = ()) ->
         _paragraph(screen, Text.assemble(decision, f" ({code}): {excerpt(gate.sentence, 2000)}"), "")
 
 
-def _show_baseline(account: Account, screen: Console) -> None:
+def _show_baseline(result: Result, screen: Console) -> None:
     """What the baseline accepts of this run, and what is wrong with it."""
-    gate = account.gate
+    gate = result.gate
     if gate.baseline is None:
         return
     screen.print()
@@ -217,43 +212,43 @@ def _show_baseline(account: Account, screen: Console) -> None:
         _paragraph(screen, Text(line.text), f"  {line.label:<9} ")
 
 
-def show_open(account: Account, screen: Console) -> None:
+def show_open(result: Result, screen: Console) -> None:
     """What was not judged, by reason, and where the suite itself failed."""
-    groups = tally.unjudged(account.verdict)
+    groups = tally.unjudged(result.verdict)
     if groups:
         screen.print()
         screen.print(Text("Not judged", "bold"))
     for (state, reason), outcomes in groups.items():
         _paragraph(screen, Text(f"{state}: {excerpt(reason)}", "cyan"), "  ")
-        _paragraph(screen, Text(tally.names(outcomes, account.verdict)), "    ")
-    for outcome in tally.errors(account.verdict):
+        _paragraph(screen, Text(tally.names(outcomes, result.verdict)), "    ")
+    for outcome in tally.errors(result.verdict):
         screen.print()
         screen.print(Text(f"The suite itself failed on {outcome.requirement.id}: {excerpt(outcome.reason)}", "magenta"))
 
 
-def _show_head(account: Account, screen: Console) -> None:
-    seconds = max(0.0, account.ended - account.started)
+def _show_head(result: Result, screen: Console) -> None:
+    seconds = max(0.0, result.ended - result.started)
     screen.print(Text(f"KiteMesh conformance {__version__}", "bold"))
-    screen.print(Text(f"Target {excerpt(target_name(account)) or 'unknown'}"), soft_wrap=True)
-    screen.print(Text(f"Model {excerpt(target_model(account) or 'unknown')}"), soft_wrap=True)
-    excused, judged = account.excused
+    screen.print(Text(f"Target {excerpt(target_name(result)) or 'unknown'}"), soft_wrap=True)
+    screen.print(Text(f"Model {excerpt(target_model(result) or 'unknown')}"), soft_wrap=True)
+    excused, judged = result.excused
     more = f"; {excused} of {judged} excused" if excused else ""
     screen.print(
         Text(
-            f"Depth {account.options.depth}, seed {account.seed}; {len(account.transcript)} requests"
-            f" in {seconds:.1f} s{more}; {account.credits:g} credits charged"
+            f"Depth {result.options.depth}, seed {result.seed}; {len(result.transcript)} requests"
+            f" in {seconds:.1f} s{more}; {result.credits:g} credits charged"
         )
     )
 
 
-def _show_areas(account: Account, screen: Console) -> None:
+def _show_areas(result: Result, screen: Console) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("area")
     for name in _COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
-    for row in tally.rows(account.verdict):
+    for row in tally.rows(result.verdict):
         table.add_row(*_cells(row))
-    table.add_row(*_cells(tally.total(account.verdict)), style="bold")
+    table.add_row(*_cells(tally.total(result.verdict)), style="bold")
     screen.print()
     screen.print(table)
 
@@ -267,21 +262,21 @@ def _cells(row: tally.Row) -> list[Text]:
     ]
 
 
-def _show_breaches(account: Account, screen: Console) -> None:
-    exchanges = exchanges_by_name(account.transcript)
-    for outcome in tally.broken(account.verdict):
+def _show_breaches(result: Result, screen: Console) -> None:
+    exchanges = exchanges_by_name(result.transcript)
+    for outcome in tally.broken(result.verdict):
         screen.print()
         style = "bold red" if outcome.requirement.level is Level.MUST else "bold yellow"
         _paragraph(screen, Text(headline(outcome), style), "")
         findings, left = shown_findings(outcome)
         for finding in findings:
-            for line in finding_lines(finding, exchanges, ca_bundle(account.transcript)):
+            for line in finding_lines(finding, exchanges, ca_bundle(result.transcript)):
                 _show_line(line, screen)
         if left:
             _show_line(Line("", f"and {left} more, in results.json"), screen)
         for line in advice(outcome, exchanges):
             _show_line(line, screen)
-        if known := account.gate.reason(outcome.requirement.id):
+        if known := result.gate.reason(outcome.requirement.id):
             _show_line(Line("known", excerpt(known)), screen)
 
 

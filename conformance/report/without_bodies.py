@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding
+from conformance.judging.result import Result
 from conformance.judging.verdict import Outcome, Verdict
 from conformance.transcript.exchange import Exchange, Transcript
 
@@ -26,6 +28,23 @@ _QUOTING = re.compile(
     r"; what came begins with .*|(: )?(illegal|malformed|invalid)?[^:;]*\bb(ytearray\(b)?['\"].*", re.DOTALL
 )
 """What the transport says of octets that are not HTTP quotes them."""
+
+
+def result(whole: Result) -> Result:
+    """The result with the content of requests and answers left out of all that is written and shown."""
+    told_by = whole.options
+    return replace(
+        whole,
+        options=replace(
+            told_by,
+            approval_prompt=told_by.approval_prompt and WORD,
+            expiring_prompt=told_by.expiring_prompt and WORD,
+        ),
+        evidence=Evidence(transcript(whole.transcript)),
+        verdict=verdict(whole.verdict),
+        gate=replace(whole.gate, sentence=told(whole.gate.sentence, whole.verdict)),
+        notes=tuple(map(words, whole.notes)),
+    )
 
 
 def options(recorded: Mapping[str, Any]) -> dict[str, Any]:

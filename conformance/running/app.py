@@ -29,14 +29,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from conformance.settings.options import Depth, Options, UsageError
+from conformance.settings.vectors import replayed
 from conformance.transcript.excerpt import excerpt
 
 if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from conformance.judging.judge import Report
-    from conformance.running.run import Tell
+    from conformance.report.report import Report
+    from conformance.wire.progress import Tell
 
 PATH = "/v1"
 """Where the endpoints are, unless told otherwise: `/v1/chat/completions`."""
@@ -149,7 +150,7 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
         if {**given, **told}.get(what) == "":
             raise UsageError(f"{function}() was given an empty {what}; give one that the target takes.")
     try:
-        options = Options(**values, **given).checked()
+        options = replayed(Options(**values, **given)).checked()
         run.selected_ids(options)
         run.known_failures(options)
         run.verify(options)

@@ -14,47 +14,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import conformance
 from conformance.evidence.approvals import SHARED_WITHIN
 from conformance.judging import judge as judging
 from conformance.judging import preflight
-from conformance.judging.judge import CATALOGUE, Report, judge, known_failures, selected_ids
+from conformance.judging.judge import CATALOGUE, judge, known_failures, selected_ids
 from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import NEVER_ISSUED, nearly
-from conformance.report import without_bodies as withheld
 from conformance.running import opening
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
 from conformance.settings.options import Depth, Options, UsageError
+from conformance.settings.vectors import replayed
 from conformance.transcript.exchange import Exchange, Headers, Transcript
 from conformance.transcript.redaction import Redactor
 from conformance.wire.client import Client
 from conformance.wire.limits import Limits
 from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
+from conformance.wire.progress import Progress, Tell
 from conformance.wire.recorder import Budget, Judgement, Recorder
+
+if TYPE_CHECKING:
+    from conformance.report.report import Report
 
 REFERENCE_WAIT = 10.0
 """Seconds that may be waited for an approval of the embedded reference server to expire."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is."""
-
-    phase: str
-    done: int
-    planned: int
-    credits: float
-    note: str = ""
-
-
-Tell = Callable[[Progress], None]
 
 
 class Stop:
@@ -100,7 +90,7 @@ def run(options: Options, progress: Tell | None = None, stop: Stop | None = None
     Raises:
         UsageError: an option is wrong; nothing was sent.
     """
-    options = options.checked()
+    options = replayed(options).checked()
     selected_ids(options)
     known = known_failures(options)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
@@ -112,8 +102,10 @@ def run(options: Options, progress: Tell | None = None, stop: Stop | None = None
         transcript = _recorded(options, seed, progress, stop)
     if progress:
         progress(Progress("judging", len(transcript), len(transcript), 0.0))
-    report = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
-    return report if options.bodies else without_bodies(report)
+    result = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
+    from conformance.report import report, without_bodies  # what they need is loaded while nothing waits for it
+
+    return report.Report.of(result if options.bodies else without_bodies.result(result))
 
 
 def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | None) -> Transcript:
@@ -134,23 +126,6 @@ def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | N
         if not made:  # else it was interrupted, and kept what there was
             raise
     return made[0]
-
-
-def without_bodies(report: Report) -> Report:
-    """The report with the content of requests and answers left out of all that is written and shown."""
-    options = report.options
-    return replace(
-        report,
-        options=replace(
-            options,
-            approval_prompt=options.approval_prompt and withheld.WORD,
-            expiring_prompt=options.expiring_prompt and withheld.WORD,
-        ),
-        transcript=withheld.transcript(report.transcript),
-        verdict=withheld.verdict(report.verdict),
-        gate=replace(report.gate, sentence=withheld.told(report.gate.sentence, report.verdict)),
-        notes=tuple(map(withheld.words, report.notes)),
-    )
 
 
 @contextmanager
@@ -340,8 +315,6 @@ def verify(options: Options) -> ssl.SSLContext | bool:
 
 __all__ = [
     "CATALOGUE",
-    "Progress",
-    "Report",
     "Stop",
     "Watch",
     "base_headers",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from conformance.settings import files
 from conformance.settings.options import MODES, Depth, Options, UsageError
+from conformance.settings.vectors import replayed
 
 Kind = Literal["text", "switch", "list", "header", "integer", "number", "file", "choice"]
 
@@ -234,7 +235,7 @@ def _made(url: str | None, values: Mapping[str, Any], environ: Mapping[str, str]
     if url is not None:
         told["token"] = _token(values, environ)
         told["second_token"] = _second_token(values, environ)
-    return Options(**told).checked()
+    return replayed(Options(**told)).checked()
 
 
 def _given(given: Mapping[str, Any]) -> dict[str, Setting]:

@@ -1,4 +1,4 @@
-"""What a run was told: every option, validated, as one frozen value.
+"""What a run was told: every option, as one frozen value. Nothing here reads a file.
 
 `Options.checked` refuses what is wrong with one sentence that says what to do (`UsageError`, exit code 4), before
 anything is sent. The token is never part of what is written: see `Options.recorded`.
@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from conformance.probes.vectors import ReplayError, Vector, load
-from conformance.settings import files
+if TYPE_CHECKING:
+    from conformance.settings.vectors import Vector
+
 
 MODES = ("auto", "normal", "orch", "synth")
 MODEL = re.compile(r"group:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -64,7 +65,7 @@ class Options:
     replay: str | None = None
     """A file of vectors, which are sent before all other bodies."""
     vectors: tuple[Vector, ...] = field(default=(), repr=False)
-    """What that file holds; `checked` reads it."""
+    """What that file holds (`vectors.replayed` reads it)."""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     strict: bool = False
@@ -104,9 +105,8 @@ class Options:
         _check_headers(self.headers)
         if unknown := [m for m in self.modes if m not in MODES]:
             raise UsageError(f"--modes knows {', '.join(MODES)}, but not {unknown[0]!r}; leave it out.")
-        told = replace(self, vectors=_vectors(self.replay)) if self.replay is not None else self
         if self.url is None:
-            return told
+            return self
         url = base_url(self.url)
         if self.model is None:
             raise UsageError("Name the model to ask for: --model group:<uuid>, or set KITEMESH_MODEL.")
@@ -117,7 +117,7 @@ class Options:
             check_token(self.second_token, "the second token")
             if self.second_token == self.token:
                 raise UsageError("The second token equals the first; give one of another account.")
-        told = replace(told, url=url)
+        told = replace(self, url=url)
         _check_apart(told)
         return told
 
@@ -133,13 +133,6 @@ class Options:
             kept[entry.name] = list(value) if isinstance(value, tuple) else value
         kept["second_token"] = self.second_token is not None
         return kept
-
-
-def _vectors(path: str) -> tuple[Vector, ...]:
-    try:
-        return load(files.named(path))
-    except ReplayError as error:
-        raise UsageError(str(error)) from None
 
 
 def base_url(text: str) -> str:

@@ -406,14 +406,12 @@ def test_the_reference_server_from_the_run_to_the_judging_again(command):
 
 
 def test_the_worst_of_several_transcripts_counts(world, command, monkeypatch):
-    from conformance.running import run
+    from conformance.judging import judge
     from conformance.settings.options import Options
 
     command("run", *TARGET, "--output", "x")
     worlds = iter([World(), World(broken={"stream.done": 1}), World(unseen={"stream.done": "none came"})])
-    monkeypatch.setattr(
-        run, "judge", lambda transcript, options=None, known=None: next(worlds).run(options or Options())
-    )
+    monkeypatch.setattr(judge, "judge", lambda transcript, **told: next(worlds).run(Options()))
     assert command("judge", *["x/transcript.har"] * 3)[0] == 1
 
 

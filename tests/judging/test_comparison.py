@@ -9,6 +9,7 @@ import pytest
 from made_up import MODEL, NASTY, URL
 
 from conformance.contract.catalogue import load
+from conformance.evidence.evidence import Evidence
 from conformance.judging.comparison import compare
 from conformance.judging.shapes import MEMBERS, shapes
 from conformance.transcript import har
@@ -210,7 +211,7 @@ def test_a_file_that_is_not_there(refused, transcript):
 
 
 def test_shapes_hold_members_and_no_values(transcript):
-    found = {shape.kind: shape for shape in shapes(har.load(transcript("conforming")))}
+    found = {shape.kind: shape for shape in shapes(Evidence(har.load(transcript("conforming"))))}
     assert {"completion", "approval", "chunk", "approval-chunk", "error"} == set(found)
     members = {m.place: m.types for m in found["completion"].members}
     assert members["/choices/*/message/content"] == ("string",)
@@ -231,7 +232,7 @@ def test_shapes_are_bounded():
     for number, body in enumerate((deep, wide)):
         one = exchange(f"x{number}")
         made.append(replace(one, response=replace(one.response, status=400, body=body, pieces=None)))
-    (shape,) = shapes(Transcript(tuple(made)))
+    (shape,) = shapes(Evidence(Transcript(tuple(made))))
     assert (shape.kind, shape.answers) == ("error", 2)
     assert len(shape.members) == MEMBERS
     assert shape.left > 1000

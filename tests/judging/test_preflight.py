@@ -15,7 +15,7 @@ from wire.raw_server import RawServer, Script, unaccepting
 
 from conformance.judging import judge as judging
 from conformance.judging import preflight
-from conformance.judging.judge import Report
+from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import files, terminal
@@ -53,7 +53,7 @@ def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def played(
     row: Row, stage: Stage, certificates: Certificates, options: dict[str, object]
-) -> tuple[Report, RawServer | None]:
+) -> tuple[Result, RawServer | None]:
     """A run against what a row plays; gives the report, and what the server got."""
     with ExitStack() as stack:
         server: RawServer | None = None
@@ -133,7 +133,7 @@ def test_edge(
         assert row.failed is None or failed == row.failed
 
 
-def _is_settled(row: Row, report: Report, directory: Path) -> None:
+def _is_settled(row: Row, report: Result, directory: Path) -> None:
     """One sentence, escaped and bounded; no requirement judged; the same sentence offline; no badge."""
     sentence = report.verdict.sentence
     assert sentence == report.verdict.trouble

@@ -12,6 +12,7 @@ from conformance.contract.classify import CHAT, Due, classify
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding
 from conformance.judging import second_opinion
+from conformance.judging.result import Result
 from conformance.probes import coverage, flow
 from conformance.probes.plan import Plan
 from conformance.reference.app import create_app
@@ -26,7 +27,7 @@ SETTINGS = Settings(token_interval=0.0)
 
 
 @cache
-def judged() -> run.Report:
+def judged() -> Result:
     """A run at depth deep, without other generated bodies."""
     with in_thread(create_app(SETTINGS)) as url:
         options = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], depth="deep", examples=0)

@@ -10,7 +10,8 @@ import pytest
 from conformance.probes import catalogue
 from conformance.probes.flow import Phase, Send
 from conformance.probes.plan import Plan
-from conformance.probes.vectors import MOST, ReplayError, Vector, dumps, load, loads
+from conformance.settings.options import UsageError
+from conformance.settings.vectors import MOST, Vector, dumps, load, loads
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 OTHER = "group:00000000-0000-4000-8000-000000000001"
@@ -62,7 +63,7 @@ def test_vectors_are_sent_right_behind_the_opening_with_the_target_s_own_model()
 def test_what_is_wrong_with_a_file_is_said_in_one_sentence(tmp_path, content: bytes, why: str) -> None:
     path = tmp_path / "vectors.json"
     path.write_bytes(content)
-    with pytest.raises(ReplayError, match=why) as raised:
+    with pytest.raises(UsageError, match=why) as raised:
         load(path)
     assert str(raised.value).count(". ") == 0
     assert "vectors.json" in str(raised.value)
@@ -70,7 +71,7 @@ def test_what_is_wrong_with_a_file_is_said_in_one_sentence(tmp_path, content: by
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path) -> None:
     for path in (tmp_path / "absent", tmp_path, Path("\0")):
-        with pytest.raises(ReplayError, match="--replay"):
+        with pytest.raises(UsageError, match="--replay"):
             load(path)
 
 

@@ -111,7 +111,7 @@ def judged(exchanges, findings=(), **more):
     made = report()
     options = {"suite": "made up", "model": MODEL}
     verdict = decide(load(), items, Selection())
-    return replace(made, verdict=verdict, transcript=Transcript(tuple(exchanges), options, "made up"), **more)
+    return replace(made, verdict=verdict, evidence=Evidence(Transcript(tuple(exchanges), options, "made up")), **more)
 
 
 EVENTS = b'data: {"id":"a","object":"chunk"}\n\ndata: {"id":"b"}\n\ndata: [DONE]\n\ndata: {"usage":{"total":\xff5}}\n\n'
@@ -125,8 +125,8 @@ WORLDS = {
     "partial": report(Options(url=URL, model=MODEL, token="km_t", only=("stream",))),
     "everything-broken": report(broken={r.id: 7 for r in load()}),
     "nothing-judged": report(unseen={r.id: "no request was recorded" for r in load()}),
-    "nothing-recorded": replace(report(), transcript=Transcript(()), notes=(NASTY,)),
-    "no-target": replace(report(Options()), transcript=Transcript(())),
+    "nothing-recorded": replace(report(), evidence=Evidence(Transcript(())), notes=(NASTY,)),
+    "no-target": replace(report(Options()), evidence=Evidence(Transcript(()))),
     "no-answer": judged([replace(exchange(), response=None, ending=Ending.RESET, error=NASTY)], [finding("http.json")]),
     "streams": judged([streamed(EVENTS)], [finding("stream.done-last", exchange="stream", place="event 4, byte 66")]),
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from conformance.evidence.evidence import Evidence
+from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, State
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import Behaviour, Context
@@ -35,7 +36,7 @@ def fails(when: Callable[[Context], bool], times: int | None = None) -> Behaviou
     return shaped(shape, when)
 
 
-def recorded(behaviour: Behaviour) -> run.Report:
+def recorded(behaviour: Behaviour) -> Result:
     """A quick run against such a server."""
     with in_thread(create_app(SETTINGS, behaviour)) as url:
         options = Options(
@@ -48,7 +49,7 @@ def recorded(behaviour: Behaviour) -> run.Report:
         return run.judge(asyncio.run(run.record(options.checked(), 7, patience=0.01)))
 
 
-def of_streams(report: run.Report, *, resumed: bool) -> list[tuple[int, int, bool]]:
+def of_streams(report: Result, *, resumed: bool) -> list[tuple[int, int, bool]]:
     """(round, attempt, whether it failed within) of each stream of a chat, or of a resume, that failed at first."""
     readings = [r for r in Evidence(report.transcript).all if r.asked.stream and r.asked.resume is resumed]
     first = {r.note.probe for r in readings if r.failed_within and (r.note.round, r.note.attempt) == (1, 1)}

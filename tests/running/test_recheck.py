@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from checks.exchanges import chat_stream, events_of, judged, with_events
 
+from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.probes.flow import AGAIN, SMALLER, Phase
-from conformance.probes.vectors import loads
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.faults import by_id
@@ -24,6 +24,7 @@ from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.report.vectors import vectors
 from conformance.running import recheck, run
 from conformance.settings.options import Options
+from conformance.settings.vectors import loads
 from conformance.transcript.exchange import Exchange
 from conformance.wire.recorder import ATTEMPTS
 
@@ -31,7 +32,7 @@ SETTINGS = Settings(token_interval=0.0)
 AREAS = ("accept", "reject")
 
 
-def recorded(behaviour: Behaviour, areas: tuple[str, ...] = AREAS, **options: Any) -> run.Report:
+def recorded(behaviour: Behaviour, areas: tuple[str, ...] = AREAS, **options: Any) -> Result:
     with in_thread(create_app(SETTINGS, behaviour)) as url:
         told = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], only=areas, **options).checked()
         transcript = asyncio.run(run.record(told, 7, patience=0.1))
@@ -39,12 +40,12 @@ def recorded(behaviour: Behaviour, areas: tuple[str, ...] = AREAS, **options: An
 
 
 @cache
-def of_fault(fault: str) -> run.Report:
+def of_fault(fault: str) -> Result:
     """A run against one fault, as it is."""
     return recorded(by_id(fault).behaviour)
 
 
-def findings(report: run.Report, requirement: str) -> list[tuple[Any, Any]]:
+def findings(report: Result, requirement: str) -> list[tuple[Any, Any]]:
     """(finding, request's body) of each finding of the requirement."""
     bodies = {exchange.name: exchange.request.body or b"null" for exchange in report.transcript}
     return [(found, json.loads(bodies[found.exchange])) for found in report.verdict[requirement].findings]

@@ -13,11 +13,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from conformance.wire.outgoing import Outgoing
 from wire.raw_server import Act, RawServer, Script, answer, chunk, chunked
 
 from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, ProbeNote
 from conformance.transcript.redaction import Redactor
-from conformance.wire.client import Client, Outgoing
+from conformance.wire.client import Client
 from conformance.wire.limits import Limits
 
 TOKEN = "km_live_0123456789abcdef"

@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from conformance.wire.outgoing import Outgoing
 from wire.raw_server import RawServer, Step, answer, chunk, chunked
 from wire.test_client import JSON, LIMITS, TOKEN, outgoing, playing
 
 from conformance.transcript.exchange import Ending, Exchange
 from conformance.transcript.redaction import Redactor
-from conformance.wire.client import Client, Outgoing
+from conformance.wire.client import Client
 from conformance.wire.limits import Limits
 
 LARGE = b" " * 2**20

@@ -14,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from conformance.wire.outgoing import Outgoing
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -22,7 +23,7 @@ from starlette.routing import Route
 from conformance.reference.serving import in_thread
 from conformance.transcript.exchange import Ending
 from conformance.transcript.redaction import Redactor
-from conformance.wire.client import Client, Outgoing
+from conformance.wire.client import Client
 from conformance.wire.limits import MEBIBYTE, Limits
 
 from . import timing

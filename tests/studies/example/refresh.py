@@ -32,7 +32,8 @@ from conformance.reference.settings import (
     Settings,
 )
 from conformance.report import badge, html, summary
-from conformance.running.run import Report, run
+from conformance.report.report import Report
+from conformance.running.run import run
 from conformance.settings.options import Options
 
 DIRECTORY = Path(__file__).resolve().parents[3] / "reports" / "example"

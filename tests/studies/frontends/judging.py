@@ -14,6 +14,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.reference.serving import DEFAULT_FACTORY, in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
@@ -37,7 +38,7 @@ class Judged:
 
     configuration: Configuration
     seed: int
-    report: run.Report
+    report: Result
     seconds: float
 
     @property

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from conformance.judging.result import Result
 from conformance.running import run
 
 from .judging import options
@@ -18,7 +19,7 @@ CONCURRENCIES = (1, 8, 64)
 _ROOT = Path(__file__).resolve().parents[3]
 
 
-def judge(limit: int, concurrency: int, seed: int) -> tuple[run.Report, float]:
+def judge(limit: int, concurrency: int, seed: int) -> tuple[Result, float]:
     """Run the suite once; gives its report, and the seconds that recording took."""
     application = f"{__package__}.upstream:plain"
     words = ("-m", "uvicorn", "--factory", "--app-dir", str(_ROOT), "--host", "127.0.0.1", "--port", "@port@")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from conformance.judging.result import Result
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 from conformance.running import run
@@ -16,7 +17,7 @@ from .replicas import Replicas
 APPROVALS = ("approval", "resume")
 
 
-async def _record(replicas: Replicas, seed: int, only: tuple[str, ...], patience: float) -> run.Report:
+async def _record(replicas: Replicas, seed: int, only: tuple[str, ...], patience: float) -> Result:
     with in_thread(replicas) as url:
         options = Options(
             url=f"{url}/v1",
@@ -37,10 +38,10 @@ class Case:
     seed: int
 
 
-def run_all(cases: Sequence[Case], only: tuple[str, ...] = APPROVALS, patience: float = 1.0) -> list[run.Report]:
+def run_all(cases: Sequence[Case], only: tuple[str, ...] = APPROVALS, patience: float = 1.0) -> list[Result]:
     """The reports of runs against these, in their order."""
 
-    async def all_of_them() -> list[run.Report]:
+    async def all_of_them() -> list[Result]:
         return list(await asyncio.gather(*(_record(c.replicas, c.seed, only, patience) for c in cases)))
 
     return asyncio.run(all_of_them())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from conformance.judging.judge import Report
+from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, State
 
 WORDS = (
@@ -39,7 +39,7 @@ class Row:
     """Why there was no run; empty where there was one."""
 
 
-def row(part: str, name: str, expected: str, seed: int, right: bool, report: Report, seconds: float) -> Row:
+def row(part: str, name: str, expected: str, seed: int, right: bool, report: Result, seconds: float) -> Row:
     """What a report says."""
     verdict = report.verdict
     failed = [o for o in verdict.outcomes if o.state is State.FAILED]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 
+from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, State
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
@@ -113,7 +114,7 @@ def failing(rule: Rule) -> Story:
 
 
 @pytest.fixture(scope="module")
-def reports(request: pytest.FixtureRequest) -> dict[Story, run.Report]:
+def reports(request: pytest.FixtureRequest) -> dict[Story, Result]:
     """The reports of all stories that tests were selected with. They mostly wait, so several are told at a time."""
     items = [item for item in request.session.items if item.module is request.module]  # type: ignore[attr-defined]
     stories: list[Story] = [item.callspec.params["story"] for item in items]  # type: ignore[attr-defined]
@@ -130,11 +131,11 @@ def reports(request: pytest.FixtureRequest) -> dict[Story, run.Report]:
 
 
 @pytest.fixture
-def report(reports: dict[Story, run.Report], story: Story) -> run.Report:
+def report(reports: dict[Story, Result], story: Story) -> Result:
     return reports[story]
 
 
-def must_fail(report: run.Report) -> list[str]:
+def must_fail(report: Result) -> list[str]:
     return [o.requirement.id for o in report.verdict.outcomes if report.verdict.counts(o)]
 
 
@@ -150,7 +151,7 @@ OUTAGES = {
 
 
 @pytest.mark.parametrize(("story", "told"), OUTAGES.values(), ids=OUTAGES)
-def test_outages_and_limits_break_nothing(report: run.Report, told: str) -> None:
+def test_outages_and_limits_break_nothing(report: Result, told: str) -> None:
     assert must_fail(report) == []
     assert report.verdict.conclusion is Conclusion.CONFORMANT, report.verdict.sentence
     assert told in " ".join(report.notes)
@@ -160,26 +161,26 @@ RESTARTS = [(2, 0.3, True), (5, 1.0, False), (30, 0.3, False), (30, 1.0, True), 
 
 
 @pytest.mark.parametrize("story", [restarted(*how) for how in RESTARTS], ids=map(str, RESTARTS))
-def test_a_restart_is_waited_for(report: run.Report) -> None:
+def test_a_restart_is_waited_for(report: Result) -> None:
     assert must_fail(report) == []
     assert report.verdict.conclusion is Conclusion.CONFORMANT, report.verdict.sentence
 
 
 @pytest.mark.parametrize("story", [forgetful(8), forgetful(20)], ids=("8", "20"))
-def test_approvals_that_a_restart_forgets_are_no_breach(report: run.Report) -> None:
+def test_approvals_that_a_restart_forgets_are_no_breach(report: Result) -> None:
     assert [o.requirement.id for o in report.verdict.outcomes if o.state is State.FAILED] == []
     assert report.verdict.conclusion is Conclusion.CONFORMANT, report.verdict.sentence
 
 
 @pytest.mark.parametrize("story", [behind_a_door(gone_for_good, down_for=1.0)], ids=["gone"])
-def test_a_target_that_goes_away_for_good_ends_the_run(report: run.Report) -> None:
+def test_a_target_that_goes_away_for_good_ends_the_run(report: Result) -> None:
     assert report.verdict.conclusion is not Conclusion.CONFORMANT
     assert "did not come back" in str(report.transcript.options["stopped"])
     assert not any(finding.intermittent for finding in report.findings)
 
 
 @pytest.mark.parametrize("story", [behind_a_door(crashing, only=("reject", "accept"))], ids=["crash"])
-def test_a_body_that_brings_the_process_down_is_named(report: run.Report) -> None:
+def test_a_body_that_brings_the_process_down_is_named(report: Result) -> None:
     assert "reject.messages" in must_fail(report)
     assert {finding.exchange.partition("~")[0] for finding in report.verdict["reject.messages"].findings} <= {
         "reject-messages-empty"
@@ -194,12 +195,12 @@ BAD_WEATHER = {
 
 
 @pytest.mark.parametrize("story", BAD_WEATHER.values(), ids=BAD_WEATHER)
-def test_a_body_that_is_answered_by_500_is_found_in_bad_weather_too(report: run.Report) -> None:
+def test_a_body_that_is_answered_by_500_is_found_in_bad_weather_too(report: Result) -> None:
     assert report.verdict["error.no-server-error"].state is State.FAILED
 
 
 @pytest.mark.parametrize("story", [behind(down(0.0, 1e9, DEAD))], ids=["dead"])
-def test_a_target_that_serves_nothing_ends_the_run_after_four_answers(report: run.Report) -> None:
+def test_a_target_that_serves_nothing_ends_the_run_after_four_answers(report: Result) -> None:
     assert report.verdict.conclusion is Conclusion.INCONCLUSIVE
     assert len(report.transcript) <= 4
     assert "502" in report.verdict.sentence

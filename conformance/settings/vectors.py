@@ -11,11 +11,12 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from conformance.settings import files
+from conformance.settings.options import Options, UsageError
 
 FORMAT = 1
 ENDPOINT = "/chat/completions"
@@ -30,8 +31,8 @@ _MODEL = re.compile(r"group:[0-9a-fA-F-]{36}")
 _BREACH = re.compile(r"[a-z0-9-]{1,60}")
 
 
-class ReplayError(ValueError):
-    """The file of vectors cannot be used. The message is one sentence that says what to do."""
+class NotVectors(ValueError):
+    """A file's content is not a list of vectors. The message is a clause that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +55,33 @@ class Vector:
         return self.body.replace(self.model.encode(), model.encode()) if self.model else self.body
 
 
+def replayed(options: Options) -> Options:
+    """The options with what their file of vectors (`--replay`) holds.
+
+    Raises:
+        UsageError: the file cannot be read, or does not hold vectors.
+    """
+    if options.replay is None or options.vectors:
+        return options
+    return replace(options, vectors=load(files.named(options.replay)))
+
+
 def load(path: Path) -> tuple[Vector, ...]:
     """Read a file of vectors.
 
     Raises:
-        ReplayError: it cannot be read, or is none.
+        UsageError: it cannot be read, or does not hold vectors.
     """
     told = f"The vectors {str(path)!r}"
     try:
-        octets = files.read(path, LARGEST)
+        return loads(files.read(path, LARGEST))
     except files.TooLarge as error:
-        raise ReplayError(f"{told} {error}; give a run's vectors.json.") from None
+        raise UsageError(f"{told} {error}; give a run's vectors.json.") from None
     except files.Unreadable as error:
-        raise ReplayError(f"{told} {error}; check --replay.") from None
-    try:
-        return loads(octets)
+        raise UsageError(f"{told} {error}; check --replay.") from None
     except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, ReplayError) else "it is not JSON"
-        raise ReplayError(f"{told} cannot be used: {why}; give a run's vectors.json.") from None
+        why = str(error) if isinstance(error, NotVectors) else "it is not JSON"
+        raise UsageError(f"{told} cannot be used: {why}; give a run's vectors.json.") from None
 
 
 def loads(octets: bytes) -> tuple[Vector, ...]:
@@ -79,27 +89,27 @@ def loads(octets: bytes) -> tuple[Vector, ...]:
 
     Raises:
         ValueError: it is not JSON (UTF-8).
-        ReplayError: it is not a file of vectors; the message says why.
+        NotVectors: it is not a file of vectors.
     """
     document = json.loads(octets.decode("utf-8"))
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ReplayError(f"it has no `format` {FORMAT}")
+        raise NotVectors(f"it has no `format` {FORMAT}")
     found = document.get("vectors")
     if not isinstance(found, list) or len(found) > MOST:
-        raise ReplayError(f"`vectors` must be a list of at most {MOST}")
+        raise NotVectors(f"`vectors` must be a list of at most {MOST}")
     model = document.get("model", "")
     if not isinstance(model, str) or (model and not _MODEL.fullmatch(model)):
-        raise ReplayError("`model` must be of the form group:<uuid>")
+        raise NotVectors("`model` must be of the form group:<uuid>")
     return tuple(_vector(entry, number, model) for number, entry in enumerate(found))
 
 
 def _vector(entry: Any, number: int, model: str) -> Vector:
     where = f"vector {number}"
     if not isinstance(entry, dict) or entry.get("endpoint", ENDPOINT) != ENDPOINT:
-        raise ReplayError(f"{where} is not an object with the endpoint {ENDPOINT}")
+        raise NotVectors(f"{where} is not an object with the endpoint {ENDPOINT}")
     breach, text, coded = entry.get("breach"), entry.get("body"), entry.get("body_base64")
     if not isinstance(breach, str) or not _BREACH.fullmatch(breach):
-        raise ReplayError(f"{where} has no `breach` of lower-case letters, digits and hyphens")
+        raise NotVectors(f"{where} has no `breach` of lower-case letters, digits and hyphens")
     if isinstance(text, str) and coded is None:
         return Vector(breach, text.encode("utf-8", "surrogatepass"), model)
     if isinstance(coded, str) and text is None:
@@ -107,7 +117,7 @@ def _vector(entry: Any, number: int, model: str) -> Vector:
             return Vector(breach, base64.b64decode(coded, validate=True), model)
         except binascii.Error:
             pass
-    raise ReplayError(f"{where} needs one of `body` (text) and `body_base64`")
+    raise NotVectors(f"{where} needs one of `body` (text) and `body_base64`")
 
 
 def dumps(model: str, vectors: list[dict[str, Any]]) -> bytes:

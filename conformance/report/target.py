@@ -1,0 +1,55 @@
+"""What was judged, as reports name it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from conformance.judging.result import Result
+from conformance.transcript.exchange import Exchange, Transcript
+
+EMBEDDED = "the embedded reference server"
+"""What is judged where no target is named."""
+_ENDPOINTS = ("/chat/completions", "/chat/resume")
+
+
+def suspected(result: Result) -> list[Exchange]:
+    """The exchanges that were under way when the target went down, those that have to be looked into first."""
+    known = exchanges_by_name(result.transcript)
+    return [known[name] for name in result.suspects if name in known]
+
+
+def ca_bundle(transcript: Transcript) -> str:
+    """The file of certificates that the recording trusted (`--ca-bundle`); empty: those of the machine."""
+    told = transcript.options.get("ca_bundle")
+    return told if isinstance(told, str) else ""
+
+
+def exchanges_by_name(transcript: Transcript) -> Mapping[str, Exchange]:
+    """The exchanges that findings name."""
+    return {exchange.name: exchange for exchange in transcript}
+
+
+def target_url(result: Result) -> str:
+    """The base URL that was judged: as told, else as the transcript's first request shows it, else empty."""
+    for exchange in result.transcript:
+        path = exchange.request.url.partition("?")[0]
+        for endpoint in _ENDPOINTS:
+            if path.endswith(endpoint):
+                return path.removesuffix(endpoint)
+    return result.options.url or ""
+
+
+def target_model(result: Result) -> str | None:
+    """The group that was asked for: as told, else as recorded (the reference server's own); None: not known."""
+    recorded = result.transcript.options.get("model")
+    return result.options.model or (recorded if isinstance(recorded, str) else None)
+
+
+def embedded(result: Result) -> bool:
+    """True where the embedded reference server was judged."""
+    return result.transcript.own and result.transcript.options.get("embedded") is True
+
+
+def target_name(result: Result) -> str:
+    """What was judged, for a person: its base URL, or the embedded reference server; empty where it is not known."""
+    return EMBEDDED if embedded(result) else target_url(result)
