@@ -42,6 +42,7 @@ def test_outcomes_become_pytests(world, conformance):
     assert "again     curl -i" in text
     assert "Traceback" not in text
     assert "plugin.py" not in text
+    assert "pytest_session" not in text
     assert "requirements.toml:" in text
     assert "not-exercised: no leave to wait" in text
     assert "XFAIL requirements.toml::auth.challenge - the end is missing" in text

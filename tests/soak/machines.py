@@ -56,7 +56,7 @@ def soak(
         until: seconds after which the first process is interrupted, counted from when its users began.
     """
     port = str(free_port())
-    common = [sys.executable, "-m", "conformance.commands.cli", "soak"]
+    common = [sys.executable, "-m", "conformance.commands.main", "soak"]
     common += [] if url is None else [url, "--model", DEFAULT_MODEL]
     started = []
     try:
