@@ -1,8 +1,8 @@
 """What junit.xml is told of a run, as properties of the whole suite of tests.
 
-The only use of a private interface of pytest: its public way to such a property, the fixture
-`record_testsuite_property`, is for test functions, and items of another kind have no fixtures.
-`tests/test_plugin.py` says so where a newer pytest lacks it.
+This is the only use of private interfaces of pytest: its public way to such a property, the fixture
+`record_testsuite_property`, is for test functions, and items of another kind have no fixtures. Where a newer pytest
+lacks them, `tests/test_private_interfaces.py` says so.
 """
 
 from __future__ import annotations
