@@ -16,13 +16,17 @@ from conformance.commands.shell.exits import FAILED, OK
 @click.argument("old", metavar="OLD", type=click.Path())
 @click.argument("new", metavar="NEW", type=click.Path())
 @click.option(
-    "--format", "form", type=click.Choice(["terminal", "markdown", "json"]), default="terminal", help="[terminal]"
+    "--format",
+    "form",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    default="terminal",
+    help="Output format [terminal].",
 )
 @options.debug
 def command(old: str, new: str, form: str) -> int:
     """Compare two runs, each a results.json or a transcript (HAR), judged first.
 
-    Tells what newly fails, what was fixed, what is no longer exercised, what is
+    Says what newly fails, what was fixed, what is no longer exercised, what is
     newly exercised, and how the shapes of answers changed.
 
     Exit code 1 if something got worse: a requirement fails that did not fail, a

@@ -30,14 +30,14 @@ def command() -> None:
 @options.of_run(hidden=True)
 @options.output(hidden=True)
 @options.config()
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="[text]")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format [text].")
 @options.debug
 def show(url: str | None, config: str | None, form: str, **given: Any) -> int:
-    """Show each option as a run of TARGET (or URL) would take it, and where it comes
+    """Show the value of each option for a run of TARGET (or URL), and where it comes
     from: the command line, a variable, conformance.toml, or the default.
 
-    Also takes the options of run. Nothing is sent, and no token is shown. What a
-    run would refuse is reported on standard error, with exit code 4.
+    The options of run can be given too. Nothing is sent, and no token is shown.
+    What a run would refuse is reported on standard error, with exit code 4.
 
     \b
     Example:

@@ -13,8 +13,8 @@ from conformance.settings.options import UsageError
 @click.argument("requirement", metavar="ID", shell_complete=completion.ids)
 @options.debug
 def command(requirement: str) -> int:
-    """Say what a requirement asks for and why, what proves its check, which clients
-    a breach affects, and show an example.
+    """Explain what a requirement asks for and why, which faults prove its check, and
+    which clients a breach affects, with an example.
 
     \b
     Example:

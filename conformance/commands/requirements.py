@@ -11,7 +11,9 @@ from conformance.settings.options import UsageError
 
 @click.command("requirements", short_help="List the catalogue.")
 @click.argument("patterns", nargs=-1, metavar="[ID-or-area]…", shell_complete=completion.requirements)
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="[text]")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="Output format [text]."
+)
 @options.debug
 def command(patterns: tuple[str, ...], form: str) -> int:
     """List the catalogue: id, level and statement of each requirement.

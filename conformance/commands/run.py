@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 def command(
     url: str | None, config: str | None, output: str | None, plan: bool, write_baseline: str | None, **given: Any
 ) -> int:
-    """Record and judge the server at URL, a TARGET that conformance.toml names,
-    or the embedded reference server: say reference, or give nothing.
+    """Record and judge a server: the one at URL, a TARGET of conformance.toml, or,
+    for "reference" or without an argument, the embedded reference server.
 
-    The token comes from KITEMESH_TOKEN. Each option can be set by a variable too
-    (KITEMESH_MAX_CREDITS) and in conformance.toml: see config show --help.
+    The token comes from KITEMESH_TOKEN. Each option has a variable too, such as
+    KITEMESH_MAX_CREDITS, and a key in conformance.toml: see config show --help.
 
     \b
     Example:
@@ -51,7 +51,7 @@ def command(
     file = config_file.find(config, os.environ)
     chosen = config_file.options(url, given, os.environ, file)
     if write_baseline and chosen.url is None:
-        raise UsageError("--write-baseline is about a target: none is written for the embedded reference server.")
+        raise UsageError("--write-baseline needs a target: no baseline is written for the embedded reference server.")
     if write_baseline and chosen.baseline and not Path(chosen.baseline).expanduser().exists():
         if Path(chosen.baseline).expanduser().absolute() == Path(write_baseline).expanduser().absolute():
             chosen = replace(chosen, baseline=None)  # it is made by this run
@@ -80,11 +80,11 @@ def _show_plan(chosen: Options) -> None:
     click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback: nothing is charged or executed'}")
     click.echo(
         f"Requests: {requests} at most if nothing fails, of which a model answers at most {min(requests, served)} "
-        "(these cost)."
+        "(only these cost credits)."
     )
     click.echo(
-        "In addition, what meets an excuse (such as a 429) or a server error is sent up to twice more, and what fails "
-        f"is sent once more and in up to {ALL} smaller forms; --max-requests limits them all."
+        "In addition, a request that meets an excuse (such as a 429) or a server error is sent up to twice more, and "
+        f"one that fails is sent once more and in up to {ALL} smaller forms; --max-requests limits them all."
     )
     if chosen.url is not None:
         click.echo(_credits(chosen))

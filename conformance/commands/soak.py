@@ -87,7 +87,9 @@ def command(
         click.echo(f"{there} of {wanted.expect_workers} workers have joined.", err=True)
 
     def begun() -> None:
-        click.echo(f"{wanted.users} users start. Ctrl-C ends it and reports what was judged until then.", err=True)
+        click.echo(
+            f"Starting {wanted.users} users. Ctrl-C stops the soak and reports what was judged so far.", err=True
+        )
 
     with telling.meter(terminal.console(stderr=True), begun) as tell:
         made = soaking.soak(chosen, wanted, tell, waiting)

@@ -26,14 +26,14 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--target-url",
         metavar="URL-or-NAME",
-        help="Judge the server at this base URL, or of this name in conformance.toml.",
+        help="Judge the server at this base URL, or the target of this name in conformance.toml.",
     )
     group.addoption(
         "--target-app",
         metavar="MODULE:APP",
         help="Judge this ASGI application, package.module:app or package.module:create_app(), served on loopback.",
     )
-    group.addoption("--target-app-path", metavar="PATH", help="Where its endpoints are [/v1].")
+    group.addoption("--target-app-path", metavar="PATH", help="Path of its endpoints [/v1].")
     group.addoption("--target-reference", action="store_true", help="Judge the embedded reference server.")
     for flag in FLAGS:
         text = f"{flag.help.replace('%', '%%')} Or {flag.variable}."
@@ -118,7 +118,7 @@ def _host(config: pytest.Config) -> Host | None:
 def _refuse_xdist(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None) or config.getoption("dist", "no") != "no" or config.getoption("tx", None):
         raise pytest.UsageError(
-            "The conformance suite sends many requests at a time by itself: leave out -n (and --dist, --tx)."
+            "The conformance suite already sends many requests at a time: leave out -n (and --dist, --tx)."
         )
 
 

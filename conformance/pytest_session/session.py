@@ -162,7 +162,7 @@ def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
     allowed = selected_ids(options)
     ids = tuple(requirement.id for requirement in chosen if allowed is None or requirement.id in allowed)
     if not ids:
-        raise UsageError("What was selected was left out by --only or --skip; loosen one of them.")
+        raise UsageError("Everything that was selected is left out by --only or --skip; relax one of them.")
     return replace(options, only=ids, skip=())
 
 

@@ -141,7 +141,7 @@ def test_the_users_own_pytest_is_left_out(world, command, monkeypatch):
         (("run", ""), "The URL is empty"),
         (("run", " "), "The URL is empty"),
         (("run", "reference", "--model", MODEL), "the embedded reference server has its own"),
-        (("run", "reference", "--write-baseline", "x"), "none is written for the embedded reference server"),
+        (("run", "reference", "--write-baseline", "x"), "no baseline is written for the embedded reference server"),
         (("run", "--no-such-option"), "--no-such-option"),
         (("judge",), "FILE"),
         (("judge", "none.har"), "none.har"),

@@ -91,7 +91,7 @@ def quick_to_start() -> Iterator[None]:
 def _interrupt(process: subprocess.Popen[str], after: float) -> None:
     assert process.stdout is not None  # says _start
     for line in process.stdout:
-        if "users start" in line:
+        if "users. Ctrl-C" in line:
             break
     time.sleep(after)
     process.send_signal(signal.SIGINT)

@@ -30,8 +30,8 @@ def may_write(path: str | None, known: Baseline | None) -> None:
     try:
         if target.exists() and not (known and target.samefile(Path(known.path))):
             raise UsageError(
-                f"{path!r} exists; give it as --baseline too, and it is updated with its reasons kept, "
-                "or name another --write-baseline."
+                f"{path!r} exists; give it as --baseline too, which updates it and keeps its reasons, "
+                "or choose another --write-baseline."
             )
         if target.is_dir():
             raise IsADirectoryError
@@ -62,8 +62,8 @@ def write(report: Report, path: str | None, known: Baseline | None) -> int:
         files.write_whole(target, baseline.dumps(entries).encode())
     except OSError as error:
         return unwritten("The baseline", error, code)
-    left = f", {len(report.gate.stale)} removed that no longer failed" if report.gate.stale else ""
-    click.echo(f"{path} written: {len(entries)} entries, {len(found)} of them new{left}. Write the reason into each.")
+    left = f", {len(report.gate.stale)} removed (no longer failing)" if report.gate.stale else ""
+    click.echo(f"{path} written: {len(entries)} entries, {len(found)} of them new{left}. Add a reason to each.")
     return code
 
 
