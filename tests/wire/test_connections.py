@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from conformance.wire.outgoing import Outgoing
 from wire.raw_server import RawServer, Step, answer, chunk, chunked
 from wire.test_client import JSON, LIMITS, TOKEN, outgoing, playing
 
@@ -22,6 +21,7 @@ from conformance.transcript.exchange import Ending, Exchange
 from conformance.transcript.redaction import Redactor
 from conformance.wire.client import Client
 from conformance.wire.limits import Limits
+from conformance.wire.outgoing import Outgoing
 
 LARGE = b" " * 2**20
 

@@ -18,13 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import httpx
-from conformance.wire.attempt import SLOW_READ, SLOW_READS
 
 from conformance.contract.classify import CHAT
 from conformance.probes.flow import Phase, Send
 from conformance.probes.refusals import nearly
 from conformance.running import run
 from conformance.transcript.exchange import Exchange
+from conformance.wire.attempt import SLOW_READ, SLOW_READS
 
 from .trace import Chain, Recorded
 

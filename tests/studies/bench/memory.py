@@ -14,7 +14,6 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from conformance.wire.outgoing import Outgoing
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -25,6 +24,7 @@ from conformance.transcript.exchange import Ending
 from conformance.transcript.redaction import Redactor
 from conformance.wire.client import Client
 from conformance.wire.limits import MEBIBYTE, Limits
+from conformance.wire.outgoing import Outgoing
 
 from . import timing
 from .reading import chat_stream
