@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
     *("contract", "settings", "transcript", "probes", "wire", "evidence", "checks", "judging", "report"),
-    *("running", "proving", "soak", "api", "plugin", "commands"),
+    *("running", "proving", "soak", "api", "pytest_session", "plugin", "commands"),
 )
 """The rooms from left to right. What stands from `running` on ties the line together."""
 

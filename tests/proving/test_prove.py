@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_up import World, finding
 
-from conformance.commands import cli
+from conformance.commands.main import main
 from conformance.contract.catalogue import load
 from conformance.proving import examples, explain, proof, prove
 from conformance.proving import pages as shown
@@ -310,7 +310,7 @@ def test_a_kept_example_names_no_machine_and_no_secret(path):
 
 
 def command(capsys, *words):
-    code = cli.main(list(words))
+    code = main(list(words))
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
     return code, out, err

@@ -248,7 +248,7 @@ def installed(tmp_path):
         paths = os.pathsep.join([str(tmp_path), HERE, os.environ["PYTHONPATH"]])
 
         def run(*commands):
-            script = f"from conformance.commands.cli import main; exit([main(c.split()) for c in {commands!r}][-1])"
+            script = f"from conformance.commands.main import main; exit([main(c.split()) for c in {commands!r}][-1])"
             command = [sys.executable, "-c", script]
             environ = {**os.environ, "PYTHONPATH": paths}
             return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
@@ -274,7 +274,7 @@ def test_an_installed_package_is_found(installed):
 def test_results_are_held_to_what_they_were_judged_by(installed, tmp_path):
     """An extension that is installed denies no results that were made without it, nor does it go missing unseen."""
     recording = ROOT / "fixtures" / "examples" / "http.json.har"
-    command = [sys.executable, "-m", "conformance.commands.cli", "judge", str(recording), "--output", "without"]
+    command = [sys.executable, "-m", "conformance.commands.main", "judge", str(recording), "--output", "without"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "NONCONFORMANT" in done.stdout, done.stderr
     run = installed("example_extension:ACME")
