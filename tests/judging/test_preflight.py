@@ -17,6 +17,7 @@ from conformance.judging import judge as judging
 from conformance.judging import preflight
 from conformance.judging.result import Result
 from conformance.judging.verdict import State
+from conformance.probes import hostile
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import files, terminal
 from conformance.running import run
@@ -46,6 +47,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits as short as they can be."""
     monkeypatch.setattr(run, "record", functools.partial(run.record, patience=0.001))
+    monkeypatch.setattr(hostile, "RECOVERS", 0.01)
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
