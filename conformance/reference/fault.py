@@ -1,11 +1,13 @@
-"""Ways in which the reference server can be told to differ: a fault breaks one requirement, a liberty breaks none."""
+"""Ways in which the reference server can be told to differ: a fault breaks one requirement, a variation breaks none."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conformance.reference.behaviour import Behaviour
+
+MADE_UP = "made up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +17,20 @@ class Fault:
     id: str
     summary: str
     """What the server does, in one line."""
-    requirement: str
-    """The contract's id that must be blamed."""
-    seen_in: str
-    """The row of the collection of real faults that it comes from, or "made up"."""
     behaviour: Behaviour
+    seen_in: str = MADE_UP
+    """The row of the collection of real faults that it comes from, or `MADE_UP`."""
+    requirement: str = ""
+    """The contract's id that must be blamed."""
+
+
+def of(requirement: str, *faults: Fault) -> tuple[Fault, ...]:
+    """The faults that break this requirement: the tables of `faults` are written in such groups."""
+    return tuple(replace(fault, requirement=requirement) for fault in faults)
 
 
 @dataclass(frozen=True, slots=True)
-class Liberty:
+class Variation:
     """A server that differs from the reference and breaks nothing."""
 
     id: str

@@ -52,12 +52,12 @@ def test_by_id() -> None:
 @pytest.mark.parametrize(
     ("second", "told"),
     [
-        (Fault("one-fault", "", "http.json", "made up", CONFORMING), "two faults are called one-fault"),
-        (Fault("another-fault", "", "http.jsonn", "made up", CONFORMING), "http.jsonn"),
+        (Fault("one-fault", "", CONFORMING, requirement="http.json"), "two faults are called one-fault"),
+        (Fault("another-fault", "", CONFORMING, requirement="http.jsonn"), "http.jsonn"),
     ],
 )
 def test_a_wrong_table_is_refused(second: Fault, told: str) -> None:
-    first = Fault("one-fault", "", "http.json", "made up", CONFORMING)
+    first = Fault("one-fault", "", CONFORMING, requirement="http.json")
     with pytest.raises(ValueError, match=told):
         assembled([(first,), (second,)])
 

@@ -12,20 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour
+from conformance.reference.conditions import When, resume, sent, sent_messages, streamed
 from conformance.reference.decision import Decision, Refuse, Serve
-from conformance.reference.fault import Liberty
+from conformance.reference.fault import Variation
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import UNKNOWN_APPROVAL, Refusal, refuse
-from conformance.reference.liberties.making import (
-    When,
-    messages_of,
-    on_resume,
-    refusing,
-    sent,
-    set_to,
-    streamed,
-    together,
-)
+from conformance.reference.making import refuses, set_to, together
 from conformance.reference.model import text_of, tokens
 from conformance.reference.settings import DEFAULT_MODEL
 
@@ -39,7 +31,7 @@ _TOP = ("stream", "max_tokens", "max_completion_tokens", "temperature", "metadat
 
 
 def _any_message(holds: Callable[[dict[str, Any]], bool]) -> When:
-    return lambda incoming: any(holds(message) for message in messages_of(incoming))
+    return lambda incoming: any(holds(message) for message in sent_messages(incoming))
 
 
 def _any_part(holds: Callable[[dict[str, Any]], bool]) -> When:
@@ -52,7 +44,7 @@ def _any_part(holds: Callable[[dict[str, Any]], bool]) -> When:
 
 def _unnatural(incoming: Incoming) -> bool:
     """True where system messages do not come first, or user and assistant do not take turns from user to user."""
-    roles = [str(message.get("role")) for message in messages_of(incoming)]
+    roles = [str(message.get("role")) for message in sent_messages(incoming)]
     while roles and roles[0] == "system":
         roles.pop(0)
     turns: list[str] = []
@@ -69,7 +61,7 @@ def _unnatural(incoming: Incoming) -> bool:
 def _bare_tool(incoming: Incoming) -> bool:
     """True where a tool message answers no call of an assistant message before it."""
     called: set[object] = set()
-    for message in messages_of(incoming):
+    for message in sent_messages(incoming):
         if message.get("role") == "assistant":
             called |= {call.get("id") for call in message.get("tool_calls") or [] if isinstance(call, dict)}
         elif message.get("role") == "tool" and message.get("tool_call_id") not in called:
@@ -79,12 +71,12 @@ def _bare_tool(incoming: Incoming) -> bool:
 
 def _unknown_fields(incoming: Incoming) -> bool:
     document = sent(incoming)
-    known = _KNOWN_ON_RESUME if on_resume(incoming) else _KNOWN
+    known = _KNOWN_ON_RESUME if resume(incoming) else _KNOWN
     metadata = document.get("metadata")
     return bool(
         set(document) - known
         or (isinstance(metadata, dict) and set(metadata) - {"request_id", "mode"})
-        or any(set(message) - {"role", "content"} for message in messages_of(incoming))
+        or any(set(message) - {"role", "content"} for message in sent_messages(incoming))
     )
 
 
@@ -104,7 +96,7 @@ def _float_limits(incoming: Incoming) -> bool:
 def _uuids(incoming: Incoming) -> list[str]:
     document = sent(incoming)
     found = [str(document.get("model")).removeprefix("group:")]
-    if on_resume(incoming):
+    if resume(incoming):
         found.append(str(document.get("approval_id")))
         found += map(str, document.get("approved_tool_execution_ids") or [])
         found += [str(item.get("tool_execution_id")) for item in document.get("denied_tools") or []]
@@ -146,7 +138,7 @@ def _unknown_approval_first() -> Behaviour:
     """An unknown approval is told before any other fault of the resume."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
-        if not isinstance(decision, Refuse) or not on_resume(incoming) or incoming.record is not None:
+        if not isinstance(decision, Refuse) or not resume(incoming) or incoming.record is not None:
             return decision
         if decision.code in ("invalid_request", "contradictory_decision") and "approval_id" in incoming.document:
             return refuse(incoming, UNKNOWN_APPROVAL, "There is no such approval.")
@@ -253,208 +245,127 @@ def _cleans_text() -> Behaviour:
     return Behaviour(decide=decide)
 
 
-LIBERTIES: tuple[Liberty, ...] = (
-    Liberty(
-        "open-content-absent",
-        "A message without `content` is refused.",
-        _OPEN + "whether `content` may be absent",
-        refusing(_any_message(lambda m: "content" not in m), _UNPROCESSABLE, "messages: content is required."),
-    ),
-    Liberty(
-        "open-blank-text",
-        "Blank text is refused.",
-        _OPEN + "blank text",
-        refusing(
-            _any_message(lambda m: m.get("content") is not None and not text_of(m).strip()),
-            _BAD,
-            "messages: text content blocks must be non-empty.",
-        ),
-    ),
-    Liberty(
-        "open-order-of-roles",
-        "User and assistant have to take turns, from user to user.",
-        _OPEN + "the order of roles",
-        refusing(_unnatural, _BAD, "Conversation roles must alternate user/assistant/user/assistant/…"),
-    ),
-    Liberty(
-        "open-assistant-last",
-        "An assistant message last is refused.",
-        _OPEN + "an assistant message last",
-        refusing(
-            lambda i: bool(messages_of(i)) and messages_of(i)[-1].get("role") == "assistant",
-            _BAD,
-            "The last message must be of the role user.",
-        ),
-    ),
-    Liberty(
-        "open-system-first",
-        "A system message is taken as the first one only.",
-        _OPEN + "the order of roles",
-        refusing(
-            lambda i: any(m.get("role") == "system" for m in messages_of(i)[1:]),
-            _BAD,
-            "A system message must come first.",
-        ),
-    ),
-    Liberty(
-        "open-tool-needs-call",
-        "A tool message without its call is refused, a well-formed history taken.",
-        _OPEN + "a `tool` message without its call",
-        refusing(
-            _bare_tool, _BAD, "messages with role 'tool' must be a response to a preceding message with 'tool_calls'."
-        ),
-    ),
-    Liberty(
-        "open-tool-bare-only",
-        "A bare tool message is taken, `tool_calls` and `tool_call_id` are unknown fields.",
-        _OPEN + "unknown extra fields; accept.roles: whichever it takes",
-        refusing(
-            _any_message(lambda m: bool(set(m) - {"role", "content"})),
-            _UNPROCESSABLE,
-            "messages: extra inputs are not permitted.",
-        ),
-    ),
-    Liberty(
-        "open-unknown-fields-422",
-        "Unknown fields are refused by 422.",
-        _OPEN + "unknown extra fields",
-        refusing(_unknown_fields, _UNPROCESSABLE, "Extra inputs are not permitted."),
-    ),
-    Liberty(
-        "open-unknown-fields-400",
-        "Unknown fields are refused by 400.",
-        _OPEN + "unknown extra fields",
-        refusing(_unknown_fields, _BAD, "Unrecognized request argument supplied."),
-    ),
-    Liberty(
-        "open-nulls",
-        "`null` in an optional field is refused.",
-        _OPEN + "`null` in an optional field",
-        refusing(_nulls, _UNPROCESSABLE, "A field is null."),
-    ),
-    Liberty(
-        "open-float-integers",
-        "`1.0` for an integer is refused.",
-        _OPEN + "`1.0` where an integer is asked for",
-        refusing(_float_limits, _UNPROCESSABLE, "A limit has to be an integer."),
-    ),
-    Liberty(
-        "open-empty-parts",
-        "An empty content array is refused.",
-        _OPEN + "empty content arrays",
-        refusing(_any_message(lambda m: m.get("content") == []), _BAD, "content: at least one part is needed."),
-    ),
-    Liberty(
-        "open-parts-bare",
-        "Parts without `type` or `text` are refused.",
-        _OPEN + "parts without `type` or `text`",
-        refusing(_any_part(lambda part: not {"type", "text"} <= set(part)), _BAD, "content: a part has no type."),
-    ),
-    Liberty(
-        "open-uuid-case",
-        "UUIDs in upper case are refused.",
-        _OPEN + "letter case and version of UUIDs in requests",
-        refusing(lambda i: any(id_ != id_.lower() for id_ in _uuids(i)), _BAD, "UUIDs are written in lower case."),
-    ),
-    Liberty(
-        "open-uuid-version",
-        "UUIDs of another version than 4 are refused.",
-        _OPEN + "letter case and version of UUIDs in requests",
-        refusing(
-            lambda i: not all(_UUID4.fullmatch(id_.lower()) for id_ in _uuids(i)), _BAD, "UUIDs are of version 4."
-        ),
-    ),
-    Liberty(
-        "open-other-groups-404",
-        "Another group than its own is unknown (404).",
-        _OPEN + "groups other than the target's own",
-        set_to(models=(DEFAULT_MODEL,)),
-    ),
-    Liberty(
-        "open-undecided-refused",
-        "A resume has to decide on every call.",
-        _OPEN + "calls left undecided on resume",
-        refusing(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided."),
-    ),
-    Liberty(
-        "open-undecided-approved",
-        "Calls left undecided count as approved.",
-        _OPEN + "calls left undecided on resume",
-        _decided_for(True),
-    ),
-    Liberty(
-        "open-stream-limits",
-        "Output limits are not respected inside a stream.",
-        _OPEN + "output limits inside a stream",
-        _unlimited_streams(),
-    ),
-    Liberty(
-        "open-unknown-approval-first",
-        "An unknown approval is told (404) before a resume's other faults.",
-        _OPEN + "whether a resume's other faults are found before its unknown approval",
-        _unknown_approval_first(),
-    ),
-    Liberty(
-        "open-json-leniently",
-        "JSON is read leniently: BOM, names twice, lone surrogates, NaN elsewhere.",
-        _OPEN + "NaN and Infinity outside `temperature`; robust.json-edges asks for an answer",
-        _leniently_read(),
-    ),
-    Liberty(
-        "open-nesting", "Nesting of any depth is read.", "robust.json-edges asks for an answer", _takes_nested_bodies()
-    ),
-    Liberty(
-        "open-same-conversation",
-        "A resume has to bring the paused request's own model and messages.",
-        "Facts: resume adds members to the request; whether others may be changed is not told",
-        together(
-            _remembering(),
-            refusing(
-                _other_conversation,
-                Refusal(409, "conflict_error", "conversation_differs"),
-                "The conversation is not the paused one.",
-            ),
-        ),
-    ),
-    Liberty(
-        "open-controls-dropped",
-        "Control characters do not come back in answers.",
-        "accept.unicode-edges asks that they be accepted, no more",
-        _cleans_text(),
-    ),
-    Liberty(
-        "open-request-id-once",
-        "409 where another body has brought the same `request_id`.",
-        "isolation.same-request-id: or answers one of them 4xx; every probe has its own",
-        refusing(
-            _request_ids_once, Refusal(409, "conflict_error", "request_id_used"), "This request_id was used before."
-        ),
-    ),
-    Liberty(
-        "open-request-id-idempotent",
-        "The same body with the same `request_id` gets its first answer again.",
-        "completion.id-unique: each probe has its own prompt and `request_id`, so that no cache answers",
-        _idempotent(),
-    ),
-    Liberty(
-        "open-strict-in-all",
-        "A server that refuses everything that is left open.",
-        _OPEN + "each of them",
-        together(
-            refusing(_any_message(lambda m: "content" not in m), _UNPROCESSABLE, "content is required."),
-            refusing(
-                _any_message(lambda m: m.get("content") is not None and not text_of(m).strip()),
-                _BAD,
-                "content is blank.",
-            ),
-            refusing(_unnatural, _BAD, "Roles must alternate."),
-            refusing(_unknown_fields, _UNPROCESSABLE, "Extra inputs are not permitted."),
-            refusing(_nulls, _UNPROCESSABLE, "A field is null."),
-            refusing(_float_limits, _UNPROCESSABLE, "A limit has to be an integer."),
-            refusing(lambda i: any(id_ != id_.lower() for id_ in _uuids(i)), _BAD, "UUIDs in lower case."),
-            refusing(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided."),
-            refusing(_any_part(lambda part: set(part) != {"type", "text"}), _BAD, "parts of text only."),
-            set_to(models=(DEFAULT_MODEL,)),
-        ),
-    ),
-)
+VARIATIONS: tuple[Variation, ...] = (
+    Variation("open-content-absent", "A message without `content` is refused.",
+              _OPEN + "whether `content` may be absent",
+              refuses(_any_message(lambda m: "content" not in m), _UNPROCESSABLE, "messages: content is required.")),
+    Variation("open-blank-text", "Blank text is refused.", _OPEN + "blank text",
+              refuses(
+                  _any_message(lambda m: m.get("content") is not None and not text_of(m).strip()),
+                  _BAD,
+                  "messages: text content blocks must be non-empty.",
+              )),
+    Variation("open-order-of-roles", "User and assistant have to take turns, from user to user.",
+              _OPEN + "the order of roles",
+              refuses(_unnatural, _BAD, "Conversation roles must alternate user/assistant/user/assistant/…")),
+    Variation("open-assistant-last", "An assistant message last is refused.", _OPEN + "an assistant message last",
+              refuses(
+                  lambda i: bool(sent_messages(i)) and sent_messages(i)[-1].get("role") == "assistant",
+                  _BAD,
+                  "The last message must be of the role user.",
+              )),
+    Variation("open-system-first", "A system message is taken as the first one only.", _OPEN + "the order of roles",
+              refuses(
+                  lambda i: any(m.get("role") == "system" for m in sent_messages(i)[1:]),
+                  _BAD,
+                  "A system message must come first.",
+              )),
+    Variation("open-tool-needs-call", "A tool message without its call is refused, a well-formed history taken.",
+              _OPEN + "a `tool` message without its call",
+              refuses(
+                  _bare_tool,
+                  _BAD,
+                  "messages with role 'tool' must be a response to a preceding message with 'tool_calls'.",
+              )),
+    Variation("open-tool-bare-only",
+              "A bare tool message is taken, `tool_calls` and `tool_call_id` are unknown fields.",
+              _OPEN + "unknown extra fields; accept.roles: whichever it takes",
+              refuses(
+                  _any_message(lambda m: bool(set(m) - {"role", "content"})),
+                  _UNPROCESSABLE,
+                  "messages: extra inputs are not permitted.",
+              )),
+    Variation("open-unknown-fields-422", "Unknown fields are refused by 422.", _OPEN + "unknown extra fields",
+              refuses(_unknown_fields, _UNPROCESSABLE, "Extra inputs are not permitted.")),
+    Variation("open-unknown-fields-400", "Unknown fields are refused by 400.", _OPEN + "unknown extra fields",
+              refuses(_unknown_fields, _BAD, "Unrecognized request argument supplied.")),
+    Variation("open-nulls", "`null` in an optional field is refused.", _OPEN + "`null` in an optional field",
+              refuses(_nulls, _UNPROCESSABLE, "A field is null.")),
+    Variation("open-float-integers", "`1.0` for an integer is refused.", _OPEN + "`1.0` where an integer is asked for",
+              refuses(_float_limits, _UNPROCESSABLE, "A limit has to be an integer.")),
+    Variation("open-empty-parts", "An empty content array is refused.", _OPEN + "empty content arrays",
+              refuses(_any_message(lambda m: m.get("content") == []), _BAD, "content: at least one part is needed.")),
+    Variation("open-parts-bare", "Parts without `type` or `text` are refused.",
+              _OPEN + "parts without `type` or `text`",
+              refuses(
+                  _any_part(lambda part: not {"type", "text"} <= set(part)), _BAD, "content: a part has no type."
+              )),
+    Variation("open-uuid-case", "UUIDs in upper case are refused.",
+              _OPEN + "letter case and version of UUIDs in requests",
+              refuses(
+                  lambda i: any(id_ != id_.lower() for id_ in _uuids(i)), _BAD, "UUIDs are written in lower case."
+              )),
+    Variation("open-uuid-version", "UUIDs of another version than 4 are refused.",
+              _OPEN + "letter case and version of UUIDs in requests",
+              refuses(
+                  lambda i: not all(_UUID4.fullmatch(id_.lower()) for id_ in _uuids(i)),
+                  _BAD,
+                  "UUIDs are of version 4.",
+              )),
+    Variation("open-other-groups-404", "Another group than its own is unknown (404).",
+              _OPEN + "groups other than the target's own", set_to(models=(DEFAULT_MODEL,))),
+    Variation("open-undecided-refused", "A resume has to decide on every call.",
+              _OPEN + "calls left undecided on resume",
+              refuses(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided.")),
+    Variation("open-undecided-approved", "Calls left undecided count as approved.",
+              _OPEN + "calls left undecided on resume", _decided_for(True)),
+    Variation("open-stream-limits", "Output limits are not respected inside a stream.",
+              _OPEN + "output limits inside a stream", _unlimited_streams()),
+    Variation("open-unknown-approval-first", "An unknown approval is told (404) before a resume's other faults.",
+              _OPEN + "whether a resume's other faults are found before its unknown approval",
+              _unknown_approval_first()),
+    Variation("open-json-leniently", "JSON is read leniently: BOM, names twice, lone surrogates, NaN elsewhere.",
+              _OPEN + "NaN and Infinity outside `temperature`; robust.json-edges asks for an answer",
+              _leniently_read()),
+    Variation("open-nesting", "Nesting of any depth is read.", "robust.json-edges asks for an answer",
+              _takes_nested_bodies()),
+    Variation("open-same-conversation", "A resume has to bring the paused request's own model and messages.",
+              "Facts: resume adds members to the request; whether others may be changed is not told",
+              together(
+                  _remembering(),
+                  refuses(
+                      _other_conversation,
+                      Refusal(409, "conflict_error", "conversation_differs"),
+                      "The conversation is not the paused one.",
+                  ),
+              )),
+    Variation("open-controls-dropped", "Control characters do not come back in answers.",
+              "accept.unicode-edges asks that they be accepted, no more", _cleans_text()),
+    Variation("open-request-id-once", "409 where another body has brought the same `request_id`.",
+              "isolation.same-request-id: or answers one of them 4xx; every probe has its own",
+              refuses(
+                  _request_ids_once,
+                  Refusal(409, "conflict_error", "request_id_used"),
+                  "This request_id was used before.",
+              )),
+    Variation("open-request-id-idempotent", "The same body with the same `request_id` gets its first answer again.",
+              "completion.id-unique: each probe has its own prompt and `request_id`, so that no cache answers",
+              _idempotent()),
+    Variation("open-strict-in-all", "A server that refuses everything that is left open.", _OPEN + "each of them",
+              together(
+                  refuses(_any_message(lambda m: "content" not in m), _UNPROCESSABLE, "content is required."),
+                  refuses(
+                      _any_message(lambda m: m.get("content") is not None and not text_of(m).strip()),
+                      _BAD,
+                      "content is blank.",
+                  ),
+                  refuses(_unnatural, _BAD, "Roles must alternate."),
+                  refuses(_unknown_fields, _UNPROCESSABLE, "Extra inputs are not permitted."),
+                  refuses(_nulls, _UNPROCESSABLE, "A field is null."),
+                  refuses(_float_limits, _UNPROCESSABLE, "A limit has to be an integer."),
+                  refuses(lambda i: any(id_ != id_.lower() for id_ in _uuids(i)), _BAD, "UUIDs in lower case."),
+                  refuses(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided."),
+                  refuses(_any_part(lambda part: set(part) != {"type", "text"}), _BAD, "parts of text only."),
+                  set_to(models=(DEFAULT_MODEL,)),
+              )),
+)  # fmt: skip
