@@ -54,28 +54,12 @@ _WRAPS = 16
 """Ids come again after so many answers: more than are in flight together."""
 
 
-def _choice(change: Callable[[Object], Object], when: When = always) -> Behaviour:
-    """The one choice changes. `cut`: only of answers that were cut at their limit."""
-
-    def choices(incoming: Incoming, old: list[Object]) -> list[Object]:
-        return [change(choice) for choice in old]
-
-    return sets("/choices", choices, when=when)
-
-
 def _message(name: str, value: Any, when: When = always) -> Behaviour:
-    def change(choice: Object) -> Object:
-        new = value(choice["message"].get(name)) if callable(value) else value
-        message = {**choice["message"], name: new}
-        if new is GONE:
-            del message[name]
-        return {**choice, "message": message}
-
-    return _choice(change, when)
+    return sets(f"/choices/0/message/{name}", value, when=when)
 
 
 def _reason(reason: str, when: When = always) -> Behaviour:
-    return _choice(lambda choice: {**choice, "finish_reason": reason}, when)
+    return sets("/choices/0/finish_reason", reason, when=when)
 
 
 def _usage(change: Callable[[Object], Object], when: When = always) -> Behaviour:
@@ -175,7 +159,7 @@ FAULTS: tuple[Fault, ...] = (
         Fault("completion-choices-null", "sends `choices` null to the mode `orch`",
               sets("/choices", None, when=mode_is("orch"))),
         Fault("completion-no-index", "sends a choice without `index`",
-              _choice(lambda choice: {k: v for k, v in choice.items() if k != "index"})),
+              without("/choices/0/index")),
     ),
     *of("completion.id-unique",
         Fault("id-constant", "gives every answer one id", sets("/id", "chatcmpl_123")),
@@ -211,7 +195,7 @@ FAULTS: tuple[Fault, ...] = (
     *of("completion.choices",
         Fault("choices-empty", "sends no choice", sets("/choices", [])),
         Fault("choices-empty-cut", "sends no choice where the answer was cut", sets("/choices", [], when=cut_off)),
-        Fault("choice-index-1", "counts choices from 1", _choice(lambda choice: {**choice, "index": 1}),
+        Fault("choice-index-1", "counts choices from 1", sets("/choices/0/index", 1),
               seen_in="choice-index-counts"),
         Fault("choice-index-nth", "gives the request's number as `index`",
               sets("/choices", lambda incoming, choices: [{**choices[0], "index": incoming.nth}]),
@@ -237,7 +221,7 @@ FAULTS: tuple[Fault, ...] = (
         Fault("content-null", "sends null content with `stop`", _message("content", None)),
         Fault("content-absent", "sends no content with `stop`", _message("content", GONE), seen_in="content-absent"),
         Fault("content-parts", "sends content as parts in answer to parts",
-              _message("content", lambda text: [{"type": "text", "text": text}], array_content)),
+              _message("content", lambda _, text: [{"type": "text", "text": text}], array_content)),
         Fault("content-null-resume", "sends null content on resume", _message("content", None, resume)),
         Fault("content-null-second", "sends null content with every second answer",
               _message("content", None, every(2, plain_chat))),
