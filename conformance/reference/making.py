@@ -4,7 +4,7 @@ The makers follow the seams of `behaviour`, from the request inwards and from th
 
 * `set_to` changes the server's settings,
 * `reads` takes the request for another one, `lets_pass` and `lets_miss` are blind to breaches of the request schema,
-* `refuses`, `refuses_as`, `retold`, `crashes` and `decides` change the decision,
+* `refuses`, `refuses_as`, `retold`, `crashes`, `decides` and `speaks` change the decision,
 * `sets`, `without`, `added` and `each` change members of the answer's objects, `shapes` all objects of an answer,
 * `on_bytes` and `on_json` change octets, `events` and what follows it the events of a stream, `transmits` the pieces,
 * `heads` and `with_field` change what stands before them,
@@ -199,6 +199,11 @@ def decides(change: Callable[[Incoming, Serve], Decision], when: When = always) 
         return change(incoming, decision) if isinstance(decision, Serve) and when(incoming) else decision
 
     return Behaviour(decide=decide)
+
+
+def speaks(change: Callable[[Incoming, Serve], Serve], when: When = always) -> Behaviour:
+    """What the model says changes; an answer that waits for approval stays as it is."""
+    return decides(lambda incoming, answer: answer if answer.approval else change(incoming, answer), when)
 
 
 def refuses_as(

@@ -137,6 +137,16 @@ def test_behaviours_are_joined_in_order():
         together(lenient, lenient)
 
 
+def test_what_is_joined_notices_a_client_that_leaves():
+    seen: list[str] = []
+    slow = Behaviour(left=lambda _: seen.append("slow"), hesitation=0.05)
+    quick = Behaviour(left=lambda _: seen.append("quick"), hesitation=0.02)
+    joined = together(slow, CONFORMING, quick)
+    joined.left(None)
+    assert seen == ["slow", "quick"]
+    assert joined.hesitation == 0.05
+
+
 def test_a_path_reaches_members_items_and_all_items():
     value = {"a": [{"b": 1}, {"b": 2}], "c": None}
     assert at_path(value, "/a/*/b", lambda n: n + 1) == {"a": [{"b": 2}, {"b": 3}], "c": None}

@@ -28,7 +28,7 @@ from conformance.reference.conditions import (
     streamed_chat,
     unless,
 )
-from conformance.reference.decision import Decision, Serve
+from conformance.reference.decision import Serve
 from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
@@ -37,6 +37,7 @@ from conformance.reference.making import (
     decides,
     reads_document,
     sets,
+    speaks,
     together,
     transmits,
     with_status,
@@ -74,9 +75,7 @@ def _wraps(incoming: Incoming, old: str) -> str:
 
 def _as_stream(when: When) -> Behaviour:
     """A standard answer comes as an event stream that nobody asked for."""
-    return decides(
-        lambda incoming, answer: answer if answer.approval else replace(answer, stream=True), all_of(plain_chat, when)
-    )
+    return speaks(lambda _, answer: replace(answer, stream=True), all_of(plain_chat, when))
 
 
 def _as_lines(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
@@ -111,15 +110,13 @@ def _answers(pick: Callable[[list[Object]], Object], when: When) -> Behaviour:
 
 def _always_says(words: str, when: When) -> Behaviour:
     """A stub in the model's place, which heeds the output limit."""
+    spoken = tokens(words)
 
-    def change(incoming: Incoming, answer: Serve) -> Decision:
-        if answer.approval:
-            return answer
-        spoken = tokens(words)
+    def change(incoming: Incoming, answer: Serve) -> Serve:
         said = spoken[: asked(incoming.document).limit]
         return replace(answer, tokens=said, finish_reason="stop" if said == spoken else "length")
 
-    return decides(change, when)
+    return speaks(change, when)
 
 
 def _last_is_user(incoming: Incoming) -> bool:

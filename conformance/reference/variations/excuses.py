@@ -34,6 +34,7 @@ from conformance.reference.making import (
     decides,
     refuses,
     says,
+    speaks,
     together,
     transmits,
     with_field,
@@ -224,12 +225,7 @@ def _many(incoming: Incoming) -> bool:
 
 def _clipped(when: When) -> Behaviour:
     """Answers that the filter stops after their first word."""
-    return decides(
-        lambda _, answer: (
-            answer if answer.approval else replace(answer, tokens=answer.tokens[:1], finish_reason="content_filter")
-        ),
-        when,
-    )
+    return speaks(lambda _, answer: replace(answer, tokens=answer.tokens[:1], finish_reason="content_filter"), when)
 
 
 TOO_LARGE = {

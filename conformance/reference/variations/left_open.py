@@ -17,7 +17,7 @@ from conformance.reference.decision import Decision, Refuse, Serve
 from conformance.reference.fault import Variation
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import UNKNOWN_APPROVAL, Refusal, refuse
-from conformance.reference.making import refuses, set_to, together
+from conformance.reference.making import reads, refuses, set_to, speaks, together
 from conformance.reference.model import text_of, tokens
 from conformance.reference.settings import DEFAULT_MODEL
 
@@ -150,13 +150,11 @@ def _unknown_approval_first() -> Behaviour:
 def _unlimited_streams() -> Behaviour:
     """Output limits are heeded in JSON answers alone."""
 
-    def receive(incoming: Incoming) -> Incoming:
-        if not streamed(incoming) or incoming.errors:
-            return incoming
+    def change(incoming: Incoming) -> Incoming:
         limits = ("max_tokens", "max_completion_tokens")
         return incoming.with_document({k: v for k, v in sent(incoming).items() if k not in limits})
 
-    return Behaviour(receive=receive)
+    return reads(change, lambda incoming: streamed(incoming) and not incoming.errors)
 
 
 def _leniently_read() -> Behaviour:
@@ -213,11 +211,7 @@ def _idempotent() -> Behaviour:
     return Behaviour(decide=decide)
 
 
-def _takes_nested_bodies() -> Behaviour:
-    return set_to(max_depth=100_000)
-
-
-def _decided_for(decided: bool) -> Behaviour:
+def _undecided_count_as_approved() -> Behaviour:
     """Calls left undecided count as approved."""
 
     def receive(incoming: Incoming) -> Incoming:
@@ -227,7 +221,7 @@ def _decided_for(decided: bool) -> Behaviour:
         named = {id_.lower() for id_ in _uuids(incoming)[2:]}
         left = [call.id for call in record.approval.calls if call.id not in named]
         document = sent(incoming)
-        approved = [*(document.get("approved_tool_execution_ids") or []), *(left if decided else [])]
+        approved = [*(document.get("approved_tool_execution_ids") or []), *left]
         return incoming.with_document({**document, "approved_tool_execution_ids": approved})
 
     return Behaviour(receive=receive)
@@ -235,14 +229,9 @@ def _decided_for(decided: bool) -> Behaviour:
 
 def _cleans_text() -> Behaviour:
     """Control characters are taken out of what the model says."""
-
-    def decide(incoming: Incoming, decision: Decision) -> Decision:
-        if not isinstance(decision, Serve) or decision.approval:
-            return decision
-        text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "", decision.text)
-        return replace(decision, tokens=tokens(text))
-
-    return Behaviour(decide=decide)
+    return speaks(
+        lambda _, answer: replace(answer, tokens=tokens(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "", answer.text)))
+    )
 
 
 VARIATIONS: tuple[Variation, ...] = (
@@ -318,7 +307,7 @@ VARIATIONS: tuple[Variation, ...] = (
               _OPEN + "calls left undecided on resume",
               refuses(_undecided, _UNPROCESSABLE, "Every waiting call has to be decided.")),
     Variation("open-undecided-approved", "Calls left undecided count as approved.",
-              _OPEN + "calls left undecided on resume", _decided_for(True)),
+              _OPEN + "calls left undecided on resume", _undecided_count_as_approved()),
     Variation("open-stream-limits", "Output limits are not respected inside a stream.",
               _OPEN + "output limits inside a stream", _unlimited_streams()),
     Variation("open-unknown-approval-first", "An unknown approval is told (404) before a resume's other faults.",
@@ -328,7 +317,7 @@ VARIATIONS: tuple[Variation, ...] = (
               _OPEN + "NaN and Infinity outside `temperature`; robust.json-edges asks for an answer",
               _leniently_read()),
     Variation("open-nesting", "Nesting of any depth is read.", "robust.json-edges asks for an answer",
-              _takes_nested_bodies()),
+              set_to(max_depth=100_000)),
     Variation("open-same-conversation", "A resume has to bring the paused request's own model and messages.",
               "Facts: resume adds members to the request; whether others may be changed is not told",
               together(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from conformance.reference.asked import asked
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.conditions import Object, prompt, sent_messages
-from conformance.reference.decision import Decision, Serve
+from conformance.reference.decision import Serve
 from conformance.reference.fault import Variation
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
@@ -19,6 +19,7 @@ from conformance.reference.making import (
     at_path,
     on_objects,
     set_to,
+    speaks,
     together,
     transmits,
 )
@@ -32,28 +33,24 @@ _CANNED = "Not observable: the model's quality"
 
 def _saying(change: Callable[[str, Incoming], str]) -> Behaviour:
     """Another text, cut where the limit is reached."""
+    return speaks(lambda incoming, answer: _within_limit(incoming, answer, tokens(change(answer.text, incoming))))
 
-    def decide(incoming: Incoming, decision: Decision) -> Decision:
-        if not isinstance(decision, Serve) or decision.approval is not None:
-            return decision
-        spoken = tokens(change(decision.text, incoming))
-        said = spoken[: asked(incoming.document).limit]
-        cut = decision.finish_reason == "length" or said != spoken
-        return replace(decision, tokens=said, finish_reason="length" if cut else "stop")
 
-    return Behaviour(decide=decide)
+def _within_limit(incoming: Incoming, answer: Serve, spoken: tuple[str, ...]) -> Serve:
+    said = spoken[: asked(incoming.document).limit]
+    cut = answer.finish_reason == "length" or said != spoken
+    return replace(answer, tokens=said, finish_reason="length" if cut else "stop")
 
 
 def _thinking(thoughts: int) -> Behaviour:
     """A model whose thoughts count as output, and which may use up the limit by them."""
 
-    def decide(incoming: Incoming, decision: Decision) -> Decision:
+    def shortened(incoming: Incoming, answer: Serve) -> Serve:
         limit = asked(incoming.document).limit
-        if not isinstance(decision, Serve) or decision.approval is not None or limit is None:
-            return decision
-        left = max(0, limit - thoughts)
-        said = decision.tokens[:left]
-        return replace(decision, tokens=said, finish_reason="length" if said != decision.tokens else "stop")
+        if limit is None:
+            return answer
+        said = answer.tokens[: max(0, limit - thoughts)]
+        return replace(answer, tokens=said, finish_reason="length" if said != answer.tokens else "stop")
 
     def count(incoming: Incoming, value: Object) -> Object:
         limit = asked(incoming.document).limit
@@ -70,35 +67,25 @@ def _thinking(thoughts: int) -> Behaviour:
         return at_path(value, "/choices/*/message", lambda m: {**m, "content": m.get("content") or None,
                                                                       "reasoning_content": "Hm."})  # fmt: skip
 
-    return together(Behaviour(decide=decide), on_objects(count, COMPLETION))
+    return together(speaks(shortened), on_objects(count, COMPLETION))
 
 
 def _one_token_a_letter() -> Behaviour:
     """A tokenizer that knows letters only."""
-
-    def decide(incoming: Incoming, decision: Decision) -> Decision:
-        limit = asked(incoming.document).limit
-        if not isinstance(decision, Serve) or decision.approval is not None:
-            return decision
-        letters = tuple(decision.text)
-        said = letters[:limit]
-        cut = decision.finish_reason == "length" or said != letters
-        return replace(decision, tokens=said, finish_reason="length" if cut else "stop")
-
-    return Behaviour(decide=decide)
+    return speaks(lambda incoming, answer: _within_limit(incoming, answer, tuple(answer.text)))
 
 
 def _loose(slack: int) -> Behaviour:
     """Limits that are overrun by a few tokens; the answer is cut without saying so."""
 
-    def decide(incoming: Incoming, decision: Decision) -> Decision:
+    def overrun(incoming: Incoming, answer: Serve) -> Serve:
         limit = asked(incoming.document).limit
-        if not isinstance(decision, Serve) or decision.approval is not None or limit is None:
-            return decision
-        said = tokens("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28")[: limit + slack]
-        return replace(decision, tokens=said, finish_reason="stop") if decision.finish_reason == "length" else decision
+        if limit is None or answer.finish_reason != "length":
+            return answer
+        said = tokens(" ".join(map(str, range(1, 29))))[: limit + slack]
+        return replace(answer, tokens=said, finish_reason="stop")
 
-    return Behaviour(decide=decide)
+    return speaks(overrun)
 
 
 def _prompts(incoming: Incoming) -> list[str]:

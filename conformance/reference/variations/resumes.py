@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from conformance.reference.behaviour import Behaviour, Headers, Leniency, Replay
-from conformance.reference.conditions import Object, When, one_in, resume, sent, streamed
+from conformance.reference.behaviour import Behaviour, Leniency, Replay
+from conformance.reference.conditions import Object, When, one_in, resume, sent, status_is, streamed
 from conformance.reference.decision import APPROVAL, Approval, Call, Decision, Kind, Refuse, Serve
 from conformance.reference.fault import Variation
 from conformance.reference.identifiers import fresh_uuid
@@ -24,6 +24,7 @@ from conformance.reference.making import (
     JSON_ANSWERS,
     added,
     at_path,
+    decides,
     like,
     on_headers,
     on_objects,
@@ -31,7 +32,9 @@ from conformance.reference.making import (
     retold,
     set_to,
     shapes,
+    speaks,
     together,
+    transmits,
 )
 from conformance.reference.model import tokens
 from conformance.reference.transmission import Out, Piece
@@ -57,14 +60,13 @@ def _stamped(write: Callable[[datetime], str]) -> Behaviour:
 
 def _calling(make: Callable[[tuple[Call, ...]], tuple[Call, ...]]) -> Behaviour:
     """Other calls that wait."""
-
-    def decide(_: Incoming, decision: Decision) -> Decision:
-        if not isinstance(decision, Serve) or decision.approval is None:
-            return decision
-        waiting = decision.approval
-        return replace(decision, approval=replace(waiting, calls=make(waiting.calls)))
-
-    return Behaviour(decide=decide)
+    return decides(
+        lambda _, answer: (
+            replace(answer, approval=replace(answer.approval, calls=make(answer.approval.calls)))
+            if answer.approval
+            else answer
+        )
+    )
 
 
 def _each_call(change: Callable[[Call], Call]) -> Behaviour:
@@ -93,24 +95,17 @@ def _more_rounds(rounds: int) -> Behaviour:
 
 def _never() -> Behaviour:
     """A model that answers instead of asking for its tools."""
-
-    def decide(_: Incoming, decision: Decision) -> Decision:
-        if not isinstance(decision, Serve) or decision.approval is None:
-            return decision
-        return replace(decision, approval=None, tokens=tokens("I would rather not."), finish_reason="stop")
-
-    return Behaviour(decide=decide)
+    refused = tokens("I would rather not.")
+    return decides(
+        lambda _, answer: (
+            replace(answer, approval=None, tokens=refused, finish_reason="stop") if answer.approval else answer
+        )
+    )
 
 
 def _answered_otherwise(**changes: Any) -> Behaviour:
     """Another text in answers to resumes."""
-
-    def decide(_: Incoming, decision: Decision) -> Decision:
-        if not isinstance(decision, Serve) or decision.resolution is None or decision.approval is not None:
-            return decision
-        return replace(decision, **changes)
-
-    return Behaviour(decide=decide)
+    return speaks(lambda _, answer: replace(answer, **changes) if answer.resolution else answer)
 
 
 def _asks_unexpectedly(incoming: Incoming, decision: Decision) -> Decision:
@@ -173,23 +168,19 @@ def _empty_chunks_around(_: Incoming, chunks: list[Object]) -> list[Object]:
     return [like(chunks[0], choices=[]), *chunks, like(chunks[0], choices=[], usage=usage)]
 
 
-def _heartbeats(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
-    if not streamed(incoming) or incoming.kind is not Kind.APPROVAL_CHUNK:
-        return pieces
+def _heartbeats(_: Incoming, pieces: list[Piece]) -> list[Piece]:
     return [pieces[0], Out(b": still thinking\n\n", 0.2), *pieces[1:]]
 
 
 def _same_answer_id() -> Behaviour:
     """An execution keeps its answer's `id` and `created` when it goes on."""
 
-    def decide(incoming: Incoming, decision: Decision) -> Decision:
-        if not isinstance(decision, Serve):
-            return decision
+    def change(incoming: Incoming, answer: Serve) -> Decision:
         first: dict[str, tuple[str, int]] = incoming.memory.setdefault("first", {})
-        id_, created = first.setdefault(decision.execution_id, (decision.id, decision.created))
-        return replace(decision, id=id_, created=created)
+        id_, created = first.setdefault(answer.execution_id, (answer.id, answer.created))
+        return replace(answer, id=id_, created=created)
 
-    return Behaviour(decide=decide)
+    return decides(change)
 
 
 def _ids_upper() -> Behaviour:
@@ -222,15 +213,8 @@ def _locked(incoming: Incoming, decision: Decision) -> Decision:
     )
 
 
-def _slow_race(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
-    """Whoever comes second is told so at once, while the first one is still being served."""
-    if incoming.kind in JSON_ANSWERS and resume(incoming):
-        return [Out(b"", 0.3), *pieces]
-    return pieces
-
-
-def _retry_told(_: Incoming, headers: Headers) -> Headers:
-    return [*headers, ("Retry-After", "1")]
+_slow_race = transmits(lambda _, pieces: [Out(b"", 0.3), *pieces], JSON_ANSWERS, resume)
+"""Whoever comes second is told so at once, while the first one is still being served."""
 
 
 _NESTED = json.dumps({"a": {"b": [1, 2.5, None, {"c": "« é » 日本 \U0001f600"}]}, "": True, "sql": "SELECT 1"})
@@ -326,7 +310,7 @@ VARIATIONS: tuple[Variation, ...] = (
     Variation("approval-stream-empty-choices", "Chunks without choices before and behind the approval.", _STREAM,
               shapes(_empty_chunks_around, APPROVAL_STREAM)),
     Variation("approval-stream-heartbeat", "A comment before the approval's chunk.", _STREAM,
-              Behaviour(emit=_heartbeats)),
+              transmits(_heartbeats, APPROVAL_STREAM, streamed)),
     Variation("approval-stream-no-request-id-asked", "`request_id: null` where the request brought none.",
               "approval.stream-request-id: repeats `metadata.request_id`",
               on_objects(
@@ -401,18 +385,11 @@ VARIATIONS: tuple[Variation, ...] = (
               Behaviour(decide=_forgets_settled)),
     Variation("resume-conflict-retry", "409 with Retry-After for a spent approval.",
               "resume.race: the other gets a 4xx",
-              on_headers(
-                  lambda incoming, headers: (
-                      _retry_told(incoming, headers)
-                      if isinstance(incoming.decision, Refuse) and incoming.decision.status == 409
-                      else headers
-                  ),
-                  ERRORS,
-              )),
+              on_headers(lambda _, headers: [*headers, ("Retry-After", "1")], ERRORS, status_is(409))),
     Variation("resume-race-slow-winner", "The loser of a race is refused long before the winner is served.",
-              "resume.race", Behaviour(emit=_slow_race)),
+              "resume.race", _slow_race),
     Variation("resume-race-repeats", "Both resumes of a race get the same answer, a replay too.", _AGAIN,
-              together(_REPEATED, Behaviour(emit=_slow_race))),
+              together(_REPEATED, _slow_race)),
     Variation("resume-race-429", "The loser of a race gets 429 (locked), `Retry-After: 1`, and after that 409.",
               "Answers that excuse: 429", Behaviour(decide=_locked),
               {
