@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import TypeVar
 
+from conformance.contract import catalogue
 from conformance.reference.behaviour import Behaviour
 
 MADE_UP = "made up"
@@ -40,3 +43,25 @@ class Variation:
     behaviour: Behaviour
     unexercised: Mapping[str, str] = field(default_factory=dict)
     """Requirement id to the reason why it cannot be exercised then."""
+
+
+_T = TypeVar("_T", Fault, Variation)
+
+
+def assembled(areas: Iterable[Iterable[_T]]) -> tuple[_T, ...]:
+    """The faults, or the variations, of all areas, in order. A proof against one that is amiss would say nothing.
+
+    Raises:
+        ValueError: two have one id, or one names a requirement that the contract does not have.
+    """
+    requirements = catalogue.load()
+    found: dict[str, _T] = {}
+    for one in chain.from_iterable(areas):
+        what = type(one).__name__.lower()
+        if one.id in found:
+            raise ValueError(f"two {what}s are called {one.id}")
+        named = [one.requirement] if isinstance(one, Fault) else sorted(one.unexercised)
+        if strangers := [id_ for id_ in named if id_ not in requirements]:
+            raise ValueError(f"the {what} {one.id} names {strangers[0]!r}, which the contract does not have")
+        found[one.id] = one
+    return tuple(found.values())

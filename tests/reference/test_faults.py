@@ -17,8 +17,8 @@ from conformance.contract import catalogue
 from conformance.probes.refusals import nearly
 from conformance.reference.app import create_many
 from conformance.reference.behaviour import CONFORMING
-from conformance.reference.fault import Fault
-from conformance.reference.faults import FAULTS, assembled, by_id
+from conformance.reference.fault import Fault, assembled
+from conformance.reference.faults import FAULTS, by_id
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, Settings
 

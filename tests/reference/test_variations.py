@@ -16,12 +16,12 @@ from conformance.contract.catalogue import Level
 from conformance.reference.app import create_many
 from conformance.reference.behaviour import CONFORMING, Behaviour, Leniency, Replay
 from conformance.reference.conditions import one_in
-from conformance.reference.fault import Variation
+from conformance.reference.fault import Variation, assembled
 from conformance.reference.incoming import Reading
 from conformance.reference.making import at_path, together
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, Settings
-from conformance.reference.variations import VARIATIONS, WARNED, assembled, by_id
+from conformance.reference.variations import VARIATIONS, WARNED
 
 SERVERS = [*VARIATIONS, *WARNED]
 AT_ONCE = 24
@@ -122,9 +122,6 @@ def test_ids_twice_and_unknown_requirements_are_refused():
         assembled([[variation], [variation]])
     with pytest.raises(ValueError, match="no-such"):
         assembled([[Variation("y", "y", "y", CONFORMING, {"no-such.requirement": "why"})]])
-    assert by_id(VARIATIONS[0].id) is VARIATIONS[0]
-    with pytest.raises(KeyError):
-        by_id("no-such-variation")
 
 
 def test_behaviours_are_joined_in_order():
