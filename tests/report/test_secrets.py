@@ -127,7 +127,7 @@ def texts(where: Path, *printed: str) -> str:
 
 def command(url: str, where: Path, *more: str, plugin: bool = False) -> tuple[int, str]:
     """The exit code, and all that was written and printed."""
-    environ = {**os.environ, "KITEMESH_TOKEN": TOKEN, "KITEMESH_SECOND_TOKEN": SECOND, "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "KITEMESH_TOKEN": TOKEN, "KITEMESH_SECOND_TOKEN": SECOND}
     environ |= {"KITEMESH_APPROVAL_PROMPT": PROMPT, "KITEMESH_DEPTH": "quick", "KITEMESH_TIMEOUT": "20"}
     if plugin:
         environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
