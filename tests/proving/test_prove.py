@@ -19,7 +19,7 @@ from conformance.reference.serving import in_thread
 from conformance.reference.settings import Settings
 from conformance.report.terminal import console
 from conformance.settings.options import Options, UsageError
-from conformance.transcript import har
+from conformance.transcript import har_writer
 from conformance.transcript.exchange import Piece, Transcript
 
 CATALOGUE = load()
@@ -251,7 +251,7 @@ def test_the_example_is_one_exchange_without_the_machine(found):
     example = found[FAULT.id].example
     assert len(example) == 1
     assert examples.finding("stream.done", example).exchange == example.exchanges[0].name
-    text = har.dumps(example)
+    text = har_writer.dumps(example)
     assert len(text.encode()) <= examples.LARGEST
     assert "127.0.0.1" not in text
     assert "km_" not in text
