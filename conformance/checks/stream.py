@@ -29,7 +29,7 @@ from conformance.evidence.select import (
     whole_streams,
 )
 from conformance.transcript.exchange import TIMED_OUT, Ending
-from conformance.transcript.sse import Liberty
+from conformance.transcript.sse import Oddity
 
 CLOSES_WITHIN = 3.0
 """Seconds from `[DONE]` to the end of the body that are still soon."""
@@ -77,7 +77,7 @@ def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iter
 @each("stream.utf8", streams)
 def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding]:
     """Valid UTF-8. A character that the connection's end cut is http.complete's."""
-    kinds = [Liberty.INVALID_UTF8] + ([Liberty.CUT_CHARACTER] if reading.whole else [])
+    kinds = [Oddity.INVALID_UTF8] + ([Oddity.CUT_CHARACTER] if reading.whole else [])
     for note in reading.stream.noted(*kinds)[:1]:
         yield reading.finding(
             requirement,
@@ -129,7 +129,7 @@ def _several(data: str) -> bool:
 @each("stream.fields", ended_streams)
 def fields(reading: Reading) -> Iterator[Finding]:
     """Every line starts with a field that the standard knows, or with a colon."""
-    for note in reading.stream.noted(Liberty.UNKNOWN_FIELD, Liberty.BOM_INSIDE)[:1]:
+    for note in reading.stream.noted(Oddity.UNKNOWN_FIELD, Oddity.BOM_INSIDE)[:1]:
         yield reading.finding(
             "stream.fields",
             "a line that is neither a known field nor a comment",

@@ -13,8 +13,8 @@ from reference.tours import ALL_TOURS, APPROVAL_TTL, expired, tour_of
 from conformance.contract import catalogue
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.behaviour import CONFORMING
-from conformance.reference.fault import Fault
-from conformance.reference.faults import FAULTS, assembled, by_id
+from conformance.reference.fault import Fault, assembled
+from conformance.reference.faults import FAULTS, by_id
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import Settings
 
@@ -51,12 +51,12 @@ def test_by_id() -> None:
 @pytest.mark.parametrize(
     ("second", "told"),
     [
-        (Fault("one-fault", "", "http.json", "made up", CONFORMING), "two faults are called one-fault"),
-        (Fault("another-fault", "", "http.jsonn", "made up", CONFORMING), "http.jsonn"),
+        (Fault("one-fault", "", CONFORMING, requirement="http.json"), "two faults are called one-fault"),
+        (Fault("another-fault", "", CONFORMING, requirement="http.jsonn"), "http.jsonn"),
     ],
 )
 def test_a_wrong_table_is_refused(second: Fault, told: str) -> None:
-    first = Fault("one-fault", "", "http.json", "made up", CONFORMING)
+    first = Fault("one-fault", "", CONFORMING, requirement="http.json")
     with pytest.raises(ValueError, match=told):
         assembled([(first,), (second,)])
 
