@@ -18,7 +18,7 @@ from conformance.reference.settings import FIRST_TOKEN
 
 CHAT, RESUME = "/v1/chat/completions", "/v1/chat/resume"
 OWN = f"Bearer {FIRST_TOKEN}"
-AT_ONCE = 8
+AT_ONCE = 12
 """Servers that are visited at a time."""
 SILENCE = 3.0
 """Seconds after which an answer is taken to be missing: the longest of a conforming server takes some tenths of one."""

@@ -42,7 +42,7 @@ from .front import (
 SETTINGS = Settings(token_interval=0.002)
 SHED = Instead(503, NGINX_503)
 DEAD = Instead(502, NGINX_502)
-AT_ONCE = 6
+AT_ONCE = 12
 
 
 def options(url: str, **told: Any) -> Options:
