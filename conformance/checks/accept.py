@@ -15,10 +15,11 @@ from conformance.contract.excuses import names_the_model
 from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import integer, objects
+from conformance.evidence.place import STATUS
 from conformance.evidence.select import Selected, with_own_token
 
 
-def accepted(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]:
+def accepted(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The rule: a request that deserves to be served is answered 200."""
     status = reading.status
     if status == 200:
@@ -37,7 +38,7 @@ def accepted(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]
         seen = told(reading)
         message = f"a valid request is not served ({reading.asked.reason or 'valid'})"
         observed = type(seen)(f"{seen}: {why[:160]!r}") if isinstance(why, str) else seen
-        yield reading.finding(requirement, message, "status 200", observed, "status")
+        yield reading.finding(message, "status 200", observed, STATUS)
 
 
 MUCH = 1_024
@@ -79,10 +80,6 @@ def _named(requirement: str) -> Callable[[Evidence], Selected]:
     return select
 
 
-def _judge(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]]:
-    return lambda reading: accepted(reading, requirement)
-
-
 for _id in (
     "accept.minimal",
     "accept.optional-fields",
@@ -92,7 +89,7 @@ for _id in (
     "accept.unicode",
     "accept.unicode-edges",
 ):
-    each(_id, _named(_id))(_judge(_id))
+    each(_id, _named(_id))(accepted)
 
 
 @over_all("accept.roles")
@@ -102,7 +99,7 @@ def roles(evidence: Evidence) -> Iterator[Item]:
         if isinstance(item, Unjudged):
             yield item
             continue
-        found = list(accepted(item, "accept.roles"))
+        found = list(accepted(item))
         if not any(isinstance(f, Unjudged) for f in found):
             yield Judged(item.name)
         yield from found
@@ -128,7 +125,7 @@ def _tool_role(evidence: Evidence) -> Iterator[Item]:
         yield from (Judged(reading.name) for reading in tried.values() if reading.accepted)
     elif len(tried) == 2:
         last = tried[True]
-        found = list(accepted(last, "accept.roles"))
+        found = list(accepted(last))
         if not any(isinstance(f, Unjudged) for f in found):
             yield Judged(last.name)
         yield from found
@@ -137,13 +134,13 @@ def _tool_role(evidence: Evidence) -> Iterator[Item]:
 @each("accept.generated", lambda evidence: _generated(evidence, natural=True))
 def generated(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Generated natural conversations."""
-    yield from accepted(reading, "accept.generated")
+    yield from accepted(reading)
 
 
 @each("accept.any-valid", lambda evidence: _generated(evidence, natural=False))
 def any_valid(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Every other valid body that is not left open."""
-    yield from accepted(reading, "accept.any-valid")
+    yield from accepted(reading)
 
 
 NATURAL = "natural"

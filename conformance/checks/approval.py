@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from conformance.checks import envelope
@@ -20,6 +21,7 @@ from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_text import read_json
 from conformance.evidence.json_values import ABSENT, get, moment, optional, utc, uuid
+from conformance.evidence.place import Place
 from conformance.evidence.select import (
     Selected,
     failed,
@@ -34,7 +36,6 @@ from conformance.evidence.select import (
 from conformance.probes.approvals import ASKED_ANEW
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
-Named = tuple[str, ...]
 
 
 def on_chat_waiting(evidence: Evidence) -> Selected:
@@ -43,18 +44,11 @@ def on_chat_waiting(evidence: Evidence) -> Selected:
     yield from on_chat(waiting_streams(evidence))
 
 
-def _told(
-    reading: Reading, requirement: str, wrong: envelope.Wrong, prefix: str = "", yields_to: Named = ()
-) -> Finding:
-    message, expected, observed, pointer = wrong
-    return reading.finding(requirement, message, expected, observed, f"{prefix}{pointer}", yields_to=yields_to)
-
-
 @each("approval.envelope", on_chat_waiting)
-def envelope_(reading: Reading, requirement: str = "approval.envelope") -> Iterator[Finding]:
+def envelope_(reading: Reading) -> Iterator[Finding]:
     """`id`, `object`, `created`, `model` and `choices` as in every other answer or chunk."""
     if not reading.asked.stream:
-        yield from _json_envelope(reading, requirement)
+        yield from _json_envelope(reading)
         return
     for chunk in reading.chunks:
         if not carries_approval(chunk):
@@ -64,46 +58,40 @@ def envelope_(reading: Reading, requirement: str = "approval.envelope") -> Itera
             ("chunk.created", envelope.created(reading, chunk.value)),
             ("chunk.model-echo", envelope.model(reading, chunk.value)),
         ):
-            for wrong in faults:
-                yield _told(reading, requirement, wrong, f"{chunk.place}, ", (name,))
+            for message, expected, observed, pointer in faults:
+                yield reading.finding(message, expected, observed, chunk.at(pointer), yields_to=(name,))
                 return
 
 
-def _json_envelope(reading: Reading, requirement: str) -> Iterator[Finding]:
+def _json_envelope(reading: Reading) -> Iterator[Finding]:
     body = reading.object
     for wrong in envelope.members("completion", body, ("id", "object", "model")):
-        yield _told(reading, requirement, wrong, yields_to=("completion.schema",))
+        yield wrong.found(reading, "completion.schema")
     if isinstance(body, dict) and "created" not in body:
         yield reading.finding(
-            requirement,
-            "`created` is absent",
-            "the member `created`",
-            ABSENT,
-            "/created",
-            yields_to=("completion.schema",),
+            "`created` is absent", "the member `created`", ABSENT, Place("/created"), yields_to=("completion.schema",)
         )
     for wrong in envelope.created(reading, body):
-        yield _told(reading, requirement, wrong, yields_to=("completion.created",))
+        yield wrong.found(reading, "completion.created")
     for wrong in envelope.model(reading, body):
-        yield _told(reading, requirement, wrong, yields_to=("completion.model-echo",))
+        yield wrong.found(reading, "completion.model-echo")
     for wrong in choice_types(body):
-        yield _told(reading, requirement, wrong, yields_to=("completion.schema",))
+        yield wrong.found(reading, "completion.schema")
     for wrong in choice_values(body):
-        yield _told(reading, requirement, wrong, yields_to=("completion.choices",))
+        yield wrong.found(reading, "completion.choices")
 
 
 @each("approval.finish-reason", on_chat_waiting)
-def finish_reason(reading: Reading, requirement: str = "approval.finish-reason") -> Iterator[Finding | Unjudged]:
+def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`tool_calls`. Its absence from a stream is approval.stream's."""
     if not reading.asked.stream:
         reason = get(reading.object, "choices", 0, "finish_reason")
         if reason != "tool_calls":
             yield reading.finding(
-                requirement,
                 "an answer that waits for a decision finishes otherwise",
                 '"tool_calls"',
                 reason,
-                "/choices/0/finish_reason",
+                Place("/choices/0/finish_reason"),
             )
         return
     reasons = [(chunk, reason) for chunk in reading.chunks for index, reason in chunk.finishes() if index == 0]
@@ -112,11 +100,10 @@ def finish_reason(reading: Reading, requirement: str = "approval.finish-reason")
     elif not any(reason == "tool_calls" for _, reason in reasons):
         chunk, reason = reasons[-1]
         yield reading.finding(
-            requirement,
             "a stream that waits for a decision finishes otherwise",
             '"tool_calls"',
             reason,
-            f"{chunk.place}, /choices/0/finish_reason",
+            chunk.at("/choices/0/finish_reason"),
             yields_to=("chunk.finish-reason",),
         )
 
@@ -126,9 +113,7 @@ def content_null(reading: Reading) -> Iterator[Finding]:
     """`content: null` (absent is as good: null equals absent)."""
     content = optional(reading.object, "choices", 0, "message", "content")
     if content is not ABSENT:
-        yield reading.finding(
-            "approval.content-null", "`content` is not null", "null", content, "/choices/0/message/content"
-        )
+        yield reading.finding("`content` is not null", "null", content, Place("/choices/0/message/content"))
 
 
 @over_all("approval.tool-call-id")
@@ -144,7 +129,7 @@ def tool_call_id(evidence: Evidence) -> Iterator[Item]:
             yield reading.unjudged("no call is there that could have an id", by=by)
             continue
         yield Judged(reading.name)
-        findings = list(call_ids(reading, "approval.tool-call-id"))
+        findings = list(call_ids(reading))
         yield from findings
         for call in reading.calls if not findings else ():
             value = uuid(call.get("id"))
@@ -153,11 +138,7 @@ def tool_call_id(evidence: Evidence) -> Iterator[Item]:
             earlier = seen.setdefault(value, reading)
             if earlier is not reading and earlier.asked.prompt != reading.asked.prompt:
                 yield reading.finding(
-                    "approval.tool-call-id",
-                    f"a call has the id of one of {earlier.name}",
-                    "a UUID of its own",
-                    value,
-                    "tool_calls",
+                    f"a call has the id of one of {earlier.name}", "a UUID of its own", value, Place(words="tool_calls")
                 )
                 break
 
@@ -166,34 +147,36 @@ def _without_calls(reading: Reading) -> str:
     return "approval.stream" if reading.asked.stream else "completion.finish-reason"
 
 
-def call_ids(reading: Reading, requirement: str) -> Iterator[Finding]:
+def call_ids(reading: Reading) -> Iterator[Finding]:
     """Calls without a UUID, or two with the same."""
     values = [uuid(call.get("id")) for call in reading.calls]
     for number, (call, value) in enumerate(zip(reading.calls, values, strict=True)):
         if value is None:
             yield reading.finding(
-                requirement, "a tool call's id is not a UUID", "a UUID", get(call, "id"), f"tool_calls/{number}/id"
+                "a tool call's id is not a UUID", "a UUID", get(call, "id"), Place(words=f"tool_calls/{number}/id")
             )
             return
     if twice := [value for value, count in Counter(values).items() if count > 1]:
         yield reading.finding(
-            requirement, "two tool calls share an id", "a UUID of its own for each", twice[0], "tool_calls"
+            "two tool calls share an id", "a UUID of its own for each", twice[0], Place(words="tool_calls")
         )
 
 
-def no_objects(reading: Reading) -> Iterator[tuple[str, Any]]:
-    """(place, value) of each `tool_calls` that is not an array, and of each item of one that is not an object."""
+def no_objects(reading: Reading) -> Iterator[tuple[Place, Any]]:
+    """Where and what each `tool_calls` is that is not an array, and each item of one that is not an object."""
+    chunks = [(chunk, choice) for chunk in reading.chunks for _, choice in chunk.choices]
     if reading.asked.stream:
-        sources = [(c.place, get(choice, "delta", "tool_calls")) for c in reading.chunks for _, choice in c.choices]
+        sources = [(replace(chunk.place, words="/tool_calls"), get(at, "delta", "tool_calls")) for chunk, at in chunks]
     else:
-        sources = [("/choices/0/message", get(reading.object, "choices", 0, "message", "tool_calls"))]
+        pointer = "/choices/0/message/tool_calls"
+        sources = [(Place(pointer), get(reading.object, "choices", 0, "message", "tool_calls"))]
     for place, value in sources:
-        if value is ABSENT or value is None:
-            continue
-        if not isinstance(value, list):
-            yield f"{place}/tool_calls", value
-            continue
-        yield from ((f"{place}/tool_calls/{n}", item) for n, item in enumerate(value) if not isinstance(item, dict))
+        if isinstance(value, list):
+            wrong = [(n, item) for n, item in enumerate(value) if not isinstance(item, dict)]
+            for n, item in wrong:
+                yield Place(f"{place.pointer}/{n}") if place.pointer else replace(place, words=f"/tool_calls/{n}"), item
+        elif value is not ABSENT and value is not None:
+            yield place, value
 
 
 def _shaped(evidence: Evidence) -> Selected:
@@ -210,53 +193,51 @@ def _with_calls(evidence: Evidence) -> Selected:
             yield reading.unjudged("a call is not an object", by="approval.tool-call-shape")
         elif isinstance(reading, Reading) and not reading.calls:
             yield reading.unjudged("no call is there", by=_without_calls(reading))
-        elif isinstance(reading, Reading) and any(True for _ in _one_index_for_two(reading, "approval.stream")):
+        elif isinstance(reading, Reading) and any(True for _ in _one_index_for_two(reading)):
             yield reading.unjudged("two calls share an index", by="approval.stream")
         else:
             yield reading
 
 
 @each("approval.tool-call-shape", _shaped)
-def tool_call_shape(reading: Reading, requirement: str = "approval.tool-call-shape") -> Iterator[Finding]:
+def tool_call_shape(reading: Reading) -> Iterator[Finding]:
     """`type` `function` and a non-empty `function.name`."""
     for place, value in no_objects(reading):
-        yield reading.finding(requirement, "a tool call is not an object", "an array of objects", value, place)
+        yield reading.finding("a tool call is not an object", "an array of objects", value, place)
         return
     for number, call in enumerate(reading.calls):
         if call.get("type") != "function":
             yield reading.finding(
-                requirement,
                 "a tool call's type is not `function`",
                 '"function"',
                 get(call, "type"),
-                f"tool_calls/{number}/type",
+                Place(words=f"tool_calls/{number}/type"),
             )
             return
         name = get(call, "function", "name")
         if not isinstance(name, str) or not name.strip():
             yield reading.finding(
-                requirement,
                 "a tool call names no function",
                 "a non-empty string",
                 name,
-                f"tool_calls/{number}/function/name",
+                Place(words=f"tool_calls/{number}/function/name"),
             )
             return
 
 
-def argument_types(reading: Reading, requirement: str = "approval.arguments") -> Iterator[Finding]:
+def argument_types(reading: Reading) -> Iterator[Finding]:
     """`arguments` that is not a string: no whim of a model."""
     for number, call in enumerate(reading.calls):
         value = get(call, "function", "arguments")
         if not isinstance(value, str):
             yield reading.finding(
-                requirement, "`arguments` is not a string", "a string", value, f"tool_calls/{number}/function/arguments"
+                "`arguments` is not a string", "a string", value, Place(words=f"tool_calls/{number}/function/arguments")
             )
             return
 
 
 @each("approval.arguments", _with_calls, whim=True, at_once=argument_types)
-def arguments(reading: Reading, requirement: str = "approval.arguments") -> Iterator[Finding | Unjudged]:
+def arguments(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`arguments` hold a JSON object (a model's whim can fail that; that they are a string is judged at once)."""
     for number, call in enumerate(reading.calls):
         value = get(call, "function", "arguments")
@@ -265,17 +246,16 @@ def arguments(reading: Reading, requirement: str = "approval.arguments") -> Iter
         read = read_json(value.encode("utf-8", "surrogatepass"))
         if not read.ok or not isinstance(read.value, dict):
             yield reading.finding(
-                requirement,
                 "`arguments` does not hold a JSON object",
                 "a JSON object in a string",
                 value,
-                f"tool_calls/{number}/function/arguments",
+                Place(words=f"tool_calls/{number}/function/arguments"),
             )
             return
 
 
-def _uuid_rule(requirement: str, member: str) -> Rule:
-    def rule(reading: Reading, named: str = requirement) -> Iterator[Finding | Unjudged]:
+def _uuid_rule(member: str) -> Rule:
+    def rule(reading: Reading) -> Iterator[Finding | Unjudged]:
         if reading.asked.stream and not reading.kitemesh:
             yield reading.unjudged("no chunk has a `kitemesh`", by="approval.stream")
             return
@@ -284,19 +264,19 @@ def _uuid_rule(requirement: str, member: str) -> Rule:
             return
         value = reading.kitemesh.get(member, ABSENT)
         if uuid(value) is None:
-            yield reading.finding(named, f"`{member}` is not a UUID", "a UUID", value, f"/kitemesh/{member}")
+            yield reading.finding(f"`{member}` is not a UUID", "a UUID", value, Place(f"/kitemesh/{member}"))
 
     return rule
 
 
-approval_id = _uuid_rule("approval.id", "approval_id")
-execution_id = _uuid_rule("approval.execution-id", "execution_id")
+approval_id = _uuid_rule("approval_id")
+execution_id = _uuid_rule("execution_id")
 each("approval.id", on_chat_waiting)(approval_id)
 each("approval.execution-id", on_chat_waiting)(execution_id)
 
 
 @each("approval.expires-at", on_chat_waiting)
-def expires_at(reading: Reading, requirement: str = "approval.expires-at") -> Iterator[Finding | Unjudged]:
+def expires_at(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`expires_at`: RFC 3339 with an offset, later than the server's clock."""
     if not reading.kitemesh:
         by = "approval.stream" if reading.asked.stream else "kitemesh.present"
@@ -306,19 +286,14 @@ def expires_at(reading: Reading, requirement: str = "approval.expires-at") -> It
     expires = moment(value)
     if expires is None:
         yield reading.finding(
-            requirement,
             "`expires_at` is not a date-time of RFC 3339",
             "such as 2026-06-08T16:20:00.000Z",
             value,
-            "/kitemesh/expires_at",
+            Place("/kitemesh/expires_at"),
         )
     elif expires <= reading.clock - 1:
         yield reading.finding(
-            requirement,
-            "`expires_at` has passed already",
-            f"later than {utc(reading.clock)}",
-            value,
-            "/kitemesh/expires_at",
+            "`expires_at` has passed already", f"later than {utc(reading.clock)}", value, Place("/kitemesh/expires_at")
         )
 
 
@@ -341,14 +316,14 @@ def _in_json(reading: Reading) -> bool:
 
 
 @each("approval.stream", _whole)
-def stream(reading: Reading, requirement: str = "approval.stream") -> Iterator[Finding | Unjudged]:
+def stream(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The calls, `finish_reason` and the approval's `kitemesh`, then `[DONE]`."""
     if not reading.streamed:
         if not broken_elsewhere(reading.evidence, "stream.media-type", _in_json):
-            place, seen = "header Content-Type", Words(reading.media_type)
-            yield reading.finding(requirement, "the approval is not streamed", "an event stream", seen, place)
+            place, seen = Place(header="Content-Type"), Words(reading.media_type)
+            yield reading.finding("the approval is not streamed", "an event stream", seen, place)
         return
-    for found in done_missing(reading, requirement):
+    for found in done_missing(reading):
         if isinstance(found, Finding) and broken_elsewhere(reading.evidence, "stream.done", lambda other: other.waits):
             yield reading.unjudged("other streams do not end with [DONE] either", by="stream.done")
         else:
@@ -357,33 +332,30 @@ def stream(reading: Reading, requirement: str = "approval.stream") -> Iterator[F
         return
     if not reading.calls and not any(no_objects(reading)):
         yield reading.finding(
-            requirement,
             "the stream asks for an approval and brings no tool call",
             "`delta.tool_calls`",
             Words("none in any chunk"),
-            "the whole stream",
+            Place(words="the whole stream"),
         )
     if not any(True for chunk in reading.chunks for _ in chunk.finishes()):
         yield reading.finding(
-            requirement,
             "the stream of an approval has no `finish_reason`",
             '"tool_calls"',
             Words("none in any chunk"),
-            "the whole stream",
+            Place(words="the whole stream"),
             yields_to=("chunk.finish-once",),
         )
     if not reading.kitemesh:
         yield reading.finding(
-            requirement,
             "the stream brings tool calls and no approval",
             "`kitemesh.approval_id`",
             reading.kitemesh or ABSENT,
-            "the whole stream",
+            Place(words="the whole stream"),
         )
-    yield from _one_index_for_two(reading, requirement)
+    yield from _one_index_for_two(reading)
 
 
-def _one_index_for_two(reading: Reading, requirement: str) -> Iterator[Finding]:
+def _one_index_for_two(reading: Reading) -> Iterator[Finding]:
     """Two calls under one `index` are joined by every client into one."""
     ids: dict[int, str] = {}
     for chunk in reading.chunks:
@@ -393,7 +365,6 @@ def _one_index_for_two(reading: Reading, requirement: str) -> Iterator[Finding]:
                 continue
             if ids.setdefault(index, id_) != id_:
                 yield reading.finding(
-                    requirement,
                     "two tool calls share an `index`",
                     "an `index` for each call",
                     Words(f"index {index} for {ids[index]!r} and {id_!r}"[:160]),
@@ -414,7 +385,6 @@ def stream_single(reading: Reading) -> Iterator[Finding | Unjudged]:
     if not joined or sum(1 for chunk in reading.chunks if any(True for _ in chunk.calls())) > 1:
         count = sum(1 for c in reading.chunks if carries_approval(c) or any(True for _ in c.finishes()))
         yield reading.finding(
-            "approval.stream-single",
             "the approval is spread over several chunks",
             "calls, `finish_reason` and `kitemesh` in one chunk",
             Words(f"{count} chunks"),
@@ -436,11 +406,10 @@ def stream_request_id(reading: Reading) -> Iterator[Finding | Unjudged]:
     value = optional(told[0].value, "kitemesh", "request_id")
     if value != reading.asked.request_id:
         yield reading.finding(
-            "approval.stream-request-id",
             "`request_id` is not the request's",
             f'"{reading.asked.request_id}"',
             value,
-            f"{told[0].place}, /kitemesh/request_id",
+            told[0].at("/kitemesh/request_id"),
         )
 
 
@@ -455,11 +424,10 @@ def only_when_waiting(reading: Reading) -> Iterator[Finding]:
     value: Any = reading.kitemesh.get("approval_id", ABSENT)
     if value is not ABSENT:
         yield reading.finding(
-            "approval.only-when-waiting",
             "an answer that waits for nothing has an `approval_id`",
             "no `approval_id`",
             value,
-            "/kitemesh/approval_id",
+            Place("/kitemesh/approval_id"),
         )
 
 
@@ -492,7 +460,7 @@ REPEATED.append(_without_approval)
 RULES: tuple[tuple[str, Rule], ...] = (
     ("approval.envelope", envelope_),
     ("approval.finish-reason", finish_reason),
-    ("approval.tool-call-id", lambda reading: call_ids(reading, "approval.tool-call-id")),
+    ("approval.tool-call-id", call_ids),
     ("approval.tool-call-shape", tool_call_shape),
     ("approval.arguments", argument_types),
     ("approval.id", approval_id),

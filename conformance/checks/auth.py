@@ -9,6 +9,7 @@ from conformance.contract.classify import Due
 from conformance.evidence.evidence import KNOWN_TOKEN, Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_values import optional
+from conformance.evidence.place import STATUS, Place
 from conformance.evidence.select import Selected, unauthenticated
 from conformance.probes.refusals import NEVER_ISSUED
 from conformance.transcript.exchange import TIMED_OUT, Credential
@@ -16,7 +17,7 @@ from conformance.transcript.exchange import TIMED_OUT, Credential
 SERVER_ERROR = "error.no-server-error"
 
 
-def denied(requirement: str, yields_to: tuple[str, ...] = ()) -> JudgeOne:
+def denied(*yields_to: str) -> JudgeOne:
     """A judge for requests without a good token: the status is 401. Of the error object, area error speaks."""
 
     def judge(reading: Reading) -> Iterator[Finding | Unjudged]:
@@ -30,11 +31,10 @@ def denied(requirement: str, yields_to: tuple[str, ...] = ()) -> JudgeOne:
             yield reading.unjudged("an error object, but not as an error", by="error.status")
             return
         yield reading.finding(
-            requirement,
             f"a request with {_WHAT.get(reading.whose, 'no good token')} is not denied",
             "status 401 and the error object",
             told(reading),
-            "status",
+            STATUS,
             yields_to=yields_to,
         )
 
@@ -66,10 +66,10 @@ def _asks(requirement: str) -> Callable[[Evidence], Selected]:
 
 
 for _id in ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"):
-    each(_id, _asks(_id))(denied(_id))
-each("auth.wrong-scheme", _asks("auth.wrong-scheme"))(denied("auth.wrong-scheme"))
+    each(_id, _asks(_id))(denied())
+each("auth.wrong-scheme", _asks("auth.wrong-scheme"))(denied())
 each("auth.before-validation", _asks("auth.before-validation"))(
-    denied("auth.before-validation", ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"))
+    denied("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
 )
 
 
@@ -89,27 +89,20 @@ def known_token(reading: Reading) -> Iterator[Finding]:
     """A token that passes elsewhere is taken for every request."""
     if reading.name in reading.evidence.turned_away:
         yield reading.finding(
-            KNOWN_TOKEN,
             "a token that passes elsewhere is refused",
             "no 401 or 403: the same token was accepted before or after",
             told(reading),
-            "status",
+            STATUS,
         )
 
 
 @each("auth.stream-refused-as-json", _asks("auth.stream-refused-as-json"))
 def stream_refused_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     """401 as JSON when `stream` is true."""
-    requirement = "auth.stream-refused-as-json"
-    general = ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
-    yield from denied(requirement, general)(reading)
+    yield from denied("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")(reading)
     if reading.status == 401 and (reading.media_type == "text/event-stream" or reading.looks_streamed):
         yield reading.finding(
-            requirement,
-            "the 401 comes as an event stream",
-            "a 401 in application/json",
-            told(reading),
-            "header Content-Type",
+            "the 401 comes as an event stream", "a 401 in application/json", told(reading), Place(header="Content-Type")
         )
 
 
@@ -137,11 +130,7 @@ def error_codes(reading: Reading) -> Iterator[Finding | Unjudged]:
             yield reading.unjudged(f"error.{member} is not a string", by="error.schema")
         elif seen != "authentication_error":
             yield reading.finding(
-                "auth.error-codes",
-                f"the 401 has another error {member}",
-                '"authentication_error"',
-                seen,
-                f"/error/{member}",
+                f"the 401 has another error {member}", '"authentication_error"', seen, Place(f"/error/{member}")
             )
 
 
@@ -150,11 +139,10 @@ def challenge(reading: Reading) -> Iterator[Finding]:
     """`WWW-Authenticate` with a 401 (RFC 9110, section 15.5.2)."""
     if reading.response is not None and not (reading.response.header("www-authenticate") or "").strip():
         yield reading.finding(
-            "auth.challenge",
             "the 401 names no way to authenticate",
             "WWW-Authenticate: Bearer",
             Words("no such header field"),
-            "header WWW-Authenticate",
+            Place(header="WWW-Authenticate"),
         )
 
 
@@ -178,11 +166,10 @@ def scheme_case(reading: Reading) -> Iterator[Finding]:
     if not reading.taken:
         value = next(v for k, v in reading.exchange.request.headers if k.lower() == "authorization")
         yield reading.finding(
-            "auth.scheme-case",
             f"the scheme {value.split(' ')[0]!r} is not taken for Bearer",
             "the same answer as with Bearer",
             told(reading),
-            "status",
+            STATUS,
             yields_to=("accept.minimal",),  # which Bearer does not bring either
         )
 
@@ -211,18 +198,9 @@ def no_token_echo(reading: Reading) -> Iterator[Finding]:
     seen = Words("the token of the request")
     for name in fields[:1]:
         yield reading.finding(
-            "auth.no-token-echo",
-            "a header field holds the bearer token",
-            "no token in an answer",
-            seen,
-            f"header {name}",
+            "a header field holds the bearer token", "no token in an answer", seen, Place(header=name)
         )
     for offset, length in spots[:1]:
         yield reading.finding(
-            "auth.no-token-echo",
-            "the body holds the bearer token",
-            "no token in an answer",
-            seen,
-            f"byte {offset}",
-            span=(offset, length),
+            "the body holds the bearer token", "no token in an answer", seen, Place(byte=offset), span=(offset, length)
         )

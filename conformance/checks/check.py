@@ -36,7 +36,9 @@ BREACHES = 2
 def _register(requirement: str, check: Check) -> None:
     if requirement in CHECKS:
         raise ValueError(f"{requirement} has two checks")
-    CHECKS[requirement] = check
+    CHECKS[requirement] = lambda evidence: (
+        item.breaking(requirement) if isinstance(item, Finding) else item for item in check(evidence)
+    )
 
 
 def each(

@@ -65,40 +65,37 @@ def _is_judged_elsewhere(steps: list[str]) -> bool:
 
 def _first(
     reading: Reading,
-    requirement: str,
     faults: Callable[[Chunk], Iterator[envelope.Wrong]],
     yields_to: tuple[str, ...] = (),
 ) -> Iterator[Finding]:
     """The first fault of a stream: the following chunks would only repeat it."""
     for chunk in judged_chunks(reading):
         for message, expected, observed, pointer in faults(chunk):
-            span = (chunk.event.offset, chunk.event.end - chunk.event.offset)
-            place = f"{chunk.place}, {pointer}"
-            yield reading.finding(requirement, message, expected, observed, place, span=span, yields_to=yields_to)
+            yield reading.finding(message, expected, observed, chunk.at(pointer), span=chunk.span, yields_to=yields_to)
             return
 
 
 @each("chunk.schema", legible_streams)
-def schema(reading: Reading, requirement: str = "chunk.schema") -> Iterator[Finding]:
+def schema(reading: Reading) -> Iterator[Finding]:
     """Every documented member with its type."""
-    yield from _first(reading, requirement, chunk_faults)
+    yield from _first(reading, chunk_faults)
 
 
 @each("chunk.created", readable_streams)
-def created(reading: Reading, requirement: str = "chunk.created") -> Iterator[Finding | Unjudged]:
+def created(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`created` in integer Unix seconds, near the present."""
     if not any("created" in chunk.value for chunk in judged_chunks(reading)):
         yield reading.unjudged("no chunk has `created`", by="chunk.schema")
-    yield from _first(reading, requirement, lambda chunk: envelope.created(reading, chunk.value))
+    yield from _first(reading, lambda chunk: envelope.created(reading, chunk.value))
 
 
 @each("chunk.model-echo", readable_streams)
-def model_echo(reading: Reading, requirement: str = "chunk.model-echo") -> Iterator[Finding | Unjudged]:
+def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The request's `model`, repeated."""
     if not any(isinstance(chunk.value.get("model"), str) for chunk in judged_chunks(reading)):
         yield reading.unjudged("no chunk has `model`", by="chunk.schema")
     general = ("isolation.answers",)
-    yield from _first(reading, requirement, lambda chunk: envelope.model(reading, chunk.value), general)
+    yield from _first(reading, lambda chunk: envelope.model(reading, chunk.value), general)
 
 
 @over_all("chunk.id-stable")
@@ -117,22 +114,19 @@ def id_stable(evidence: Evidence) -> Iterator[Item]:
         yield from id_changes(reading)
     for earlier, later in repeated(readings, {r.name: r.answer_id or "" for r in readings}):
         yield later.finding(
-            "chunk.id-stable",
             f"the `id` of {earlier.name} comes again",
             "an `id` of its own",
             later.answer_id,
-            f"{later.chunks[0].place}, /id",
+            later.chunks[0].at("/id"),
         )
 
 
-def id_changes(reading: Reading, requirement: str = "chunk.id-stable") -> Iterator[Finding]:
+def id_changes(reading: Reading) -> Iterator[Finding]:
     """The first chunk whose `id` is another than the stream's."""
     for chunk in reading.chunks:
         value = chunk.value.get("id")
         if isinstance(value, str) and value != reading.answer_id and not chunk.without_choices:
-            yield reading.finding(
-                requirement, "the `id` changes within a stream", f'"{reading.answer_id}"', value, f"{chunk.place}, /id"
-            )
+            yield reading.finding("the `id` changes within a stream", f'"{reading.answer_id}"', value, chunk.at("/id"))
             return
 
 
@@ -143,11 +137,10 @@ def created_stable(reading: Reading) -> Iterator[Finding]:
     for chunk, value in values[1:]:
         if value != values[0][1]:
             yield reading.finding(
-                "chunk.created-stable",
                 "`created` changes within a stream",
                 show(values[0][1]),
                 value,
-                f"{chunk.place}, /created",
+                chunk.at("/created"),
                 yields_to=("chunk.created",),
             )
             return
@@ -165,18 +158,18 @@ def opens(reading: Reading) -> Iterator[Finding]:
     for chunk in reading.chunks:
         for index, choice in chunk.choices:
             role = optional(choice, "delta", "role")
-            place = f"{chunk.place}, /choices/{index}/delta/role"
+            place = chunk.at(f"/choices/{index}/delta/role")
             if role is ABSENT:
                 if chunk is first and not carries_approval(chunk):
-                    yield reading.finding("chunk.opens", "the first chunk names no role", '"assistant"', role, place)
+                    yield reading.finding("the first chunk names no role", '"assistant"', role, place)
                     return
             elif role != "assistant":
-                yield reading.finding("chunk.opens", "another role than `assistant`", '"assistant"', role, place)
+                yield reading.finding("another role than `assistant`", '"assistant"', role, place)
                 return
 
 
 @each("chunk.content", readable_streams)
-def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Finding | Unjudged]:
+def content(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`delta.content` is text or null; with `finish_reason` `stop` the whole is not empty."""
     whole: dict[int, str] = defaultdict(str)
     stopped: set[int] = set()
@@ -185,11 +178,10 @@ def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Fi
             value = optional(choice, "delta", "content")
             if value is not ABSENT and not isinstance(value, str):
                 yield reading.finding(
-                    requirement,
                     "`delta.content` is not text",
                     "a string or null",
                     value,
-                    f"{chunk.place}, /choices/{number}/delta/content",
+                    chunk.at(f"/choices/{number}/delta/content"),
                 )
                 return
         for index, text in chunk.contents():
@@ -199,7 +191,6 @@ def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Fi
         return
     if any(not whole[index] for index in stopped):
         yield reading.finding(
-            requirement,
             "a finished answer without text",
             "text, with `finish_reason` `stop`",
             Words("no content in any chunk"),
@@ -234,16 +225,15 @@ def appends(reading: Reading) -> Iterator[Finding]:
     else:
         return
     chunk, text = pieces[-1]
-    place = f"{chunk.place}, /choices/0/delta/content"
-    yield reading.finding("chunk.appends", message, "the new text alone", text, place)
+    place = chunk.at("/choices/0/delta/content")
+    yield reading.finding(message, "the new text alone", text, place)
 
 
 @each("chunk.finish-once", legible_streams)
-def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Iterator[Finding | Unjudged]:
+def finish_once(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Exactly one non-null `finish_reason` for each choice, and a choice in every answer."""
     if not any(chunk.choices for chunk in reading.chunks):
         yield reading.finding(
-            requirement,
             "the stream holds no choice",
             "an answer: a choice with its `finish_reason`",
             Words(f"{len(reading.chunks)} events without a choice"),
@@ -263,11 +253,10 @@ def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Ite
             count[index] += 1
             if count[index] > 1:
                 yield reading.finding(
-                    requirement,
                     "a second `finish_reason`",
                     "one for each choice",
                     reason,
-                    f"{chunk.place}, /choices/{index}/finish_reason",
+                    chunk.at(f"/choices/{index}/finish_reason"),
                 )
                 return
     if reading.waits and not any(count.values()):
@@ -275,7 +264,6 @@ def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Ite
         return
     if missing := sorted(index for index, seen in count.items() if not seen):
         yield reading.finding(
-            requirement,
             f"choice {missing[0]} never finishes",
             "one `finish_reason` that is not null",
             Words("none"),
@@ -286,7 +274,7 @@ def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Ite
 
 
 @each("chunk.finish-last", readable_streams)
-def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Iterator[Finding | Unjudged]:
+def finish_last(reading: Reading) -> Iterator[Finding | Unjudged]:
     """No content follows the `finish_reason`."""
     finished: set[int] = set()
     for chunk in reading.chunks:
@@ -294,11 +282,10 @@ def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Ite
             more = optional(choice, "delta", "content") or optional(choice, "delta", "tool_calls")
             if index in finished and more:
                 yield reading.finding(
-                    requirement,
                     "content follows the `finish_reason`",
                     "no content after it",
                     more,
-                    f"{chunk.place}, /choices/{index}/delta",
+                    chunk.at(f"/choices/{index}/delta"),
                 )
                 return
         # An unknown value ("" in every chunk, say) is chunk.finish-reason's, and tells of no end.
@@ -308,27 +295,19 @@ def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Ite
 
 
 @each("chunk.finish-reason", readable_streams)
-def finish_reason(reading: Reading, requirement: str = "chunk.finish-reason") -> Iterator[Finding]:
+def finish_reason(reading: Reading) -> Iterator[Finding]:
     """The values of completion.finish-reason; `tool_calls` only where tool calls are there."""
     for chunk in reading.chunks:
         for index, reason in chunk.finishes():
-            place = f"{chunk.place}, /choices/{index}/finish_reason"
+            place = chunk.at(f"/choices/{index}/finish_reason")
             if not isinstance(reason, str) or not (isinstance(reason, str) and reason in FINISH_REASONS):
                 yield reading.finding(
-                    requirement,
-                    "`finish_reason` is none of the known values",
-                    f"null, {', '.join(FINISH_REASONS)}",
-                    reason,
-                    place,
+                    "`finish_reason` is none of the known values", f"null, {', '.join(FINISH_REASONS)}", reason, place
                 )
                 return
             if reason == "tool_calls" and not carries_calls(reading) and not reading.waits:
                 yield reading.finding(
-                    requirement,
-                    "`tool_calls` without a tool call",
-                    "`tool_calls` exactly when tool calls are there",
-                    reason,
-                    place,
+                    "`tool_calls` without a tool call", "`tool_calls` exactly when tool calls are there", reason, place
                 )
                 return
 
@@ -343,11 +322,10 @@ def text_intact(reading: Reading) -> Iterator[Finding]:
         if lone or (before.endswith("\ufffd") and text.startswith("\ufffd")):
             what = "a lone surrogate" if lone else "U+FFFD on both sides of a border"
             yield reading.finding(
-                "chunk.text-intact",
                 "a character is split between chunks",
                 "whole characters",
                 Words(f"{what}: {show(before[-12:])} then {show(text[:12])}"),
-                f"{chunk.place}, /choices/0/delta/content",
+                chunk.at("/choices/0/delta/content"),
             )
             return
 

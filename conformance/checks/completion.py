@@ -17,6 +17,7 @@ from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, get, integer, objects, optional, show
+from conformance.evidence.place import STATUS, Place
 from conformance.evidence.residue import in_wake
 from conformance.evidence.select import Selected, answers, on_chat, served_json, standard, text_streams
 
@@ -31,36 +32,29 @@ def media_type(reading: Reading) -> Iterator[Finding]:
     """200 `application/json` when no stream was asked for."""
     if reading.status != 200:
         yield reading.finding(
-            "completion.media-type",
-            "the answer has another status than 200",
-            "status 200",
-            Words(f"status {reading.status}"),
-            "status",
+            "the answer has another status than 200", "status 200", Words(f"status {reading.status}"), STATUS
         )
     if reading.streamed and reading.media_type != "application/json":
         yield reading.finding(
-            "completion.media-type",
             "an event stream came although `stream` is not true",
             "application/json",
             Words(reading.media_type or "no media type"),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
     elif reading.streamed:
         yield reading.finding(
-            "completion.media-type",
             "an event stream came although `stream` is not true",
             "one JSON object",
             Words(repr(reading.body[:60])),
-            "byte 0",
+            Place(byte=0),
             span=(0, 5),
         )
     elif reading.media_type != "application/json":
         yield reading.finding(
-            "completion.media-type",
             "the answer is not called application/json",
             "application/json",
             Words(reading.media_type or "no media type"),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
 
 
@@ -76,27 +70,20 @@ def _objects(evidence: Evidence) -> Selected:
 def schema(reading: Reading) -> Iterator[Finding]:
     """Every documented member with its type."""
     if reading.object is None:
-        yield reading.finding(
-            "completion.schema", "the answer is not a JSON object", "a JSON object", reading.json.value
-        )
+        yield reading.finding("the answer is not a JSON object", "a JSON object", reading.json.value)
         return
     for wrong in envelope.members("completion", reading.object, ("id", "object", "model", "usage")):
-        yield _of("completion.schema", reading, wrong)
+        yield wrong.found(reading)
     if "created" not in reading.object:
-        yield reading.finding("completion.schema", "`created` is absent", "the member `created`", ABSENT, "/created")
+        yield reading.finding("`created` is absent", "the member `created`", ABSENT, Place("/created"))
     for wrong in choice_types(reading.object):
-        yield _of("completion.schema", reading, wrong)
+        yield wrong.found(reading)
     usage = get(reading.object, "usage")
     for member in ("prompt_tokens", "completion_tokens", "total_tokens"):
         if isinstance(usage, dict) and member not in usage:
             yield reading.finding(
-                "completion.schema", f"`usage.{member}` is absent", f"the member `{member}`", ABSENT, f"/usage/{member}"
+                f"`usage.{member}` is absent", f"the member `{member}`", ABSENT, Place(f"/usage/{member}")
             )
-
-
-def _of(requirement: str, reading: Reading, wrong: envelope.Wrong, yields_to: tuple[str, ...] = ()) -> Finding:
-    message, expected, observed, pointer = wrong
-    return reading.finding(requirement, message, expected, observed, pointer, yields_to=yields_to)
 
 
 @each("completion.created", standard)
@@ -105,7 +92,7 @@ def created(reading: Reading) -> Iterator[Finding | Unjudged]:
     if "created" not in (reading.object or {}):
         yield reading.unjudged("`created` is absent", by="completion.schema")
     for wrong in envelope.created(reading, reading.object):
-        yield _of("completion.created", reading, wrong)
+        yield wrong.found(reading)
 
 
 @each("completion.model-echo", standard)
@@ -114,7 +101,7 @@ def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
     if not isinstance(get(reading.object, "model"), str):
         yield reading.unjudged("`model` is not a string", by="completion.schema")
     for wrong in envelope.model(reading, reading.object):
-        yield _of("completion.model-echo", reading, wrong, ("isolation.answers",))
+        yield wrong.found(reading, "isolation.answers")
 
 
 def choice_types(body: object) -> Iterator[envelope.Wrong]:
@@ -158,7 +145,7 @@ def choices(reading: Reading) -> Iterator[Finding | Unjudged]:
     if not isinstance(get(reading.object, "choices"), list):
         yield reading.unjudged("`choices` is not an array", by="completion.schema")
     for wrong in choice_values(reading.object):
-        yield _of("completion.choices", reading, wrong)
+        yield wrong.found(reading)
 
 
 def _without_choice(reading: Reading) -> str:
@@ -184,22 +171,14 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("there is no choice", by=_without_choice(reading))
     for number, choice in found:
         reason = get(choice, "finish_reason")
-        place = f"/choices/{number}/finish_reason"
+        place = Place(f"/choices/{number}/finish_reason")
         if not isinstance(reason, str) or reason not in FINISH_REASONS:
             yield reading.finding(
-                "completion.finish-reason",
-                "`finish_reason` is none of the known values",
-                " or ".join(FINISH_REASONS),
-                reason,
-                place,
+                "`finish_reason` is none of the known values", " or ".join(FINISH_REASONS), reason, place
             )
         elif reason == "tool_calls" and not get(choice, "message", "tool_calls"):
             yield reading.finding(
-                "completion.finish-reason",
-                "`tool_calls` without a tool call",
-                "`tool_calls` exactly when tool calls are there",
-                reason,
-                place,
+                "`tool_calls` without a tool call", "`tool_calls` exactly when tool calls are there", reason, place
             )
 
 
@@ -211,13 +190,11 @@ def content(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("there is no message", by=_without_choice(reading))
     for number, choice in found:
         text = optional(choice, "message", "content")
-        place = f"/choices/{number}/message/content"
+        place = Place(f"/choices/{number}/message/content")
         if text is not ABSENT and not isinstance(text, str):
-            yield reading.finding("completion.content", "`content` is not text", "a string", text, place)
+            yield reading.finding("`content` is not text", "a string", text, place)
         elif not text and get(choice, "finish_reason") == "stop":
-            yield reading.finding(
-                "completion.content", "a finished answer without text", "text, with `finish_reason` `stop`", text, place
-            )
+            yield reading.finding("a finished answer without text", "text, with `finish_reason` `stop`", text, place)
 
 
 @each("completion.usage", standard)
@@ -234,20 +211,18 @@ def usage(reading: Reading) -> Iterator[Finding | Unjudged]:
         if value is None or value < 0:
             wrong = True
             yield reading.finding(
-                "completion.usage",
                 f"`{name}` is not a non-negative integer",
                 "an integer, 0 or more",
                 counts[name],
-                f"/usage/{name}",
+                Place(f"/usage/{name}"),
             )
     if not wrong and counts["total_tokens"] < counts["prompt_tokens"] + counts["completion_tokens"]:
         total = counts["prompt_tokens"] + counts["completion_tokens"]
         yield reading.finding(
-            "completion.usage",
             "`total_tokens` is below the sum of the others",
             f"{show(total, 40)} or more",
             counts["total_tokens"],
-            "/usage/total_tokens",
+            Place("/usage/total_tokens"),
         )
 
 
@@ -262,11 +237,10 @@ def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("`total_tokens` is below the sum", by="completion.usage")
     elif total != prompt + completion:
         yield reading.finding(
-            "completion.usage-sum",
             "`total_tokens` is not the sum of the others",
             show(prompt + completion, 40),
             total,
-            "/usage/total_tokens",
+            Place("/usage/total_tokens"),
         )
 
 
@@ -318,11 +292,10 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
     general = any(alone(later) and not (in_wake(later) and earlier.left) for earlier, later in pairs)
     for earlier, later in pairs:
         yield later.finding(
-            "completion.id-unique",
             f"the `id` of {earlier.name} comes again",
             "an `id` that no other answer has",
             later.answer_id,
-            "/id",
+            Place("/id"),
             yields_to=() if general else ("isolation.answers",),
         )
 
@@ -343,7 +316,7 @@ def _limited(evidence: Evidence, both: bool) -> Selected:
             yield reading
 
 
-def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
+def _over_limit(reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
     """More than twice the limit: by the server's own count, or by the words of the answer, of which each is a token.
 
     Also of an answer that says that the limit cut it, but by the count alone.
@@ -358,24 +331,23 @@ def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Fin
         reason = get(reading.object, "choices", 0, "finish_reason")
         seen = f"{counted} completion_tokens, {words} words, finish_reason {show(reason)}"
         yield reading.finding(
-            requirement,
             f"`{member}` is not respected",
             f"about {LIMIT_PROBED} tokens, {LIMIT_BREACH} at most",
             Words(seen),
-            "/usage/completion_tokens",
+            Place("/usage/completion_tokens"),
         )
 
 
 @each("completion.output-limit", lambda evidence: _limited(evidence, both=False), whim=True, cut=True)
 def output_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_tokens` is heeded."""
-    yield from _over_limit("completion.output-limit", reading, "max_tokens")
+    yield from _over_limit(reading, "max_tokens")
 
 
 @each("completion.limit-priority", lambda evidence: _limited(evidence, both=True), whim=True, cut=True)
 def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_completion_tokens` wins over `max_tokens`."""
-    yield from _over_limit("completion.limit-priority", reading, "max_completion_tokens")
+    yield from _over_limit(reading, "max_completion_tokens")
 
 
 WORD = re.compile(r"Reply with just this word: (\S+)")
@@ -454,11 +426,10 @@ def _says_the_same(reading: Reading) -> Iterator[Finding]:
     """The same words come back, whatever is asked."""
     if reading in _canned(reading.evidence):
         yield reading.finding(
-            "completion.uses-prompt",
             "every prompt gets the same words",
             "an answer to the last user message",
             reading.said,
-            "delta.content" if reading.asked.stream else "/choices/0/message/content",
+            reading.said_at,
         )
 
 
@@ -486,10 +457,9 @@ def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("this model does not repeat the word that it is asked for")
         return
     yield reading.finding(
-        "completion.uses-prompt",
         message,
         f"the word {last!r}",
         reading.said,
-        "/choices/0/message/content",
+        Place("/choices/0/message/content"),
         yields_to=("isolation.content",),
     )

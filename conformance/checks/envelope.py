@@ -1,7 +1,6 @@
 """The members that every answer and chunk bears, judged once for all kinds: `id`, `object`, `created`, `model`.
 
-Each function yields (message, expected, observed, pointer) for what is wrong in an answer's object; the requirement
-that it breaks depends on the kind of answer, so the areas name it.
+Each function yields what is wrong in an answer's object, or a chunk's.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ from typing import Any, NamedTuple
 
 from conformance.contract import schemas
 from conformance.evidence.evidence import Reading
+from conformance.evidence.finding import Finding
 from conformance.evidence.json_values import get, integer, utc
+from conformance.evidence.place import Place
 
 CLOCK_TOLERANCE = 300.0
 """Seconds that `created` may differ from the server's clock (contract, completion.created)."""
@@ -27,6 +28,10 @@ class Wrong(NamedTuple):
     expected: str
     observed: Any
     pointer: str
+
+    def found(self, reading: Reading, *yields_to: str) -> Finding:
+        """The finding on an answer in JSON."""
+        return reading.finding(self.message, self.expected, self.observed, Place(self.pointer), yields_to=yields_to)
 
 
 def created(reading: Reading, body: Any) -> Iterator[Wrong]:

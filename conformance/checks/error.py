@@ -14,6 +14,7 @@ from conformance.contract.excuses import EXCUSING
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, get, optional, text
+from conformance.evidence.place import NOWHERE, STATUS, Place
 from conformance.evidence.select import UNREAD, Selected
 from conformance.probes.flow import Phase
 from conformance.transcript.exchange import Ending
@@ -76,15 +77,14 @@ def _of_streamed_errors(reading: Reading) -> str:
     return reading.asked.requirement if reading.asked.requirement in named else "error.media-type"
 
 
-def _wrong(reading: Reading, requirement: str) -> Iterator[Finding]:
+def _wrong(reading: Reading) -> Iterator[Finding]:
     """What is wrong with the error object."""
     if not reading.body:
         yield reading.finding(
-            requirement,
             "an error without a body",
             "the standard error object",
             Words(f"{told(reading)}, empty body"),
-            "body",
+            Place(words="body"),
         )
         return
     for error in schemas.errors("error", reading.json.value)[:1]:
@@ -95,18 +95,17 @@ def _wrong(reading: Reading, requirement: str) -> Iterator[Finding]:
             seen = ABSENT
         name = place.strip("/").replace("/", ".") or "the body"
         yield reading.finding(
-            requirement,
             f"`{name}` of the error object is {'absent' if error.missing else 'wrong'}",
             f'{{"error": {{{", ".join(MEMBERS)}}}}}, all strings',
             seen,
-            place or "/",
+            Place(place or "/"),
         )
 
 
 @each("error.schema", lambda evidence: _in_json(evidence, True))
 def schema(reading: Reading) -> Iterator[Finding]:
     """The standard error object with 400, 401, 404, 409 and 422."""
-    yield from _wrong(reading, "error.schema")
+    yield from _wrong(reading)
 
 
 @each("error.media-type", lambda evidence: _bodies(evidence, True))
@@ -118,11 +117,10 @@ def media_type(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("the error comes as an event stream", by=_of_streamed_errors(reading))
     elif reading.media_type != "application/json":
         yield reading.finding(
-            "error.media-type",
             "the error is not called application/json",
             "application/json",
             Words(reading.media_type or "no media type"),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
 
 
@@ -135,14 +133,13 @@ def schema_elsewhere(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("the body is not JSON", by="http.json")
     elif reading.body and (reading.media_type != "application/json" or not reading.json.ok):
         yield reading.finding(
-            "error.schema-elsewhere",
             f"a {reading.status} without the standard error object",
             "the standard error object in application/json",
             told(reading),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
     else:
-        yield from _wrong(reading, "error.schema-elsewhere")
+        yield from _wrong(reading)
 
 
 def _successes(evidence: Evidence) -> Selected:
@@ -160,23 +157,21 @@ def status(reading: Reading) -> Iterator[Finding | Unjudged]:
         return
     if not reading.streamed:
         yield reading.finding(
-            "error.status",
             f"a {reading.status} with an error object",
             "a 4xx or 5xx",
             optional(reading.object, "error"),
-            "/error",
+            Place("/error"),
         )
     elif reading.due in (Due.REFUSE, Due.AUTHENTICATE):
         yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
     else:
         first = reading.chunks[0]
         yield reading.finding(
-            "error.status",
             f"a {reading.status} whose stream opens with an error",
             "a 4xx or 5xx",
             optional(first.value, "error"),
             first.place,
-            span=(first.event.offset, first.event.end - first.event.offset),
+            span=first.span,
         )
 
 
@@ -199,11 +194,10 @@ def no_server_error(evidence: Evidence) -> Iterator[Item]:
         else:
             yield Judged(last.name)
             yield last.finding(
-                "error.no-server-error",
                 f"a request is answered by a server error {len(tries)} times in {len(tries)}",
                 _EXPECTED.get(last.due, "an answer below 500"),
                 told(last),
-                "status",
+                STATUS,
             )
 
 
@@ -248,11 +242,10 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
     value = get(reading.error, "request_id")
     if value != reading.asked.request_id:
         yield reading.finding(
-            "error.request-id-echo",
             "the error's `request_id` is not the request's",
             f'"{reading.asked.request_id}"',
             value,
-            "/error/request_id",
+            Place("/error/request_id"),
         )
 
 
@@ -275,14 +268,17 @@ _ADDRESSES = frozenset(
 """Header fields that name what a page loads: paths to be asked for, not those of sources."""
 
 
-def _told_texts(reading: Reading) -> Iterator[tuple[str, str]]:
+def _told_texts(reading: Reading) -> Iterator[tuple[Place, str]]:
     """Where an error tells something, and what. Of a stream: what tells of the error, for the rest is a model's."""
     if reading.streamed and reading.taken:
         bodies = [chunk.event.data for chunk in reading.chunks if chunk.error]
     else:
         bodies = [reading.body[: internals.LOOKED_AT].decode("utf-8", "replace")]
     fields = reading.response.headers if reading.response else ()
-    told_ = [*(("", body) for body in bodies), *((f"header {n}", v) for n, v in fields if n.lower() not in _ADDRESSES)]
+    told_ = [
+        *((NOWHERE, body) for body in bodies),
+        *((Place(header=n), v) for n, v in fields if n.lower() not in _ADDRESSES),
+    ]
     return ((place, spelled) for place, text_ in told_ for spelled in internals.spellings(text_))
 
 
@@ -296,11 +292,10 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
             if inside in held:
                 continue
             yield reading.finding(
-                "error.no-internals",
                 "an error shows the server's inside",
                 "no stack trace, source path or query",
                 inside.text[:120],
-                place or f"character {inside.start}",
+                place or Place(character=inside.start),
             )
             return
 
@@ -322,17 +317,15 @@ def rate_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
         seen = text(reading.error, member)
         if seen != wanted:
             yield reading.finding(
-                "error.rate-limit",
                 f"the 429 has another error {member}",
                 f'"{wanted}"',
                 get(reading.error, member),
-                f"/error/{member}",
+                Place(f"/error/{member}"),
             )
     if reading.response is not None and not (reading.response.header("retry-after") or "").strip():
         yield reading.finding(
-            "error.rate-limit",
             "the 429 does not say when to come again",
             "Retry-After: seconds, or a date",
             Words("no such header field"),
-            "header Retry-After",
+            Place(header="Retry-After"),
         )

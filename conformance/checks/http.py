@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from conformance.checks.check import each
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Unjudged
+from conformance.evidence.place import Place
 from conformance.evidence.select import UNREAD, Selected
 from conformance.transcript.exchange import TIMED_OUT, Ending
 from conformance.wire import framing
@@ -50,11 +51,10 @@ def complete(reading: Reading) -> Iterator[Finding]:
         return
     size = len(response.body)
     declared = response.header("content-length")
-    place = f"byte {size}"
+    place = Place(byte=size)
     if ending in (Ending.CUT, Ending.RESET):
         expected = f"{declared} octets, as Content-Length says" if declared else "the final chunk of the chunked coding"
         yield reading.finding(
-            "http.complete",
             "the connection was closed before the body's end",
             expected,
             Words(f"the connection {'was reset' if ending is Ending.RESET else 'closed'} after {size} octets"),
@@ -63,7 +63,6 @@ def complete(reading: Reading) -> Iterator[Finding]:
     elif response.excess:
         end = f"the {declared} octets that Content-Length says" if declared else "the end of the body"
         yield reading.finding(
-            "http.complete",
             "more octets came after the end of the body",
             f"nothing after {end}, before the next request",
             Words(reading.exchange.error or f"{response.excess} octets more"),
@@ -71,7 +70,6 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
     elif ending is Ending.GARBAGE:
         yield reading.finding(
-            "http.complete",
             "the body's framing is broken",
             "a body framed as RFC 9112 asks",
             Words(reading.exchange.error or "octets that are not HTTP"),
@@ -79,7 +77,6 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
     elif ending is Ending.TOO_LARGE and not reading.streamed:
         yield reading.finding(
-            "http.complete",
             "the body goes on beyond the suite's limit of size",
             "the end of the body within the limit, far above what a short prompt needs",
             Words(reading.exchange.error or "more than the limit"),
@@ -87,7 +84,6 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
     elif ending in TIMED_OUT and not reading.streamed:
         yield reading.finding(
-            "http.complete",
             "the body never ended",
             f"{declared} octets" if declared else "the end of the body",
             Words(f"{size} octets, then nothing until the time limit ({ending})"),
@@ -102,7 +98,7 @@ def _unreadable(reading: Reading) -> Finding:
     why = read.why if isinstance(read, framing.Fault) else "the header section is one that clients refuse"
     seen = repr(read.lines) if isinstance(read, framing.Fault) and read.lines else reading.exchange.error
     return reading.finding(
-        "http.complete", why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are not HTTP"), "header"
+        why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are not HTTP"), Place(words="header")
     )
 
 
@@ -132,11 +128,10 @@ def strict_json(reading: Reading) -> Iterator[Finding]:
     """JSON that is UTF-8 and strict wherever the answer says `application/json` (RFC 8259)."""
     if not reading.json.ok:
         yield reading.finding(
-            "http.json",
             f"the body is not strict JSON: {reading.json.problem}",
             "one JSON value in UTF-8, nothing else",
             Words(_around(reading.body, reading.json.offset)),
-            f"byte {reading.json.offset}",
+            Place(byte=reading.json.offset),
             span=(reading.json.offset, 1),
         )
 
@@ -181,11 +176,10 @@ def encoding(reading: Reading) -> Iterator[Finding]:
     """No content coding that `Accept-Encoding` did not offer, nor one that was not applied (RFC 9110, 8.4, 12.5.3)."""
     if reading.falsely_coded:
         yield reading.finding(
-            "http.encoding",
             "the answer names a content coding that it is not in",
             f"a body in {', '.join(reading.codings)}, or no Content-Encoding",
             Words(f"the body begins with {(reading.response.body if reading.response else b'')[:40]!r}"),
-            "header Content-Encoding",
+            Place(header="Content-Encoding"),
         )
         return
     offered = _offered(reading)
@@ -193,10 +187,9 @@ def encoding(reading: Reading) -> Iterator[Finding]:
     for coding in reading.codings:
         if not any(offers.get(name, 0) > 0 for name in (coding, coding.removeprefix("x-"), "*")):
             yield reading.finding(
-                "http.encoding",
                 "the answer is coded in a way that the request did not offer",
                 f"no content coding but of: {offered}",
                 Words(coding),
-                "header Content-Encoding",
+                Place(header="Content-Encoding"),
             )
             return

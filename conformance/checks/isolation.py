@@ -15,6 +15,7 @@ from conformance.evidence.acts import Act
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import show, text
+from conformance.evidence.place import STATUS, Place
 from conformance.evidence.residue import BROKEN, may_be_of_abandoned
 from conformance.evidence.select import Selected, answers, barred, failed, readable_streams
 from conformance.evidence.timeline import Timeline
@@ -57,7 +58,7 @@ def own_answers(evidence: Evidence) -> Iterator[Item]:
         for earlier in ids[reading.answer_id]:
             if reading.beside(earlier) and not _same_id_sent(earlier, reading):
                 message = f"the answer has the `id` of {earlier.name}, which was under way at the same time"
-                yield reading.finding("isolation.answers", message, "an `id` of its own", reading.answer_id, "/id")
+                yield reading.finding(message, "an `id` of its own", reading.answer_id, Place("/id"))
                 break
         ids[reading.answer_id].append(reading)
 
@@ -85,7 +86,7 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
         else:
             continue
         expected = f'"{asked}"' if asked else f"a `{member}` of its own"
-        yield reading.finding("isolation.answers", message, expected, value, place)
+        yield reading.finding(message, expected, value, place)
 
 
 def _told_to(evidence: Evidence, member: str, value_of: Told) -> Counter[str | None]:
@@ -110,9 +111,9 @@ def _told_model(reading: Reading) -> str | None:
 Told = Callable[[Reading], str | None]
 
 
-_OWN_MEMBERS: tuple[tuple[str, str, Told, Told], ...] = (
-    ("request_id", "/kitemesh/request_id", _told_request_id, lambda reading: reading.asked.request_id),
-    ("model", "/model", _told_model, lambda reading: reading.asked.model),
+_OWN_MEMBERS: tuple[tuple[str, Place, Told, Told], ...] = (
+    ("request_id", Place("/kitemesh/request_id"), _told_request_id, lambda reading: reading.asked.request_id),
+    ("model", Place("/model"), _told_model, lambda reading: reading.asked.model),
 )
 """(member, its place, what the answer says, what the request said)."""
 
@@ -160,12 +161,11 @@ def own_chunks(evidence: Evidence) -> Iterator[Item]:
             continue
         stranger = next(c for c in reading.chunks if c.value.get("id") == owner.answer_id)
         yield reading.finding(
-            "isolation.streams",
             f"a chunk of {owner.name} came in another stream",
             f"chunks of id {show(reading.answer_id)}",
             owner.answer_id,
             stranger.place,
-            span=(stranger.event.offset, stranger.event.end - stranger.event.offset),
+            span=stranger.span,
         )
 
 
@@ -201,11 +201,10 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
             word = match.group(0).lower()
             if word not in sent and word in words and not _same_id_sent(words[word], reading):
                 yield reading.finding(
-                    "isolation.content",
                     f"the answer holds the word that {words[word].name} asked for",
                     "nothing from another request",
                     Words(f"{word!r} in {reading.said[:100]!r}"),
-                    "delta.content" if reading.asked.stream else "/choices/0/message/content",
+                    reading.said_at,
                 )
                 break
 
@@ -278,19 +277,17 @@ def _hindered(reading: Reading) -> bool:
 def _told_of_collision(act: Act) -> Finding:
     if all(r.status is not None and 400 <= r.status < 500 for r in act.troubled):
         return act.did.finding(
-            "isolation.same-request-id",
             "none of the requests with one `request_id` is served",
             "both served, or one answered 4xx",
             Words(" and ".join(told(r) for r in _pair(act.did))),
-            "status",
+            STATUS,
             yields_to=("accept.minimal",),
         )
     return act.did.finding(
-        "isolation.same-request-id",
         "two requests with one `request_id` collide, each time",
         "both served, or one answered 4xx",
         told(next(r for r in act.troubled if r.status is None or r.status >= 500)),
-        "status",
+        STATUS,
         yields_to=("accept.minimal", *act.did.evidence.never_answered),
     )
 
@@ -300,20 +297,18 @@ def _shared_answer(reading: Reading) -> Iterator[Finding]:
     partners = list(_pair(reading)[1:])
     if same := [o for o in partners if _same_answer(o, reading)]:
         yield reading.finding(
-            "isolation.same-request-id",
             f"{same[0].name}, with the same `request_id`, gets the same answer",
             "an answer for each, or a 4xx",
             reading.answer_id,
-            "/id",
+            Place("/id"),
             yields_to=("completion.id-unique", "isolation.answers"),
         )
     elif word := _word_of_a_partner(reading, partners):
         yield reading.finding(
-            "isolation.same-request-id",
             "the answer holds the word of the other request with the same `request_id`",
             "an answer for each, or a 4xx",
             Words(f"{word!r} in {reading.said[:100]!r}"),
-            "content",
+            Place(words="content"),
         )
 
 
@@ -365,11 +360,10 @@ def _held_up(reading: Reading) -> bool:
 def _told_of_slow(act: Act) -> Finding:
     reading = act.did
     return reading.finding(
-        "isolation.slow-reader",
         "a request is not served until a slow reader is done, each time",
         f"an answer in about {reading.evidence.usual_seconds:.1f} s, as usual",
         Words(f"{told(reading)} after {reading.exchange.finished:.1f} s"),
-        "time",
+        Place(words="time"),
         yields_to=("accept.minimal",),
     )
 

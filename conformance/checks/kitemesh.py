@@ -10,6 +10,7 @@ from conformance.checks.completion import repeated
 from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, get, number, optional, uuid
+from conformance.evidence.place import Place
 from conformance.evidence.select import Selected, answers, readable_streams, standard, text_streams
 
 
@@ -18,9 +19,7 @@ def present(reading: Reading) -> Iterator[Finding]:
     """`kitemesh` on standard and approval answers."""
     extension = optional(reading.object, "kitemesh")
     if not isinstance(extension, dict):
-        yield reading.finding(
-            "kitemesh.present", "there is no `kitemesh` object", "the object `kitemesh`", extension, "/kitemesh"
-        )
+        yield reading.finding("there is no `kitemesh` object", "the object `kitemesh`", extension, Place("/kitemesh"))
 
 
 def _extended(evidence: Evidence) -> Selected:
@@ -37,9 +36,7 @@ def execution_id(reading: Reading) -> Iterator[Finding]:
     """`kitemesh.execution_id` is a UUID."""
     value = get(reading.object, "kitemesh", "execution_id")
     if uuid(value) is None:
-        yield reading.finding(
-            "kitemesh.execution-id", "`execution_id` is not a UUID", "a UUID", value, "/kitemesh/execution_id"
-        )
+        yield reading.finding("`execution_id` is not a UUID", "a UUID", value, Place("/kitemesh/execution_id"))
 
 
 @over_all("kitemesh.execution-unique")
@@ -64,11 +61,10 @@ def execution_unique(evidence: Evidence) -> Iterator[Item]:
         if later.asked.resume or earlier.asked.resume:
             continue
         yield later.finding(
-            "kitemesh.execution-unique",
             f"the `execution_id` of {earlier.name} comes again",
             "an `execution_id` of its own",
             value_of[later.name],
-            "/kitemesh/execution_id",
+            Place("/kitemesh/execution_id"),
         )
 
 
@@ -79,11 +75,10 @@ def credits_charged(reading: Reading) -> Iterator[Finding]:
     charged = number(value)
     if charged is None or charged < 0:
         yield reading.finding(
-            "kitemesh.credits-charged",
             "`credits_charged` is not a non-negative number",
             "a number, 0 or more",
             value,
-            "/kitemesh/credits_charged",
+            Place("/kitemesh/credits_charged"),
         )
 
 
@@ -97,11 +92,10 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
     value = get(reading.object, "kitemesh", "request_id")
     if value != reading.asked.request_id:
         yield reading.finding(
-            "kitemesh.request-id-echo",
             "`request_id` is not the request's",
             f'"{reading.asked.request_id}"',
             value,
-            "/kitemesh/request_id",
+            Place("/kitemesh/request_id"),
             yields_to=("isolation.answers",),
         )
 
@@ -116,11 +110,7 @@ def request_id(reading: Reading) -> Iterator[Finding]:
     value = get(reading.object, "kitemesh", "request_id")
     if not isinstance(value, str) or not value.strip():
         yield reading.finding(
-            "kitemesh.request-id",
-            "there is no `request_id`",
-            "a `request_id` of the server's own",
-            value,
-            "/kitemesh/request_id",
+            "there is no `request_id`", "a `request_id` of the server's own", value, Place("/kitemesh/request_id")
         )
 
 
@@ -141,31 +131,20 @@ def stream(reading: Reading) -> Iterator[Finding]:
             if value is ABSENT:
                 continue
             seen.setdefault(member, value)
-            place = f"{chunk.place}, /kitemesh/{member}"
+            place = chunk.at(f"/kitemesh/{member}")
             if member == "execution_id" and uuid(value) is None:
-                yield reading.finding("kitemesh.stream", "`execution_id` is not a UUID", "a UUID", value, place)
+                yield reading.finding("`execution_id` is not a UUID", "a UUID", value, place)
                 return
             if member == "execution_id" and uuid(value) != uuid(seen[member]):
-                yield reading.finding(
-                    "kitemesh.stream", "`execution_id` changes within the stream", f'"{seen[member]}"', value, place
-                )
+                yield reading.finding("`execution_id` changes within the stream", f'"{seen[member]}"', value, place)
                 return
             if member == "request_id" and asked and value != asked:
                 yield reading.finding(
-                    "kitemesh.stream",
-                    "`request_id` is not the request's",
-                    f'"{asked}"',
-                    value,
-                    place,
-                    yields_to=("isolation.answers",),
+                    "`request_id` is not the request's", f'"{asked}"', value, place, yields_to=("isolation.answers",)
                 )
                 return
     for member in ("execution_id", *(["request_id"] if asked else [])):
         if member not in seen:
             yield reading.finding(
-                "kitemesh.stream",
-                f"no chunk's `kitemesh` has `{member}`",
-                f"`kitemesh.{member}`",
-                ABSENT,
-                f"/kitemesh/{member}",
+                f"no chunk's `kitemesh` has `{member}`", f"`kitemesh.{member}`", ABSENT, Place(f"/kitemesh/{member}")
             )

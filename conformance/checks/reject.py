@@ -11,6 +11,7 @@ from conformance.checks.stream import refused
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Unjudged
+from conformance.evidence.place import STATUS, Place
 from conformance.evidence.select import Selected, barred, due_by
 
 
@@ -28,12 +29,8 @@ def _fixed(requirement: str) -> Callable[[Evidence], Selected]:
     return select
 
 
-def _judge(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]]:
-    return lambda reading: refused(reading, requirement)
-
-
 for _id in REJECT:
-    each(_id, _fixed(_id))(_judge(_id))
+    each(_id, _fixed(_id))(refused)
 
 
 def _generated(evidence: Evidence) -> Selected:
@@ -49,7 +46,7 @@ def _generated(evidence: Evidence) -> Selected:
 @each("reject.generated", _generated)
 def generated(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Every payload with a single generated breach of the request schema."""
-    yield from refused(reading, "reject.generated")
+    yield from refused(reading)
 
 
 @each("reject.method", _fixed("reject.method"))
@@ -62,11 +59,9 @@ def method(reading: Reading) -> Iterator[Finding | Unjudged]:
         if reading.status is not None and reading.status >= 500:
             yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
             return
-        yield reading.finding(
-            "reject.method", "PUT is not refused as a method", "404, 405 or 501", told(reading), "status"
-        )
+        yield reading.finding("PUT is not refused as a method", "404, 405 or 501", told(reading), STATUS)
     elif reading.status == 405 and reading.response is not None and reading.response.header("allow") is None:
-        yield reading.finding("reject.method", "a 405 without `Allow`", "Allow: POST", told(reading), "header Allow")
+        yield reading.finding("a 405 without `Allow`", "Allow: POST", told(reading), Place(header="Allow"))
 
 
 @each("reject.media-type", _fixed("reject.media-type"))
@@ -76,9 +71,5 @@ def media_type(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
     elif reading.status not in (400, 415, 422):
         yield reading.finding(
-            "reject.media-type",
-            f"a body is not refused for its {reading.asked.reason}",
-            "415, 400 or 422",
-            told(reading),
-            "status",
+            f"a body is not refused for its {reading.asked.reason}", "415, 400 or 422", told(reading), STATUS
         )

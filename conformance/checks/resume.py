@@ -36,6 +36,7 @@ from conformance.evidence.approvals import (
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, uuid
+from conformance.evidence.place import STATUS, Place
 from conformance.evidence.select import (
     Selected,
     failed,
@@ -176,12 +177,11 @@ def _of_replicas(evidence: Evidence, requirement: str) -> Iterator[Item]:
         unknown_here = len({a.id for _, a in unknown} & decided)
         seen += f"; of {len(decided)} approvals {unknown_here} were unknown at some time, {len(flipped)} not always"
         yield reading.finding(
-            requirement,
             "an approval that waits is unknown on one connection and known on another: replicas do not share their "
             "approvals",
             "status 200, whichever replica is asked",
             Words(f"{seen}; {_stickiness(reading, approval)}"),
-            "status",
+            STATUS,
         )
 
 
@@ -260,27 +260,23 @@ def _unfair(spender: Reading, approval: Given) -> str | None:
     return None
 
 
-def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]]:
+def _served(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The rule: a fair decision in time is answered 200."""
-
-    def judge(reading: Reading) -> Iterator[Finding | Unjudged]:
-        status = reading.status
-        if reading.taken and status != 200:
-            by = "stream.media-type" if reading.asked.stream else "completion.media-type"
-            yield reading.unjudged(f"status {status}", by=by)
-        elif status is not None and status >= 500:
-            yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
-        elif not reading.accepted:
-            if _lost_by_refusals(reading):
-                yield reading.unjudged("after refused resumes of the same approval", by="resume.refusal-keeps")
-                return
-            why = reading.error.get("message") if reading.error else None
-            seen = Words(f"{told(reading)}: {why[:160]!r}") if isinstance(why, str) else told(reading)
-            message = "a decision on an approval that waits is not taken"
-            general = ("accept.minimal",) if _refused_as_minimal(reading) else ()
-            yield reading.finding(requirement, message, "status 200", seen, "status", yields_to=general)
-
-    return judge
+    status = reading.status
+    if reading.taken and status != 200:
+        by = "stream.media-type" if reading.asked.stream else "completion.media-type"
+        yield reading.unjudged(f"status {status}", by=by)
+    elif status is not None and status >= 500:
+        yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
+    elif not reading.accepted:
+        if _lost_by_refusals(reading):
+            yield reading.unjudged("after refused resumes of the same approval", by="resume.refusal-keeps")
+            return
+        why = reading.error.get("message") if reading.error else None
+        seen = Words(f"{told(reading)}: {why[:160]!r}") if isinstance(why, str) else told(reading)
+        message = "a decision on an approval that waits is not taken"
+        general = ("accept.minimal",) if _refused_as_minimal(reading) else ()
+        yield reading.finding(message, "status 200", seen, STATUS, yields_to=general)
 
 
 def _lost_by_refusals(reading: Reading) -> bool:
@@ -328,7 +324,7 @@ def _approving(evidence: Evidence) -> Selected:
 @over_all("resume.approve")
 def approve(evidence: Evidence) -> Iterator[Item]:
     """A resume that approves the waiting calls is accepted, whichever replica is asked."""
-    yield from judge_each(_approving(evidence), _served("resume.approve"))
+    yield from judge_each(_approving(evidence), _served)
     yield from _of_replicas(evidence, "resume.approve")
 
 
@@ -354,7 +350,7 @@ def _denying(evidence: Evidence) -> Selected:
 @over_all("resume.deny")
 def deny(evidence: Evidence) -> Iterator[Item]:
     """Also one that denies them, with or without a reason."""
-    yield from judge_each(_denying(evidence), _served("resume.deny"))
+    yield from judge_each(_denying(evidence), _served)
     yield from _of_replicas(evidence, "resume.deny")
 
 
@@ -395,17 +391,10 @@ def _refused_streams(evidence: Evidence) -> Iterator[Item]:
         if isinstance(item, Unjudged):
             yield item
         elif not item.taken:
-            for found in _served("resume.stream")(item):
+            for found in _served(item):
                 yield Judged(item.name)
                 if isinstance(found, Finding):
-                    yield item.finding(
-                        "resume.stream",
-                        found.message,
-                        found.expected,
-                        Words(found.observed),
-                        found.place,
-                        yields_to=("resume.approve", "resume.deny", *found.yields_to),
-                    )
+                    yield replace(found, yields_to=("resume.approve", "resume.deny", *found.yields_to))
                 else:
                     yield found
 
@@ -422,14 +411,7 @@ def _first_breach(reading: Reading) -> Iterator[Item]:
             if broken_elsewhere(reading.evidence, id_, lambda other: other.asked.resume):
                 yield reading.unjudged(f"{id_} is broken by other streams too", by=id_)
                 return
-            yield reading.finding(
-                "resume.stream",
-                f"{id_}: {found.message}",
-                found.expected,
-                Words(found.observed),
-                found.place,
-                span=found.span,
-            )
+            yield replace(found, message=f"{id_}: {found.message}", yields_to=())
             return
 
 
@@ -460,11 +442,7 @@ def execution_continues(evidence: Evidence) -> Iterator[Item]:
             yield Judged(reading.name)
             if after != before:
                 yield reading.finding(
-                    "resume.execution-continues",
-                    "the resumed execution has another id",
-                    f'"{before}"',
-                    after,
-                    "/kitemesh/execution_id",
+                    "the resumed execution has another id", f'"{before}"', after, Place("/kitemesh/execution_id")
                 )
 
 
@@ -497,9 +475,9 @@ def _broken(requirement: str) -> Callable[[Evidence], Selected]:
     return select
 
 
-def _is_refused(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]:
+def _is_refused(reading: Reading) -> Iterator[Finding | Unjudged]:
     twin = reading.evidence.twin_of(reading)
-    for item in refused(reading, requirement):
+    for item in refused(reading):
         if isinstance(item, Unjudged) and twin is not None and not twin.accepted and _lost_by_refusals(twin):
             yield replace(item, blocked_by="resume.refusal-keeps", excused=False)
         else:
@@ -507,7 +485,7 @@ def _is_refused(reading: Reading, requirement: str) -> Iterator[Finding | Unjudg
 
 
 for _id in ("resume.approval-id", "resume.decision-shape", "resume.request-fields"):
-    each(_id, _broken(_id))(lambda reading, _id=_id: _is_refused(reading, _id))  # type: ignore[misc]
+    each(_id, _broken(_id))(_is_refused)
 
 
 @over_all("resume.approval-unknown")
@@ -526,11 +504,7 @@ def approval_unknown(evidence: Evidence) -> Iterator[Item]:
             yield Judged(reading.name)
             if not _refuses(reading):
                 yield reading.finding(
-                    "resume.approval-unknown",
-                    "an approval that was never given is resumed",
-                    "a 4xx error, such as 404",
-                    told(reading),
-                    "status",
+                    "an approval that was never given is resumed", "a 4xx error, such as 404", told(reading), STATUS
                 )
 
 
@@ -538,7 +512,7 @@ def _refuses(reading: Reading) -> bool:
     return reading.status is not None and 400 <= reading.status < 500
 
 
-def _four_hundred(requirement: str, evidence: Evidence, wanted: Callable[[Reading, Given], str]) -> Iterator[Item]:
+def _four_hundred(evidence: Evidence, wanted: Callable[[Reading, Given], str]) -> Iterator[Item]:
     """Resumes of a known approval that ought to be answered 4xx; `wanted` says why, or nothing."""
     for reading, approval in _valid(evidence):
         if approval is None or not (why := wanted(reading, approval)):
@@ -554,7 +528,7 @@ def _four_hundred(requirement: str, evidence: Evidence, wanted: Callable[[Readin
         else:
             yield Judged(reading.name)
             if not _refuses(reading):
-                yield reading.finding(requirement, why, "a 4xx error", told(reading), "status")
+                yield reading.finding(why, "a 4xx error", told(reading), STATUS)
 
 
 @over_all("resume.foreign-call")
@@ -567,7 +541,7 @@ def foreign_call(evidence: Evidence) -> Iterator[Item]:
         live = approval.calls and with_own_token(reading)
         return "a call of another approval is decided" if foreign and live and not approves & denies else ""
 
-    yield from _four_hundred("resume.foreign-call", evidence, wanted)
+    yield from _four_hundred(evidence, wanted)
 
 
 @over_all("resume.conflict")
@@ -579,7 +553,7 @@ def conflict(evidence: Evidence) -> Iterator[Item]:
         live = approves & denies and with_own_token(reading)
         return "one call is both approved and denied, and the decision is taken" if live else ""
 
-    yield from _four_hundred("resume.conflict", evidence, wanted)
+    yield from _four_hundred(evidence, wanted)
 
 
 @over_all("resume.other-caller")
@@ -591,7 +565,7 @@ def other_caller(evidence: Evidence) -> Iterator[Item]:
         other = reading.whose is Credential.SECOND and mine is Credential.OWN
         return "another caller decides on the approval" if other else ""
 
-    yield from _four_hundred("resume.other-caller", evidence, wanted)
+    yield from _four_hundred(evidence, wanted)
 
 
 @over_all("resume.expired")
@@ -602,7 +576,7 @@ def late(evidence: Evidence) -> Iterator[Item]:
         over = with_own_token(reading) and expired(approval, reading, 0.5)
         return "an approval is resumed after it expired" if over else ""
 
-    yield from _four_hundred("resume.expired", evidence, wanted)
+    yield from _four_hundred(evidence, wanted)
 
 
 # --- twice
@@ -630,11 +604,7 @@ def replay(evidence: Evidence) -> Iterator[Item]:
             if not _refuses(reading) and not _same_answer(first, reading):
                 seen = Words(f"{told(reading)}, id {reading.answer_id!r} (the first answer's is {first.answer_id!r})")
                 yield reading.finding(
-                    "resume.replay",
-                    "an approval is resumed a second time",
-                    "a 4xx error, or the first answer again",
-                    seen,
-                    "status",
+                    "an approval is resumed a second time", "a 4xx error, or the first answer again", seen, STATUS
                 )
 
 
@@ -696,22 +666,20 @@ def race(evidence: Evidence) -> Iterator[Item]:
             yield Judged(later.name)
             if not _same_answer(one, two):
                 yield later.finding(
-                    "resume.race",
                     "both of two simultaneous resumes are served",
                     "one served, the other a 4xx or the same answer",
                     Words(f"ids {earlier.answer_id!r} and {later.answer_id!r}"),
-                    "status",
+                    STATUS,
                 )
         else:
             yield Judged(later.name)
             if not any(r.taken for r in _racing(earlier)):
                 general = ("accept.minimal",) if _refused_as_minimal(later) else ()
                 yield later.finding(
-                    "resume.race",
                     "neither of two simultaneous resumes is served",
                     "one served",
                     Words(f"{told(earlier)} and {told(later)}"),
-                    "status",
+                    STATUS,
                     yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps", *general),
                 )
 
@@ -747,11 +715,10 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
                 general: tuple[str, ...] = ("resume.approve", "resume.deny", "resume.stream")
                 general += ("accept.minimal",) if _refused_as_minimal(reading) else ()
                 yield reading.finding(
-                    "resume.refusal-keeps",
                     f"a resume is refused after {len(before)} refused ones",
                     "status 200: the approval still waits",
                     told(reading),
-                    "status",
+                    STATUS,
                     yields_to=general,
                 )
 
@@ -784,35 +751,26 @@ def _incomplete(reading: Reading, rules: tuple[tuple[str, approval_rules.Rule], 
     before, now = approval_of(reading), uuid(reading.kitemesh.get("approval_id"))
     if now is not None and now == before:
         yield reading.finding(
-            "resume.further-round",
             "a further round has the `approval_id` of the last one",
             "a new `approval_id`",
             now,
-            "/kitemesh/approval_id",
+            Place("/kitemesh/approval_id"),
         )
         return
     if not reading.calls:
         yield reading.finding(
-            "resume.further-round",
             "a further round brings no tool call",
             "tool calls",
             ABSENT,
-            "tool_calls",
+            Place(words="tool_calls"),
             yields_to=("approval.stream",),
         )
         return
     for id_, rule in rules:
         for found in rule(reading):
             if isinstance(found, Finding):
-                yield reading.finding(
-                    "resume.further-round",
-                    f"{id_}: {found.message}",
-                    found.expected,
-                    Words(found.observed),
-                    found.place,
-                    span=found.span,
-                    yields_to=(id_, *found.yields_to),
-                )
+                told_of = f"{id_}: {found.message}"
+                yield replace(found, message=told_of, yields_to=(id_, *found.yields_to))
                 return
 
 
@@ -823,6 +781,4 @@ def _without_token(evidence: Evidence) -> Selected:
     return unauthenticated(evidence, "resume.auth")
 
 
-each("resume.auth", _without_token)(
-    denied("resume.auth", ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"))
-)
+each("resume.auth", _without_token)(denied("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"))

@@ -17,6 +17,7 @@ from conformance.evidence.acts import Act
 from conformance.evidence.approvals import approval_of, given, refused_before, spent_by
 from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Item
+from conformance.evidence.place import STATUS
 from conformance.transcript.exchange import Credential
 
 RACE, KEEPS, ERROR = "resume.race", "resume.refusal-keeps", "error.no-server-error"
@@ -92,21 +93,19 @@ def _decides(reading: Reading, calls: tuple[str, ...]) -> bool:
 def _told_of_error(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "one of several simultaneous resumes meets a server error at first, each time"
-    return seen.finding(ERROR, message, "status 200, or a 4xx", told(seen), "status")
+    return seen.finding(message, "status 200, or a 4xx", told(seen), STATUS)
 
 
 def _told_of_silence(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "one of several simultaneous resumes is not answered at first, each time"
-    return seen.finding(RACE, message, "one served, the other a 4xx or the same answer", told(seen), "status")
+    return seen.finding(message, "one served, the other a 4xx or the same answer", told(seen), STATUS)
 
 
 def _told_after_refusals(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "a resume meets trouble at first after refused ones, each time"
-    return seen.finding(
-        KEEPS, message, "status 200: the approval still waits", told(seen), "status", yields_to=(ERROR,)
-    )
+    return seen.finding(message, "status 200: the approval still waits", told(seen), STATUS, yields_to=(ERROR,))
 
 
 def _doubts(evidence: Evidence) -> set[str]:

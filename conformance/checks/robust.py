@@ -12,6 +12,7 @@ from conformance.evidence import acts
 from conformance.evidence.acts import Act
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.place import STATUS, Place
 from conformance.evidence.residue import BROKEN, abandoned, residue
 from conformance.evidence.select import Selected
 from conformance.transcript.exchange import TIMED_OUT, Ending
@@ -55,7 +56,7 @@ def _edge(reading: Reading) -> Iterator[Finding | Unjudged]:
     else:
         message = "hostile JSON makes the server drop the connection"
     seen = Words(f"{told(reading)}, {len(tries)} time{'s' if len(tries) > 1 else ''} of {len(tries)}")
-    yield reading.finding("robust.json-edges", f"{message} ({reading.asked.reason})", expected, seen, "status")
+    yield reading.finding(f"{message} ({reading.asked.reason})", expected, seen, STATUS)
 
 
 @over_all("robust.json-edges")
@@ -66,7 +67,7 @@ def json_edges(evidence: Evidence) -> Iterator[Item]:
     yield from acts.judged(
         evidence,
         _bodies(evidence, items, lambda reading: reading.asked.edge),
-        lambda act: _told_of_body(act, "robust.json-edges", f"hostile JSON ({act.did.asked.reason})"),
+        lambda act: _told_of_body(act, f"hostile JSON ({act.did.asked.reason})"),
     )
 
 
@@ -81,7 +82,7 @@ def _bodies(evidence: Evidence, items: Iterable[Item], wanted: Callable[[Reading
             yield acts.act(reading, reading)
 
 
-def _told_of_body(act: Act, requirement: str, what: str) -> Finding:
+def _told_of_body(act: Act, what: str) -> Finding:
     seen = act.troubled[0]
     own = seen is act.did
     message = (
@@ -91,7 +92,7 @@ def _told_of_body(act: Act, requirement: str, what: str) -> Finding:
     )
     expected = "an answer below 500" if own else "status 200"
     observed = Words(f"{told(seen)}{'' if own else f' to {seen.name}'}")
-    return act.did.finding(requirement, message, expected, observed, "status", yields_to=("accept.minimal",))
+    return act.did.finding(message, expected, observed, STATUS, yields_to=("accept.minimal",))
 
 
 def _large(evidence: Evidence) -> Iterator[Reading]:
@@ -121,11 +122,10 @@ def _large_one(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
         return
     yield reading.finding(
-        "robust.large-body",
         "a large body is not answered by 200 or a 4xx",
         "200 or a 4xx",
         told(reading),
-        "status",
+        STATUS,
         yields_to=reading.evidence.never_answered,
     )
 
@@ -138,7 +138,7 @@ def large_body(evidence: Evidence) -> Iterator[Item]:
     yield from acts.judged(
         evidence,
         _bodies(evidence, items, _is_large),
-        lambda act: _told_of_body(act, "robust.large-body", "a large body"),
+        lambda act: _told_of_body(act, "a large body"),
     )
 
 
@@ -159,11 +159,10 @@ def disconnect(evidence: Evidence) -> Iterator[Item]:
             gone, mark = borne
             yield Judged(reading.name)
             yield reading.finding(
-                BROKEN,
                 f"the answer holds a part of {gone.name}'s, whose client had left",
                 "an answer of its own",
                 Words(mark),
-                "body",
+                Place(words="body"),
                 # Requests under way together that get each other's answers may do so with one that was left, too.
                 yields_to=("isolation.answers", "isolation.streams", "isolation.content"),
             )
@@ -172,11 +171,10 @@ def disconnect(evidence: Evidence) -> Iterator[Item]:
 def _told_of_leaving(act: Act) -> Finding:
     seen = act.troubled[0]
     return seen.finding(
-        BROKEN,
         f"a request after a client left mid-stream is not served ({act.did.name}), each time",
         "status 200",
         told(seen),
-        "status",
+        STATUS,
         yields_to=("accept.minimal",),
     )
 
@@ -242,24 +240,19 @@ def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
     """A minimal request is served after all of the above."""
     if reading.status is not None and reading.status >= 500 and reading.evidence.admitted:
         yield reading.finding(
-            "robust.recovers",
             "a minimal request is no longer served",
             "status 200",
             told(reading),
-            "status",
+            STATUS,
             yields_to=reading.evidence.never_answered,
         )
         return
     if reading.exchange.ending is Ending.REFUSED and (last := _under_way_at_the_end(reading.evidence)):
         yield reading.finding(
-            "robust.recovers",
-            f"no connection has been taken since {last} went unanswered",
-            "status 200",
-            told(reading),
-            "status",
+            f"no connection has been taken since {last} went unanswered", "status 200", told(reading), STATUS
         )
         return
-    yield from accepted(reading, "robust.recovers")
+    yield from accepted(reading)
 
 
 def _under_way_at_the_end(evidence: Evidence) -> str:

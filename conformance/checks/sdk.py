@@ -17,6 +17,7 @@ from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Item, Judged, Unjudged
 from conformance.evidence.json_values import integer, show, text
+from conformance.evidence.place import STATUS, Place
 from conformance.evidence.select import UNREAD, Selected, standard, text_streams, waiting, waiting_streams, why_unserved
 
 NOT_INSTALLED = "the openai client is not installed: pip install 'kitemesh-conformance[sdk]'"
@@ -92,11 +93,10 @@ def _served(evidence: Evidence, requirement: str, flow: str) -> Iterator[Item]:
         elif why := why_unserved(reading):
             yield Judged(reading.name)
             yield reading.finding(
-                requirement,
                 f"the openai client, by the header fields that it sends, is not served: {why}",
                 "the same answer as with other header fields",
                 told(reading),
-                "status",
+                STATUS,
             )
 
 
@@ -123,11 +123,10 @@ def _fed(
             wrong = f"{type(error).__name__}: {error}"
         if wrong:
             yield reading.finding(
-                requirement,
                 "the openai client does not understand the answer",
                 "the answer's text",
                 Words(wrong[:200]),
-                "the whole answer",
+                Place(words="the whole answer"),
             )
 
 

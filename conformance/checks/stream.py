@@ -17,6 +17,7 @@ from conformance.evidence.evidence import DONE, Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_text import read_json
 from conformance.evidence.json_values import show
+from conformance.evidence.place import STATUS, Place
 from conformance.evidence.select import (
     Selected,
     due_by,
@@ -42,74 +43,65 @@ Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 
 
 @each("stream.media-type", served_streams)
-def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iterator[Finding | Unjudged]:
+def media_type(reading: Reading) -> Iterator[Finding | Unjudged]:
     """200 `text/event-stream`."""
     if reading.opens_with_error and not reading.streamed:
         yield reading.unjudged("an error object, but not as an error", by="error.status")
         return
     if reading.status != 200:
         yield reading.finding(
-            requirement,
-            "the stream has another status than 200",
-            "status 200",
-            Words(f"status {reading.status}"),
-            "status",
+            "the stream has another status than 200", "status 200", Words(f"status {reading.status}"), STATUS
         )
     if reading.media_type != "text/event-stream":
         yield reading.finding(
-            requirement,
             "the answer to `stream: true` is not called text/event-stream",
             "text/event-stream",
             Words(reading.media_type or "no media type"),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
     elif not reading.streamed:
         yield reading.finding(
-            requirement,
             "the answer to `stream: true` is not an event stream",
             "events",
             Words(repr(reading.body[:60])),
-            "byte 0",
+            Place(byte=0),
         )
 
 
 @each("stream.utf8", streams)
-def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding]:
+def utf8(reading: Reading) -> Iterator[Finding]:
     """Valid UTF-8. A character that the connection's end cut is http.complete's."""
     kinds = [Liberty.INVALID_UTF8] + ([Liberty.CUT_CHARACTER] if reading.whole else [])
     for note in reading.stream.noted(*kinds)[:1]:
         yield reading.finding(
-            requirement,
             "octets that are not UTF-8",
             "valid UTF-8",
             Words(note.detail),
-            f"byte {note.offset}",
+            Place(byte=note.offset),
             span=(note.offset, 1),
         )
 
 
 @each("stream.framing", ended_streams)
-def framing(reading: Reading, requirement: str = "stream.framing") -> Iterator[Finding]:
+def framing(reading: Reading) -> Iterator[Finding]:
     """Every event, the last one too, ends with a blank line."""
     pending = reading.stream.pending
     if pending is not None and (pending.raw_data or pending.name):
         yield reading.finding(
-            requirement,
             "the last event is not ended by a blank line",
             "a blank line",
             Words(f"the body ends after {show(pending.data, 60)}"),
-            f"byte {pending.end}",
+            Place(byte=pending.end),
             span=(pending.offset, pending.end - pending.offset),
         )
         return
     for event in reading.stream.events:
         if len(event.raw_data) > 1 and _several(event.data):
             yield reading.finding(
-                requirement,
                 "two events stand in one block",
                 "a blank line after every event",
                 Words(f"{len(event.raw_data)} data lines without a blank line between them"),
-                f"event {event.number + 1}, byte {event.offset}",
+                Place.of(event),
                 span=(event.offset, event.end - event.offset),
             )
             return
@@ -130,41 +122,35 @@ def fields(reading: Reading) -> Iterator[Finding]:
     """Every line starts with a field that the standard knows, or with a colon."""
     for note in reading.stream.noted(Liberty.UNKNOWN_FIELD, Liberty.BOM_INSIDE)[:1]:
         yield reading.finding(
-            "stream.fields",
             "a line that is neither a known field nor a comment",
             "data, event, id, retry or a colon at the line's start",
             Words(note.detail),
-            f"byte {note.offset}",
+            Place(byte=note.offset),
             span=(note.offset, max(len(note.detail) - 3, 1)),
             yields_to=("stream.json-data", "stream.framing"),
         )
 
 
 @each("stream.json-data", whole_streams)
-def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterator[Finding | Unjudged]:
+def json_data(reading: Reading) -> Iterator[Finding | Unjudged]:
     """One JSON object in each event before the end."""
     if not reading.data_events:
         if not reading.events and reading.exchange.ending in TIMED_OUT:
             yield reading.unjudged("no event came in time", by="stream.done")
         elif not reading.events:
             yield reading.finding(
-                requirement,
                 "the stream holds no event",
                 "chunks, then [DONE]",
                 Words(f"{len(reading.body)} octets without an event"),
-                "byte 0",
+                Place(byte=0),
             )
         elif reading.done:
             yield reading.finding(
-                requirement,
-                "the stream holds no chunk before its end",
-                "chunks, then [DONE]",
-                Words("[DONE] alone"),
-                "event 1",
+                "the stream holds no chunk before its end", "chunks, then [DONE]", Words("[DONE] alone"), Place(event=1)
             )
         return
     for event, json in reading.data_events:
-        place = f"event {event.number + 1}, byte {event.offset}"
+        place = Place.of(event)
         if len(event.raw_data) > 1 and _several(event.data):
             yield reading.unjudged("two events stand in one block", by="stream.framing")
             return
@@ -172,7 +158,6 @@ def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterat
             continue
         why = json.problem or "another JSON value"
         yield reading.finding(
-            requirement,
             f"an event's data are not a JSON object: {why}",
             "one JSON object",
             event.data,
@@ -185,10 +170,10 @@ def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterat
 @each("stream.done", whole_streams)
 def done(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Ends with the event `[DONE]`."""
-    yield from done_missing(reading, "stream.done")
+    yield from done_missing(reading)
 
 
-def done_missing(reading: Reading, requirement: str, yields_to: tuple[str, ...] = ()) -> Iterator[Finding | Unjudged]:
+def done_missing(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The rule itself: there is a `[DONE]`. Whether a failed answer ends with it is open."""
     if (excused := failed(reading)) is not None:
         yield excused
@@ -202,39 +187,36 @@ def done_missing(reading: Reading, requirement: str, yields_to: tuple[str, ...] 
         yield reading.unjudged("events stand in one block", by="stream.framing")
         return
     last = reading.events[-1] if reading.events else None
-    place = f"event {last.number + 1}, byte {last.offset}" if last else f"byte {len(reading.body)}"
+    place = Place.of(last) if last else Place(byte=len(reading.body))
     if reading.done_like:
         like = reading.done_like[-1]
         seen = Words(show("data" + like.raw_data[0].decode("utf-8", "replace"), 60))
-        place = f"event {like.number + 1}, byte {like.offset}"
+        place = Place.of(like)
     elif reading.exchange.ending in TIMED_OUT or reading.exchange.ending is Ending.TOO_LARGE:
         seen = Words(f"no [DONE] until the limit of the suite ({reading.exchange.ending})")
     else:
         seen = Words("the body ends without it")
-    yield reading.finding(
-        requirement, "the stream does not end with [DONE]", "data: [DONE]", seen, place, yields_to=yields_to
-    )
+    yield reading.finding("the stream does not end with [DONE]", "data: [DONE]", seen, place)
 
 
 @each("stream.done-once", whole_streams)
-def done_once(reading: Reading, requirement: str = "stream.done-once") -> Iterator[Finding | Unjudged]:
+def done_once(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`[DONE]` comes once."""
     if not reading.done:
         yield reading.unjudged("there is no [DONE]", by="stream.done")
     elif len(reading.done) > 1:
         again = reading.done[1]
         yield reading.finding(
-            requirement,
             "[DONE] comes more than once",
             "one [DONE]",
             Words(f"{len(reading.done)} of them"),
-            f"event {again.number + 1}, byte {again.offset}",
+            Place.of(again),
             span=(again.offset, again.end - again.offset),
         )
 
 
 @each("stream.done-last", whole_streams)
-def done_last(reading: Reading, requirement: str = "stream.done-last") -> Iterator[Finding | Unjudged]:
+def done_last(reading: Reading) -> Iterator[Finding | Unjudged]:
     """No event follows it."""
     if not reading.done:
         yield reading.unjudged("there is no [DONE]", by="stream.done")
@@ -243,11 +225,10 @@ def done_last(reading: Reading, requirement: str = "stream.done-last") -> Iterat
     if after:
         event = after[0]
         yield reading.finding(
-            requirement,
             "an event follows [DONE]",
             "nothing after [DONE]",
             event.data,
-            f"event {event.number + 1}, byte {event.offset}",
+            Place.of(event),
             span=(event.offset, event.end - event.offset),
         )
 
@@ -261,11 +242,10 @@ def done_literal(reading: Reading) -> Iterator[Finding | Unjudged]:
     event = reading.done[0]
     if event.raw_data != (b": [DONE]",):
         yield reading.finding(
-            "stream.done-literal",
             "[DONE] is not written as documented",
             "data: [DONE]",
             Words("data" + " | data".join(raw.decode("utf-8", "replace") for raw in event.raw_data)),
-            f"event {event.number + 1}, byte {event.offset}",
+            Place.of(event),
         )
 
 
@@ -282,11 +262,10 @@ def closes(reading: Reading) -> Iterator[Finding | Unjudged]:
     open_ = reading.exchange.ending in TIMED_OUT
     if open_ or (waited > CLOSES_WITHIN and reading.exchange.ending is Ending.COMPLETE):
         yield reading.finding(
-            "stream.closes",
             "the body stays open after [DONE]",
             f"its end within {CLOSES_WITHIN:.0f} s",
             Words(f"{'still open' if open_ else 'the end'} after {waited:.1f} s"),
-            f"byte {reading.done[-1].end}",
+            Place(byte=reading.done[-1].end),
         )
 
 
@@ -300,11 +279,7 @@ def default_event(reading: Reading) -> Iterator[Finding]:
         name = (match.group(1) or b"").decode("utf-8", "replace")
         if name not in ("", "message"):
             yield reading.finding(
-                "stream.default-event",
-                "an event has a name of its own",
-                "events without a name",
-                name,
-                f"byte {match.start()}",
+                "an event has a name of its own", "events without a name", name, Place(byte=match.start())
             )
             return
 
@@ -332,11 +307,10 @@ def incremental(reading: Reading) -> Iterator[Finding | Unjudged]:
     instants = 1 + sum(1 for a, b in pairwise(times) if b - a > SAME_INSTANT)
     if times[0] > (1 - LAST_TENTH) * total and instants < len(times) / 4:
         yield reading.finding(
-            "stream.incremental",
             "the whole answer comes at once, at its end",
             "content throughout the answer's time",
             Words(f"{len(times)} chunks within {times[-1] - times[0]:.3f} s, after {times[0]:.2f} s"),
-            f"event {reading.chunks[0].event.number + 1}",
+            Place(event=reading.chunks[0].event.number + 1),
         )
 
 
@@ -355,11 +329,10 @@ def not_cached(reading: Reading) -> Iterator[Finding]:
         aged = re.fullmatch(r"(?:max-age|s-maxage)\s*=\s*\"?(\d{1,18})\"?", directive)
         if directive == "public" or (aged and int(aged.group(1)) > 0):
             yield reading.finding(
-                "stream.not-cached",
                 "caches are invited to keep the stream",
                 "no-cache or no-store",
                 Words(value),
-                "header Cache-Control",
+                Place(header="Cache-Control"),
             )
             return
 
@@ -373,7 +346,6 @@ def _broken_streams(evidence: Evidence) -> Selected:
 @each("stream.refusal-as-json", _broken_streams)
 def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     """A body that breaks the schema, with `stream: true`, is refused with a 4xx JSON error before any event."""
-    requirement = "stream.refusal-as-json"
     expected = "a 4xx error in application/json, before any event"
     if reading.status is not None and reading.status >= 500:
         yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
@@ -382,23 +354,20 @@ def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     elif reading.taken:
         first = show(reading.events[0].data, 80) if reading.streamed and reading.events else "no event"
         yield reading.finding(
-            requirement,
             f"an invalid body is not refused: {reading.asked.reason}",
             expected,
             Words(f"{told(reading)}, {first}"),
-            "status",
+            STATUS,
         )
     elif reading.media_type == "text/event-stream" or reading.looks_streamed:
         yield reading.finding(
-            requirement, "the refusal comes as an event stream", expected, told(reading), "header Content-Type"
+            "the refusal comes as an event stream", expected, told(reading), Place(header="Content-Type")
         )
     else:
-        yield from refused(reading, requirement, expected)
+        yield from refused(reading, expected)
 
 
-def refused(
-    reading: Reading, requirement: str, expected: str = "a 4xx error", yields_to: tuple[str, ...] = ()
-) -> Iterator[Finding | Unjudged]:
+def refused(reading: Reading, expected: str = "a 4xx error") -> Iterator[Finding | Unjudged]:
     """The rule of every refusal (contract, "Refused"): judged by the status; of the object, area error speaks."""
     status = reading.status
     twin = reading.evidence.twin_of(reading)
@@ -410,12 +379,10 @@ def refused(
         return
     if reading.taken:
         yield reading.finding(
-            requirement,
             f"an invalid request is accepted: {reading.asked.reason}",
             expected,
             told(reading),
-            "status",
-            yields_to=yields_to,
+            STATUS,
         )
         return
     if twin is None or not twin.accepted:
@@ -431,12 +398,10 @@ def refused(
         return
     why = " (404 tells of an unknown identifier, and none is)" if status == 404 else ""
     yield reading.finding(
-        requirement,
         f"an invalid request is not refused as such: {reading.asked.reason}{why}",
         expected,
         told(reading),
-        "status",
-        yields_to=yields_to,
+        STATUS,
     )
 
 
@@ -454,7 +419,7 @@ MUST_RULES: tuple[tuple[str, Rule], ...] = (
     ("stream.utf8", utf8),
     ("stream.framing", framing),
     ("stream.json-data", json_data),
-    ("stream.done", lambda reading: done_missing(reading, "stream.done")),
+    ("stream.done", done),
     ("stream.done-once", done_once),
     ("stream.done-last", done_last),
 )

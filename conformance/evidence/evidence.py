@@ -21,6 +21,7 @@ from conformance.contract.http_date import read_http_date
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_text import JsonText, read_json
 from conformance.evidence.json_values import ABSENT, get, objects, optional, show, text
+from conformance.evidence.place import NOWHERE, STATUS, Place
 from conformance.evidence.timeline import Timeline
 from conformance.evidence.weather import Weather
 from conformance.probes.flow import Phase
@@ -105,9 +106,18 @@ class Chunk:
         return optional(self.value, "kitemesh", "approval_id") is not ABSENT
 
     @property
-    def place(self) -> str:
-        """Where the event lies, for a finding."""
-        return f"event {self.event.number + 1}, byte {self.event.offset}"
+    def place(self) -> Place:
+        """Where the event stands."""
+        return Place.of(self.event)
+
+    def at(self, pointer: str) -> Place:
+        """Where a value in it stands."""
+        return Place.of(self.event, pointer)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """(offset, length) of the event in the body."""
+        return self.event.offset, self.event.end - self.event.offset
 
 
 class Reading:
@@ -455,6 +465,11 @@ class Reading:
             return tuple(call for _, call in objects(get(self.object, "choices", 0, "message", "tool_calls")))
         return tuple(_joined([call for chunk in self.chunks for call in chunk.calls()]))
 
+    @property
+    def said_at(self) -> Place:
+        """Where the text of the first choice stands."""
+        return Place(words="delta.content") if self.asked.stream else Place("/choices/0/message/content")
+
     # --- times
 
     @cached_property
@@ -539,25 +554,26 @@ class Reading:
 
     def finding(
         self,
-        requirement: str,
         message: str,
         expected: str,
         observed: Any,
-        place: str = "",
+        place: Place = NOWHERE,
         *,
         span: tuple[int, int] | None = None,
         yields_to: tuple[str, ...] = (),
     ) -> Finding:
-        """A finding on this exchange; `observed` is shown as JSON unless it is a `Words`."""
+        """A finding on this exchange, to be stamped by whoever runs the check; `observed` is shown as JSON unless it is
+        a `Words`.
+        """
         seen = str(observed) if isinstance(observed, Words) else self._shown(observed, place)
-        asked = self.asked.pointer if self.due is Due.REFUSE and place == "status" else ""
-        return Finding(requirement, self.name, message, expected, seen, place, span, yields_to, asked)
+        asked = self.asked.pointer if self.due is Due.REFUSE and place == STATUS else ""
+        return Finding("", self.name, message, expected, seen, place, span, yields_to, asked)
 
-    def _shown(self, observed: Any, place: str) -> str:
+    def _shown(self, observed: Any, place: Place) -> str:
         """A value as it came: `null` where a member is null rather than absent, and what came in place of one."""
-        if observed is not ABSENT or not place.startswith("/") or self.object is None:
+        if observed is not ABSENT or not place.pointer or place.event is not None or self.object is None:
             return show(observed)
-        steps = [int(step) if step.isdigit() else step for step in place[1:].split("/")]
+        steps = [int(step) if step.isdigit() else step for step in place.pointer[1:].split("/")]
         if get(self.object, *steps) is None:
             return show(None)
         if get(self.object, steps[0]) is ABSENT and (len(steps) > 1 or steps == ["error"]):

@@ -192,7 +192,7 @@ def _breaches(reading: Reading, findings: Sequence[Finding], seconds: float) -> 
     first: Mapping[str, Finding] = {finding.requirement: finding for finding in reversed(findings)}
     chosen = [finding for finding in findings if first[finding.requirement] is finding][:_BREACHES]
     return tuple(
-        Breach(finding.requirement, finding.message, finding.place, number, _when(finding, reading, seconds))
+        Breach(finding.requirement, finding.message, str(finding.place), number, _when(finding, reading, seconds))
         for number, finding in enumerate(chosen, 1)
     )
 
