@@ -2,123 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from conformance.checks.check import JudgeOne, each
+from conformance.checks.check import each
+from conformance.checks.rules.denial import denied, without_good_token
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import KNOWN_TOKEN, Evidence, Reading, Words
+from conformance.evidence.evidence import KNOWN_TOKEN, Reading, Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_values import optional
 from conformance.evidence.place import STATUS, Place
-from conformance.evidence.select import Selected, unauthenticated
+from conformance.evidence.select import every, excused, last, never_admitted, server_error, when
 from conformance.probes.refusals import NEVER_ISSUED
-from conformance.transcript.exchange import TIMED_OUT, Credential
+from conformance.transcript.exchange import Credential
 
-SERVER_ERROR = "error.no-server-error"
+GENERAL = ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
 
-
-def denied(*yields_to: str) -> JudgeOne:
-    """A judge for requests without a good token: the status is 401. Of the error object, area error speaks."""
-
-    def judge(reading: Reading) -> Iterator[Finding | Unjudged]:
-        status = reading.status
-        if status == 401:
-            return
-        if status is not None and status >= 500:
-            yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
-            return
-        if reading.taken and reading.error is not None and not reading.streamed:
-            yield reading.unjudged("an error object, but not as an error", by="error.status")
-            return
-        yield reading.finding(
-            f"a request with {_WHAT.get(reading.whose, 'no good token')} is not denied",
-            "status 401 and the error object",
-            told(reading),
-            STATUS,
-            yields_to=yields_to,
-        )
-
-    return judge
+for _id in (*GENERAL, "auth.wrong-scheme"):
+    each(_id, without_good_token(_id))(denied())
+each("auth.before-validation", without_good_token("auth.before-validation"))(denied(*GENERAL))
 
 
-_WHAT = {
-    Credential.NONE: "no Authorization header",
-    Credential.EMPTY: "an empty bearer token",
-    Credential.NEVER_ISSUED: "a token that was never issued",
-    Credential.NEARLY_OWN: "a token that differs from the real one in its end only",
-    Credential.OTHER_SCHEME: "another authentication scheme",
-}
+def _with_good_token(reading: Reading) -> bool:
+    """True for an answer to the caller's own token, whichever attempt: what asking again got past is told, too."""
+    return reading.whose is Credential.OWN and bool(reading.asked.endpoint) and reading.status is not None
 
 
-def told(reading: Reading) -> Words:
-    """The status, or what came instead of an answer, in words."""
-    if reading.status is not None:
-        kind = f" ({reading.media_type})" if reading.media_type else ""
-        return Words(f"status {reading.status}{kind}")
-    if reading.exchange.ending in TIMED_OUT:
-        seconds = reading.exchange.finished
-        return Words(f"no answer within {seconds:.{0 if seconds >= 1 else 2}f} s")
-    return Words(f"no answer: {reading.exchange.error or reading.exchange.ending}")
+def _of_the_token(reading: Reading) -> bool:
+    """False for a 401 or 403 that is no matter of the token."""
+    return reading.name in reading.evidence.turned_away or not reading.refuses_token
 
 
-def _asks(requirement: str) -> Callable[[Evidence], Selected]:
-    return lambda evidence: unauthenticated(evidence, requirement)
-
-
-for _id in ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token"):
-    each(_id, _asks(_id))(denied())
-each("auth.wrong-scheme", _asks("auth.wrong-scheme"))(denied())
-each("auth.before-validation", _asks("auth.before-validation"))(
-    denied("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
-)
-
-
-def _with_good_token(evidence: Evidence) -> Selected:
-    """Answers to requests that bore the caller's own token, each attempt: what asking again got past is told, too."""
-    for reading in evidence.all:
-        if reading.whose is not Credential.OWN or not reading.asked.endpoint or reading.status is None:
-            continue
-        if not evidence.admitted:
-            yield reading.unjudged("the token was never accepted")
-        elif reading.name in evidence.turned_away or not reading.refuses_token:
-            yield reading
-
-
-@each(KNOWN_TOKEN, _with_good_token)
+@each(KNOWN_TOKEN, every.where(_with_good_token).unless(never_admitted).where(_of_the_token))
 def known_token(reading: Reading) -> Iterator[Finding]:
     """A token that passes elsewhere is taken for every request."""
     if reading.name in reading.evidence.turned_away:
         yield reading.finding(
             "a token that passes elsewhere is refused",
             "no 401 or 403: the same token was accepted before or after",
-            told(reading),
+            reading.told,
             STATUS,
         )
 
 
-@each("auth.stream-refused-as-json", _asks("auth.stream-refused-as-json"))
+@each("auth.stream-refused-as-json", without_good_token("auth.stream-refused-as-json"))
 def stream_refused_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     """401 as JSON when `stream` is true."""
-    yield from denied("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")(reading)
+    yield from denied(*GENERAL)(reading)
     if reading.status == 401 and (reading.media_type == "text/event-stream" or reading.looks_streamed):
         yield reading.finding(
-            "the 401 comes as an event stream", "a 401 in application/json", told(reading), Place(header="Content-Type")
+            "the 401 comes as an event stream", "a 401 in application/json", reading.told, Place(header="Content-Type")
         )
 
 
-def _denials(evidence: Evidence) -> Iterator[Reading]:
-    """Every 401, those of the last attempts."""
-    return (r for r in evidence.last if r.status == 401)
-
-
-def _denied_objects(evidence: Evidence) -> Selected:
-    for reading in _denials(evidence):
-        if reading.due is not Due.AUTHENTICATE:
-            continue
-        if reading.error is None:
-            yield reading.unjudged("the 401 has no error object", by="error.schema")
-        else:
-            yield reading
+_denials = last.where(lambda r: r.status == 401)
+_denied_objects = _denials.where(lambda r: r.due is Due.AUTHENTICATE).unless(
+    when(lambda r: r.error is None, "the 401 has no error object", by="error.schema")
+)
 
 
 @each("auth.error-codes", _denied_objects)
@@ -146,21 +85,10 @@ def challenge(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def _odd_schemes(evidence: Evidence) -> Selected:
-    for reading in evidence.last:
-        if not reading.odd_scheme or reading.due is not Due.ACCEPT:
-            continue
-        if reading.excuse:
-            yield reading.unjudged(reading.excuse, excused=True)
-        elif reading.status is not None and reading.status >= 500:
-            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
-        elif not evidence.admitted:
-            yield reading.unjudged("the token was never accepted")
-        else:
-            yield reading
+_odd_schemes = last.where(lambda r: r.odd_scheme and r.due is Due.ACCEPT)
 
 
-@each("auth.scheme-case", _odd_schemes)
+@each("auth.scheme-case", _odd_schemes.unless(excused, server_error, never_admitted))
 def scheme_case(reading: Reading) -> Iterator[Finding]:
     """The scheme's name in any case (RFC 9110, section 11.1)."""
     if not reading.taken:
@@ -168,7 +96,7 @@ def scheme_case(reading: Reading) -> Iterator[Finding]:
         yield reading.finding(
             f"the scheme {value.split(' ')[0]!r} is not taken for Bearer",
             "the same answer as with Bearer",
-            told(reading),
+            reading.told,
             STATUS,
             yields_to=("accept.minimal",),  # which Bearer does not bring either
         )
@@ -178,13 +106,12 @@ _STRANGE = NEVER_ISSUED.partition(" ")[2].encode()
 """The token that nobody issued, as recordings of earlier versions hold it: it is redacted by now, as the others are."""
 
 
-def _answered(evidence: Evidence) -> Iterator[Reading]:
-    """Answers to requests that bore a token."""
+def _bore_a_token(reading: Reading) -> bool:
     bore = (Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED, Credential.NEARLY_OWN)
-    return (r for r in evidence.all if r.response is not None and r.whose in bore)
+    return reading.response is not None and reading.whose in bore
 
 
-@each("auth.no-token-echo", _answered)
+@each("auth.no-token-echo", every.where(_bore_a_token))
 def no_token_echo(reading: Reading) -> Iterator[Finding]:
     """The whole token never comes back, in a body or a header."""
     response = reading.response

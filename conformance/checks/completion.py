@@ -7,21 +7,20 @@ Who speaks of what: a member that has a requirement of its own is judged there, 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
-from conformance.checks import envelope
 from conformance.checks.check import each, over_all
 from conformance.checks.declining import declines
+from conformance.checks.rules import envelope
+from conformance.checks.rules.ids import repeated
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, get, integer, objects, optional, show
 from conformance.evidence.place import STATUS, Place
 from conformance.evidence.residue import in_wake
-from conformance.evidence.select import Selected, answers, on_chat, served_json, standard, text_streams
+from conformance.evidence.select import Selection, answers, on_chat, served_json, standard, text_streams
 
-FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 LIMIT_PROBED = 16
 LIMIT_BREACH = 32
 """Counted tokens above which a limit of 16 was not heeded (contract, completion.output-limit)."""
@@ -58,15 +57,11 @@ def media_type(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def _objects(evidence: Evidence) -> Selected:
-    """Standard answers, and served bodies that are JSON but no object, which are nothing at all."""
-    for reading in served_json(evidence):
-        if isinstance(reading, Reading) and reading.whole and reading.json.ok and reading.object is None:
-            yield reading
-    yield from standard(evidence)
+_no_objects = served_json.where(lambda r: r.whole and r.json.ok and r.object is None).judgeable()
+"""Served bodies that are JSON but no object, which are nothing at all."""
 
 
-@each("completion.schema", _objects)
+@each("completion.schema", _no_objects | standard)
 def schema(reading: Reading) -> Iterator[Finding]:
     """Every documented member with its type."""
     if reading.object is None:
@@ -76,7 +71,7 @@ def schema(reading: Reading) -> Iterator[Finding]:
         yield wrong.found(reading)
     if "created" not in reading.object:
         yield reading.finding("`created` is absent", "the member `created`", ABSENT, Place("/created"))
-    for wrong in choice_types(reading.object):
+    for wrong in envelope.choice_types(reading.object):
         yield wrong.found(reading)
     usage = get(reading.object, "usage")
     for member in ("prompt_tokens", "completion_tokens", "total_tokens"):
@@ -104,47 +99,12 @@ def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield wrong.found(reading, "isolation.answers")
 
 
-def choice_types(body: object) -> Iterator[envelope.Wrong]:
-    """What is absent or of another type in `choices`: the schema's part of them."""
-    choices = get(body, "choices")
-    if not isinstance(choices, list):
-        yield envelope.Wrong("`choices` is not an array", "an array of one choice or more", choices, "/choices")
-        return
-    for number, choice in enumerate(choices):
-        where = f"/choices/{number}"
-        if not isinstance(choice, dict):
-            yield envelope.Wrong("a choice is not an object", "an object", choice, where)
-            continue
-        if integer(choice.get("index")) is None:
-            yield envelope.Wrong("`index` is not an integer", "an integer", get(choice, "index"), f"{where}/index")
-        message = get(choice, "message")
-        if not isinstance(message, dict):
-            yield envelope.Wrong("a choice has no message", "an object", message, f"{where}/message")
-        elif not isinstance(message.get("role"), str):
-            yield envelope.Wrong("`role` is not a string", '"assistant"', get(message, "role"), f"{where}/message/role")
-
-
-def choice_values(body: object) -> Iterator[envelope.Wrong]:
-    """What is wrong with the number of choices, their `index` and their `message.role`, where the types are right."""
-    choices = get(body, "choices")
-    if choices == []:
-        yield envelope.Wrong("there is no choice", "one choice or more", choices, "/choices")
-    for number, choice in objects(choices):
-        index, role = integer(choice.get("index")), get(choice, "message", "role")
-        if index is not None and index != number:
-            expected = f"{number}"
-            yield envelope.Wrong("the choices are not counted from 0", expected, index, f"/choices/{number}/index")
-        if isinstance(role, str) and role != "assistant":
-            where = f"/choices/{number}/message/role"
-            yield envelope.Wrong("the message's role is not `assistant`", '"assistant"', role, where)
-
-
 @each("completion.choices", standard)
 def choices(reading: Reading) -> Iterator[Finding | Unjudged]:
     """At least one choice, counted from 0, of the role `assistant`."""
     if not isinstance(get(reading.object, "choices"), list):
         yield reading.unjudged("`choices` is not an array", by="completion.schema")
-    for wrong in choice_values(reading.object):
+    for wrong in envelope.choice_values(reading.object):
         yield wrong.found(reading)
 
 
@@ -152,18 +112,13 @@ def _without_choice(reading: Reading) -> str:
     return "completion.choices" if get(reading.object, "choices") == [] else "completion.schema"
 
 
-def _without_call(evidence: Evidence) -> Selected:
-    """Standard answers, and those that say that they wait and bring no call to wait for."""
-    for reading in answers(evidence):
-        if (
-            isinstance(reading, Unjudged)
-            or not reading.waits
-            or not (get(reading.object, "choices", 0, "message", "tool_calls") or reading.asked.resume)
-        ):
-            yield reading
+def _without_call(reading: Reading) -> bool:
+    """True for a standard answer, and for one that says that it waits and brings no call to wait for."""
+    brings = get(reading.object, "choices", 0, "message", "tool_calls") or reading.asked.resume
+    return not (reading.waits and brings)
 
 
-@each("completion.finish-reason", _without_call)
+@each("completion.finish-reason", answers.where(_without_call))
 def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
     """A known `finish_reason`; `tool_calls` exactly when tool calls are there."""
     found = list(objects(get(reading.object, "choices")))
@@ -172,9 +127,9 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
     for number, choice in found:
         reason = get(choice, "finish_reason")
         place = Place(f"/choices/{number}/finish_reason")
-        if not isinstance(reason, str) or reason not in FINISH_REASONS:
+        if not isinstance(reason, str) or reason not in envelope.FINISH_REASONS:
             yield reading.finding(
-                "`finish_reason` is none of the known values", " or ".join(FINISH_REASONS), reason, place
+                "`finish_reason` is none of the known values", " or ".join(envelope.FINISH_REASONS), reason, place
             )
         elif reason == "tool_calls" and not get(choice, "message", "tool_calls"):
             yield reading.finding(
@@ -247,49 +202,25 @@ def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
 # --- over all answers
 
 
-def chain_of(reading: Reading) -> tuple[str, str | bytes | None]:
-    """What may share an id: an execution that is paused and resumed (its requests have one prompt), and requests with
-    the same body (a cache may answer the second).
-    """
-    if reading.waits or reading.asked.resume:
-        return "prompt", reading.asked.prompt
-    return "body", reading.exchange.request.body
+def _without_id(reading: Reading) -> Unjudged | None:
+    by = "approval.envelope" if reading.waits else "completion.schema"
+    return reading.unjudged("`id` is not a string", by=by) if reading.answer_id is None else None
 
 
-def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tuple[Reading, Reading]]:
-    """Pairs (first, later) of readings that bear one value though they are not a chain."""
-    first: dict[str, dict[object, Reading]] = defaultdict(dict)
-    """Value to the first reading of each chain that bears it."""
-    for reading in readings:
-        bearing, chain = first[value_of[reading.name]], chain_of(reading)
-        if earlier := next((r for other, r in bearing.items() if other != chain), None):
-            yield earlier, reading
-        bearing.setdefault(chain, reading)
-
-
-def alone(reading: Reading) -> bool:
-    """True where nothing else was under way at the same time."""
-    return not reading.evidence.timeline.beside(reading)
+_with_id = answers.unless(_without_id)
 
 
 @over_all("completion.id-unique")
 def id_unique(evidence: Evidence) -> Iterator[Item]:
     """No `id` twice, resumes of one execution and repeated answers aside."""
-    readings: list[Reading] = []
-    for reading in answers(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif reading.answer_id is None:
-            by = "approval.envelope" if reading.waits else "completion.schema"
-            yield reading.unjudged("`id` is not a string", by=by)
-        else:
-            readings.append(reading)
+    yield from _with_id.unjudged(evidence)
+    readings = _with_id.readings(evidence)
     if len(readings) < 2:
         return
     yield from (Judged(reading.name) for reading in readings)
     pairs = list(repeated(readings, {r.name: r.answer_id or "" for r in readings}))
     # Repeated also where nothing else is under way: a general fault, and not one of concurrency alone.
-    general = any(alone(later) and not (in_wake(later) and earlier.left) for earlier, later in pairs)
+    general = any(later.alone and not (in_wake(later) and earlier.left) for earlier, later in pairs)
     for earlier, later in pairs:
         yield later.finding(
             f"the `id` of {earlier.name} comes again",
@@ -303,17 +234,15 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
 # --- what a model's whim can fail
 
 
-def _limited(evidence: Evidence, both: bool) -> Selected:
-    for reading in standard(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-            continue
-        body = reading.asked.body
-        limit, first = body.get("max_tokens"), body.get("max_completion_tokens")
-        if (both and first == LIMIT_PROBED and (integer(limit) or 0) >= 4 * LIMIT_BREACH) or (
-            not both and limit == LIMIT_PROBED and first is None
-        ):
-            yield reading
+def _limited_alone(reading: Reading) -> bool:
+    body = reading.asked.body
+    return body.get("max_tokens") == LIMIT_PROBED and body.get("max_completion_tokens") is None
+
+
+def _limited_twice(reading: Reading) -> bool:
+    body = reading.asked.body
+    far = (integer(body.get("max_tokens")) or 0) >= 4 * LIMIT_BREACH
+    return body.get("max_completion_tokens") == LIMIT_PROBED and far
 
 
 def _over_limit(reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
@@ -338,13 +267,13 @@ def _over_limit(reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
         )
 
 
-@each("completion.output-limit", lambda evidence: _limited(evidence, both=False), whim=True, cut=True)
+@each("completion.output-limit", standard.where(_limited_alone), whim=True, cut=True)
 def output_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_tokens` is heeded."""
     yield from _over_limit(reading, "max_tokens")
 
 
-@each("completion.limit-priority", lambda evidence: _limited(evidence, both=True), whim=True, cut=True)
+@each("completion.limit-priority", standard.where(_limited_twice), whim=True, cut=True)
 def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_completion_tokens` wins over `max_tokens`."""
     yield from _over_limit(reading, "max_completion_tokens")
@@ -358,33 +287,26 @@ CANNED = 4
 """Different prompts that got the same words, one at least of another kind than the rest, where nothing is read."""
 
 
-def _with_earlier_prompt(evidence: Evidence) -> Selected:
-    for reading in standard(evidence):
-        if isinstance(reading, Unjudged) or _of_two_turns(reading):
-            yield reading
-    yield from _canned(evidence)
-
-
 def _of_two_turns(reading: Reading) -> bool:
     """True for a JSON answer to a prompt that asks for a word, behind an earlier one that asked for another."""
     return not reading.asked.stream and len(_asked_words(reading)) >= 2 and bool(WORD.match(reading.asked.prompt))
 
 
-def _canned(evidence: Evidence) -> tuple[Reading, ...]:
+@Selection
+def _canned(evidence: Evidence) -> Iterator[Reading]:
     """The first JSON answer and the first stream whose words were said to every prompt of that mode."""
-    if "canned" not in evidence.memo:
-        chosen = (_said_to_all(on_chat(standard(evidence))), _said_to_all(on_chat(text_streams(evidence))))
-        evidence.memo["canned"] = tuple(reading for reading in chosen if reading is not None)
-    return evidence.memo["canned"]  # type: ignore[no-any-return]
+    for mode in (standard, text_streams):
+        if (first := _said_to_all(list(filter(on_chat, mode.readings(evidence))))) is not None:
+            yield first
 
 
-def _said_to_all(selected: Selected) -> Reading | None:
+def _said_to_all(answered: list[Reading]) -> Reading | None:
     """The first of these answers where all say the same, refusals aside; None where they do not, or are too few.
 
     An answer that was cut may say less of it, whether it tells so or not. Prompts of one kind alone show too little: a
     model may take "Reply with just this word" for something that it has one answer to.
     """
-    spoken = [r for r in selected if isinstance(r, Reading) and r.due is Due.ACCEPT and r.said.strip()]
+    spoken = [r for r in answered if r.due is Due.ACCEPT and r.said.strip()]
     if not spoken:
         return None
     words = max((reading.said.strip() for reading in spoken), key=len)
@@ -424,7 +346,7 @@ def heeds_words(evidence: Evidence) -> bool:
 
 def _says_the_same(reading: Reading) -> Iterator[Finding]:
     """The same words come back, whatever is asked."""
-    if reading in _canned(reading.evidence):
+    if reading in _canned.readings(reading.evidence):
         yield reading.finding(
             "every prompt gets the same words",
             "an answer to the last user message",
@@ -433,7 +355,7 @@ def _says_the_same(reading: Reading) -> Iterator[Finding]:
         )
 
 
-@each("completion.uses-prompt", _with_earlier_prompt, whim=True, at_once=_says_the_same)
+@each("completion.uses-prompt", standard.where(_of_two_turns) | _canned, whim=True, at_once=_says_the_same)
 def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The last user message is answered, not an earlier one."""
     if not _of_two_turns(reading):

@@ -6,39 +6,35 @@ import re
 from collections.abc import Iterator
 
 from conformance.checks.check import each
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.evidence import Reading, Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.place import Place
-from conformance.evidence.select import UNREAD, Selected
+from conformance.evidence.select import UNREAD, every, when
 from conformance.transcript.exchange import TIMED_OUT, Ending
 from conformance.wire import framing
 
+_answered = every.where(lambda r: r.response is not None and not r.left)
+"""Every attempt that brought an answer, but those that the suite left on purpose."""
 
-def _answered(evidence: Evidence) -> Selected:
-    """Every attempt that brought an answer, but those that the suite left on purpose."""
-    for reading in evidence.all:
-        if reading.response is None or reading.left:
-            continue
-        yield reading
+_unreadable = every.where(lambda r: r.unreadable and r.evidence.heard)
+"""What no client can read; where nothing was ever heard, nobody there speaks HTTP."""
 
 
-def _framed(evidence: Evidence) -> Selected:
-    if evidence.heard:  # else nobody there speaks HTTP
-        yield from (reading for reading in evidence.all if reading.unreadable)
-    for reading in _answered(evidence):
-        if isinstance(reading, Reading) and reading.exchange.ending is Ending.UNSTATED:
-            yield reading.unjudged("the transcript does not tell how the body ended")
-        elif isinstance(reading, Reading) and reading.fell:
-            yield reading.unjudged(f"status {reading.status}, in an outage", excused=True)
-        elif isinstance(reading, Reading) and reading.exchange.ending is Ending.RESET and not _broken_again(reading):
-            yield reading.unjudged("the connection was reset", excused=True)
-        else:
-            yield reading
+def _accident(reading: Reading) -> Unjudged | None:
+    if reading.fell:
+        return reading.unjudged(f"status {reading.status}, in an outage", excused=True)
+    if reading.exchange.ending is Ending.RESET and not _broken_again(reading):
+        return reading.unjudged("the connection was reset", excused=True)
+    return None
+
+
+_untold = when(lambda r: r.exchange.ending is Ending.UNSTATED, "the transcript does not tell how the body ended")
+_framed = _unreadable | _answered.unless(_untold, _accident)
 
 
 def _broken_again(reading: Reading) -> bool:
     """True where every try of the request broke off: then it is not an accident of the network."""
-    tries = reading.evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [])
+    tries = reading.tries
     return len(tries) > 1 and all(r.exchange.ending in (Ending.RESET, Ending.CUT) for r in tries)
 
 
@@ -47,7 +43,7 @@ def complete(reading: Reading) -> Iterator[Finding]:
     """The answer is framed soundly, and its body ends as the framing says (RFC 9112, sections 2 to 8)."""
     response, ending = reading.response, reading.exchange.ending
     if response is None:
-        yield _unreadable(reading)
+        yield _of_head(reading)
         return
     size = len(response.body)
     declared = response.header("content-length")
@@ -91,7 +87,7 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def _unreadable(reading: Reading) -> Finding:
+def _of_head(reading: Reading) -> Finding:
     """What is wrong with a header section that clients refuse."""
     head = reading.exchange.head
     read = framing.read_head(head) if head else None
@@ -102,28 +98,29 @@ def _unreadable(reading: Reading) -> Finding:
     )
 
 
-def _json_bodies(evidence: Evidence) -> Selected:
-    for reading in _answered(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif not reading.known:
-            yield reading.unjudged("the answer's body is not there, or coded in a way that is not read here", by=UNREAD)
-        elif reading.media_type != "application/json" or (reading.response and reading.response.status in (204, 304)):
-            continue
-        elif not reading.whole:
-            yield reading.unjudged("the body is not whole", by="http.complete")
-        elif reading.cut_by_length:
-            yield reading.unjudged("the body is cut by a wrong length", by="http.complete")
-        elif not reading.body and (reading.status or 0) >= 400:
-            yield reading.unjudged("an empty body", by="error.schema")
-        elif reading.looks_streamed:
-            by = "stream.media-type" if reading.asked.stream else "completion.media-type"
-            yield reading.unjudged("an event stream called application/json", by=by)
-        else:
-            yield reading
+def _in_json(reading: Reading) -> bool:
+    """True for a body that is called JSON, and one that is not known."""
+    bodiless = reading.response is not None and reading.response.status in (204, 304)
+    return not reading.known or (reading.media_type == "application/json" and not bodiless)
 
 
-@each("http.json", _json_bodies)
+def _of_another_layer(reading: Reading) -> Unjudged | None:
+    """Framing, codings, streams and empty errors have requirements of their own."""
+    if not reading.known:
+        return reading.unjudged("the answer's body is not there, or coded in a way that is not read here", by=UNREAD)
+    if not reading.whole:
+        return reading.unjudged("the body is not whole", by="http.complete")
+    if reading.cut_by_length:
+        return reading.unjudged("the body is cut by a wrong length", by="http.complete")
+    if not reading.body and (reading.status or 0) >= 400:
+        return reading.unjudged("an empty body", by="error.schema")
+    if reading.looks_streamed:
+        by = "stream.media-type" if reading.asked.stream else "completion.media-type"
+        return reading.unjudged("an event stream called application/json", by=by)
+    return None
+
+
+@each("http.json", _answered.where(_in_json).unless(_of_another_layer))
 def strict_json(reading: Reading) -> Iterator[Finding]:
     """JSON that is UTF-8 and strict wherever the answer says `application/json` (RFC 8259)."""
     if not reading.json.ok:
@@ -157,21 +154,13 @@ def _offers(offered: str) -> dict[str, float]:
     return found
 
 
-def _negotiated(evidence: Evidence) -> Selected:
-    for reading in _answered(evidence):
-        if isinstance(reading, Unjudged):
-            continue
-        if reading.falsely_coded or _offered(reading) is not None:
-            yield reading
-
-
 def _offered(reading: Reading) -> str | None:
     """The request's Accept-Encoding; None where it has none, so that any coding may be used."""
     fields = [value for name, value in reading.exchange.request.headers if name.lower() == "accept-encoding"]
     return ", ".join(fields) if fields else None
 
 
-@each("http.encoding", _negotiated)
+@each("http.encoding", _answered.where(lambda r: r.falsely_coded or _offered(r) is not None))
 def encoding(reading: Reading) -> Iterator[Finding]:
     """No content coding that `Accept-Encoding` did not offer, nor one that was not applied (RFC 9110, 8.4, 12.5.3)."""
     if reading.falsely_coded:

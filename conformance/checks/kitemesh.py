@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.checks.check import each, over_all
-from conformance.checks.completion import repeated
+from conformance.checks.rules.ids import repeated
 from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, get, number, optional, uuid
 from conformance.evidence.place import Place
-from conformance.evidence.select import Selected, answers, readable_streams, standard, text_streams
+from conformance.evidence.select import answers, readable_streams, standard, text_streams, when
 
 
 @each("kitemesh.present", answers)
@@ -22,13 +22,14 @@ def present(reading: Reading) -> Iterator[Finding]:
         yield reading.finding("there is no `kitemesh` object", "the object `kitemesh`", extension, Place("/kitemesh"))
 
 
-def _extended(evidence: Evidence) -> Selected:
-    """Standard answers with a `kitemesh` object."""
-    for reading in standard(evidence):
-        if isinstance(reading, Unjudged) or isinstance(get(reading.object, "kitemesh"), dict):
-            yield reading
-        else:
-            yield reading.unjudged("there is no `kitemesh` object", by="kitemesh.present")
+_extended = standard.unless(
+    when(
+        lambda r: not isinstance(get(r.object, "kitemesh"), dict),
+        "there is no `kitemesh` object",
+        by="kitemesh.present",
+    )
+)
+"""Standard answers with a `kitemesh` object."""
 
 
 @each("kitemesh.execution-id", _extended)
@@ -39,23 +40,28 @@ def execution_id(reading: Reading) -> Iterator[Finding]:
         yield reading.finding("`execution_id` is not a UUID", "a UUID", value, Place("/kitemesh/execution_id"))
 
 
+def _without_execution(reading: Reading) -> Unjudged | None:
+    if _execution(reading) is not None or reading.asked.stream:
+        return None
+    by = "kitemesh.present" if not reading.kitemesh else "kitemesh.execution-id"
+    return reading.unjudged("there is no `execution_id`", by=by)
+
+
+def _execution(reading: Reading) -> str | None:
+    return uuid(reading.kitemesh.get("execution_id"))
+
+
+_executions = (answers | readable_streams).unless(_without_execution).where(_execution)
+
+
 @over_all("kitemesh.execution-unique")
 def execution_unique(evidence: Evidence) -> Iterator[Item]:
     """Each new execution has an id of its own; a resumed one keeps it."""
-    readings: list[Reading] = []
-    value_of: dict[str, str] = {}
-    for reading in (*answers(evidence), *readable_streams(evidence)):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif (value := uuid(reading.kitemesh.get("execution_id"))) is not None:
-            readings.append(reading)
-            value_of[reading.name] = value
-        elif not reading.asked.stream:
-            by = "kitemesh.present" if not reading.kitemesh else "kitemesh.execution-id"
-            yield reading.unjudged("there is no `execution_id`", by=by)
+    yield from _executions.unjudged(evidence)
+    readings = sorted(_executions.readings(evidence), key=lambda reading: reading.exchange.started)
     if len(readings) < 2:
         return
-    readings.sort(key=lambda r: r.exchange.started)
+    value_of = {reading.name: _execution(reading) or "" for reading in readings}
     yield from (Judged(reading.name) for reading in readings)
     for earlier, later in repeated(readings, value_of):
         if later.asked.resume or earlier.asked.resume:
@@ -82,11 +88,7 @@ def credits_charged(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def _with_request_id(evidence: Evidence) -> Selected:
-    return (r for r in _extended(evidence) if isinstance(r, Unjudged) or r.asked.request_id)
-
-
-@each("kitemesh.request-id-echo", _with_request_id)
+@each("kitemesh.request-id-echo", _extended.where(lambda r: r.asked.request_id))
 def request_id_echo(reading: Reading) -> Iterator[Finding]:
     """`metadata.request_id`, repeated."""
     value = get(reading.object, "kitemesh", "request_id")
@@ -100,11 +102,7 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def _without_request_id(evidence: Evidence) -> Selected:
-    return (r for r in _extended(evidence) if isinstance(r, Unjudged) or "request_id" not in r.asked.metadata)
-
-
-@each("kitemesh.request-id", _without_request_id)
+@each("kitemesh.request-id", _extended.where(lambda r: "request_id" not in r.asked.metadata))
 def request_id(reading: Reading) -> Iterator[Finding]:
     """A `request_id` also where none was sent."""
     value = get(reading.object, "kitemesh", "request_id")
@@ -114,13 +112,11 @@ def request_id(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def _extended_text_streams(evidence: Evidence) -> Selected:
-    for reading in text_streams(evidence):
-        if isinstance(reading, Unjudged) or any(isinstance(get(c.value, "kitemesh"), dict) for c in reading.chunks):
-            yield reading
+def _extends_chunks(reading: Reading) -> bool:
+    return any(isinstance(get(chunk.value, "kitemesh"), dict) for chunk in reading.chunks)
 
 
-@each("kitemesh.stream", _extended_text_streams)
+@each("kitemesh.stream", text_streams.where(_extends_chunks))
 def stream(reading: Reading) -> Iterator[Finding]:
     """On chunks of a text stream: the execution's UUID and the echoed `request_id`."""
     asked = reading.asked.request_id

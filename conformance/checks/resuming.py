@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from conformance.checks.auth import told
 from conformance.checks.check import REPEATED
 from conformance.contract.classify import Due
 from conformance.evidence import acts
@@ -93,19 +92,19 @@ def _decides(reading: Reading, calls: tuple[str, ...]) -> bool:
 def _told_of_error(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "one of several simultaneous resumes meets a server error at first, each time"
-    return seen.finding(message, "status 200, or a 4xx", told(seen), STATUS)
+    return seen.finding(message, "status 200, or a 4xx", seen.told, STATUS)
 
 
 def _told_of_silence(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "one of several simultaneous resumes is not answered at first, each time"
-    return seen.finding(message, "one served, the other a 4xx or the same answer", told(seen), STATUS)
+    return seen.finding(message, "one served, the other a 4xx or the same answer", seen.told, STATUS)
 
 
 def _told_after_refusals(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "a resume meets trouble at first after refused ones, each time"
-    return seen.finding(message, "status 200: the approval still waits", told(seen), STATUS, yields_to=(ERROR,))
+    return seen.finding(message, "status 200: the approval still waits", seen.told, STATUS, yields_to=(ERROR,))
 
 
 def _doubts(evidence: Evidence) -> set[str]:

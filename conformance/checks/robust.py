@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from conformance.checks.accept import accepted
-from conformance.checks.auth import told
 from conformance.checks.check import REPEATED, each, judge_each, over_all
+from conformance.checks.rules.acceptance import UNLESS, accepted
 from conformance.contract.classify import Due
 from conformance.evidence import acts
 from conformance.evidence.acts import Act
@@ -14,7 +13,8 @@ from conformance.evidence.evidence import Evidence, Reading, Words
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.place import STATUS, Place
 from conformance.evidence.residue import BROKEN, abandoned, residue
-from conformance.evidence.select import Selected
+from conformance.evidence.select import excused, last
+from conformance.probes.flow import Phase
 from conformance.transcript.exchange import TIMED_OUT, Ending
 
 LARGE = 1_000_000
@@ -25,37 +25,36 @@ SUSPICION = 0.1
 """Trouble behind many bodies at once makes each a suspect where accident would bring it about more seldom."""
 
 
-def _edges(evidence: Evidence) -> Iterator[Reading]:
-    return (r for r in evidence.last if r.asked.edge and r.note.left_after is None)
+_edges = last.where(lambda r: r.asked.edge and r.note.left_after is None)
 
 
 def _edge(reading: Reading) -> Iterator[Finding | Unjudged]:
     """What is answered by a server error, by nothing or by hanging up, time after time."""
     evidence = reading.evidence
-    tries = evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [reading])
+    tries = reading.tries
     ending = reading.exchange.ending
-    if reading.status is not None and reading.status < 500 and ending in (Ending.COMPLETE, Ending.UNSTATED):
+    if reading.status is not None and reading.status < 500 and reading.whole:
         return
     if ending is Ending.CUT or (reading.status is not None and reading.status < 500 and ending not in TIMED_OUT):
         yield reading.unjudged("the body is not whole", by="http.complete")
         return
     if ending not in TIMED_OUT and not evidence.served_meanwhile(tries[0], reading):
-        yield reading.unjudged(f"{told(reading)}, and nothing else was served either", excused=True)
+        yield reading.unjudged(f"{reading.told}, and nothing else was served either", excused=True)
         return
     if any(r.status is not None and r.status < 500 for r in tries):
         yield reading.unjudged("answered otherwise in another try", excused=True)
         return
     if ending not in TIMED_OUT and acts.by_accident(reading):
-        yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
+        yield reading.unjudged(f"{reading.told}, as it comes now and then whatever is asked")
         return
     expected = "an answer below 500"
-    if reading.status is not None and reading.status >= 500:
+    if reading.failed_to_serve:
         message = "hostile JSON brings about a server error"
     elif ending in TIMED_OUT:
         message = "hostile JSON is not answered"
     else:
         message = "hostile JSON makes the server drop the connection"
-    seen = Words(f"{told(reading)}, {len(tries)} time{'s' if len(tries) > 1 else ''} of {len(tries)}")
+    seen = Words(f"{reading.told}, {len(tries)} time{'s' if len(tries) > 1 else ''} of {len(tries)}")
     yield reading.finding(f"{message} ({reading.asked.reason})", expected, seen, STATUS)
 
 
@@ -91,12 +90,11 @@ def _told_of_body(act: Act, what: str) -> Finding:
         else f"a minimal request right after {what} is not served, each time that it is sent"
     )
     expected = "an answer below 500" if own else "status 200"
-    observed = Words(f"{told(seen)}{'' if own else f' to {seen.name}'}")
+    observed = Words(f"{seen.told}{'' if own else f' to {seen.name}'}")
     return act.did.finding(message, expected, observed, STATUS, yields_to=("accept.minimal",))
 
 
-def _large(evidence: Evidence) -> Iterator[Reading]:
-    return (r for r in evidence.last if _is_large(r) and r.asked.endpoint and not r.left)
+_large = last.where(lambda r: _is_large(r) and not r.left)
 
 
 def _is_large(reading: Reading) -> bool:
@@ -105,26 +103,25 @@ def _is_large(reading: Reading) -> bool:
 
 def _large_one(reading: Reading) -> Iterator[Finding | Unjudged]:
     """What a large body is answered by, other than 200 or a 4xx."""
-    status = reading.status
-    if status is not None and (status == 200 or 400 <= status < 500):
+    if reading.accepted or reading.refuses:
         return
-    tries = reading.evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [reading])
+    tries = reading.tries
     if reading.exchange.ending is Ending.RESET and (
         len(tries) < 2 or not reading.evidence.served_meanwhile(tries[0], reading)
     ):
         yield reading.unjudged("the connection was reset", excused=True)
         return
-    proxied = status in (502, 503, 504) and reading.evidence.served_meanwhile(tries[0], reading)
+    proxied = reading.status in (502, 503, 504) and reading.evidence.served_meanwhile(tries[0], reading)
     if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and not proxied:
         yield reading.unjudged(reading.excuse, excused=True)
         return
     if reading.exchange.ending not in TIMED_OUT and acts.by_accident(reading):
-        yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
+        yield reading.unjudged(f"{reading.told}, as it comes now and then whatever is asked")
         return
     yield reading.finding(
         "a large body is not answered by 200 or a 4xx",
         "200 or a 4xx",
-        told(reading),
+        reading.told,
         STATUS,
         yields_to=reading.evidence.never_answered,
     )
@@ -173,7 +170,7 @@ def _told_of_leaving(act: Act) -> Finding:
     return seen.finding(
         f"a request after a client left mid-stream is not served ({act.did.name}), each time",
         "status 200",
-        told(seen),
+        seen.told,
         STATUS,
         yields_to=("accept.minimal",),
     )
@@ -214,45 +211,50 @@ def _suspects(evidence: Evidence, bodies: list[Act]) -> set[str]:
 
 def _fails_alone(reading: Reading) -> bool:
     """True for a hostile body that was never answered well: it may be the only one that suffers."""
-    tries = reading.evidence.attempts.get((reading.note.probe, reading.note.round), [reading])
+    tries = reading.tries
     return reading.due is not Due.ACCEPT and all(acts.failed(r) for r in tries)
 
 
 REPEATED.append(_doubts)
 
 
-def _afterwards(evidence: Evidence) -> Selected:
-    """Minimal requests of the last phase."""
-    for reading in evidence.last:
-        if reading.note.phase != "recover" or reading.due is not Due.ACCEPT:
-            continue
-        later = (r for r in evidence.last if (r.note.flow, r.note.round) == (reading.note.flow, reading.note.round))
-        if not reading.taken and any(r.started > reading.started for r in later):
-            continue  # it was asked once more when the target had time to recover
-        if reading.excuse is not None and reading.exchange.ending is not Ending.REFUSED:
-            yield reading.unjudged(reading.excuse, excused=True)
-        else:
-            yield reading
+def _afterwards(reading: Reading) -> bool:
+    """True for a minimal request of the last phase, but for one that was asked again when the target had recovered."""
+    if reading.note.phase != Phase.RECOVER or reading.due is not Due.ACCEPT:
+        return False
+    asked = (reading.note.flow, reading.note.round)
+    later = (r for r in reading.evidence.last if (r.note.flow, r.note.round) == asked and r.started > reading.started)
+    return reading.taken or not any(later)
 
 
-@each("robust.recovers", _afterwards)
-def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _weather(reading: Reading) -> Unjudged | None:
+    return None if reading.exchange.ending is Ending.REFUSED else excused(reading)
+
+
+def _otherwise(reading: Reading) -> Unjudged | None:
+    """What tells nothing of life after hostile input, where it does not tell of death."""
+    if _no_longer_served(reading):
+        return None
+    return next((told for why in UNLESS if (told := why(reading)) is not None), None)
+
+
+def _no_longer_served(reading: Reading) -> str:
+    """What came of it all: server errors, or no connection; empty where neither did."""
+    if reading.failed_to_serve and reading.evidence.admitted:
+        return "a minimal request is no longer served"
+    if reading.exchange.ending is Ending.REFUSED and (last_ := _under_way_at_the_end(reading.evidence)):
+        return f"no connection has been taken since {last_} went unanswered"
+    return ""
+
+
+@each("robust.recovers", last.where(_afterwards).unless(_weather, _otherwise))
+def recovers(reading: Reading) -> Iterator[Finding]:
     """A minimal request is served after all of the above."""
-    if reading.status is not None and reading.status >= 500 and reading.evidence.admitted:
-        yield reading.finding(
-            "a minimal request is no longer served",
-            "status 200",
-            told(reading),
-            STATUS,
-            yields_to=reading.evidence.never_answered,
-        )
-        return
-    if reading.exchange.ending is Ending.REFUSED and (last := _under_way_at_the_end(reading.evidence)):
-        yield reading.finding(
-            f"no connection has been taken since {last} went unanswered", "status 200", told(reading), STATUS
-        )
-        return
-    yield from accepted(reading)
+    if message := _no_longer_served(reading):
+        general = reading.evidence.never_answered if reading.failed_to_serve else ()
+        yield reading.finding(message, "status 200", reading.told, STATUS, yields_to=general)
+    else:
+        yield from accepted(reading)
 
 
 def _under_way_at_the_end(evidence: Evidence) -> str:

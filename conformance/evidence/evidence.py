@@ -26,7 +26,7 @@ from conformance.evidence.timeline import Timeline
 from conformance.evidence.weather import Weather
 from conformance.probes.flow import Phase
 from conformance.transcript import sse
-from conformance.transcript.exchange import Credential, Ending, Exchange, Response, Transcript
+from conformance.transcript.exchange import TIMED_OUT, Credential, Ending, Exchange, Response, Transcript
 
 DECODED_LIMIT = 2**20
 """Octets that a content coding may be undone to: no probe offers one, and few octets may stand for a great many."""
@@ -186,6 +186,31 @@ class Reading:
         return self.exchange.request.credential
 
     # --- the answer as bytes
+
+    @property
+    def failed_to_serve(self) -> bool:
+        """True for a 5xx."""
+        return self.status is not None and self.status >= 500
+
+    @property
+    def refuses(self) -> bool:
+        """True for a 4xx."""
+        return self.status is not None and 400 <= self.status < 500
+
+    @property
+    def told(self) -> Words:
+        """The status, or what came instead of an answer, in words."""
+        if self.status is not None:
+            return Words(f"status {self.status}{f' ({self.media_type})' if self.media_type else ''}")
+        if self.exchange.ending in TIMED_OUT:
+            seconds = self.exchange.finished
+            return Words(f"no answer within {seconds:.{0 if seconds >= 1 else 2}f} s")
+        return Words(f"no answer: {self.exchange.error or self.exchange.ending}")
+
+    @property
+    def body_is_there(self) -> bool:
+        """False where a foreign transcript left the body out."""
+        return self.response is not None and self.response.body_known
 
     @property
     def refused_status(self) -> bool:
@@ -426,6 +451,11 @@ class Reading:
                         return owner
         return None
 
+    @property
+    def alone(self) -> bool:
+        """True where nothing else was under way at the same time."""
+        return not self.evidence.timeline.beside(self)
+
     def overlaps(self, other: Reading) -> bool:
         """True where both were under way at the same time."""
         return other.started < self.ended and self.started < other.ended
@@ -469,6 +499,11 @@ class Reading:
     def said_at(self) -> Place:
         """Where the text of the first choice stands."""
         return Place(words="delta.content") if self.asked.stream else Place("/choices/0/message/content")
+
+    @property
+    def tries(self) -> list[Reading]:
+        """All attempts at its request in the same round, in order; of one at no documented endpoint this alone."""
+        return self.evidence.attempts.get((self.note.probe or self.name, self.note.round), [self])
 
     # --- times
 
@@ -604,7 +639,7 @@ class Evidence:
         self.model: str | None = model if isinstance(model, str) else None
         modes = self.options.get("modes")
         self.modes: Collection[str] = frozenset(modes) & MODES if isinstance(modes, list) else MODES
-        self.memo: dict[str, Any] = {}
+        self.memo: dict[Any, Any] = {}
         """What checks worked out and others may use."""
         self._undone = 0
         self.all = tuple(Reading(exchange, self) for exchange in transcript)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from conformance.contract import schemas
-from conformance.evidence.evidence import Reading
+from conformance.evidence.evidence import Chunk, Reading
 from conformance.evidence.finding import Finding
-from conformance.evidence.json_values import get, integer, utc
+from conformance.evidence.json_values import get, integer, objects, utc
 from conformance.evidence.place import Place
 
 CLOCK_TOLERANCE = 300.0
@@ -88,3 +88,68 @@ def members(schema: str, body: Any, mine: tuple[str, ...]) -> Iterator[Wrong]:
             )
         else:
             yield Wrong(f"`{top}` is wrong", error.message, get(body, top), error.pointer)
+
+
+FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
+
+
+def choice_types(body: object) -> Iterator[Wrong]:
+    """What is absent or of another type in `choices`: the schema's part of them."""
+    choices = get(body, "choices")
+    if not isinstance(choices, list):
+        yield Wrong("`choices` is not an array", "an array of one choice or more", choices, "/choices")
+        return
+    for number, choice in enumerate(choices):
+        where = f"/choices/{number}"
+        if not isinstance(choice, dict):
+            yield Wrong("a choice is not an object", "an object", choice, where)
+            continue
+        if integer(choice.get("index")) is None:
+            yield Wrong("`index` is not an integer", "an integer", get(choice, "index"), f"{where}/index")
+        message = get(choice, "message")
+        if not isinstance(message, dict):
+            yield Wrong("a choice has no message", "an object", message, f"{where}/message")
+        elif not isinstance(message.get("role"), str):
+            yield Wrong("`role` is not a string", '"assistant"', get(message, "role"), f"{where}/message/role")
+
+
+def choice_values(body: object) -> Iterator[Wrong]:
+    """What is wrong with the number of choices, their `index` and their `message.role`, where the types are right."""
+    choices = get(body, "choices")
+    if choices == []:
+        yield Wrong("there is no choice", "one choice or more", choices, "/choices")
+    for number, choice in objects(choices):
+        index, role = integer(choice.get("index")), get(choice, "message", "role")
+        if index is not None and index != number:
+            expected = f"{number}"
+            yield Wrong("the choices are not counted from 0", expected, index, f"/choices/{number}/index")
+        if isinstance(role, str) and role != "assistant":
+            where = f"/choices/{number}/message/role"
+            yield Wrong("the message's role is not `assistant`", '"assistant"', role, where)
+
+
+def chunk_faults(chunk: Chunk) -> Iterator[Wrong]:
+    """The schema's breaches in a chunk that no other requirement speaks of."""
+    for error in schemas.errors("chunk", chunk.value):
+        place = f"{error.pointer}/{error.missing}" if error.missing else error.pointer
+        steps = place.split("/")[1:]
+        if not error.missing and (steps[:1] in (["created"], ["kitemesh"], ["usage"]) or _is_judged_elsewhere(steps)):
+            continue
+        if error.missing and steps[0] in ("kitemesh", "usage"):
+            continue
+        if _is_judged_elsewhere(steps):
+            continue
+        seen = get(chunk.value, *(int(s) if s.isdigit() else s for s in steps))
+        what = "is absent" if error.missing else "is wrong"
+        yield Wrong(f"`{place}` {what}", error.message, seen, place)
+
+
+def _is_judged_elsewhere(steps: list[str]) -> bool:
+    return (
+        steps[:1] == ["choices"]
+        and len(steps) >= 3
+        and (
+            steps[2] == "finish_reason"
+            or steps[2:4] in (["delta", "content"], ["delta", "role"], ["delta", "tool_calls"])
+        )
+    )
