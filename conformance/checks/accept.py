@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from conformance.checks.check import each
 from conformance.checks.rules.acceptance import UNLESS, accepted
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding
 from conformance.evidence.json_values import objects
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selected, Selection, excused, last, when, with_own_token
 from conformance.probes.vectors import NATURAL
 

@@ -13,12 +13,14 @@ from typing import Any
 from conformance.checks.check import REPEATED, TRIES, each, judge_each, over_all
 from conformance.checks.rules.approval import RULES, STREAM_RULES, in_json
 from conformance.checks.rules.calls import argument_types, call_ids, carries_approval, no_objects, one_index_for_two
+from conformance.evidence.answer import Words
 from conformance.evidence.approvals import given
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_text import read_json
 from conformance.evidence.json_values import ABSENT, get, optional, uuid
 from conformance.evidence.place import Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import (
     failed,
     on_chat,

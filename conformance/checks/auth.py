@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from conformance.checks.check import each
 from conformance.checks.rules.denial import denied, without_good_token
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import KNOWN_TOKEN, Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_values import optional
 from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import KNOWN_TOKEN, Reading
 from conformance.evidence.select import every, excused, last, never_admitted, server_error, when
 from conformance.probes.refusals import NEVER_ISSUED
 from conformance.transcript.exchange import Credential

@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selected, Selection, when
 
 Select = Callable[[Evidence], Selected]

@@ -14,10 +14,13 @@ from conformance.checks.check import each, judge_each, over_all
 from conformance.checks.rules import envelope
 from conformance.checks.rules.calls import carries_approval, carries_calls
 from conformance.checks.rules.ids import id_changes, repeated
-from conformance.evidence.evidence import Chunk, Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import ABSENT, get, objects, optional, show
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import legible_streams, readable_streams, when
+from conformance.evidence.stream import Chunk
 
 GROWING = 3
 """Growing pieces that show a server sending all the text so far again and again."""

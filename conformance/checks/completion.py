@@ -14,10 +14,12 @@ from conformance.checks.declining import declines
 from conformance.checks.rules import envelope
 from conformance.checks.rules.ids import repeated
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, get, integer, objects, optional, show
 from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.residue import in_wake
 from conformance.evidence.select import Selection, answers, on_chat, served_json, standard, text_streams
 

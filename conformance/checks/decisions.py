@@ -23,8 +23,9 @@ from conformance.evidence.approvals import (
     shared_by_then,
     spent_by,
 )
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Unjudged
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selection, every, excused, last, with_own_token
 from conformance.transcript.exchange import Credential
 

@@ -10,10 +10,12 @@ from conformance.checks.resuming import race_errors
 from conformance.contract import schemas
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import ABSENT, get, optional, text
 from conformance.evidence.place import NOWHERE, STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import UNREAD, Selection, every, last, when
 from conformance.probes.flow import Phase
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from conformance.checks.check import each
-from conformance.evidence.evidence import Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.place import Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import UNREAD, every, when
 from conformance.transcript.exchange import TIMED_OUT, Ending
 from conformance.wire import framing

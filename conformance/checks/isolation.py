@@ -10,10 +10,12 @@ from conformance.checks.check import REPEATED, each, judge_each, over_all
 from conformance.contract.classify import Due
 from conformance.evidence import acts
 from conformance.evidence.acts import Act
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import show, text
 from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.residue import BROKEN, may_be_of_abandoned
 from conformance.evidence.select import Selection, answers, barred, failed, readable_streams, when
 from conformance.evidence.timeline import Timeline

@@ -7,10 +7,11 @@ from typing import Any
 
 from conformance.checks.check import each, over_all
 from conformance.checks.rules.ids import repeated
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, get, number, optional, uuid
 from conformance.evidence.place import Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import answers, readable_streams, standard, text_streams, when
 
 

@@ -8,9 +8,9 @@ from conformance.checks.blame import REJECT
 from conformance.checks.check import each
 from conformance.checks.rules.refusal import UNLESS, refused
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selection, barred, last, refusal_excused, server_error, to_be_refused, when
 
 

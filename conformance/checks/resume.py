@@ -43,11 +43,13 @@ from conformance.checks.rules.denial import denied, without_good_token
 from conformance.checks.rules.ids import id_changes
 from conformance.checks.rules.refusal import UNLESS, refused
 from conformance.contract.classify import Due
+from conformance.evidence.answer import Words
 from conformance.evidence.approvals import age, approval_of, expired, lost_before
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, uuid
 from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import (
     SERVER_ERROR,
     Selected,

@@ -14,9 +14,10 @@ from conformance.contract.classify import Due
 from conformance.evidence import acts
 from conformance.evidence.acts import Act
 from conformance.evidence.approvals import approval_of, given, refused_before, spent_by
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item
 from conformance.evidence.place import STATUS
+from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import Credential
 
 RACE, KEEPS, ERROR = "resume.race", "resume.refusal-keeps", "error.no-server-error"

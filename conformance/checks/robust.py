@@ -9,9 +9,11 @@ from conformance.checks.rules.acceptance import UNLESS, accepted
 from conformance.contract.classify import Due
 from conformance.evidence import acts
 from conformance.evidence.acts import Act
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.residue import BROKEN, abandoned, residue
 from conformance.evidence.select import excused, last
 from conformance.probes.flow import Phase

@@ -13,10 +13,12 @@ from typing import Any
 
 from conformance.checks.check import judge_each, over_all
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import integer, show, text
 from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import (
     Selection,
     coded,
@@ -100,14 +102,16 @@ _as_client = last.where(lambda r: r.as_client and r.due is Due.ACCEPT and not r.
 """Requests with the client's own header fields, whose twins bear the suite's."""
 
 
-def _is_served(reading: Reading) -> Iterator[Finding]:
-    if why := why_unserved(reading):
-        yield reading.finding(
-            f"the openai client, by the header fields that it sends, is not served: {why}",
-            "the same answer as with other header fields",
-            reading.told,
-            STATUS,
-        )
+_unserved = _as_client.where(why_unserved)
+
+
+def _told_of_unserved(reading: Reading) -> Iterator[Finding]:
+    yield reading.finding(
+        f"the openai client, by the header fields that it sends, is not served: {why_unserved(reading)}",
+        "the same answer as with other header fields",
+        reading.told,
+        STATUS,
+    )
 
 
 def _fed(evidence: Evidence, selection: Selection, flow: str, judge: Callable[[Reading], str]) -> Iterator[Item]:
@@ -115,7 +119,7 @@ def _fed(evidence: Evidence, selection: Selection, flow: str, judge: Callable[[R
     if _player() is None:
         yield Unjudged(NOT_INSTALLED)
         return
-    yield from judge_each(_as_client.among(lambda r: r.note.flow == flow)(evidence), _is_served)
+    yield from judge_each(_unserved.among(lambda r: r.note.flow == flow)(evidence), _told_of_unserved)
     yield from selection.unjudged(evidence)
     seen: set[Any] = set()
     for reading in selection.readings(evidence):

@@ -12,10 +12,11 @@ from itertools import pairwise
 from conformance.checks.check import each
 from conformance.checks.rules.ending import done_missing, several
 from conformance.checks.rules.refusal import UNLESS, error_as_success, refused
-from conformance.evidence.evidence import DONE, Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_values import show
 from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import (
     ended_streams,
     finished_streams,
@@ -26,6 +27,7 @@ from conformance.evidence.select import (
     when,
     whole_streams,
 )
+from conformance.evidence.stream import DONE
 from conformance.probes.flow import Phase
 from conformance.transcript.exchange import TIMED_OUT, Ending
 from conformance.transcript.sse import Liberty

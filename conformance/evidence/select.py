@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import update_wrapper
 
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Unjudged
+from conformance.evidence.reading import Reading
 from conformance.evidence.residue import BROKEN, residue
 from conformance.transcript.exchange import TIMED_OUT, Credential, Ending
 

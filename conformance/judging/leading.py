@@ -16,8 +16,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import readable_streams, why_no_answer
 
 UNUSABLE = frozenset(

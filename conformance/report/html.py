@@ -20,8 +20,8 @@ from markupsafe import Markup
 
 from conformance import __version__
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
-from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding
+from conformance.evidence.reading import Reading
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
 from conformance.judging.key import steady
 from conformance.judging.result import Result

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding
 from conformance.evidence.place import STATUS
+from conformance.evidence.reading import Reading
 from conformance.report.pointer import locate
 from conformance.transcript.sse import Event
 

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding
+from conformance.evidence.reading import Reading
 from conformance.report.location import offence
 from conformance.transcript.exchange import TIMED_OUT, Ending
 from conformance.transcript.sse import Event

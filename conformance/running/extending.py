@@ -29,9 +29,11 @@ from typing import Any
 from conformance.checks import check
 from conformance.checks.check import Check, JudgeOne, Select
 from conformance.contract.catalogue import CatalogueError, Level, load
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Judged, Unjudged
 from conformance.evidence.place import NOWHERE, STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selected, served, served_json, served_streams
 from conformance.probes.catalogue import OUTSIDE, Outside
 from conformance.probes.flow import CHAT, RESUME, Answer, Compose, Flow, Phase, Send, Steps, encode, single

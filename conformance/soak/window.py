@@ -16,10 +16,12 @@ from conformance.checks import registry
 from conformance.checks.blame import ABSORBED_BY
 from conformance.contract import classify
 from conformance.contract.catalogue import Catalogue, load
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item
 from conformance.evidence.json_values import uuid
 from conformance.evidence.place import NOWHERE, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import answers, readable_streams
 from conformance.judging.verdict import Selection, State, decide
 from conformance.report import without_bodies as withheld

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.contract.excuses import names_the_model
-from conformance.evidence.evidence import Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_values import integer
 from conformance.evidence.place import STATUS
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import server_error
 
 

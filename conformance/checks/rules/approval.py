@@ -9,10 +9,11 @@ from conformance.checks.rules import envelope
 from conformance.checks.rules.calls import argument_types, call_ids, carries_approval, no_objects, one_index_for_two
 from conformance.checks.rules.ending import done_missing
 from conformance.checks.rules.ids import id_changes
-from conformance.evidence.evidence import Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_values import ABSENT, get, moment, utc, uuid
 from conformance.evidence.place import Place
+from conformance.evidence.reading import Reading
 
 Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from conformance.evidence.evidence import Chunk, Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding
 from conformance.evidence.json_values import ABSENT, get, uuid
 from conformance.evidence.place import Place
+from conformance.evidence.reading import Reading
+from conformance.evidence.stream import Chunk
 
 
 def carries_approval(chunk: Chunk) -> bool:

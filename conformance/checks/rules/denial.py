@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.checks.check import JudgeOne
-from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.place import STATUS
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selection, server_error, unauthenticated, when
 from conformance.transcript.exchange import Credential
 

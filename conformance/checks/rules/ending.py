@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.evidence.evidence import DONE, Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_text import read_json
 from conformance.evidence.json_values import show
 from conformance.evidence.place import Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import failed
+from conformance.evidence.stream import DONE
 from conformance.transcript.exchange import TIMED_OUT, Ending
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from conformance.contract import schemas
-from conformance.evidence.evidence import Chunk, Reading
 from conformance.evidence.finding import Finding
 from conformance.evidence.json_values import get, integer, objects, utc
 from conformance.evidence.place import Place
+from conformance.evidence.reading import Reading
+from conformance.evidence.stream import Chunk
 
 CLOCK_TOLERANCE = 300.0
 """Seconds that `created` may differ from the server's clock (contract, completion.created)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding
+from conformance.evidence.reading import Reading
 
 
 def chain_of(reading: Reading) -> tuple[str, str | bytes | None]:

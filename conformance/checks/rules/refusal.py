@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.place import STATUS
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import server_error, when
 
 error_as_success = when(
