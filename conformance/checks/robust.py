@@ -27,37 +27,47 @@ SUSPICION = 0.1
 """Trouble behind many bodies at once makes each a suspect where accident would bring it about more seldom."""
 
 
-_edges = last.where(lambda r: r.asked.edge and r.note.left_after is None)
+def _unanswered(reading: Reading) -> bool:
+    """True for a server error, silence and a dropped connection."""
+    return reading.status is None or reading.failed_to_serve or not reading.whole
 
 
-def _edge(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _edge_untold(reading: Reading) -> Unjudged | None:
+    """What is not answered, and not, as far as can be told, for its hostile JSON."""
+    ending, silent = reading.exchange.ending, reading.exchange.ending in TIMED_OUT
+    if not _unanswered(reading):
+        return None
+    if ending is Ending.CUT or not (silent or reading.status is None or reading.failed_to_serve):
+        return reading.unjudged("the body is not whole", by="http.complete")
+    if not silent and not reading.evidence.served_meanwhile(reading.tries[0], reading):
+        return reading.unjudged(f"{reading.told}, and nothing else was served either", excused=True)
+    if any(tried.status is not None and not tried.failed_to_serve for tried in reading.tries):
+        return reading.unjudged("answered otherwise in another try", excused=True)
+    return None if silent else _by_accident(reading)
+
+
+def _by_accident(reading: Reading) -> Unjudged | None:
+    if not acts.by_accident(reading):
+        return None
+    return reading.unjudged(f"{reading.told}, as it comes now and then whatever is asked")
+
+
+_edges = last.where(lambda r: r.asked.edge and r.note.left_after is None).unless(_edge_untold)
+
+
+def _edge(reading: Reading) -> Iterator[Finding]:
     """What is answered by a server error, by nothing or by hanging up, time after time."""
-    evidence = reading.evidence
-    tries = reading.tries
-    ending = reading.exchange.ending
-    if reading.status is not None and reading.status < 500 and reading.whole:
+    if not _unanswered(reading):
         return
-    if ending is Ending.CUT or (reading.status is not None and reading.status < 500 and ending not in TIMED_OUT):
-        yield reading.unjudged("the body is not whole", by="http.complete")
-        return
-    if ending not in TIMED_OUT and not evidence.served_meanwhile(tries[0], reading):
-        yield reading.unjudged(f"{reading.told}, and nothing else was served either", excused=True)
-        return
-    if any(r.status is not None and r.status < 500 for r in tries):
-        yield reading.unjudged("answered otherwise in another try", excused=True)
-        return
-    if ending not in TIMED_OUT and acts.by_accident(reading):
-        yield reading.unjudged(f"{reading.told}, as it comes now and then whatever is asked")
-        return
-    expected = "an answer below 500"
     if reading.failed_to_serve:
         message = "hostile JSON brings about a server error"
-    elif ending in TIMED_OUT:
+    elif reading.exchange.ending in TIMED_OUT:
         message = "hostile JSON is not answered"
     else:
         message = "hostile JSON makes the server drop the connection"
-    seen = Words(f"{reading.told}, {len(tries)} time{'s' if len(tries) > 1 else ''} of {len(tries)}")
-    yield reading.finding(f"{message} ({reading.asked.reason})", expected, seen, STATUS)
+    times = len(reading.tries)
+    seen = Words(f"{reading.told}, {times} time{'s' if times > 1 else ''} of {times}")
+    yield reading.finding(f"{message} ({reading.asked.reason})", "an answer below 500", seen, STATUS)
 
 
 @over_all("robust.json-edges")
@@ -96,37 +106,40 @@ def _told_of_body(act: Act, what: str) -> Finding:
     return act.did.finding(message, expected, observed, STATUS, yields_to=("accept.minimal",))
 
 
-_large = last.where(lambda r: _is_large(r) and not r.left)
-
-
 def _is_large(reading: Reading) -> bool:
     return len(reading.exchange.request.body or b"") >= LARGE and not reading.asked.edge
 
 
-def _large_one(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _served_or_refused(reading: Reading) -> bool:
+    return reading.accepted or reading.refuses
+
+
+def _large_untold(reading: Reading) -> Unjudged | None:
+    """What is neither served nor refused, and not, as far as can be told, for its size."""
+    if _served_or_refused(reading):
+        return None
+    others_served = reading.evidence.served_meanwhile(reading.tries[0], reading)
+    if reading.exchange.ending is Ending.RESET:
+        if len(reading.tries) < 2 or not others_served:
+            return reading.unjudged("the connection was reset", excused=True)
+    elif reading.excuse is not None and not (reading.status in (502, 503, 504) and others_served):
+        return excused(reading)
+    return None if reading.exchange.ending in TIMED_OUT else _by_accident(reading)
+
+
+_large = last.where(lambda r: _is_large(r) and not r.left).unless(_large_untold)
+
+
+def _large_one(reading: Reading) -> Iterator[Finding]:
     """What a large body is answered by, other than 200 or a 4xx."""
-    if reading.accepted or reading.refuses:
-        return
-    tries = reading.tries
-    if reading.exchange.ending is Ending.RESET and (
-        len(tries) < 2 or not reading.evidence.served_meanwhile(tries[0], reading)
-    ):
-        yield reading.unjudged("the connection was reset", excused=True)
-        return
-    proxied = reading.status in (502, 503, 504) and reading.evidence.served_meanwhile(tries[0], reading)
-    if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and not proxied:
-        yield reading.unjudged(reading.excuse, excused=True)
-        return
-    if reading.exchange.ending not in TIMED_OUT and acts.by_accident(reading):
-        yield reading.unjudged(f"{reading.told}, as it comes now and then whatever is asked")
-        return
-    yield reading.finding(
-        "a large body is not answered by 200 or a 4xx",
-        "200 or a 4xx",
-        reading.told,
-        STATUS,
-        yields_to=reading.evidence.never_answered,
-    )
+    if not _served_or_refused(reading):
+        yield reading.finding(
+            "a large body is not answered by 200 or a 4xx",
+            "200 or a 4xx",
+            reading.told,
+            STATUS,
+            yields_to=reading.evidence.never_answered,
+        )
 
 
 @over_all("robust.large-body")
