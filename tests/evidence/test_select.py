@@ -2,7 +2,6 @@
 
 from checks.exchanges import answer, exchange, sent, transcript
 
-from conformance.checks.registry import AREAS
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Unjudged
 from conformance.evidence.place import NOWHERE, STATUS, Place
@@ -62,11 +61,3 @@ def test_places_in_words():
     assert (str(STATUS), str(NOWHERE)) == ("status", "")
     assert Place(byte=0)
     assert not NOWHERE
-
-
-def test_no_area_takes_a_rule_from_another():
-    areas = {area.__name__ for area in AREAS}
-    for area in AREAS:
-        came_from = {getattr(value, "__module__", None) for value in vars(area).values()}
-        assert came_from & areas <= {area.__name__}
-        assert not {value.__name__ for value in vars(area).values() if hasattr(value, "__path__")} & areas
