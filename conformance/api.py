@@ -164,17 +164,12 @@ def judge(
 
 
 def _transcript(recording: str | os.PathLike[str] | bytes) -> Transcript:
+    from conformance.running.usable import usable
     from conformance.settings import files
     from conformance.transcript import har
 
-    named = "The recording" if isinstance(recording, bytes) else repr(os.fspath(recording))
-    try:
-        octets = recording if isinstance(recording, bytes) else files.read(Path(recording), har.LARGEST)
-        return har.load(octets)
-    except files.Unusable as error:
-        raise UsageError(f"{named} cannot be judged. The file {error}.") from None
-    except har.HarError as error:
-        raise UsageError(f"{named} cannot be judged. {error}") from None
+    with usable("The recording" if isinstance(recording, bytes) else repr(os.fspath(recording)), "judged"):
+        return har.load(recording if isinstance(recording, bytes) else files.read(Path(recording), har.LARGEST))
 
 
 def _options(function: str, url: str, model: str | None, token: str | None, told: Any) -> Options:

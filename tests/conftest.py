@@ -40,10 +40,10 @@ def world(monkeypatch):
 @pytest.fixture
 def command(capsys):
     """Runs the command line; gives its exit code, standard output and standard error."""
-    from conformance.commands import cli
+    from conformance.commands.main import main
 
     def run(*words):
-        code = cli.main([str(word) for word in words])
+        code = main([str(word) for word in words])
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         assert not re.search(r"km_\w", out + err)  # a token; help and schema name the prefix alone

@@ -67,7 +67,7 @@ class Job:
         bin_ = self.temp / "kitemesh-conformance" / "bin"
         bin_.mkdir(parents=True)
         script = bin_ / "kitemesh-conformance"
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m conformance.commands.cli "$@"\n', encoding="utf-8")
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m conformance.commands.main "$@"\n', encoding="utf-8")
         script.chmod(0o755)
         (bin_ / "python").symlink_to(sys.executable)
 

@@ -13,7 +13,7 @@ from conformance.checks.registry import AREAS
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
     *("contract", "settings", "transcript", "probes", "wire", "evidence", "checks", "judging", "report"),
-    *("running", "proving", "soak", "api", "plugin", "commands"),
+    *("running", "proving", "soak", "api", "pytest_session", "plugin", "commands"),
 )
 """The rooms from left to right. What stands from `running` on ties the line together."""
 
@@ -57,6 +57,15 @@ def test_nothing_imports_from_its_right(path):
     place = LINE.index(own)
     allowed = set(LINE[:place]) | ({"reference"} if place >= LINE.index("running") else set())
     assert parts(path) <= allowed
+
+
+@pytest.mark.parametrize("room", ["evidence", "checks"])
+def test_what_judges_knows_nothing_of_the_wire(room):
+    assert not [path for path in (PACKAGE / room).rglob("*.py") if "wire" in parts(path)]
+
+
+def test_no_module_lies_outside_a_room():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "api", "plugin"}
 
 
 def test_the_test_sees_every_form_of_import(tmp_path, monkeypatch):

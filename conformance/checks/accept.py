@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from conformance.checks.check import each
 from conformance.checks.rules.acceptance import UNLESS, accepted
+from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding
@@ -42,16 +43,9 @@ def _named(requirement: str) -> Selection:
     return valid.among(lambda r: r.asked.requirement == requirement and not r.generated)
 
 
-for _id in (
-    "accept.minimal",
-    "accept.optional-fields",
-    "accept.limits",
-    "accept.content-forms",
-    "accept.metadata",
-    "accept.unicode",
-    "accept.unicode-edges",
-):
-    each(_id, _named(_id))(accepted)
+for _id in (*load().basic("accept"), "accept.unicode-edges"):
+    if _id != "accept.roles":
+        each(_id, _named(_id))(accepted)
 
 
 def _with_tool_role(reading: Reading) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.checks.check import REPEATED, TRIES, each, judge_each, over_all
-from conformance.checks.rules.approval import RULES, STREAM_RULES, in_json
+from conformance.checks.rules import approval as rules
 from conformance.checks.rules.calls import argument_types, call_ids, carries_approval, no_objects, one_index_for_two
 from conformance.evidence.answer import Words
 from conformance.evidence.approvals import given
@@ -52,19 +52,14 @@ def _without_calls(reading: Reading) -> str:
     return "approval.stream" if reading.asked.stream else "completion.finish-reason"
 
 
-for _id in (
-    "approval.envelope",
-    "approval.finish-reason",
-    "approval.id",
-    "approval.execution-id",
-    "approval.expires-at",
-):
-    each(_id, on_chat_waiting)(RULES[_id])
-
-each(
-    "approval.tool-call-shape",
-    on_chat_waiting.unless(lambda r: None if _has_calls(r) else _lacks_calls(r)),
-)(RULES["approval.tool-call-shape"])
+each("approval.envelope", on_chat_waiting)(rules.envelope_)
+each("approval.finish-reason", on_chat_waiting)(rules.finish_reason)
+each("approval.id", on_chat_waiting)(rules.approval_id)
+each("approval.execution-id", on_chat_waiting)(rules.execution_id)
+each("approval.expires-at", on_chat_waiting)(rules.expires_at)
+each("approval.tool-call-shape", on_chat_waiting.unless(lambda r: None if _has_calls(r) else _lacks_calls(r)))(
+    rules.tool_call_shape
+)
 
 
 @each("approval.content-null", waiting)
@@ -89,7 +84,7 @@ _with_ids = on_chat_waiting.unless(_without_ids)
 @over_all("approval.tool-call-id")
 def tool_call_id(evidence: Evidence) -> Iterator[Item]:
     """A UUID of its own for each call."""
-    yield from judge_each(_with_ids(evidence), RULES["approval.tool-call-id"])
+    yield from judge_each(_with_ids(evidence), call_ids)
     seen: dict[str, Reading] = {}
     for reading in _with_ids.readings(evidence):
         ids = [] if any(call_ids(reading)) else [value for call in reading.calls if (value := uuid(call.get("id")))]
@@ -108,7 +103,7 @@ _with_calls = on_chat_waiting.unless(
 )
 
 
-@each("approval.arguments", _with_calls, whim=True, at_once=argument_types)
+@each("approval.arguments", _with_calls, at_once=argument_types)
 def arguments(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`arguments` hold a JSON object (a model's whim can fail that; that they are a string is judged at once)."""
     for number, call in enumerate(reading.calls):
@@ -128,12 +123,10 @@ def arguments(reading: Reading) -> Iterator[Finding | Unjudged]:
 
 _in_stream = whole_streams.where(on_chat).where(lambda r: r.waits or r.failed_within)
 """Streams that ask for an approval; one that failed may have been about to."""
-_in_json = served_streams.where(on_chat).where(in_json).judgeable()
+_in_json = served_streams.where(on_chat).where(rules.in_json).judgeable()
 """Answers that ask for one in JSON where a stream was asked for."""
 
-each("approval.stream", _in_stream.unless(lambda r: None if r.waits else failed(r)) | _in_json)(
-    STREAM_RULES["approval.stream"]
-)
+each("approval.stream", _in_stream.unless(lambda r: None if r.waits else failed(r)) | _in_json)(rules.stream)
 
 _whole_approvals = waiting_streams.unless(
     when(

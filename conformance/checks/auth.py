@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from conformance.checks.check import each
 from conformance.checks.rules.denial import denied, without_good_token
+from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
@@ -16,11 +17,11 @@ from conformance.evidence.select import every, excused, last, never_admitted, se
 from conformance.probes.refusals import NEVER_ISSUED
 from conformance.transcript.exchange import Credential
 
-GENERAL = ("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
+GENERAL = load().basic("auth")
 
 for _id in (*GENERAL, "auth.wrong-scheme"):
     each(_id, without_good_token(_id))(denied())
-each("auth.before-validation", without_good_token("auth.before-validation"))(denied(*GENERAL))
+each("auth.before-validation", without_good_token("auth.before-validation"))(denied())
 
 
 def _with_good_token(reading: Reading) -> bool:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from conformance.contract.catalogue import load
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.reading import Reading
@@ -24,8 +25,6 @@ CHECKS: Final[dict[str, Check]] = {}
 """Requirement id to its check; filled by the decorators when the area modules are imported."""
 ONE: Final[dict[str, tuple[Selection, JudgeOne]]] = {}
 """Requirement id to selection and judge, for those of `@each`: others may run them on a narrower choice."""
-WHIMS: Final[set[str]] = set()
-"""Requirements that a model's whim can fail (marked ~ in the contract)."""
 REPEATED: Final[list[Callable[[Evidence], Iterable[str]]]] = []
 """Each gives the names of flows whose act is to be done once more before what followed it can be judged (`acts`), or
 that came to nothing."""
@@ -44,20 +43,20 @@ def _register(requirement: str, check: Check) -> None:
 
 
 def each(
-    requirement: str, select: Select, *, whim: bool = False, cut: bool = False, at_once: JudgeOne | None = None
+    requirement: str, select: Select, *, cut: bool = False, at_once: JudgeOne | None = None
 ) -> Callable[[JudgeOne], JudgeOne]:
     """Registers a judge of single readings.
 
-    `whim`: a model's whim can fail it, so two of up to three tries must show the breach, and none that was cut, unless
-    `cut` says that a cut one counts too (contract, "Answers that excuse"). `at_once`: a second judge, for the part of a
-    whimsical requirement that no whim can fail.
+    Where the catalogue says that a model's whim can fail the requirement, two of up to three tries must show the
+    breach, and none that was cut, unless `cut` says that a cut one counts too (contract, "Answers that excuse").
+    `at_once`: a second judge, for the part of such a requirement that no whim can fail.
     """
+    whim = load()[requirement].whim
 
     def decorate(judge: JudgeOne) -> JudgeOne:
         selection = Selection(select).unless(_cut) if whim and not cut else Selection(select)
         ONE[requirement] = (selection, judge)
         if whim:
-            WHIMS.add(requirement)
             _register(requirement, lambda evidence: _run_whim(evidence, selection, judge, at_once))
         else:
             _register(requirement, lambda evidence: judge_each(selection(evidence), judge))
@@ -73,7 +72,6 @@ def forget(requirement: str) -> None:
     """Take the check of a requirement out of the registry."""
     del CHECKS[requirement]
     ONE.pop(requirement, None)
-    WHIMS.discard(requirement)
 
 
 def over_all(requirement: str) -> Callable[[Check], Check]:
@@ -147,8 +145,9 @@ def suspects(evidence: Evidence) -> set[str]:
     """
     flows = {reading.note.flow for reading in evidence.last if reading.note.flow and reading.failed_in_chain}
     flows.update(name for doubts in REPEATED for name in doubts(evidence))
-    for requirement in WHIMS:
-        select, judge = ONE[requirement]
+    for requirement, (select, judge) in ONE.items():
+        if not load()[requirement].whim:
+            continue
         made: dict[str, list[bool]] = defaultdict(list)
         flow_of: dict[str, str] = {}
         for reading in select.readings(evidence):

@@ -153,7 +153,7 @@ def content(reading: Reading) -> Iterator[Finding | Unjudged]:
         )
 
 
-@each("chunk.appends", readable_streams, whim=True)
+@each("chunk.appends", readable_streams)
 def appends(reading: Reading) -> Iterator[Finding]:
     """What is new, not all the text so far again: each piece does not begin with the one before, nor the last with all.
 
@@ -271,7 +271,7 @@ def finish_reason(reading: Reading) -> Iterator[Finding]:
                 return
 
 
-@each("chunk.text-intact", readable_streams, whim=True)
+@each("chunk.text-intact", readable_streams)
 def text_intact(reading: Reading) -> Iterator[Finding]:
     """No character is split between chunks: no U+FFFD on both sides of a border, no lone surrogate."""
     pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents() if index == 0]

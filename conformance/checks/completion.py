@@ -269,13 +269,13 @@ def _over_limit(reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
         )
 
 
-@each("completion.output-limit", standard.where(_limited_alone), whim=True, cut=True)
+@each("completion.output-limit", standard.where(_limited_alone), cut=True)
 def output_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_tokens` is heeded."""
     yield from _over_limit(reading, "max_tokens")
 
 
-@each("completion.limit-priority", standard.where(_limited_twice), whim=True, cut=True)
+@each("completion.limit-priority", standard.where(_limited_twice), cut=True)
 def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_completion_tokens` wins over `max_tokens`."""
     yield from _over_limit(reading, "max_completion_tokens")
@@ -357,7 +357,7 @@ def _says_the_same(reading: Reading) -> Iterator[Finding]:
         )
 
 
-@each("completion.uses-prompt", standard.where(_of_two_turns) | _canned, whim=True, at_once=_says_the_same)
+@each("completion.uses-prompt", standard.where(_of_two_turns) | _canned, at_once=_says_the_same)
 def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The last user message is answered, not an earlier one."""
     if not _of_two_turns(reading):

@@ -8,6 +8,7 @@ from conformance.checks import internals
 from conformance.checks.check import each, judge_each, over_all
 from conformance.checks.resuming import race_errors
 from conformance.contract import schemas
+from conformance.contract.catalogue import Exchanges, load
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
 from conformance.evidence.answer import Words
@@ -61,8 +62,8 @@ def _no_json(reading: Reading) -> Unjudged | None:
 
 def _of_streamed_errors(reading: Reading) -> str:
     """The requirement that speaks of an error that comes as an event stream."""
-    named = ("stream.refusal-as-json", "auth.stream-refused-as-json")
-    return reading.asked.requirement if reading.asked.requirement in named else "error.media-type"
+    id_ = reading.asked.requirement
+    return id_ if id_ and load()[id_].shown_by is Exchanges.REFUSED_STREAMS else "error.media-type"
 
 
 def _wrong(reading: Reading) -> Iterator[Finding]:

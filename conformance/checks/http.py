@@ -11,8 +11,8 @@ from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.place import Place
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import UNREAD, every, when
+from conformance.transcript import framing
 from conformance.transcript.exchange import TIMED_OUT, Ending
-from conformance.wire import framing
 
 _answered = every.where(lambda r: r.response is not None and not r.left)
 """Every attempt that brought an answer, but those that the suite left on purpose."""
@@ -92,8 +92,8 @@ def _of_head(reading: Reading) -> Finding:
     """What is wrong with a header section that clients refuse."""
     head = reading.exchange.head
     read = framing.read_head(head) if head else None
-    why = read.why if isinstance(read, framing.Fault) else "the header section is one that clients refuse"
-    seen = repr(read.lines) if isinstance(read, framing.Fault) and read.lines else reading.exchange.error
+    why = read.why if isinstance(read, framing.Malformed) else "the header section is one that clients refuse"
+    seen = repr(read.lines) if isinstance(read, framing.Malformed) and read.lines else reading.exchange.error
     return reading.finding(
         why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are not HTTP"), Place(words="header")
     )

@@ -46,9 +46,6 @@ FRAMING = "http.complete"
 """The requirement that speaks of answers which cannot be read at all."""
 OF_EVERY_ANSWER = frozenset({"error", "http"})
 """Areas whose requirements any answer might show, whatever it was sent for."""
-COSTLY = frozenset({"sdk.openai-completion", "sdk.openai-stream", "sdk.openai-approval"})
-"""Requirements whose checks load a large library, and on which no other requirement's outcome rests: they are judged
-only where they are wanted."""
 
 
 def checks(catalogue: Catalogue) -> dict[str, Check]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.checks.blame import REJECT
 from conformance.checks.check import each
 from conformance.checks.rules.refusal import UNLESS, refused
+from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.place import STATUS, Place
@@ -19,7 +19,7 @@ def _fixed(requirement: str) -> Selection:
     return to_be_refused(requirement).among(lambda r: not r.generated).unless(barred)
 
 
-for _id in REJECT:
+for _id in load().basic("reject"):
     each(_id, _fixed(_id).unless(*UNLESS))(refused)
 
 _generated = last.where(lambda r: r.due is Due.REFUSE and r.generated)

@@ -42,6 +42,7 @@ from conformance.checks.rules.approval import RULES, STREAM_RULES
 from conformance.checks.rules.denial import denied, without_good_token
 from conformance.checks.rules.ids import id_changes
 from conformance.checks.rules.refusal import UNLESS, refused
+from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.evidence.answer import Words
 from conformance.evidence.approvals import age, approval_of, expired, lost_before
@@ -203,10 +204,6 @@ def deny(evidence: Evidence) -> Iterator[Item]:
 
 # --- as a stream
 
-_STREAM = ("stream.utf8", "stream.framing", "stream.json-data", "stream.done", "stream.done-once", "stream.done-last")
-_CHUNK = ("chunk.content", "chunk.finish-once", "chunk.finish-last", "chunk.finish-reason")
-"""What a stream must hold, by requirement."""
-
 _refused_streams = waiting_still.among(lambda r: r.asked.stream).where(lambda r: not r.taken).unless(*_UNLESS)
 
 
@@ -257,18 +254,18 @@ def _first_breach(reading: Reading) -> Item | None:
 
 def _breaches(reading: Reading) -> Iterator[tuple[str, Finding]]:
     """What is wrong with the stream, by requirement."""
-
-    def of(*ids: str) -> Iterator[tuple[str, Finding]]:
-        return ((id_, found) for id_ in ids for found in breaches(id_, reading))
-
-    yield from of("stream.media-type")
+    yield from _of("stream.media-type", reading)
     if not reading.streamed or reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE):
         return
-    yield from of(*_STREAM)
-    if reading in legible_streams.readings(reading.evidence):
-        yield from of("chunk.schema", "chunk.created", "chunk.model-echo")
-        yield from (("chunk.id-stable", found) for found in id_changes(reading))
-        yield from of(*_CHUNK)
+    legible = reading in legible_streams.readings(reading.evidence)
+    for id_ in (*load().basic("stream")[1:], *(load().basic("chunk") if legible else ())):
+        yield from _of(id_, reading)
+
+
+def _of(id_: str, reading: Reading) -> Iterator[tuple[str, Finding]]:
+    # Of all streams together chunk.id-stable says more than of one.
+    found = id_changes(reading) if id_ == "chunk.id-stable" else breaches(id_, reading)
+    return ((id_, one) for one in found)
 
 
 # --- the execution
@@ -322,9 +319,15 @@ def _unrefused(reading: Reading) -> Unjudged | None:
     return told
 
 
-for _id in ("resume.approval-id", "resume.decision-shape", "resume.request-fields"):
-    _resumes = due_by(Due.REFUSE, _id).where(lambda r: r.asked.resume)
-    each(_id, _resumes.unless(refusal_excused, _used_up, replicas_apart, just_came, _unrefused))(refused)
+def _to_be_refused(requirement: str) -> Selection:
+    """Resumes that break the schema at this requirement's members, of approvals that wait."""
+    resumes = due_by(Due.REFUSE, requirement).where(lambda r: r.asked.resume)
+    return resumes.unless(refusal_excused, _used_up, replicas_apart, just_came, _unrefused)
+
+
+each("resume.approval-id", _to_be_refused("resume.approval-id"))(refused)
+each("resume.decision-shape", _to_be_refused("resume.decision-shape"))(refused)
+each("resume.request-fields", _to_be_refused("resume.request-fields"))(refused)
 
 
 def _of_nobody(reading: Reading) -> bool:
@@ -544,10 +547,13 @@ _kept = fair.where(_behind_refused).unless(excused, replicas_apart, just_came).w
 
 def _still_taken(reading: Reading) -> Iterator[Finding]:
     if not reading.taken:
-        general = ("resume.approve", "resume.deny", "resume.stream", *_refused_as_minimal(reading))
-        message = f"a resume is refused after {len(refused_earlier(reading))} refused ones"
-        expected = "status 200: the approval still waits"
-        yield reading.finding(message, expected, reading.told, STATUS, yields_to=general)
+        yield reading.finding(
+            f"a resume is refused after {len(refused_earlier(reading))} refused ones",
+            "status 200: the approval still waits",
+            reading.told,
+            STATUS,
+            yields_to=("resume.approve", "resume.deny", "resume.stream", *_refused_as_minimal(reading)),
+        )
 
 
 @over_all("resume.refusal-keeps")
@@ -580,8 +586,7 @@ def _incomplete(reading: Reading) -> Iterator[Finding]:
         message, place = "a further round brings no tool call", Place(words="tool_calls")
         yield reading.finding(message, "tool calls", ABSENT, place, yields_to=("approval.stream",))
         return
-    rules = {**RULES, **STREAM_RULES} if reading.asked.stream else RULES
-    for id_, rule in rules.items():
+    for id_, rule in (*RULES, *STREAM_RULES) if reading.asked.stream else RULES:
         for found in rule(reading):
             if isinstance(found, Finding):
                 yield replace(found, message=f"{id_}: {found.message}", yields_to=(id_, *found.yields_to))
@@ -590,6 +595,4 @@ def _incomplete(reading: Reading) -> Iterator[Finding]:
 
 # --- credentials
 
-each("resume.auth", without_good_token("resume.auth"))(
-    denied("auth.missing-header", "auth.empty-bearer", "auth.unknown-token")
-)
+each("resume.auth", without_good_token("resume.auth"))(denied())

@@ -20,7 +20,9 @@ from conformance.evidence.place import STATUS
 from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import Credential
 
-RACE, KEEPS, ERROR = "resume.race", "resume.refusal-keeps", "error.no-server-error"
+RACE = "resume.race"
+KEEPS = "resume.refusal-keeps"
+ERROR = "error.no-server-error"
 
 
 def race_errors(evidence: Evidence) -> Iterator[Item]:

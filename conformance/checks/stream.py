@@ -261,7 +261,7 @@ _long_answers = finished_streams.where(_own_pace).unless(
 )
 
 
-@each("stream.incremental", _long_answers, whim=True)
+@each("stream.incremental", _long_answers)
 def incremental(reading: Reading) -> Iterator[Finding]:
     """Chunks come as they are made: of a long answer not all content in the last tenth of the time.
 

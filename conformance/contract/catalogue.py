@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache
@@ -42,6 +43,8 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
 )
 """What a target may lack, or a user may withhold: capability to what it takes."""
 
+_OF_THE_CONTRACT = ("id", "level", "statement", "sources", "whim", "conditional", "capability")
+"""What the contract itself says of a requirement."""
 _OWN_FORMATS = frozenset({"config.schema.json", "results.schema.json", "soak.schema.json"})
 """Schemas of what the suite itself writes or reads: no target is judged by them."""
 _FILE = Path(__file__).with_name("requirements.toml")
@@ -52,9 +55,13 @@ _EXTENSION_ID = re.compile(rf"(?P<area>{_EXTENSION}[a-z][a-z0-9]*){_WORDS_OF_ID}
 """Of requirements from outside: no area of the contract has a dash, so that neither can ever take a name of the other.
 """
 _REQUIRED: Mapping[str, type] = {"id": str, "level": str, "statement": str, "sources": list, "why": str, "fix": str}
-_OPTIONAL: Mapping[str, type] = {"whim": bool, "conditional": bool, "capability": str}
+_OPTIONAL: Mapping[str, type] = {
+    "whim": bool, "conditional": bool, "capability": str, "quick": bool, "executes": bool, "concurrent": bool,
+    "under_load": str, "costly": bool, "basic": bool, "absorbed_by": list, "precedence": int, "bars": str,
+    "shown_by": str, "not_found": bool, "without_approval": bool, "rare": str, "example_octets": int,
+}  # fmt: skip
 _TABLES: Mapping[str, type] = {"contract": dict, "area": list, "requirement": list}
-_WORDS = {str: "a string", list: "an array", bool: "a boolean", dict: "a table"}
+_WORDS = {str: "a string", list: "an array", bool: "a boolean", int: "a whole number", dict: "a table"}
 
 
 class CatalogueError(ValueError):
@@ -70,6 +77,34 @@ class Level(StrEnum):
 
     MUST = "MUST"
     SHOULD = "SHOULD"
+
+
+class UnderLoad(StrEnum):
+    """What a soak makes of a requirement that one answer could show."""
+
+    JUDGED = "judged"
+    REQUIRED = "required"
+    """A soak with two users or more has to have judged it, or it says nothing."""
+    TIMES = "times"
+    """It speaks of times, which a loaded server may stretch: not judged."""
+
+
+class Bars(StrEnum):
+    """What a breach of a requirement keeps everybody from."""
+
+    ANSWER = "answer"
+    """Reading the answer at all."""
+    APPROVAL = "approval"
+    """Deciding on the approval."""
+
+
+class Exchanges(StrEnum):
+    """Exchanges that a requirement is shown by, where its area does not tell."""
+
+    STREAMS = "streams"
+    REFUSALS = "refusals"
+    """A 401 too."""
+    REFUSED_STREAMS = "refused streams"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +129,48 @@ class Requirement:
     """What a server's author should do, in one sentence."""
     conditional: bool = False
     """True where it speaks of something that a sound target need never do: unexercised, it leaves nothing open."""
+    quick: bool = True
+    """False: `--depth quick` does not exercise it."""
+    executes: bool = False
+    """True: judging it executes a tool."""
+    concurrent: bool = False
+    """True: it shows only while several requests are under way."""
+    under_load: UnderLoad | None = None
+    """None: a soak does not send what shows it, or cannot tell it from a model's whim."""
+    costly: bool = False
+    """True: its check loads a large library, and no other requirement's outcome rests on it."""
+    basic: bool = False
+    """True: its area stands for it, and its like, where `absorbed_by` names the area in the file."""
+    absorbed_by: tuple[str, ...] = ()
+    """The requirements whose failure absorbs its findings."""
+    precedence: int | None = None
+    """Of several that one body breaks, the one with the lowest number is blamed; None: it speaks of no such body."""
+    bars: Bars | None = None
+    """What its breach keeps everybody from."""
+    shown_by: Exchanges | None = None
+    """Which exchanges show it, where its area does not tell."""
+    not_found: bool = False
+    """True: 404 refuses what breaks it."""
+    without_approval: bool = False
+    """True: it takes the capability `approvals`, and yet no approval need come for it."""
+    rare: str = ""
+    """What did not come about where a whole run does not show it; empty: it ought to have shown."""
+    example_octets: int | None = None
+    """How large one side of its example may be; None: as large as is usual."""
 
     @property
     def extension(self) -> bool:
         """True where somebody else than KiteMesh asks for it (`x-acme.region-header`)."""
         return from_outside(self.id)
+
+
+_CHOICES: Mapping[str, Iterable[str]] = {
+    "capability": CAPABILITIES,
+    "under_load": UnderLoad,
+    "bars": Bars,
+    "shown_by": Exchanges,
+}
+"""Member to the words that it may have."""
 
 
 class Catalogue:
@@ -144,6 +216,10 @@ class Catalogue:
             wanted |= named
         return [requirement for requirement in self if requirement.id in wanted]
 
+    def basic(self, area: str) -> tuple[str, ...]:
+        """The ids that an area stands for where its requirements are spoken of in general."""
+        return tuple(requirement.id for requirement in self if requirement.area == area and requirement.basic)
+
     def extend(self, area: str, title: str, source: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take in an area of requirements from outside. Only `conformance.running.extending` calls this.
 
@@ -170,8 +246,8 @@ class Catalogue:
             made[requirement.id] = requirement
         if not made:
             raise CatalogueError(f"no requirement belongs to the area {area}")
+        self._by_id = _with_edges(self._by_id | made)
         self._areas[area] = title
-        self._by_id |= made
 
     def drop(self, area: str) -> None:
         """Forget an area that `extend` took in."""
@@ -202,17 +278,22 @@ def load(path: Path | None = None) -> Catalogue:
 def contract_hash() -> str:
     """SHA-256, in hex, of what the suite judges by: the requirements and the JSON Schemas of what travels.
 
-    Results bear it, so that two runs are compared only where they were held to the same contract. Line ends do not
+    Results bear it, so that two runs are compared only where they were held to the same contract. Of a requirement only
+    what the contract says of it counts: how it is judged, and what a reader is told, may get better. Line ends do not
     count, as a checkout may change them.
     """
     from conformance.contract.schemas import schema_dir  # not at import: it brings jsonschema with it
 
     digest = hashlib.sha256()
     judged_by = (path for path in schema_dir().glob("*.schema.json") if path.name not in _OWN_FORMATS)
-    for path in [_FILE, *sorted(judged_by)]:
-        text = path.read_text(encoding="utf-8").encode()
-        digest.update(f"{path.name} {len(text)}\n".encode())
-        digest.update(text)
+    catalogue = load()
+    said = [[getattr(r, name) for name in _OF_THE_CONTRACT] for r in catalogue if not r.extension]
+    texts = {_FILE.name: json.dumps([catalogue.version, said])}
+    texts |= {path.name: path.read_text(encoding="utf-8") for path in sorted(judged_by)}
+    for name, text in texts.items():
+        octets = text.encode()
+        digest.update(f"{name} {len(octets)}\n".encode())
+        digest.update(octets)
     return digest.hexdigest()
 
 
@@ -237,7 +318,7 @@ def _read(path: Path) -> Catalogue:
         requirements[requirement.id] = requirement
     if empty := areas.keys() - {requirement.area for requirement in requirements.values()}:
         raise CatalogueError(f"no requirement belongs to the area {_either(sorted(empty))}")
-    return Catalogue(requirements.values(), areas, document["contract"]["version"])
+    return Catalogue(_with_edges(requirements).values(), areas, document["contract"]["version"])
 
 
 def _areas(rows: Sequence[Any]) -> dict[str, str]:
@@ -267,21 +348,74 @@ def _requirement(row: Any, areas: Mapping[str, str], place: str, form: re.Patter
     for source in sources:
         if source not in SOURCES:
             raise CatalogueError(f"{place} names the source {source!r}: it must be {_either(list(SOURCES))}")
-    capability = row.get("capability")
-    if capability is not None and capability not in CAPABILITIES:
-        raise CatalogueError(f"{place} names the capability {capability!r}: it must be {_either(list(CAPABILITIES))}")
-    return Requirement(
-        id=place,
-        area=matched["area"],
-        level=Level(row["level"]),
-        statement=row["statement"],
-        sources=tuple(sources),
-        whim=row.get("whim", False),
-        conditional=row.get("conditional", False),
-        capability=capability,
-        why=row["why"],
-        fix=row["fix"],
-    )
+    for name, choice in (
+        ("capability", CAPABILITIES),
+        ("under_load", UnderLoad),
+        ("bars", Bars),
+        ("shown_by", Exchanges),
+    ):
+        if name in row and row[name] not in list(choice):
+            raise CatalogueError(f"{place} names the {name} {row[name]!r}: it must be {_either(list(choice))}")
+    plain = {"whim": False, "capability": None, **row}
+    read = {
+        "area": matched["area"],
+        "level": Level(row["level"]),
+        "sources": tuple(sources),
+        "absorbed_by": tuple(map(str, row.get("absorbed_by", ()))),
+        "under_load": UnderLoad(row["under_load"]) if "under_load" in row else None,
+        "bars": Bars(row["bars"]) if "bars" in row else None,
+        "shown_by": Exchanges(row["shown_by"]) if "shown_by" in row else None,
+    }
+    return Requirement(**{**plain, **read})
+
+
+def _with_edges(requirements: Mapping[str, Requirement]) -> dict[str, Requirement]:
+    """The requirements, with the ids that areas stand for in `absorbed_by`; each may be absorbed by what is named.
+
+    Raises:
+        CatalogueError: what is named is neither a requirement nor an area that stands for some, or may not absorb.
+    """
+    basic: dict[str, list[str]] = {}
+    ranks: dict[int, str] = {}
+    for requirement in requirements.values():
+        if requirement.basic:
+            basic.setdefault(requirement.area, []).append(requirement.id)
+        if requirement.precedence is not None and (other := ranks.setdefault(requirement.precedence, requirement.id)):
+            if other != requirement.id:
+                raise CatalogueError(f"{requirement.id} and {other} have one precedence")
+    made: dict[str, Requirement] = {}
+    for id_, requirement in requirements.items():
+        others = [other for named in requirement.absorbed_by for other in basic.get(named, [named])]
+        for other in others:
+            _hold_absorber(requirement, requirements.get(other), other)
+        made[id_] = replace(requirement, absorbed_by=tuple(others))
+    _hold_acyclic({id_: requirement.absorbed_by for id_, requirement in made.items()})
+    return made
+
+
+def _hold_absorber(requirement: Requirement, other: Requirement | None, named: str) -> None:
+    """Raise `CatalogueError` unless a requirement may take over the findings of another."""
+    if other is None:
+        raise CatalogueError(f"{requirement.id} is absorbed by {named!r}, which is neither a requirement nor an area")
+    if other.level is Level.SHOULD and requirement.level is Level.MUST:
+        raise CatalogueError(
+            f"{requirement.id} is absorbed by {other.id}: a breach of a MUST must not become a warning"
+        )
+    if other.costly:
+        raise CatalogueError(f"{requirement.id} is absorbed by {other.id}, which is costly and often not judged")
+
+
+def _hold_acyclic(edges: Mapping[str, Sequence[str]]) -> None:
+    """Raise `CatalogueError` where a requirement absorbs itself, through others or at once."""
+
+    def follow(id_: str, path: tuple[str, ...]) -> None:
+        if id_ in path:
+            raise CatalogueError(f"{' is absorbed by '.join([*path, id_])}: a circle")
+        for other in edges[id_]:
+            follow(other, (*path, id_))
+
+    for id_ in edges:
+        follow(id_, ())
 
 
 def _hold_members(table: Any, required: Mapping[str, type], optional: Mapping[str, type], place: str) -> None:
@@ -294,7 +428,7 @@ def _hold_members(table: Any, required: Mapping[str, type], optional: Mapping[st
         type_ = required.get(name) or optional.get(name)
         if type_ is None:
             raise CatalogueError(f"{place} has the unknown member {name!r}")
-        if not isinstance(value, type_):
+        if not isinstance(value, type_) or (type_ is int and isinstance(value, bool)):
             raise CatalogueError(f"{place} must have {_WORDS[type_]} as {name!r}")
         if isinstance(value, str) and not value.strip():
             raise CatalogueError(f"{place} has an empty {name!r}")

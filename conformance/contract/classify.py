@@ -23,7 +23,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
-from conformance.contract import schemas
+from conformance.contract import catalogue, schemas
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CHAT = "/chat/completions"
@@ -380,21 +380,6 @@ def _message_without_nulls(message: Any) -> Any:
     return {**message, "content": parts}
 
 
-_SEVERITY = (
-    "reject.body",
-    "reject.model",
-    "reject.message-shape",
-    "reject.messages",
-    "reject.no-user-message",
-    "reject.stream-type",
-    "reject.max-tokens",
-    "reject.max-completion-tokens",
-    "reject.temperature",
-    "reject.metadata",
-    "resume.approval-id",
-    "resume.decision-shape",
-)
-
 _BY_MEMBER = {
     "model": "reject.model",
     "stream": "reject.stream-type",
@@ -406,6 +391,13 @@ _BY_MEMBER = {
     "approved_tool_execution_ids": "resume.decision-shape",
     "denied_tools": "resume.decision-shape",
 }
+
+
+def _precedence(requirement: str) -> int:
+    """The lower, the more fundamental a breach is; every requirement that a body can break has its own."""
+    rank = catalogue.load()[requirement].precedence
+    assert rank is not None  # says requirements.toml
+    return rank
 
 
 def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -429,7 +421,7 @@ def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[s
         blamed.setdefault(requirement, (f"{pointer or 'the body'}: {message}"[:200], pointer))
     if "reject.messages" in blamed and body.get("messages") == []:
         blamed.pop("reject.no-user-message", None)
-    requirement = min(blamed, key=_SEVERITY.index)
+    requirement = min(blamed, key=_precedence)
     reason, pointer = blamed[requirement]
     return (requirement if requirement.startswith("resume.") else _for(endpoint, requirement)), reason, pointer
 

@@ -13,7 +13,6 @@ by the requirement of that layer, so that no requirement of a layer above fails 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import update_wrapper
 
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence
@@ -37,7 +36,7 @@ class Selection:
     def __init__(self, make: Callable[[Evidence], Selected]) -> None:
         """Decorates a function that makes the selection."""
         self._make = make
-        update_wrapper(self, make)
+        self.__doc__ = make.__doc__
 
     def __call__(self, evidence: Evidence) -> tuple[Reading | Unjudged, ...]:
         """All of it, in order."""

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conformance.checks import registry, sdk
-from conformance.checks.blame import ABSORBED_BY
 from conformance.checks.check import suspects
-from conformance.contract.catalogue import Catalogue, Level, UnknownRequirement, load
+from conformance.contract.catalogue import CAPABILITIES, Catalogue, Level, Requirement, UnknownRequirement, load
 from conformance.contract.classify import Due
 from conformance.evidence import weather
 from conformance.evidence.approvals import approval_of, given, spent_by, went_down
@@ -24,7 +23,6 @@ from conformance.judging.baseline import Baseline
 from conformance.judging.result import Result
 from conformance.judging.rounds import told_once
 from conformance.judging.verdict import Selection, Verdict, decide
-from conformance.probes.catalogue import quick_leaves_out
 from conformance.probes.flow import Phase
 from conformance.settings import files
 from conformance.settings.options import Depth, Options, UsageError
@@ -97,7 +95,6 @@ def judge(
         told,
         selection,
         errors=errors,
-        absorbed_by=ABSORBED_BY,
         excused=evidence.excused,
         in_vain=evidence.in_vain,
         trouble=settled or _trouble(evidence),
@@ -132,7 +129,7 @@ def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[di
     """Every check's items, the costly unless selected, since blame asks for all; errors of selected ones."""
     ids = {requirement.id for requirement in CATALOGUE}
     wanted = ids if selected is None else ids & set(selected)
-    needed = [r.id for r in CATALOGUE if r.id in wanted or r.id not in registry.COSTLY]
+    needed = [r.id for r in CATALOGUE if r.id in wanted or not r.costly]
     items, errors = registry.examine(CATALOGUE, evidence, needed)
     return items, {id_: error for id_, error in errors.items() if id_ in wanted}
 
@@ -175,22 +172,21 @@ def _replayed(evidence: Evidence) -> frozenset[str]:
 def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> Selection:
     why = "the target was declared to have no approvals (--no-approvals)"
     # A second caller and leave to wait serve approvals alone.
-    absent = {} if options.approvals else dict.fromkeys(("approvals", "second-token", "wait-expiry"), why)
-    left_out: dict[str, str] = {}
-    if not options.execute:
-        left_out["resume.approve"] = left_out["resume.conflict"] = "--no-execute: nothing is ever approved"
-        left_out["resume.further-round"] = "--no-execute: nothing is ever approved"
-    if options.concurrency == 1:
-        # What shows only where several requests are under way cannot show.
-        several = [r.id for r in CATALOGUE if r.area == "isolation" or r.id == "resume.race"]
-        left_out.update(dict.fromkeys(several, "--concurrency 1: nothing is sent beside another request"))
+    absent = {} if options.approvals else dict.fromkeys(CAPABILITIES, why)
     quick = options.depth is Depth.QUICK
-    if quick:
-        left_out.update(dict.fromkeys(quick_leaves_out() - set(replayed), "--depth quick leaves it out"))
+
+    def left_out(requirement: Requirement) -> str:
+        if quick and not requirement.quick and requirement.id not in replayed:
+            return "--depth quick leaves it out"
+        if options.concurrency == 1 and requirement.concurrent:
+            return "--concurrency 1: nothing is sent beside another request"
+        return "--no-execute: nothing is ever approved" if requirement.executes and not options.execute else ""
+
+    withheld = {requirement.id: why for requirement in CATALOGUE if (why := left_out(requirement))}
     narrowed = (
         quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
     )
-    return Selection(options.strict, selected_ids(options), absent, left_out, narrowed)
+    return Selection(options.strict, selected_ids(options), absent, withheld, narrowed)
 
 
 def _trouble(evidence: Evidence) -> str:

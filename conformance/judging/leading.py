@@ -15,25 +15,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from conformance.contract.catalogue import Bars, Exchanges, load
 from conformance.contract.classify import Due
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import readable_streams, why_no_answer
-
-UNUSABLE = frozenset(
-    {
-        "approval.id",
-        "approval.tool-call-id",
-        "approval.tool-call-shape",
-        "approval.stream",
-        "approval.expires-at",
-        "approval.finish-reason",
-        "kitemesh.present",
-        "completion.finish-reason",
-    }
-)
-"""Requirements whose breach keeps an approval from being decided on."""
 
 Named = Mapping[str, Sequence[Item]]
 
@@ -84,7 +71,7 @@ def _obstacles(evidence: Evidence, requirement: str, broken: Mapping[tuple[str, 
         sound = _sound(evidence, reading)
         failed = broken.get(_request(reading), set()) - {requirement}
         if sound:
-            failed &= UNUSABLE
+            failed = {id_ for id_ in failed if load()[id_].bars is Bars.APPROVAL}
             leads = not of_approvals or _asks_for_approval(reading)
             nowhere = nowhere or (leads and not failed and not reading.waits)
         told = [reading.unjudged(f"nothing came after {reading.name}", by=id_) for id_ in sorted(failed)]
@@ -96,13 +83,14 @@ def _obstacles(evidence: Evidence, requirement: str, broken: Mapping[tuple[str, 
 def _leading_to(evidence: Evidence, requirement: str) -> Iterable[Reading]:
     """The requests whose answers ought to show a requirement, or to lead to what shows it."""
     area = requirement.partition(".")[0]
-    if requirement in ("error.schema", "error.media-type"):
+    shown_by = load()[requirement].shown_by
+    if shown_by is Exchanges.REFUSALS:
         return (r for r in evidence.last if r.due in (Due.REFUSE, Due.AUTHENTICATE))
     valid = (r for r in evidence.last if r.due is Due.ACCEPT)
     if area in ("approval", "resume"):
-        streamed = requirement in ("approval.stream", "resume.stream")
+        streamed = shown_by is Exchanges.STREAMS
         return (r for r in valid if _of_approvals(r) and (r.asked.stream or not streamed))
-    if area in ("stream", "chunk") or requirement == "isolation.streams":
+    if area in ("stream", "chunk") or shown_by is Exchanges.STREAMS:
         return (r for r in valid if r.asked.stream)
     if area in ("completion", "kitemesh"):
         return (r for r in valid if not r.asked.stream)
@@ -127,6 +115,3 @@ def _sound(evidence: Evidence, reading: Reading) -> bool:
     if reading.asked.stream:
         return any(reading is other for other in readable_streams(evidence))
     return why_no_answer(reading) is None
-
-
-__all__ = ["UNUSABLE", "accounted_for"]

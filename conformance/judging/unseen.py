@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
-from conformance.contract.catalogue import Catalogue
+from conformance.contract.catalogue import Catalogue, Requirement
 from conformance.contract.classify import Due
 from conformance.evidence.approvals import given
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.json_values import number
 
-APPROVALS, SECOND_TOKEN, WAIT_EXPIRY = "approvals", "second-token", "wait-expiry"
-WITHOUT_ONE = ("resume.approval-unknown", "approval.only-when-waiting")
-"""Of the requirements on approvals, those that no approval need come for."""
-
-RARE: Mapping[str, str] = {
-    "error.rate-limit": "no answer was a 429",
-    "error.schema-elsewhere": "no answer had another error status than 400, 401, 404, 409 and 422",
-    "kitemesh.stream": "no chunk of a text stream had a `kitemesh`",
-    "resume.further-round": "no resume led to another approval",
-    "auth.challenge": "no answer was a 401",
-}
-"""Requirement id to what did not come about in a run that was recorded in full: nothing that anybody has to mend."""
+SECOND_TOKEN, WAIT_EXPIRY = "second-token", "wait-expiry"
 
 
 def reasons(catalogue: Catalogue, evidence: Evidence) -> dict[str, str]:
     """Requirement id to the reason; requirements of which nothing better is known are missing."""
-    found = dict(RARE)
+    found = {requirement.id: requirement.rare for requirement in catalogue if requirement.rare}
     barred = _never_served(evidence)
     bodiless = _without_bodies(evidence)
     for requirement in catalogue:
         if barred:
             found[requirement.id] = barred
-        elif why := _of_capability(requirement.capability, requirement.id, evidence):
+        elif why := _of_capability(requirement, evidence):
             found[requirement.id] = why
         elif stopped := evidence.options.get("stopped"):
             found[requirement.id] = f"the recording ended before: {stopped}"[:300]
@@ -62,8 +50,9 @@ def _without_bodies(evidence: Evidence) -> str:
     return f"the transcript holds {lacking} of {len(answers)} answers without their bodies"
 
 
-def _of_capability(capability: str | None, id_: str, evidence: Evidence) -> str:
-    if capability not in (APPROVALS, SECOND_TOKEN, WAIT_EXPIRY) or id_ in WITHOUT_ONE:
+def _of_capability(requirement: Requirement, evidence: Evidence) -> str:
+    capability = requirement.capability
+    if capability is None or requirement.without_approval:
         return ""
     options = evidence.options
     if capability == SECOND_TOKEN and evidence.own and not options.get("second_token"):
@@ -98,6 +87,3 @@ def _not_waited(evidence: Evidence) -> str:
     if not allowed:
         return f"approvals last {min(lasting):.0f} s, and none was waited for (--wait-expiry)"
     return f"approvals last {min(lasting):.0f} s at least, and {allowed:g} s may be waited for (--wait-expiry)"
-
-
-__all__ = ["RARE", "reasons"]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
-from conformance.contract.catalogue import Catalogue, Level, Requirement
+from conformance.contract.catalogue import Bars, Catalogue, Level, Requirement
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 
 
@@ -158,7 +158,6 @@ def decide(
     selection: Selection,
     *,
     errors: Mapping[str, str] | None = None,
-    absorbed_by: Mapping[str, Iterable[str]] | None = None,
     excused: tuple[int, int] = (0, 0),
     in_vain: Collection[str] = (),
     trouble: str = "",
@@ -171,7 +170,6 @@ def decide(
         items: requirement id to what its check yielded; where an id is missing, nothing.
         selection: what the options left to judge.
         errors: requirement id to the message of an exception that its check raised.
-        absorbed_by: requirement id to the requirements whose failure takes over its findings (the table of blame).
         excused: how many exchanges were excused, of how many.
         in_vain: names of the exchanges of a kind that never succeeded; a requirement that takes no capability speaks
             of such plain answers, so it has not passed where it was shown on other kinds alone.
@@ -179,7 +177,7 @@ def decide(
         unseen: requirement id to why no exchange of the run shows it, where that can be told.
     """
     errors = errors or {}
-    failed = _resolve_blame(catalogue, items, absorbed_by or {}, selection)
+    failed = _resolve_blame(catalogue, items, selection)
     outcomes = tuple(
         _outcome(
             requirement,
@@ -198,9 +196,6 @@ def decide(
     return Verdict(conclusion, sentence, scope, outcomes, selection.strict, excused, trouble)
 
 
-_READING = ("http.complete", "http.encoding")
-"""The requirements without which an answer cannot be read at all."""
-
 Kept = tuple[tuple[Finding, ...], frozenset[str]]
 """The findings that a requirement keeps, and the requirements that took the others."""
 
@@ -208,7 +203,6 @@ Kept = tuple[tuple[Finding, ...], frozenset[str]]
 def _resolve_blame(
     catalogue: Catalogue,
     items: Mapping[str, Sequence[Item]],
-    absorbed_by: Mapping[str, Iterable[str]],
     selection: Selection,
 ) -> dict[str, Kept]:
     """For each requirement with findings: those that stay its own, and who took the others.
@@ -229,7 +223,7 @@ def _resolve_blame(
     def resolve(id_: str, path: frozenset[str]) -> Kept:
         own: list[Finding] = []
         takers: set[str] = set()
-        edges = tuple(absorbed_by.get(id_, ()))
+        edges = catalogue[id_].absorbed_by if id_ in catalogue else ()
         for finding in findings.get(id_, ()):
             taken = [
                 other
@@ -324,7 +318,8 @@ def _drop_vain_blocks(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
 
 def _behind_what_is_unread(outcomes: tuple[Outcome, ...], unseen: Mapping[str, str]) -> tuple[Outcome, ...]:
     """Block what nothing showed, for no reason of its own, where answers came that nobody can read."""
-    by = next((o.requirement.id for o in outcomes if o.requirement.id in _READING and o.state is State.FAILED), None)
+    barred = (o.requirement.id for o in outcomes if o.requirement.bars is Bars.ANSWER and o.state is State.FAILED)
+    by = next(barred, None)
     if by is None:
         return outcomes
     return tuple(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay, sdk
@@ -15,22 +15,8 @@ NAMED = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What an extension has probes send."""
-
-    flows: Callable[[Plan], Iterable[Flow]]
-    quick_leaves_out: frozenset[str] = frozenset()
-    """Requirements that `--depth quick` does not exercise."""
-
-
-OUTSIDE: Final[dict[str, Outside]] = {}
-"""Area of an extension to its probes; filled by `conformance.running.extending`."""
-
-
-def quick_leaves_out() -> frozenset[str]:
-    """Requirements that `--depth quick` does not exercise, those of extensions among them."""
-    return QUICK_LEAVES_OUT.union(*(outside.quick_leaves_out for outside in OUTSIDE.values()))
+OUTSIDE: Final[dict[str, Callable[[Plan], Iterable[Flow]]]] = {}
+"""Area of an extension to the flows that it has probes send; filled by `conformance.running.extending`."""
 
 
 def flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:
@@ -40,7 +26,7 @@ def flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:
         plan: the run's frame.
         selected: ids of the requirements to judge, where not all are; probes that serve none of them are left out.
     """
-    named = [*NAMED, *(outside.flows for outside in OUTSIDE.values())]
+    named = [*NAMED, *OUTSIDE.values()]
     made = [flow for make in named for flow in make(plan) if _wanted(flow, plan)]
     if selected is not None:
         areas = {id_.partition(".")[0] for id_ in selected}
@@ -67,30 +53,3 @@ def scout(plan: Plan) -> Callable[[int], Send]:
 def count(chosen: Collection[Flow]) -> tuple[int, int]:
     """Requests at the most, and how many of them a model answers, answers that excuse aside."""
     return sum(flow.at_most for flow in chosen), sum(flow.served for flow in chosen)
-
-
-QUICK_LEAVES_OUT: frozenset[str] = frozenset(
-    {
-        "accept.limits",
-        "accept.unicode-edges",
-        "accept.generated",
-        "accept.any-valid",
-        "reject.generated",
-        "resume.approval-id",
-        "resume.decision-shape",
-        "resume.request-fields",
-        "resume.auth",
-        "resume.foreign-call",
-        "resume.conflict",
-        "resume.refusal-keeps",
-        "resume.race",
-        "resume.expired",
-        "resume.other-caller",
-        "resume.replay",
-        "robust.large-body",
-        "robust.disconnect",
-        "isolation.same-request-id",
-        "isolation.slow-reader",
-    }
-)
-"""Requirements that `--depth quick` does not exercise, approvals or not."""

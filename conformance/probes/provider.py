@@ -3,6 +3,9 @@
 Hypothesis' own one draws now and then a constant that it finds in the source of the modules loaded so far. That finds
 more in a project's own tests; but here one seed has to give the same bodies at every start of the suite, from a wheel
 or a working copy, in a user's pytest or alone.
+
+This is the only use of private interfaces of Hypothesis: it has no setting for it. Where a newer Hypothesis lacks them,
+`tests/test_private_interfaces.py` says so.
 """
 
 from __future__ import annotations

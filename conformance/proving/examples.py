@@ -27,16 +27,7 @@ from conformance.transcript.exchange import Exchange, Transcript
 
 HOLDS, BREAKS = "holds", "breaks"
 LARGEST = 6 * 1024
-"""Octets of one side, unless it is one of these."""
-LONGER: Mapping[str, int] = MappingProxyType(
-    {
-        # Chains of three exchanges.
-        **dict.fromkeys(("resume.race", "resume.refusal-keeps", "resume.replay"), 9 * 1024),
-        # Streams that are long enough to show how they come.
-        **dict.fromkeys(("isolation.slow-reader", "stream.incremental"), 24 * 1024),
-    }
-)
-"""Requirement id to the octets of one side."""
+"""Octets of one side, unless the catalogue gives it more."""
 URL = "https://api.example.com/v1"
 """Stands for the server that was recorded."""
 TOO_LARGE: Mapping[str, str] = MappingProxyType({"robust.large-body": "its request has a body of 1 MiB"})
@@ -161,7 +152,7 @@ def _weight(exchange: Exchange) -> tuple[int, str]:
 
 def fits(requirement: str, transcript: Transcript) -> bool:
     """True where an example is small enough to be kept."""
-    return _octets(transcript) <= LONGER.get(requirement, LARGEST)
+    return _octets(transcript) <= (load()[requirement].example_octets or LARGEST)
 
 
 def _octets(transcript: Transcript) -> int:

@@ -55,8 +55,25 @@ def _said(requirement: Requirement) -> Iterator[str]:
         yield from _labelled("source", f"{key}: {SOURCES[key]}")
     if requirement.capability is not None:
         yield from _labelled("needs", f"{CAPABILITIES[requirement.capability]}, else it is not judged")
+    for label, sentence in circumstances(requirement):
+        yield from _labelled(label, sentence)
+
+
+def circumstances(requirement: Requirement) -> Iterator[tuple[str, str]]:
+    """What a user should know of how it is judged: a label of one word, and a sentence."""
     if requirement.whim:
-        yield from _labelled("whim", "A model's whim can break it: it fails if two of up to three tries show it.")
+        yield "whim", "A model's whim can break it: it fails if two of up to three tries show it."
+    if requirement.conditional:
+        yield (
+            "verdict",
+            "It covers what a correct server need never do: if nothing exercises it, the verdict does not suffer.",
+        )
+    if not requirement.quick:
+        yield "quick", "A quick run (--depth quick) does not judge it."
+    if requirement.executes:
+        yield "executes", "Judging it executes a tool; --no-execute leaves it out."
+    if requirement.concurrent:
+        yield "several", "It takes several requests at once; --concurrency 1 leaves it out."
 
 
 def _proved(proved_by: Sequence[tuple[str, str]]) -> Iterator[str]:

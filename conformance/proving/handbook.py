@@ -11,7 +11,7 @@ from html import escape
 
 from conformance.contract.catalogue import CAPABILITIES, SOURCES, Catalogue, Requirement
 from conformance.proving import examples
-from conformance.proving.explain import Bounds, travelled
+from conformance.proving.explain import Bounds, circumstances, travelled
 from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import Transcript
 
@@ -67,10 +67,8 @@ def _requirement(requirement: Requirement) -> Iterator[str]:
     yield f"- Source: {'; '.join(f'{key}, {_own(SOURCES[key])}' for key in requirement.sources)}"
     if requirement.capability is not None:
         yield f"- Needs {_own(CAPABILITIES[requirement.capability])}; else it is not judged."
-    if requirement.whim:
-        yield "- A model's whim can break it: it fails if two of up to three tries show it."
-    if requirement.conditional:
-        yield "- It covers what a correct server need never do: if nothing exercises it, the verdict does not suffer."
+    for _, sentence in circumstances(requirement):
+        yield f"- {sentence}"
     yield ""
     yield from _example(requirement)
 

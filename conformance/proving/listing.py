@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 from conformance.contract.catalogue import SOURCES, Catalogue, Requirement
 from conformance.proving import handbook
@@ -18,21 +19,7 @@ def text(catalogue: Catalogue, requirements: Sequence[Requirement]) -> str:
 
 def as_json(catalogue: Catalogue, requirements: Sequence[Requirement]) -> str:
     """Everything that the catalogue holds of them."""
-    rows = [
-        {
-            "id": r.id,
-            "area": r.area,
-            "level": r.level.value,
-            "statement": r.statement,
-            "sources": list(r.sources),
-            "whim": r.whim,
-            "conditional": r.conditional,
-            "capability": r.capability,
-            "why": r.why,
-            "fix": r.fix,
-        }
-        for r in requirements
-    ]
+    rows = list(map(asdict, requirements))
     document = {"version": catalogue.version, "sources": dict(SOURCES), "requirements": rows}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 

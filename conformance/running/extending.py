@@ -21,10 +21,10 @@ is judged by KiteMesh's requirements too, as everything that travels is.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from conformance.checks import check
 from conformance.checks.check import Check, JudgeOne, Select
@@ -35,7 +35,7 @@ from conformance.evidence.finding import Finding, Judged, Unjudged
 from conformance.evidence.place import NOWHERE, STATUS, Place
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selected, served, served_json, served_streams
-from conformance.probes.catalogue import OUTSIDE, Outside
+from conformance.probes.catalogue import OUTSIDE
 from conformance.probes.flow import CHAT, RESUME, Answer, Compose, Flow, Phase, Send, Steps, encode, single
 from conformance.probes.plan import Plan
 from conformance.settings.options import UsageError
@@ -47,11 +47,31 @@ _PHASES = (Phase.CALM, Phase.CONCURRENT, Phase.HOSTILE)
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One requirement: its row in the catalogue, how its check is registered, and whether quick exercises it."""
+    """One requirement: its row in the catalogue, and how its check is registered."""
 
     row: dict[str, Any]
     put: Callable[[], object]
+
+
+class Facts(TypedDict, total=False):
+    """What else can be said of a requirement; what is not said is as it is with most."""
+
+    conditional: bool
+    """True: a sound server need never do what it speaks of: unexercised, it leaves nothing open."""
+    capability: str
+    """What judging it takes: `approvals`, `second-token`, `wait-expiry`."""
     quick: bool
+    """False: `--depth quick` does not send what exercises it."""
+    executes: bool
+    """True: judging it executes a tool, so that `--no-execute` leaves it out."""
+    concurrent: bool
+    """True: it shows only while several requests are under way, so that `--concurrency 1` leaves it out."""
+    costly: bool
+    """True: its check takes long, so that it is judged only where it is wanted."""
+    absorbed_by: list[str]
+    """Requirements that speak of the same fault in general: where one of them failed, this one says nothing."""
+    rare: str
+    """What did not come about where a whole run does not show it: nothing that anybody has to mend."""
 
 
 class Extension:
@@ -87,9 +107,7 @@ class Extension:
         fix: str,
         of: Select,
         whim: bool = False,
-        conditional: bool = False,
-        capability: str | None = None,
-        quick: bool = True,
+        **facts: Unpack[Facts],
     ) -> Callable[[JudgeOne], JudgeOne]:
         """A requirement on one exchange at a time; decorates the function that judges one.
 
@@ -104,15 +122,13 @@ class Extension:
             fix: what a server's author should do, in one sentence.
             of: the exchanges to judge: `answered`, `served`, `served_json`, `served_streams`, or `Extension.sent(…)`.
             whim: True: a model's whim can break it, so it fails only where two of up to three tries show it.
-            conditional: True: a sound server need never do what it speaks of: unexercised, it leaves nothing open.
-            capability: what judging it takes: `approvals`, `second-token`, `wait-expiry`; None: nothing.
-            quick: False: `--depth quick` does not send what exercises it.
+            facts: what else is known of it, see `Facts`.
         """
         id_ = f"{self.area}.{name}"
-        row = _row(id_, level, statement, why, fix, whim, conditional, capability)
+        row = _row(id_, level, statement, why, fix, {"whim": whim, **facts})
 
         def decorate(judge: JudgeOne) -> JudgeOne:
-            self._add(_Rule(row, lambda: check.each(id_, of, whim=whim)(judge), quick))
+            self._add(_Rule(row, lambda: check.each(id_, of)(judge)))
             return judge
 
         return decorate
@@ -125,9 +141,7 @@ class Extension:
         statement: str,
         why: str,
         fix: str,
-        conditional: bool = False,
-        capability: str | None = None,
-        quick: bool = True,
+        **facts: Unpack[Facts],
     ) -> Callable[[Check], Check]:
         """A requirement that compares exchanges; decorates the function that judges all of them.
 
@@ -135,10 +149,10 @@ class Extension:
         or `reading.unjudged("why")`. The arguments are those of `each`.
         """
         id_ = f"{self.area}.{name}"
-        row = _row(id_, level, statement, why, fix, False, conditional, capability)
+        row = _row(id_, level, statement, why, fix, facts)
 
         def decorate(judge: Check) -> Check:
-            self._add(_Rule(row, lambda: check.over_all(id_)(judge), quick))
+            self._add(_Rule(row, lambda: check.over_all(id_)(judge)))
             return judge
 
         return decorate
@@ -220,7 +234,7 @@ class Extension:
         load().extend(self.area, self.title, self.source, [rule.row for rule in self._rules])
         for rule in self._rules:
             rule.put()
-        OUTSIDE[self.area] = Outside(self._flows, frozenset(r.row["id"] for r in self._rules if not r.quick))
+        OUTSIDE[self.area] = self._flows
 
     def _leave(self) -> None:
         load().drop(self.area)
@@ -297,18 +311,9 @@ def breach(reading: Reading, message: str, expected: str, observed: Any, place: 
 
 
 def _row(
-    id_: str,
-    level: Level | str,
-    statement: str,
-    why: str,
-    fix: str,
-    whim: bool,
-    conditional: bool,
-    capability: str | None,
+    id_: str, level: Level | str, statement: str, why: str, fix: str, facts: Mapping[str, object]
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": id_, "level": str(level), "statement": statement, "why": why, "fix": fix}
-    row |= {"whim": whim, "conditional": conditional}
-    return row if capability is None else {**row, "capability": capability}
+    return {"id": id_, "level": str(level), "statement": statement, "why": why, "fix": fix, **facts}
 
 
 __all__ = [

@@ -18,8 +18,6 @@ from conformance.soak.window import JUDGED, Example, Found
 from conformance.transcript import har
 from conformance.transcript.exchange import Transcript
 
-KINDS = ("completion.id-unique", "chunk.id-stable", "kitemesh.execution-unique")
-"""The requirements that speak of ids, in the order in which a message numbers them."""
 MOST_IDS = 20_000
 """Ids in one message; what is beyond them is counted."""
 MOST_EXAMPLES = 8
@@ -93,7 +91,7 @@ class Account:
             "broken": dict(self.broken),
             "examples": examples,
             "errors": {id_: _text(error) for id_, error in self.errors.items()},
-            "ids": b"".join(_ID.pack(KINDS.index(kind), value, request) for kind, value, request in self.ids),
+            "ids": b"".join(_ID.pack(JUDGED.index(kind), value, request) for kind, value, request in self.ids),
             "untold": self.untold,
             "forgotten": self.forgotten,
             "memory": self.memory,
@@ -181,7 +179,7 @@ def _ids(octets: object) -> Iterator[tuple[str, int, int]]:
     if not isinstance(octets, bytes) or len(octets) > MOST_IDS * _ID.size:
         raise Unreadable("ids")
     for kind, value, request in _ID.iter_unpack(octets):
-        yield KINDS[kind] if kind < len(KINDS) else KINDS[0], value, request
+        yield JUDGED[min(kind, len(JUDGED) - 1)], value, request
 
 
 def _text(value: object) -> str:
@@ -209,4 +207,4 @@ def _counts(value: object, known: Iterable[str] | None) -> Counter[str]:
     return Counter({_text(k): _count(v) for k, v in value.items() if known is None or k in known})
 
 
-__all__ = ["KINDS", "MOST_EXAMPLES", "MOST_IDS", "Account", "Unreadable", "read"]
+__all__ = ["MOST_EXAMPLES", "MOST_IDS", "Account", "Unreadable", "read"]

@@ -39,7 +39,7 @@ class Load:
     duration: float = 60.0
     """Seconds, from the first user on."""
     spawn_rate: float | None = None
-    """Users that begin each second; None: all within ten seconds."""
+    """Users started per second; None: all within ten seconds."""
     role: Role = Role.ALONE
     expect_workers: int = 1
     """Of a master: it begins when this many are there."""
@@ -51,7 +51,7 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Users that begin each second."""
+        """Users started per second."""
         return self.spawn_rate if self.spawn_rate is not None else max(1.0, self.users / 10)
 
     def checked(self, options: Options) -> Load:

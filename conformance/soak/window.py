@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance.checks import registry
-from conformance.checks.blame import ABSORBED_BY
 from conformance.contract import classify
-from conformance.contract.catalogue import Catalogue, load
+from conformance.contract.catalogue import Catalogue, UnderLoad, load
 from conformance.evidence.answer import Words
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item
@@ -30,38 +29,10 @@ from conformance.soak.markers import Key, Marker
 from conformance.transcript.exchange import TIMED_OUT, Ending, Exchange, Transcript
 
 CATALOGUE: Catalogue = load()
-CORE = ("isolation.answers", "isolation.content")
+CORE = tuple(r.id for r in CATALOGUE if r.under_load is UnderLoad.REQUIRED)
 """What a soak with two users or more has to have judged, or it says nothing."""
-JUDGED = (
-    *("isolation.answers", "isolation.streams", "isolation.content"),
-    *("auth.no-token-echo", "accept.optional-fields", "reject.temperature"),
-    *("error.schema", "error.media-type", "error.schema-elsewhere", "error.status", "error.no-server-error"),
-    *("error.request-id-echo", "error.no-internals", "error.rate-limit"),
-    *("http.complete", "http.json", "http.encoding"),
-    *("completion.media-type", "completion.schema", "completion.id-unique", "completion.created"),
-    *("completion.model-echo", "completion.choices", "completion.finish-reason", "completion.content"),
-    *("completion.usage", "completion.usage-sum"),
-    *("kitemesh.present", "kitemesh.execution-id", "kitemesh.execution-unique", "kitemesh.credits-charged"),
-    *("kitemesh.request-id-echo", "kitemesh.stream"),
-    *("stream.media-type", "stream.utf8", "stream.framing", "stream.fields", "stream.json-data", "stream.done"),
-    *("stream.done-once", "stream.done-last", "stream.done-literal", "stream.default-event", "stream.not-cached"),
-    *("chunk.schema", "chunk.id-stable", "chunk.created", "chunk.created-stable", "chunk.model-echo", "chunk.opens"),
-    *("chunk.content", "chunk.finish-once", "chunk.finish-last", "chunk.finish-reason"),
-    "approval.only-when-waiting",
-)
+JUDGED = tuple(r.id for r in CATALOGUE if r.under_load in (UnderLoad.JUDGED, UnderLoad.REQUIRED))
 """What one answer among many can show, whatever the load does to its times."""
-LEFT_OUT = {
-    "times, which a loaded server may stretch": (
-        *("stream.closes", "stream.incremental", "isolation.slow-reader"),
-        *("robust.disconnect", "robust.recovers", "resume.expired"),
-    ),
-    "a model's whim, on which one try says nothing": (
-        *("chunk.appends", "chunk.text-intact", "completion.output-limit", "completion.limit-priority"),
-        "completion.uses-prompt",
-    ),
-    "requests that a soak does not send: run judges them": (),
-}
-"""Why a requirement is not judged under load, to those of which it is true; the last reason is that of all others."""
 
 LONGEST = 32 * 1024
 """Octets of an answer's body that are kept of an example."""
@@ -122,9 +93,7 @@ class Judge:
         for finding in (*self._strangers(evidence), *self._repeated(evidence, found)):
             if not any(_same(item, finding) for item in items.get(finding.requirement, ())):
                 items.setdefault(finding.requirement, []).append(finding)
-        verdict = decide(
-            CATALOGUE, items, Selection(selected=frozenset(JUDGED)), errors=found.errors, absorbed_by=ABSORBED_BY
-        )
+        verdict = decide(CATALOGUE, items, Selection(selected=frozenset(JUDGED)), errors=found.errors)
         for outcome in verdict.outcomes:
             id_ = outcome.requirement.id
             if outcome.state in (State.PASSED, State.FAILED):
@@ -271,11 +240,16 @@ def without_bodies(example: Example) -> Example:
 
 def left_out() -> dict[str, tuple[str, ...]]:
     """Why requirements are not judged under load, to their ids in the catalogue's order."""
-    told = {reason: set(ids) for reason, ids in LEFT_OUT.items()}
-    named = {id_ for ids in told.values() for id_ in ids}
-    others = {r.id for r in CATALOGUE} - named - set(JUDGED)
-    told[next(reversed(told))] |= others
-    return {reason: tuple(r.id for r in CATALOGUE if r.id in ids) for reason, ids in told.items()}
+    others = [r for r in CATALOGUE if r.id not in JUDGED]
+    timed = [r for r in others if r.under_load is UnderLoad.TIMES]
+    whims = [r for r in others if r not in timed and r.whim and r.capability is None]
+    return {
+        "times, which a loaded server may stretch": tuple(r.id for r in timed),
+        "a model's whim, on which one try says nothing": tuple(r.id for r in whims),
+        "requests that a soak does not send: run judges them": tuple(
+            r.id for r in others if r not in timed and r not in whims
+        ),
+    }
 
 
 def _fate(reading: Reading) -> str:

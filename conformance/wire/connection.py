@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from conformance.wire.framing import SHOWN, is_farewell
+from conformance.transcript.framing import SHOWN, is_farewell
 
 READ = 65536
 """Octets that are read at once."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from conformance.contract.classify import CHAT, RESUME
 from conformance.probes.flow import Answer, Flow, Phase, Send, single
 from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, ProbeNote
-from conformance.wire.client import Client, Outgoing
+from conformance.wire.client import Client
+from conformance.wire.outgoing import Outgoing
 from conformance.wire.pace import SHEDDING, Pace
 from conformance.wire.patience import Patience
 from conformance.wire.weather import Down, Kind, Sky, Trouble, Weather, said

@@ -81,7 +81,7 @@ def test_a_link_to_a_page_says_how_to_show_it_and_one_to_a_file_is_its_name(comm
 
 
 def test_topics_complete():
-    from conformance.commands.completion import topics
+    from conformance.commands.shell.completion import topics
 
     found = {item.value: item.help for item in topics(None, None, "co")}
     assert found == {topic: pages.title(topic) for topic in ("costs", "configuration")}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from made_up import MODEL, URL
 
-from conformance.commands import cli
-from conformance.commands.standard_streams import Lasting
+from conformance.commands.main import main
+from conformance.commands.shell.standard_streams import Lasting
 from conformance.contract.schemas import fixture_dir
 
 TARGET = (URL, "--model", MODEL)
@@ -31,7 +31,7 @@ def _bare(bare):
 
 def started(words, redirection="", **more):
     """The command line in a process of its own, started by a shell."""
-    line = ["sh", "-c", f'exec "$0" -m conformance.commands.cli "$@" {redirection}', sys.executable, *words]
+    line = ["sh", "-c", f'exec "$0" -m conformance.commands.main "$@" {redirection}', sys.executable, *words]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False, **more)
 
 
@@ -57,7 +57,7 @@ def test_a_reader_who_went_away_changes_no_verdict(words, code):
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        line = [sys.executable, "-m", "conformance.commands.cli", *words]
+        line = [sys.executable, "-m", "conformance.commands.main", *words]
         done = subprocess.run(line, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
     finally:
         os.close(writing)
@@ -183,6 +183,6 @@ def test_likewise_of_a_baseline(world, command, monkeypatch):
 
 def test_what_the_caller_put_in_the_streams_place_is_left_there(capsys):
     before = sys.stdout, sys.stderr
-    assert cli.main(["requirements", "stream.done"]) == 0
+    assert main(["requirements", "stream.done"]) == 0
     assert (sys.stdout, sys.stderr) == before
     assert "stream.done" in capsys.readouterr().out

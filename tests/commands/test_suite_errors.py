@@ -16,7 +16,7 @@ from typing import NoReturn
 import pytest
 
 from conformance.checks import registry
-from conformance.commands import cli
+from conformance.commands.main import main
 from conformance.probes.flow import Flow, Phase, Steps
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.running import run
@@ -62,7 +62,7 @@ def test_a_failure_of_the_suite_is_its_own(
     break_it: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     break_it(monkeypatch)
-    code = cli.main(QUICK)
+    code = main(QUICK)
     out, err = capsys.readouterr()
     assert code == 3
     assert "the suite's own fault" in (out + err).replace("\n", " ")
@@ -90,7 +90,7 @@ def silent() -> Iterator[socket.socket]:
 def _command(port: int, *more: str) -> tuple[list[str], dict[str, str]]:
     target = [f"http://127.0.0.1:{port}/v1", "--model", DEFAULT_MODEL, "--output", "reports", *more]
     environ = {**os.environ, "KITEMESH_TOKEN": "km_secret_token", "PYTHONPATH": str(ROOT)}
-    return [sys.executable, "-m", "conformance.commands.cli", "run", *target], environ
+    return [sys.executable, "-m", "conformance.commands.main", "run", *target], environ
 
 
 @pytest.mark.parametrize(
@@ -137,5 +137,5 @@ def test_nobody_spells_a_whole_transcript_out(monkeypatch: pytest.MonkeyPatch) -
     # `asyncio.run` of Python 3.11 takes the repr of what its task gives: several times the memory of what travelled.
     spelled: list[Transcript] = []
     monkeypatch.setattr(Transcript, "__repr__", lambda self: spelled.append(self) or "")
-    assert cli.main(["run", "--only", "auth.missing-header"]) == 0
+    assert main(["run", "--only", "auth.missing-header"]) == 0
     assert not spelled

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.contract import catalogue as catalogue_module
 from conformance.contract import schemas
 from conformance.contract.catalogue import (
     CAPABILITIES,
@@ -209,6 +210,25 @@ ROW = GOOD[GOOD.index("[[requirement]]") :]
         ('why = "Clients wait."', 'why = "Clients wait."\ncolour = 1', "stream.done has the unknown member 'colour'"),
         ('fix = "Send it."', 'fix = "Send it."\nwhim = "yes"', "stream.done must have a boolean as 'whim'"),
         ('fix = "Send it."', 'fix = "Send it."\ncapability = "magic"', "stream.done names the capability 'magic'"),
+        (
+            'fix = "Send it."',
+            'fix = "Send it."\nprecedence = true',
+            "stream.done must have a whole number as 'precedence'",
+        ),
+        ('fix = "Send it."', 'fix = "Send it."\nunder_load = "yes"', "stream.done names the under_load 'yes'"),
+        ('fix = "Send it."', 'fix = "Send it."\nbars = "all"', "names the bars 'all': it must be answer or approval"),
+        (
+            'fix = "Send it."',
+            'fix = "Send it."\nabsorbed_by = ["stream.x"]',
+            "absorbed by 'stream.x', which is neither",
+        ),
+        ('fix = "Send it."', 'fix = "Send it."\nabsorbed_by = ["stream"]', "absorbed by 'stream', which is neither"),
+        ('fix = "Send it."', 'fix = "Send it."\nabsorbed_by = [1]', "absorbed by '1', which is neither"),
+        (
+            'fix = "Send it."',
+            'fix = "Send it."\nabsorbed_by = ["stream.done"]',
+            "stream.done is absorbed by stream.done: a circle",
+        ),
         ('[contract]\nversion = "1"', "[contract]", "[contract] lacks the member 'version'"),
         ('[contract]\nversion = "1"', "", "requirements.toml lacks the member 'contract'"),
         ('version = "1"', "version = 1", "[contract] must have a string as 'version'"),
@@ -231,6 +251,38 @@ def test_bad_file_is_refused(tmp_path: Path, old: str, new: str, says: str) -> N
         read(tmp_path, GOOD.replace(old, new, 1))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def two(first: str, second: str) -> str:
+    """The good file with another requirement, and a line more in each."""
+    return f"{GOOD}{first}\n{ROW.replace('stream.done', 'stream.other')}{second}\n"
+
+
+def test_an_area_stands_for_its_basic_requirements(tmp_path: Path) -> None:
+    catalogue = read(tmp_path, two("basic = true", 'absorbed_by = ["stream"]'))
+    assert catalogue["stream.other"].absorbed_by == catalogue.basic("stream") == ("stream.done",)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (two('absorbed_by = ["stream.other"]', 'absorbed_by = ["stream.done"]'), "a circle"),
+        (two('basic = true\nabsorbed_by = ["stream.other"]', 'absorbed_by = ["stream"]'), "a circle"),
+        (
+            two("costly = true", 'absorbed_by = ["stream.done"]'),
+            "stream.other is absorbed by stream.done, which is costly",
+        ),
+        (two("precedence = 1", "precedence = 1"), "stream.other and stream.done have one precedence"),
+        (
+            two("", 'absorbed_by = ["stream.done"]').replace("MUST", "SHOULD", 1),
+            "stream.other is absorbed by stream.done: a breach of a MUST must not become a warning",
+        ),
+    ],
+)
+def test_what_requirements_say_of_each_other_is_held_together(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        read(tmp_path, text)
+    assert says in str(caught.value)
 
 
 def test_file_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
@@ -257,6 +309,19 @@ def test_contract_hash_follows_the_schemas(tmp_path: Path, monkeypatch: pytest.M
         assert contract_hash() == before, f"no target is judged by the format of the {name}"
     chunk.write_bytes(chunk.read_bytes() + b" ")
     assert contract_hash() != before
+
+
+def test_contract_hash_follows_what_the_contract_says_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes = []
+    for text in (GOOD, two("", "").replace("stream.other", "stream.done-again"), *(f"{GOOD}{line}\n" for line in (
+        "quick = false", 'under_load = "times"', "precedence = 3", "whim = true", 'capability = "approvals"',
+    )), GOOD.replace("Clients wait.", "Clients hang."), GOOD.replace('"MUST"', '"SHOULD"')):  # fmt: skip
+        made = read(tmp_path, text)
+        monkeypatch.setattr(catalogue_module, "load", lambda made=made: made)
+        hashes.append(contract_hash())
+    good, more, *judging, whim, capability, why, level = hashes
+    assert set(judging) == {why} == {good}
+    assert len({good, more, whim, capability, level}) == 5
 
 
 def test_reading_the_catalogue_leaves_jsonschema_alone() -> None:

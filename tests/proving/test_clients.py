@@ -2,7 +2,7 @@
 
 import textwrap
 
-from conformance.commands import cli
+from conformance.commands.main import main
 from conformance.contract.catalogue import load
 from conformance.proving import clients, examples, explain
 from conformance.proving.clients import Client, Harm, Measured, Server
@@ -57,7 +57,7 @@ def test_what_a_server_wrote_is_escaped():
 
 
 def test_explain_shows_it_within_its_width(capsys):
-    assert cli.main(["explain", "chunk.opens"]) == 0
+    assert main(["explain", "chunk.opens"]) == 0
     out = capsys.readouterr().out
     section = out[out.index("Who is affected") : out.index("It holds here")]
     assert "chunk-role-never" in section

@@ -20,7 +20,7 @@ COMMAND = "kitemesh-conformance requirements --format markdown > reports/require
 def page():
     """What the installed command prints."""
     pytest.importorskip("openai")  # some examples are judged by it
-    words = [sys.executable, "-m", "conformance.commands.cli", "requirements", "--format", "markdown"]
+    words = [sys.executable, "-m", "conformance.commands.main", "requirements", "--format", "markdown"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     return subprocess.run(words, env=environ, capture_output=True, check=True).stdout.decode("utf-8")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_up import World, finding
 
-from conformance.commands import cli
+from conformance.commands.main import main
 from conformance.contract.catalogue import load
 from conformance.proving import examples, explain, proof, prove
 from conformance.proving import pages as shown
@@ -183,7 +183,7 @@ def test_every_target_is_served():
 
 def test_reasons_belong_to_faults_and_requirements():
     assert set(prove.KNOCK_ONS) <= {target.id for target in prove.targets() if target.requirement}
-    for reasons in (prove.UNPROVOKED, examples.TOO_LARGE, examples.LONGER):
+    for reasons in (prove.UNPROVOKED, examples.TOO_LARGE):
         assert set(reasons) <= {requirement.id for requirement in CATALOGUE}
 
 
@@ -310,7 +310,7 @@ def test_a_kept_example_names_no_machine_and_no_secret(path):
 
 
 def command(capsys, *words):
-    code = cli.main(list(words))
+    code = main(list(words))
     out, err = capsys.readouterr()
     assert "Traceback" not in out + err
     return code, out, err
@@ -327,6 +327,16 @@ def test_explain_on_the_command_line(capsys):
     code, out, _ = command(capsys, "explain", "auth.missing-header")
     assert code == 0
     assert 'source    A: KiteMesh public documentation, page "Authentication"' in out
+
+
+def test_explain_tells_what_leaves_it_out(capsys):
+    told = " ".join(command(capsys, "explain", "resume.conflict")[1].split())
+    assert "quick A quick run (--depth quick) does not judge it." in told
+    assert "executes Judging it executes a tool; --no-execute leaves it out." in told
+    told = " ".join(command(capsys, "explain", "resume.race")[1].split())
+    assert "several It takes several requests at once; --concurrency 1 leaves it out." in told
+    told = command(capsys, "explain", "stream.done")[1]
+    assert not any(option in told for option in ("--depth quick", "--no-execute", "--concurrency 1"))
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def command(where: Path, *words: str, **environ: str) -> tuple[int, str]:
     """The exit code, and what the terminal shows."""
     told = {**os.environ, "KITEMESH_TOKEN": "km_a_token_of_mine", "PYTHONPATH": str(ROOT), **environ}
     done = subprocess.run(
-        [sys.executable, "-m", "conformance.commands.cli", *words],
+        [sys.executable, "-m", "conformance.commands.main", *words],
         cwd=where, env=told, capture_output=True, timeout=300, check=False,
     )  # fmt: skip
     return done.returncode, (done.stdout + done.stderr).decode("utf-8")

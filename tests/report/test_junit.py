@@ -8,7 +8,7 @@ import pytest
 import xmlschema
 from made_up import MODEL, NASTY, URL, World
 
-from conformance.commands import cli
+from conformance.commands.main import main
 from conformance.contract.catalogue import load
 from conformance.running import run
 
@@ -34,7 +34,7 @@ def written(monkeypatch, tmp_path):
 
     def judged(world, *words):
         monkeypatch.setattr(run, "run", lambda options, progress=None: world.run(options, progress))
-        cli.main(["run", URL, "--model", MODEL, *words])
+        main(["run", URL, "--model", MODEL, *words])
         return tmp_path / "reports" / "junit.xml"
 
     return judged

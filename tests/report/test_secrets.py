@@ -136,7 +136,7 @@ def command(url: str, where: Path, *more: str, plugin: bool = False) -> tuple[in
     else:
         words = [
             "-m",
-            "conformance.commands.cli",
+            "conformance.commands.main",
             "run",
             url,
             "--model",

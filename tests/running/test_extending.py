@@ -13,12 +13,12 @@ from example_extension import ACME, FIELD
 
 import conformance
 from conformance import Extension, UsageError, check, judge
-from conformance.checks.check import CHECKS, ONE, WHIMS
+from conformance.checks.check import CHECKS, ONE
 from conformance.contract import schemas
 from conformance.contract.catalogue import contract_hash, load
 from conformance.judging.confirmation import confirm
 from conformance.judging.verdict import Selection, decide
-from conformance.probes.catalogue import OUTSIDE, flows, quick_leaves_out
+from conformance.probes.catalogue import OUTSIDE, flows
 from conformance.probes.flow import Compose, Phase, single
 from conformance.probes.plan import Plan
 from conformance.proving import listing
@@ -178,19 +178,19 @@ def test_no_area_of_the_contract_has_a_dash():
 
 def test_nothing_is_left_behind():
     """Nor does the contract change its hash, by which runs are compared."""
-    before = (list(load()), dict(load().areas), dict(CHECKS), dict(ONE), set(WHIMS), dict(OUTSIDE), contract_hash())
+    before = (list(load()), dict(load().areas), dict(CHECKS), dict(ONE), dict(OUTSIDE), contract_hash())
     other = Extension("other", title="Others", source="a page")
     other.each("rule", of=extending.served, whim=True, quick=False, **TEXTS)(lambda reading: iter(()))
     with extending.registered(other):
         assert "x-other.rule" in load()
-        assert "x-other.rule" in quick_leaves_out()
-        assert "x-other.rule" in WHIMS
+        assert load()["x-other.rule"].whim
+        assert not load()["x-other.rule"].quick
         extending.register(other)
         with pytest.raises(UsageError, match="x-other is registered already"):
             other.probes(lambda plan: ())
         with pytest.raises(UsageError, match="x-other cannot be used: the area x-other is declared twice"):
             extending.register(Extension("other", title="Another", source="a page"))
-    after = (list(load()), dict(load().areas), dict(CHECKS), dict(ONE), set(WHIMS), dict(OUTSIDE), contract_hash())
+    after = (list(load()), dict(load().areas), dict(CHECKS), dict(ONE), dict(OUTSIDE), contract_hash())
     assert before == after
 
 
@@ -247,7 +247,7 @@ def installed(tmp_path):
         paths = os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "tests" / "running")])
 
         def run(*commands):
-            script = f"from conformance.commands.cli import main; exit([main(c.split()) for c in {commands!r}][-1])"
+            script = f"from conformance.commands.main import main; exit([main(c.split()) for c in {commands!r}][-1])"
             command = [sys.executable, "-c", script]
             environ = {**os.environ, "PYTHONPATH": paths}
             return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
@@ -273,7 +273,7 @@ def test_an_installed_package_is_found(installed):
 def test_results_are_held_to_what_they_were_judged_by(installed, tmp_path):
     """An extension that is installed denies no results that were made without it, nor does it go missing unseen."""
     recording = ROOT / "fixtures" / "examples" / "http.json.har"
-    command = [sys.executable, "-m", "conformance.commands.cli", "judge", str(recording), "--output", "without"]
+    command = [sys.executable, "-m", "conformance.commands.main", "judge", str(recording), "--output", "without"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "NONCONFORMANT" in done.stdout, done.stderr
     run = installed("example_extension:ACME")
@@ -319,3 +319,20 @@ def test_it_is_named_by_the_package():
     assert conformance.Extension is Extension
     assert conformance.register is extending.register
     assert repr(ACME) == "<Extension x-acme: Acme's own rules>"
+
+
+def test_a_rule_from_outside_says_what_kitemesh_s_say_of_theirs():
+    other = Extension("other", title="Others", source="a page")
+    facts = {"executes": True, "concurrent": True, "absorbed_by": ["accept", "x-other.first"], "rare": "none came"}
+    other.over_all("first", **TEXTS)(lambda evidence: iter(()))
+    other.over_all("second", **TEXTS, **facts)(lambda evidence: iter(()))
+    with extending.registered(other):
+        first, second = load().select(["x-other"])
+        assert (first.executes, first.concurrent, first.absorbed_by, first.rare) == (False, False, (), "")
+        assert (second.executes, second.concurrent, second.rare) == (True, True, "none came")
+        assert second.absorbed_by == (*load().basic("accept"), "x-other.first")
+    wrong = Extension("wrong", title="Others", source="a page")
+    wrong.over_all("rule", absorbed_by=["x-other.first"], **TEXTS)(lambda evidence: iter(()))
+    with pytest.raises(UsageError, match="which is neither a requirement nor an area"):
+        extending.register(wrong)
+    assert "x-wrong" not in load().areas

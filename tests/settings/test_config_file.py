@@ -282,7 +282,7 @@ def test_config_show_is_what_a_run_is_told(file, command, world, monkeypatch):
     command("run", "staging", "--examples", "2")
     rows = config.find(None, os.environ)
     target = rows.target("staging", os.environ)
-    from conformance.commands.config_table import rows as of
+    from conformance.commands.shell.config_table import rows as of
 
     told = {row.name.replace("-", "_"): row.value for row in of(target, {"examples": "2"}, os.environ)}
     kept = world.asked[0].recorded()
@@ -374,7 +374,7 @@ def completed(*words, shell="bash"):
     """What the shell is told to complete the last of the words by."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "_KITEMESH_CONFORMANCE_COMPLETE": f"{shell}_complete"}
     environ |= {"COMP_WORDS": " ".join(["kitemesh-conformance", *words]), "COMP_CWORD": str(len(words))}
-    script = "import sys; sys.argv = ['kitemesh-conformance']; from conformance.commands.cli import main; main()"
+    script = "import sys; sys.argv = ['kitemesh-conformance']; from conformance.commands.main import main; main()"
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return [line.partition(",")[2] for line in done.stdout.splitlines()]
@@ -409,6 +409,6 @@ def test_a_broken_file_completes_nothing():
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_the_shell(shell):
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "_KITEMESH_CONFORMANCE_COMPLETE": f"{shell}_source"}
-    script = "from conformance.commands.cli import main; main()"
+    script = "from conformance.commands.main import main; main()"
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
     assert "_KITEMESH_CONFORMANCE_COMPLETE" in done.stdout

@@ -56,7 +56,7 @@ def soak(
         until: seconds after which the first process is interrupted, counted from when its users began.
     """
     port = str(free_port())
-    common = [sys.executable, "-m", "conformance.commands.cli", "soak"]
+    common = [sys.executable, "-m", "conformance.commands.main", "soak"]
     common += [] if url is None else [url, "--model", DEFAULT_MODEL]
     started = []
     try:
@@ -91,7 +91,7 @@ def quick_to_start() -> Iterator[None]:
 def _interrupt(process: subprocess.Popen[str], after: float) -> None:
     assert process.stdout is not None  # says _start
     for line in process.stdout:
-        if "users start" in line:
+        if "users. Ctrl-C" in line:
             break
     time.sleep(after)
     process.send_signal(signal.SIGINT)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from soak_answers import MODEL
 
-from conformance.commands import cli
+from conformance.commands.main import main
 from conformance.settings.options import Options, UsageError
 from conformance.soak import command, load
 from conformance.soak.load import Load, Role
@@ -30,7 +30,7 @@ def _bare(monkeypatch, tmp_path):
 
 
 def refused(capsys, words, said):
-    assert cli.main(["soak", *words]) == 4
+    assert main(["soak", *words]) == 4
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("Error: ")
@@ -151,8 +151,8 @@ def test_a_worker_refuses_what_its_master_has_no_say_in(change, said):
 
 def test_nothing_but_a_soak_imports_gevent():
     program = (
-        "import sys, conformance.commands.cli, conformance.running.run, conformance.plugin, conformance.proving.prove; "
-        "import conformance.soak.command, conformance.soak.telling, conformance.soak.plan; "
+        "import sys, conformance.commands.main, conformance.running.run, conformance.plugin; "
+        "import conformance.proving.prove, conformance.soak.command, conformance.soak.telling, conformance.soak.plan; "
         "print({'gevent', 'locust'} & set(sys.modules))"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

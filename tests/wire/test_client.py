@@ -17,8 +17,9 @@ from wire.raw_server import Act, RawServer, Script, answer, chunk, chunked
 
 from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, ProbeNote
 from conformance.transcript.redaction import Redactor
-from conformance.wire.client import Client, Outgoing
+from conformance.wire.client import Client
 from conformance.wire.limits import Limits
+from conformance.wire.outgoing import Outgoing
 
 TOKEN = "km_live_0123456789abcdef"
 LIMITS = Limits(connect=5, first_byte=5, idle=5, total=10)

@@ -19,8 +19,9 @@ from wire.test_client import JSON, LIMITS, TOKEN, outgoing, playing
 
 from conformance.transcript.exchange import Ending, Exchange
 from conformance.transcript.redaction import Redactor
-from conformance.wire.client import Client, Outgoing
+from conformance.wire.client import Client
 from conformance.wire.limits import Limits
+from conformance.wire.outgoing import Outgoing
 
 LARGE = b" " * 2**20
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.transcript.framing import Answer, Head, Malformed, kept, read_head
 from conformance.transcript.redaction import mask_head
-from conformance.wire.framing import Answer, Fault, Head, kept, read_head
 
 LARGEST = 65536
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -125,8 +125,8 @@ def test_what_is_refused(octets: bytes, lines: bytes, step: int) -> None:
 @pytest.mark.parametrize("wrong", [b"Server%s : x", b"Server%s", b"Server: %s\0x"])
 def test_what_is_kept_of_a_long_line_is_short_and_refused_too(wrong: bytes) -> None:
     octets = OK + b"X-A: b\r\n" * 500 + wrong % (b"a" * 9000) + b"\r\n\r\n"
-    assert isinstance(read_head(octets), Fault)
-    assert isinstance(read_head(kept(octets)), Fault)
+    assert isinstance(read_head(octets), Malformed)
+    assert isinstance(read_head(kept(octets)), Malformed)
     assert len(kept(octets)) < 1000
 
 
@@ -139,8 +139,8 @@ def test_secrets_in_a_refused_line_are_masked_and_the_fault_stays(line: bytes) -
     masked = mask_head(kept(octets))
     told, again = read_head(octets), read_head(masked)
     assert b"SECRET" not in masked
-    assert isinstance(told, Fault)
-    assert isinstance(again, Fault)
+    assert isinstance(told, Malformed)
+    assert isinstance(again, Malformed)
     assert again.why == told.why
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from conformance.checks.check import broken_elsewhere
 from conformance.checks.rules import envelope
@@ -189,17 +189,17 @@ def stream(reading: Reading) -> Iterator[Finding | Unjudged]:
     yield from one_index_for_two(reading)
 
 
-RULES: Mapping[str, Rule] = {
-    "approval.envelope": envelope_,
-    "approval.finish-reason": finish_reason,
-    "approval.tool-call-id": call_ids,
-    "approval.tool-call-shape": tool_call_shape,
-    "approval.arguments": argument_types,
-    "approval.id": approval_id,
-    "approval.execution-id": execution_id,
-    "approval.expires-at": expires_at,
-}
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("approval.envelope", envelope_),
+    ("approval.finish-reason", finish_reason),
+    ("approval.tool-call-id", call_ids),
+    ("approval.tool-call-shape", tool_call_shape),
+    ("approval.arguments", argument_types),
+    ("approval.id", approval_id),
+    ("approval.execution-id", execution_id),
+    ("approval.expires-at", expires_at),
+)
 """What makes an approval complete, by requirement."""
 
-STREAM_RULES: Mapping[str, Rule] = {"approval.stream": stream, "chunk.id-stable": id_changes}
+STREAM_RULES: tuple[tuple[str, Rule], ...] = (("approval.stream", stream), ("chunk.id-stable", id_changes))
 """What does so of one that comes as a stream."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from conformance.contract.catalogue import load
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.place import STATUS
 from conformance.evidence.reading import Reading
@@ -52,9 +53,6 @@ def refused(reading: Reading, expected: str = "a 4xx error") -> Iterator[Finding
 
 def names_something(reading: Reading) -> bool:
     """True where 404 may answer: the breach is in an identifier, malformed or unknown."""
-    return reading.asked.requirement in (
-        "reject.model",
-        "resume.approval-id",
-        "resume.decision-shape",
-        "reject.method",
-    ) or (reading.asked.reason.startswith(("/model", "model", "/approval_id", "approval_id")))
+    id_ = reading.asked.requirement
+    of_an_identifier = ("/model", "model", "/approval_id", "approval_id")
+    return bool(id_ and load()[id_].not_found) or reading.asked.reason.startswith(of_an_identifier)

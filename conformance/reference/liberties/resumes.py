@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from conformance.contract.catalogue import load
 from conformance.reference.behaviour import Behaviour, Context, Headers, Kind, Leniency, Replay
 from conformance.reference.decision import APPROVAL, Approval, Call, Decision, Refuse, Serve
 from conformance.reference.fault import Liberty
@@ -437,37 +438,7 @@ LIBERTIES: tuple[Liberty, ...] = (
         "Outcomes: not exercised, no approval came",
         _never(),
         dict.fromkeys(
-            (
-                "approval.envelope",
-                "approval.finish-reason",
-                "approval.content-null",
-                "approval.tool-call-id",
-                "approval.tool-call-shape",
-                "approval.arguments",
-                "approval.id",
-                "approval.execution-id",
-                "approval.expires-at",
-                "approval.stream",
-                "approval.stream-single",
-                "approval.stream-request-id",
-                "resume.approve",
-                "resume.deny",
-                "resume.stream",
-                "resume.execution-continues",
-                "resume.approval-id",
-                "resume.decision-shape",
-                "resume.foreign-call",
-                "resume.conflict",
-                "resume.further-round",
-                "resume.refusal-keeps",
-                "resume.race",
-                "resume.expired",
-                "resume.other-caller",
-                "resume.replay",
-                "resume.request-fields",
-                "resume.auth",
-                "sdk.openai-approval",
-            ),
+            (r.id for r in load() if r.capability is not None and not r.without_approval),
             "no approval came",
         ),
     ),

@@ -24,7 +24,7 @@ from conformance.probes.flow import Phase, Send
 from conformance.probes.refusals import nearly
 from conformance.running import run
 from conformance.transcript.exchange import Exchange
-from conformance.wire.client import SLOW_READ, SLOW_READS
+from conformance.wire.attempt import SLOW_READ, SLOW_READS
 
 from .trace import Chain, Recorded
 

@@ -22,8 +22,9 @@ from starlette.routing import Route
 from conformance.reference.serving import in_thread
 from conformance.transcript.exchange import Ending
 from conformance.transcript.redaction import Redactor
-from conformance.wire.client import Client, Outgoing
+from conformance.wire.client import Client
 from conformance.wire.limits import MEBIBYTE, Limits
+from conformance.wire.outgoing import Outgoing
 
 from . import timing
 from .reading import chat_stream

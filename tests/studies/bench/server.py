@@ -22,7 +22,7 @@ from conformance.running import run
 from conformance.settings.options import Options
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = (sys.executable, "-c", "import sys; from conformance.commands.cli import main; sys.exit(main())")
+COMMAND = (sys.executable, "-c", "import sys; from conformance.commands.main import main; sys.exit(main())")
 """`kitemesh-conformance` of this source tree."""
 
 

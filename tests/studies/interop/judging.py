@@ -15,7 +15,7 @@ from typing import Any
 from .servers import Server
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = (sys.executable, "-c", "import sys; from conformance.commands.cli import main; sys.exit(main())")
+COMMAND = (sys.executable, "-c", "import sys; from conformance.commands.main import main; sys.exit(main())")
 """`kitemesh-conformance` of this source tree."""
 LIMIT = 1800.0
 """Seconds for one run."""

@@ -41,7 +41,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Malformed:
     """Why an answer, or its header section, cannot be read."""
 
     why: str
@@ -74,21 +74,21 @@ class Head:
         return b"close" not in options and (self.version == "1.1" or b"keep-alive" in options)
 
 
-def read_head(octets: bytes) -> Head | Fault:
+def read_head(octets: bytes) -> Head | Malformed:
     """The header section, up to its blank line, or why clients refuse it."""
     if not octets.startswith(_BEGIN):
-        return Fault("what came is not HTTP", octets[:LONGEST_KEPT])
+        return Malformed("what came is not HTTP", octets[:LONGEST_KEPT])
     lines = _lines(octets)
     first = next(lines)
     status = _STATUS_LINE.fullmatch(first.removesuffix(b"\r\n"))
     if status is None:
-        return Fault(_BARE if _STATUS_LINE.fullmatch(first[:-1]) else "the status line is malformed", first)
+        return Malformed(_BARE if _STATUS_LINE.fullmatch(first[:-1]) else "the status line is malformed", first)
     fields: list[tuple[bytes, bytes]] = []
     raw: list[bytes] = []
     """The lines of each field, as they came."""
     for line in lines:
         if fault := _line_fault(line, begun=bool(fields)):
-            return Fault(fault, raw[-1] + line if fields and line[:1] in b" \t" else line)
+            return Malformed(fault, raw[-1] + line if fields and line[:1] in b" \t" else line)
         if line[:1] in b" \t":
             name, value = fields[-1]
             fields[-1], raw[-1] = (name, (value + b" " + line.strip(b" \t\r\n")).strip(b" ")), raw[-1] + line
@@ -99,7 +99,7 @@ def read_head(octets: bytes) -> Head | Fault:
     version = status[1].decode("ascii")
     if fault := _framing_fault(version, tuple(fields)):
         framing = (b"content-length", b"transfer-encoding")
-        return Fault(fault, b"".join(r for (n, _), r in zip(fields, raw, strict=True) if n.lower() in framing))
+        return Malformed(fault, b"".join(r for (n, _), r in zip(fields, raw, strict=True) if n.lower() in framing))
     codings, lengths = (_elements(tuple(fields), name) for name in (b"transfer-encoding", b"content-length"))
     length = int(lengths[0]) if lengths else None
     return Head(version, int(status[2]), status[3] or b"", tuple(fields), length, bool(codings))
@@ -210,7 +210,7 @@ class Answer:
         """Take the request's method, and the octets that the header sections may have, interim ones included."""
         self.head: Head | None = None
         """The final header section, once it is complete and can be read."""
-        self.fault: Fault | None = None
+        self.fault: Malformed | None = None
         """Why nothing more is read."""
         self.octets = b""
         """What came of the header section, while it is incomplete or where it is refused."""
@@ -272,7 +272,7 @@ class Answer:
         self.octets += data
         while self.octets:
             if not self.octets.startswith(_BEGIN[: len(self.octets)]):
-                self.fault = Fault("what came is not HTTP", self.octets[:LONGEST_KEPT])
+                self.fault = Malformed("what came is not HTTP", self.octets[:LONGEST_KEPT])
                 return b""
             blank = _BLANK_LINE.search(self.octets, self._searched)
             if blank is None:
@@ -285,7 +285,7 @@ class Answer:
                 self.too_large = True
                 return b""
             head = read_head(self.octets[: blank.end()])
-            if isinstance(head, Fault):
+            if isinstance(head, Malformed):
                 self.fault, self.octets = head, self.octets[: blank.end()]
                 return b""
             rest = self.octets[blank.end() :]
@@ -347,19 +347,19 @@ class Answer:
             case _Place.SIZE:
                 size = _CHUNK_SIZE.fullmatch(line.removesuffix(b"\r\n")) if line.endswith(b"\r\n") else None
                 if size is None or len(line) > LONGEST_LINE:
-                    self.fault = Fault("the size of a chunk is malformed", line)
+                    self.fault = Malformed("the size of a chunk is malformed", line)
                     return
                 self._left = int(size[1], 16)
                 self._place = _Place.DATA if self._left else _Place.TRAILER
             case _Place.DATA_END:
                 if line != b"\r\n":
-                    self.fault = Fault("a chunk is not as long as its size says", line)
+                    self.fault = Malformed("a chunk is not as long as its size says", line)
                 self._place = _Place.SIZE
             case _:
                 self._trailer += len(line)
                 if line == b"\r\n":
                     self.complete = True
                 elif self._trailer > self._largest:
-                    self.fault = Fault("the trailer section has no end", line)
+                    self.fault = Malformed("the trailer section has no end", line)
                 elif fault := _line_fault(line, begun=self._trailer > len(line)):
-                    self.fault = Fault(fault.replace("header", "trailer"), line)
+                    self.fault = Malformed(fault.replace("header", "trailer"), line)

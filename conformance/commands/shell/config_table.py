@@ -94,7 +94,7 @@ def text(target: Target, shown: Sequence[Row], file: config.Config) -> str:
     told = [f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip() for name, value, origin in lines]
     head = f"Target: {target.name or (target.url.value if target.url else 'the embedded reference server')}"
     known = f"; it names {', '.join(file.urls)}" if file.urls else ""
-    read = f"File: {file.path}{known}" if file.path else f"File: none ({config.NAME} is not here)"
+    read = f"File: {file.path}{known}" if file.path else f"File: none (there is no {config.NAME} here)"
     return "\n".join([excerpt(head), excerpt(read), "", *told]) + "\n"
 
 

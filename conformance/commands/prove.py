@@ -1,0 +1,82 @@
+"""`kitemesh-conformance prove`: the suite itself, tried on servers with known faults and on servers without any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from conformance.commands.shell import completion, options, reports
+from conformance.commands.shell.exits import FAILED, OK, unwritten
+from conformance.settings.flags import names
+
+
+@click.command("prove", short_help="Prove the suite on servers with known faults.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="ID,…",
+    shell_complete=completion.requirements,
+    help="Only these faults, liberties, requirements or areas.",
+)
+@click.option("--all", "everything", is_flag=True, help="Every fault and every liberty, not a selection.")
+@click.option("--output", metavar="DIR", help="Write prove.json and prove.md here.")
+@click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Seed of the random choices [1].")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers judged at a time [16].")
+@click.option("--write-examples", metavar="DIR", help="Write the examples of explain here, if missing.")
+@options.debug
+def command(
+    only: Sequence[str],
+    everything: bool,
+    output: str | None,
+    seed: int | None,
+    jobs: int | None,
+    write_examples: str | None,
+) -> int:
+    """Run the suite on servers with known faults, and on servers without any.
+
+    Each fault of the reference server has to be blamed on the requirement that it
+    breaks; each liberty has to pass. Otherwise the exit code is 1. By default, a
+    selection that covers every requirement is run; --all runs hundreds more.
+
+    \b
+    Example:
+      kitemesh-conformance prove --only stream --output reports
+    """
+    from conformance.contract.catalogue import load
+    from conformance.proving import pages as shown
+    from conformance.proving import prove as prover
+    from conformance.report import terminal
+
+    known = prover.targets()
+    whole = everything or bool(names(only))
+    wanted = prover.chosen(known, names(only)) if whole else prover.spread(known)
+    for directory in filter(None, (output, write_examples)):
+        reports.prepare(Path(directory))
+    collected = prover.Examples()
+    if write_examples:
+        wanted = prover.with_conforming(wanted)
+    with shown.meter(terminal.console(stderr=True), len(wanted)) as advance:
+
+        def told(found: prover.Found) -> None:
+            advance(found.case)
+            collected.add(found)
+
+        made = prover.prove(
+            wanted,
+            seed=prover.SEED if seed is None else seed,
+            jobs=jobs or prover.JOBS,
+            with_examples=bool(write_examples),
+            told=told,
+        )
+    shown.show(made, load(), terminal.console())
+    code = OK if made.holds else FAILED
+    try:
+        if output:
+            click.echo(f"Written: {', '.join(map(str, shown.write(made, load(), Path(output))))}")
+        if write_examples:
+            click.echo(collected.write(Path(write_examples)))
+    except OSError as error:
+        return unwritten("The proof", error, code)
+    return code
