@@ -86,7 +86,7 @@ def independent(session: nox.Session) -> None:
 
 @nox.session
 def prove(session: nox.Session) -> None:
-    """Prove the suite on the reference server's faults and liberties; `nox -s prove -- --all` takes all of them."""
+    """Prove the suite on the reference server's faults and variations; `nox -s prove -- --all` takes all of them."""
     session.install("-e", ".[sdk]")
     session.run("kitemesh-conformance", "prove", *session.posargs)
 

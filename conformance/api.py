@@ -166,10 +166,11 @@ def judge(
 def _transcript(recording: str | os.PathLike[str] | bytes) -> Transcript:
     from conformance.running.usable import usable
     from conformance.settings import files
-    from conformance.transcript import har
+    from conformance.transcript import har_reader
 
     with usable("The recording" if isinstance(recording, bytes) else repr(os.fspath(recording)), "judged"):
-        return har.load(recording if isinstance(recording, bytes) else files.read(Path(recording), har.LARGEST))
+        octets = recording if isinstance(recording, bytes) else files.read(Path(recording), har_reader.LARGEST)
+        return har_reader.load(octets)
 
 
 def _options(function: str, url: str, model: str | None, token: str | None, told: Any) -> Options:

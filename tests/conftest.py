@@ -10,7 +10,11 @@ import pytest
 from hypothesis import settings
 from made_up import World
 
-TRANSCRIPTS = Path(__file__).parents[1] / "fixtures" / "transcripts"
+ROOT = Path(__file__).parents[1]
+TRANSCRIPTS = ROOT / "fixtures" / "transcripts"
+
+# Of the processes that tests start: what is here is on their path, and they start quickly (see `light`).
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "light"), str(ROOT)])
 
 # The same examples at every run: a failure is a failure for everybody. HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)

@@ -76,8 +76,8 @@ class Job:
         given = {key: self._value(value) for key, value in step["env"].items()}
         results = self.place / "outputs"
         results.write_text("", encoding="utf-8")
-        kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
-        environ = {**kept, "PYTHONPATH": str(ROOT), "GITHUB_OUTPUT": str(results), **environ, **given}
+        kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "PYTHONPATH") if key in os.environ}
+        environ = {**kept, "GITHUB_OUTPUT": str(results), **environ, **given}
         script = self.place / "step.sh"
         script.write_text(step["run"], encoding="utf-8")
         command = [BASH, "--noprofile", "--norc", "-eo", "pipefail", str(script)]

@@ -17,7 +17,7 @@ from conformance.proving.prove import behaviour
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
-from conformance.transcript import har
+from conformance.transcript import har_writer
 
 ROOT = Path(__file__).parents[1]
 TOKEN = Settings().tokens[0]
@@ -191,7 +191,7 @@ def test_cancelling_ends_the_recording(faulty):
 def test_a_recording_is_judged_again(report):
     made, output = report
     path = output / "transcript.har"
-    for recording in (path, str(path), path.read_bytes(), har.dumps(made.transcript).encode()):
+    for recording in (path, str(path), path.read_bytes(), har_writer.dumps(made.transcript).encode()):
         again = judge(recording)
         assert {o.requirement.id: o.state for o in again.verdict.outcomes} == {
             o.requirement.id: o.state for o in made.verdict.outcomes

@@ -19,7 +19,7 @@ LINE = (
 
 
 def part(module: str) -> str:
-    """`conformance.transcript.har` is of the part `wire`; the package itself of none."""
+    """`conformance.transcript.har_writer` is of the part `wire`; the package itself of none."""
     return module.removeprefix("conformance").lstrip(".").partition(".")[0]
 
 

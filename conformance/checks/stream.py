@@ -30,7 +30,7 @@ from conformance.evidence.select import (
 from conformance.evidence.stream import DONE
 from conformance.probes.flow import Phase
 from conformance.transcript.exchange import TIMED_OUT, Ending
-from conformance.transcript.sse import Liberty
+from conformance.transcript.sse import Oddity
 
 CLOSES_WITHIN = 3.0
 """Seconds from `[DONE]` to the end of the body that are still soon."""
@@ -67,7 +67,7 @@ def media_type(reading: Reading) -> Iterator[Finding]:
 @each("stream.utf8", streams)
 def utf8(reading: Reading) -> Iterator[Finding]:
     """Valid UTF-8. A character that the connection's end cut is http.complete's."""
-    kinds = [Liberty.INVALID_UTF8] + ([Liberty.CUT_CHARACTER] if reading.whole else [])
+    kinds = [Oddity.INVALID_UTF8] + ([Oddity.CUT_CHARACTER] if reading.whole else [])
     for note in reading.stream.noted(*kinds)[:1]:
         yield reading.finding(
             "octets that are not UTF-8",
@@ -106,7 +106,7 @@ def framing(reading: Reading) -> Iterator[Finding]:
 @each("stream.fields", ended_streams)
 def fields(reading: Reading) -> Iterator[Finding]:
     """Every line starts with a field that the standard knows, or with a colon."""
-    for note in reading.stream.noted(Liberty.UNKNOWN_FIELD, Liberty.BOM_INSIDE)[:1]:
+    for note in reading.stream.noted(Oddity.UNKNOWN_FIELD, Oddity.BOM_INSIDE)[:1]:
         yield reading.finding(
             "a line that is neither a known field nor a comment",
             "data, event, id, retry or a colon at the line's start",

@@ -110,11 +110,11 @@ def _judge(
     from conformance.report.report import Report
     from conformance.running.usable import usable
     from conformance.settings import files
-    from conformance.transcript import har
+    from conformance.transcript import har_reader
 
     with usable(repr(str(path)), "judged"):
-        octets = files.read(path, har.LARGEST)
-        transcript = har.load(octets)
+        octets = files.read(path, har_reader.LARGEST)
+        transcript = har_reader.load(octets)
     report = Report.of(judging.judge(transcript, chosen=chosen, known=known))
     if titled:
         click.echo(f"== {path}")

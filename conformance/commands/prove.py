@@ -18,9 +18,9 @@ from conformance.settings.flags import names
     multiple=True,
     metavar="ID,…",
     shell_complete=completion.requirements,
-    help="Only these faults, liberties, requirements or areas.",
+    help="Only these faults, variations, requirements or areas.",
 )
-@click.option("--all", "everything", is_flag=True, help="Every fault and every liberty, not a selection.")
+@click.option("--all", "everything", is_flag=True, help="Every fault and every variation, not a selection.")
 @click.option("--output", metavar="DIR", help="Write prove.json and prove.md here.")
 @click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Seed of the random choices [1].")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers judged at a time [16].")
@@ -37,7 +37,7 @@ def command(
     """Run the suite on servers with known faults, and on servers without any.
 
     Each fault of the reference server has to be blamed on the requirement that it
-    breaks; each liberty has to pass. Otherwise the exit code is 1. By default, a
+    breaks; each variation has to pass. Otherwise the exit code is 1. By default, a
     selection that covers every requirement is run; --all runs hundreds more.
 
     \b

@@ -15,11 +15,11 @@ from conformance.settings.options import UsageError
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on loopback [any free one].")
 @click.option("--fault", metavar="ID", shell_complete=completion.faults, help="Break one requirement in this way.")
 @click.option(
-    "--liberty", metavar="ID", shell_complete=completion.liberties, help="Differ in this way, which is allowed."
+    "--variation", metavar="ID", shell_complete=completion.variations, help="Differ in this way, which is allowed."
 )
 @click.option("--crosstalk-every", type=click.IntRange(2), metavar="N", help="Mix up every N-th answer, for a soak.")
 @options.debug
-def command(port: int, fault: str | None, liberty: str | None, crosstalk_every: int | None) -> int:
+def command(port: int, fault: str | None, variation: str | None, crosstalk_every: int | None) -> int:
     """Run the reference server in the foreground, until Ctrl-C.
 
     \b
@@ -34,9 +34,9 @@ def command(port: int, fault: str | None, liberty: str | None, crosstalk_every: 
     from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
 
     settings = Settings(crosstalk_every=crosstalk_every)
-    if crosstalk_every is not None and (fault is not None or liberty is not None):
-        raise UsageError("--crosstalk-every is a fault by itself; leave out --fault and --liberty.")
-    app = create_rare(settings) if crosstalk_every is not None else create_app(settings, behaviour(fault, liberty))
+    if crosstalk_every is not None and (fault is not None or variation is not None):
+        raise UsageError("--crosstalk-every is a fault by itself; leave out --fault and --variation.")
+    app = create_rare(settings) if crosstalk_every is not None else create_app(settings, behaviour(fault, variation))
 
     def ready(url: str) -> None:
         click.echo(f"The reference server listens at {url}/v1 (Ctrl-C stops it). To judge it, in another terminal:")

@@ -64,8 +64,8 @@ class Measured:
     """By the conforming server: none, or the measurement is worth nothing."""
     faults: Mapping[str, Server] = field(default_factory=dict)
     """By the fault's id."""
-    liberties: Mapping[str, Server] = field(default_factory=dict)
-    """By the liberty's id."""
+    variations: Mapping[str, Server] = field(default_factory=dict)
+    """By the variation's id."""
 
 
 @cache
@@ -95,7 +95,7 @@ def loads(text: str) -> Measured:
         tuple(document["scenarios"]),
         harms(document["conforming"]),
         {id_: Server(id_, one["requirement"], harms(one["harms"])) for id_, one in document["faults"].items()},
-        {id_: Server(id_, "", harms(one["harms"])) for id_, one in document["liberties"].items()},
+        {id_: Server(id_, "", harms(one["harms"])) for id_, one in document["variations"].items()},
     )
 
 
@@ -116,7 +116,7 @@ def dumps(measured: Measured) -> str:
         "faults": {
             one.id: {"requirement": one.requirement, "harms": harms(one.harms)} for one in measured.faults.values()
         },
-        "liberties": {one.id: {"harms": harms(one.harms)} for one in measured.liberties.values()},
+        "variations": {one.id: {"harms": harms(one.harms)} for one in measured.variations.values()},
     }
     return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
 

@@ -22,8 +22,9 @@ from conformance.contract.catalogue import load
 from conformance.contract.schemas import fixture_dir
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged
-from conformance.transcript import har
+from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Exchange, Transcript
+from conformance.transcript.har_nodes import HarError
 
 HOLDS, BREAKS = "holds", "breaks"
 LARGEST = 6 * 1024
@@ -156,7 +157,7 @@ def fits(requirement: str, transcript: Transcript) -> bool:
 
 
 def _octets(transcript: Transcript) -> int:
-    return len(har.dumps(transcript).encode())
+    return len(har_writer.dumps(transcript).encode())
 
 
 def _in_order(part: Iterable[Exchange]) -> tuple[Exchange, ...]:
@@ -200,12 +201,12 @@ def read(requirement: str, folder: Path | None = None) -> Example:
     """The examples of a requirement; without any where there is no file.
 
     Raises:
-        har.HarError: the file is not a transcript.
+        HarError: the file is not a transcript.
     """
     path = path_of(requirement, folder or directory())
     if not path.exists():
         return Example(requirement, None, None)
-    both = har.load(path)
+    both = har_reader.load(path)
     return Example(requirement, _side(both, HOLDS), _side(both, BREAKS))
 
 
@@ -224,7 +225,7 @@ def dumps(example: Example) -> str:
         if transcript is not None:
             marked += [replace(exchange, name=f"{side}/{exchange.name}") for exchange in transcript]
             options, creator = transcript.options, transcript.creator
-    return har.dumps(Transcript(tuple(marked), options, creator))
+    return har_writer.dumps(Transcript(tuple(marked), options, creator))
 
 
 def settled(example: Example) -> bool:
@@ -272,5 +273,5 @@ class Collection:
     def _old(self, requirement: str, folder: Path) -> Example:
         try:
             return read(requirement, folder)
-        except har.HarError:
+        except HarError:
             return Example(requirement, None, None)

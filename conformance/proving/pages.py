@@ -21,12 +21,12 @@ from conformance.proving.proof import (
     Proof,
     document,
     faults,
-    liberties,
     median_knock_ons,
     most_knock_ons,
     rows,
     total,
     unproven,
+    variations,
 )
 from conformance.report.summary import plain
 from conformance.transcript.excerpt import excerpt
@@ -92,7 +92,7 @@ def show(proof: Proof, catalogue: Catalogue, screen: Console) -> None:
 
 
 def markdown(proof: Proof, catalogue: Catalogue) -> str:
-    """The page: totals, the matrix, the problems, and every fault and liberty with what became of it."""
+    """The page: totals, the matrix, the problems, and every fault and variation with what became of it."""
     return "\n".join(_page(proof, catalogue)) + "\n"
 
 
@@ -167,9 +167,9 @@ def _totals(proof: Proof, catalogue: Catalogue) -> Iterator[str]:
         if case.target.kind is Kind.CONFORMING:
             judged = len(catalogue) - len(case.failures) - len(case.open) - len(case.errors)
             yield f"Conforming server: {judged} of {len(catalogue)} requirements passed."
-    if free := liberties(proof):
+    if free := variations(proof):
         alarms = sum(Problem.FALSE_ALARM in case.problems for case in free)
-        yield f"Liberties: {len(free) - alarms} of {len(free)} let through, {alarms} with a false alarm."
+        yield f"Variations: {len(free) - alarms} of {len(free)} let through, {alarms} with a false alarm."
     for case in proof.cases:
         if case.passing:
             yield f"Not seen again at a second try of {case.target.id}: {', '.join(case.passing)}."
@@ -214,13 +214,13 @@ def _page(proof: Proof, catalogue: Catalogue) -> Iterator[str]:
         yield "| --- | --- | --- | --- | --- | --- |"
         for case in faults(proof):
             yield _fault_row(case)
-    if liberties(proof):
+    if variations(proof):
         yield ""
-        yield "## Liberties"
+        yield "## Variations"
         yield ""
-        yield "| liberty | what the server does | legitimate because | failed | not exercised |"
+        yield "| variation | what the server does | legitimate because | failed | not exercised |"
         yield "| --- | --- | --- | --- | --- |"
-        for case in liberties(proof):
+        for case in variations(proof):
             target = case.target
             failed = ", ".join(f.requirement for f in case.failures) or "nothing"
             left = ", ".join(id_ for id_, _ in case.open)

@@ -1,6 +1,6 @@
-"""What a proof of the suite says: for each server with a known fault or liberty, what the suite made of it.
+"""What a proof of the suite says: for each server with a known fault or variation, what the suite made of it.
 
-A *fault* is a server that breaks one requirement: the suite has to blame just that one. A *liberty* differs from the
+A *fault* is a server that breaks one requirement: the suite has to blame just that one. A *variation* differs from the
 reference server and breaks nothing: the suite has to find nothing. One that is *warned* breaks a SHOULD with good
 reason: the suite has to say just that. The *conforming* server has to pass everything.
 
@@ -28,7 +28,7 @@ class Kind(StrEnum):
     CONFORMING = "conforming"
     FAULT = "fault"
     WARNED = "warned"
-    LIBERTY = "liberty"
+    VARIATION = "variation"
 
 
 class Problem(StrEnum):
@@ -60,7 +60,7 @@ class Target:
     requirement: str | None = None
     """The one that it breaks; None: it breaks none."""
     source: str = ""
-    """Where the fault was seen, or the words that make the liberty legitimate."""
+    """Where the fault was seen, or the words that make the variation legitimate."""
     unexercised: Mapping[str, str] = field(default_factory=dict)
     """Requirement id to the reason why it cannot be exercised there."""
     knock_ons: str = ""
@@ -68,7 +68,7 @@ class Target:
 
     @property
     def key(self) -> str:
-        """Unique among all targets: a fault and a liberty may bear the same id."""
+        """Unique among all targets: a fault and a variation may bear the same id."""
         return f"{self.kind}-{self.id}"
 
 
@@ -233,9 +233,9 @@ def faults(proof: Proof) -> list[Case]:
     return [case for case in proof.cases if case.target.requirement is not None]
 
 
-def liberties(proof: Proof) -> list[Case]:
+def variations(proof: Proof) -> list[Case]:
     """The cases of servers that break nothing, the conforming one aside."""
-    return [case for case in proof.cases if case.target.kind is Kind.LIBERTY]
+    return [case for case in proof.cases if case.target.kind is Kind.VARIATION]
 
 
 def median_knock_ons(proof: Proof) -> float:
@@ -271,7 +271,7 @@ def document(proof: Proof, catalogue: Catalogue) -> dict[str, Any]:
             "missed": row.missed,
             "wrongly_blamed": row.wrongly_blamed,
             "knock_ons": {"all": row.knock_ons, "median": median_knock_ons(proof), "most": most_knock_ons(proof)},
-            "liberties": len(liberties(proof)),
+            "variations": len(variations(proof)),
             "false_alarms": sum(Problem.FALSE_ALARM in case.problems for case in proof.cases),
             "suite_errors": sum(Problem.SUITE_ERROR in case.problems for case in proof.cases),
             "requirements_without_caught_fault": unproven(proof, catalogue),

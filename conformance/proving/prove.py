@@ -1,7 +1,7 @@
 """Proving the suite: run it against servers of which it is known what they break, and see what it says.
 
-One server process serves the conforming server, every fault and every liberty, each below a path of its own. This side
-records several of them at once in one event loop and judges each as it is over; no pytest is involved. A recording
+One server process serves the conforming server, every fault and every variation, each below a path of its own. This
+side records several of them at once in one event loop and judges each as it is over; no pytest is involved. A recording
 waits for seconds (an approval has to expire) and computes for less than one, so that many go well together. On a
 machine with several cores the targets are shared out to several processes: recording costs thrice what serving does.
 """
@@ -29,9 +29,8 @@ from conformance.proving import examples
 from conformance.proving.proof import Case, Kind, Proof, Target, examined, tried_again
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.behaviour import Behaviour
-from conformance.reference.fault import Fault, Liberty
+from conformance.reference.fault import Fault, Variation
 from conformance.reference.faults import FAULTS
-from conformance.reference.liberties import LIBERTIES, WARNED
 from conformance.reference.serving import in_process
 from conformance.reference.settings import (
     DEFAULT_APPROVAL_PROMPT,
@@ -41,6 +40,7 @@ from conformance.reference.settings import (
     SECOND_TOKEN,
     Settings,
 )
+from conformance.reference.variations import VARIATIONS, WARNED
 from conformance.running import garbage as cycles
 from conformance.running import run
 from conformance.settings.options import Options, UsageError
@@ -55,7 +55,7 @@ KNOCK_ONS: Mapping[str, str] = MappingProxyType(
 UNPROVOKED: Mapping[str, str] = MappingProxyType(
     {"error.rate-limit": "of the servers without a fault, only the conforming one has a rate limit"}
 )
-"""Requirement id to the reason why no liberty exercises it."""
+"""Requirement id to the reason why no variation exercises it."""
 
 CONFORMING = Target("conforming", Kind.CONFORMING, "The reference server as it is, with a rate limit.")
 _CONFORMING = Behaviour(adjust=lambda settings: replace(settings, rate_limit_every=RATE_LIMIT_EVERY))
@@ -67,7 +67,7 @@ JOBS = 16
 """Targets that are recorded at once, in all."""
 AGAIN, AGAIN_JOBS = 24, 4
 """Targets with a problem that are tried once more at the most, and how many of them at once."""
-LIBERTIES_APART = 4
+VARIATIONS_APART = 4
 PROCESSES = 3
 """Processes that record, where there are so many cores: one that serves keeps up with as many."""
 LIMITS = Limits(first_byte=3.0, idle=3.0, total=30.0)
@@ -141,7 +141,7 @@ def behaviours() -> dict[str, Behaviour]:
         CONFORMING.key: _CONFORMING,
         **{_broken(fault, Kind.FAULT).key: fault.behaviour for fault in FAULTS},
         **{_broken(fault, Kind.WARNED).key: fault.behaviour for fault in WARNED},
-        **{_free(liberty).key: liberty.behaviour for liberty in LIBERTIES},
+        **{_free(variation).key: variation.behaviour for variation in VARIATIONS},
     }
 
 
@@ -151,12 +151,12 @@ def serve_all(settings: Settings) -> ASGIApp:
 
 
 def targets() -> list[Target]:
-    """The conforming server, the faults, those that are warned, the liberties."""
+    """The conforming server, the faults, those that are warned, the variations."""
     return [
         CONFORMING,
         *(_broken(fault, Kind.FAULT) for fault in FAULTS),
         *(_broken(fault, Kind.WARNED) for fault in WARNED),
-        *(_free(liberty) for liberty in LIBERTIES),
+        *(_free(variation) for variation in VARIATIONS),
     ]
 
 
@@ -165,9 +165,9 @@ def _broken(fault: Fault, kind: Kind) -> Target:
     return Target(fault.id, kind, fault.summary, fault.requirement, fault.seen_in, knock_ons=knock_ons)
 
 
-def _free(liberty: Liberty) -> Target:
-    unexercised = {**UNPROVOKED, **liberty.unexercised}
-    return Target(liberty.id, Kind.LIBERTY, liberty.summary, source=liberty.source, unexercised=unexercised)
+def _free(variation: Variation) -> Target:
+    unexercised = {**UNPROVOKED, **variation.unexercised}
+    return Target(variation.id, Kind.VARIATION, variation.summary, source=variation.source, unexercised=unexercised)
 
 
 def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
@@ -175,8 +175,8 @@ def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
 
     Args:
         known: the targets to choose from.
-        patterns: ids of faults and liberties, requirement ids, areas, globs over these, or a kind: `conforming`,
-            `fault`, `warned`, `liberty`.
+        patterns: ids of faults and variations, requirement ids, areas, globs over these, or a kind: `conforming`,
+            `fault`, `warned`, `variation`.
 
     Raises:
         UsageError: a pattern names none.
@@ -196,7 +196,7 @@ def spread(known: Sequence[Target]) -> list[Target]:
     """A choice that speaks of every requirement and takes minutes.
 
     The conforming server, of each requirement's faults the plainest and, for a MUST, the last as well, and one in
-    `LIBERTIES_APART` of the liberties.
+    `VARIATIONS_APART` of the variations.
     """
     faults: dict[str, list[Target]] = {}
     for target in known:
@@ -204,7 +204,7 @@ def spread(known: Sequence[Target]) -> list[Target]:
             faults.setdefault(target.requirement, []).append(target)
     wanted = {of_one[0].key for of_one in faults.values()}
     wanted |= {of_one[-1].key for id_, of_one in faults.items() if run.CATALOGUE[id_].level is Level.MUST}
-    wanted |= {target.key for target in [t for t in known if t.kind is Kind.LIBERTY][::LIBERTIES_APART]}
+    wanted |= {target.key for target in [t for t in known if t.kind is Kind.VARIATION][::VARIATIONS_APART]}
     return [target for target in known if target.kind is Kind.CONFORMING or target.key in wanted]
 
 
@@ -237,21 +237,21 @@ def faults_of(requirement: str) -> list[tuple[str, str]]:
     return [(fault.id, fault.summary) for fault in (*FAULTS, *WARNED) if fault.requirement == requirement]
 
 
-def behaviour(fault: str | None, liberty: str | None) -> Behaviour:
-    """How a server with this fault, or with this liberty, behaves; without either, as the contract says.
+def behaviour(fault: str | None, variation: str | None) -> Behaviour:
+    """How a server with this fault, or with this variation, behaves; without either, as the contract says.
 
     Raises:
         UsageError: both are named, or there is none with that id.
     """
-    if fault is not None and liberty is not None:
-        raise UsageError("--fault and --liberty contradict each other; give one of them.")
-    name = fault if fault is not None else liberty
+    if fault is not None and variation is not None:
+        raise UsageError("--fault and --variation contradict each other; give one of them.")
+    name = fault if fault is not None else variation
     if name is None:
         return Behaviour()
-    of: Sequence[Fault | Liberty] = LIBERTIES if fault is None else (*FAULTS, *WARNED)
+    of: Sequence[Fault | Variation] = VARIATIONS if fault is None else (*FAULTS, *WARNED)
     found = next((one.behaviour for one in of if one.id == name), None)
     if found is None:
-        what = "liberty" if fault is None else "fault"
+        what = "variation" if fault is None else "fault"
         raise UsageError(f"There is no {what} called {name!r}: {_hint(name, (one.id for one in of))}")
     return found
 

@@ -14,8 +14,8 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from conformance.reference import answers
-from conformance.reference.behaviour import CONFORMING, Behaviour, Context, Kind
-from conformance.reference.decision import Decision, Refuse, Serve
+from conformance.reference.behaviour import CONFORMING, Behaviour
+from conformance.reference.decision import Decision, Kind, Refuse, Serve
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.intake import CRASH, Intake, refuse
 from conformance.reference.quota import Quota
@@ -144,11 +144,11 @@ class _Server:
 
     def _plan(self, incoming: Incoming, decision: Decision) -> Reply:
         kind, objects = self._objects(decision)
-        context = Context(kind, incoming, decision)
-        objects = self._behaviour.shape(context, objects)
-        pieces = self._behaviour.emit(context, self._pieces(context, objects))
+        incoming = incoming.answered(decision, kind)
+        objects = self._behaviour.shape(incoming, objects)
+        pieces = self._behaviour.emit(incoming, self._pieces(incoming, objects))
         status = decision.status if isinstance(decision, Refuse) else 200
-        status, headers = self._behaviour.head(context, status, _headers(context, pieces))
+        status, headers = self._behaviour.head(incoming, status, _headers(incoming, pieces))
         return Reply(status, tuple(headers), tuple(pieces))
 
     def _objects(self, decision: Decision) -> tuple[Kind, list[dict[str, Any]]]:
@@ -165,8 +165,8 @@ class _Server:
                 return Kind.APPROVAL, [answers.approval(decision, waiting)]
         raise TypeError(f"no such decision: {type(decision).__name__}")
 
-    def _pieces(self, context: Context, objects: list[dict[str, Any]]) -> list[Piece]:
-        if not context.stream:
+    def _pieces(self, incoming: Incoming, objects: list[dict[str, Any]]) -> list[Piece]:
+        if not incoming.stream:
             return [Out(_encode(value), self._settings.latency) for value in objects]
         pause = self._settings.token_interval * self._settings.chunk_tokens
         pieces: list[Piece] = []
@@ -186,14 +186,14 @@ class _Door:
         await self._server.handle(self._endpoint, scope, receive, send)
 
 
-def _headers(context: Context, pieces: list[Piece]) -> list[tuple[str, str]]:
+def _headers(incoming: Incoming, pieces: list[Piece]) -> list[tuple[str, str]]:
     headers = [("Cache-Control", "no-store")]
-    if context.stream:
+    if incoming.stream:
         # The second one asks a common proxy to hold nothing back (stream.incremental).
         headers += [("Content-Type", "text/event-stream"), ("X-Accel-Buffering", "no")]
     else:
         headers += [("Content-Type", "application/json"), ("Content-Length", str(content_length(pieces)))]
-    return headers + list(context.decision.headers if isinstance(context.decision, Refuse) else ())
+    return headers + list(incoming.decision.headers if isinstance(incoming.decision, Refuse) else ())
 
 
 def _encode(value: dict[str, Any]) -> bytes:
@@ -203,4 +203,4 @@ def _encode(value: dict[str, Any]) -> bytes:
 def _crash(incoming: Incoming) -> Reply:
     decision = refuse(incoming, CRASH, "The server failed at this request.")
     pieces: list[Piece] = [Out(_encode(answers.error(decision)))]
-    return Reply(decision.status, tuple(_headers(Context(Kind.ERROR, incoming, decision), pieces)), tuple(pieces))
+    return Reply(decision.status, tuple(_headers(incoming.answered(decision, Kind.ERROR), pieces)), tuple(pieces))

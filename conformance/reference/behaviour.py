@@ -11,14 +11,15 @@ receive     Incoming                                before anything is judged (`
 breaches    Incoming, list[SchemaError]             when the request schema has been asked
 leniency    (a value)                               while a resume is judged
 decide      Incoming, Decision                      after the conforming decision, before approvals are kept
-shape       Context, list[dict]                     on the JSON objects: one, or the chunks of a stream
-emit        Context, list[Piece]                    on the bytes and their times (`transmission`)
-head        Context, int, list[tuple[str, str]]     on status and header fields, with Content-Length in them
+shape       Incoming, list[dict]                    on the JSON objects: one, or the chunks of a stream
+emit        Incoming, list[Piece]                   on the bytes and their times (`transmission`)
+head        Incoming, int, list[tuple[str, str]]    on status and header fields, with Content-Length in them
 hesitation  (a value)                               before `receive`
 left        Incoming                                when the client has left before the end of its answer
 ==========  ======================================  ==============================================================
 
-A behaviour that has to remember something keeps it in `Incoming.memory`, which lives as long as its server does.
+From `shape` on, the request knows how it is answered: `Incoming.kind` and `Incoming.decision`. A behaviour that has to
+remember something keeps it in `Incoming.memory`, which lives as long as its server does.
 """
 
 from __future__ import annotations
@@ -30,51 +31,11 @@ from typing import Any
 
 from conformance.contract.schemas import SchemaError
 from conformance.reference.decision import Decision
-from conformance.reference.incoming import Endpoint, Incoming
+from conformance.reference.incoming import Incoming
 from conformance.reference.settings import Settings
 from conformance.reference.transmission import Piece
 
 Headers = list[tuple[str, str]]
-
-
-class Kind(StrEnum):
-    """What an answer's objects are."""
-
-    COMPLETION = "completion"
-    APPROVAL = "approval"
-    CHUNK = "chunk"
-    APPROVAL_CHUNK = "approval-chunk"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """The answer that is being made."""
-
-    kind: Kind
-    incoming: Incoming
-    decision: Decision
-    """As `Behaviour.decide` left it."""
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it was asked for."""
-        return self.incoming.endpoint
-
-    @property
-    def nth(self) -> int:
-        """Counts this server's requests from 1."""
-        return self.incoming.nth
-
-    @property
-    def memory(self) -> dict[str, Any]:
-        """Scratch space of this server."""
-        return self.incoming.memory
-
-    @property
-    def stream(self) -> bool:
-        """True where the answer is an event stream."""
-        return self.kind in (Kind.CHUNK, Kind.APPROVAL_CHUNK)
 
 
 class Replay(StrEnum):
@@ -130,9 +91,9 @@ class Behaviour:
     breaches: Callable[[Incoming, list[SchemaError]], list[SchemaError]] = _second
     leniency: Leniency = field(default_factory=Leniency)
     decide: Callable[[Incoming, Decision], Decision] = _second
-    shape: Callable[[Context, list[dict[str, Any]]], list[dict[str, Any]]] = _second
-    emit: Callable[[Context, list[Piece]], list[Piece]] = _second
-    head: Callable[[Context, int, Headers], tuple[int, Headers]] = _status_and_headers
+    shape: Callable[[Incoming, list[dict[str, Any]]], list[dict[str, Any]]] = _second
+    emit: Callable[[Incoming, list[Piece]], list[Piece]] = _second
+    head: Callable[[Incoming, int, Headers], tuple[int, Headers]] = _status_and_headers
     left: Callable[[Incoming], None] = _nothing
     hesitation: float = 0.0
     """Seconds between reading a request and `receive`, for what has to be noticed by then."""

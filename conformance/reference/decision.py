@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 APPROVAL = "tool_calls"
 """The `finish_reason` of an answer that waits for approval (S)."""
@@ -83,3 +84,13 @@ class Refuse:
 
 
 Decision = Serve | Refuse
+
+
+class Kind(StrEnum):
+    """What an answer's objects are."""
+
+    COMPLETION = "completion"
+    APPROVAL = "approval"
+    CHUNK = "chunk"
+    APPROVAL_CHUNK = "approval-chunk"
+    ERROR = "error"

@@ -1,4 +1,4 @@
-"""One request as it came in, and the strict reading of its body.
+"""One request as it came in, the strict reading of its body, and in the end how it is answered.
 
 The body is read and validated when somebody first asks for it, so that a request without a valid token costs neither
 (auth.before-validation).
@@ -6,6 +6,7 @@ The body is read and validated when somebody first asks for it, so that a reques
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from conformance.contract import schemas
 from conformance.contract.schemas import SchemaError
+from conformance.reference.decision import Decision, Kind
 from conformance.reference.identifiers import fresh_request_id
 from conformance.reference.store import Record, Store
 
@@ -91,6 +93,10 @@ class Incoming:
     store: Store = field(repr=False, compare=False)
     memory: dict[str, Any] = field(repr=False, compare=False)
     """Scratch space of this server, for a behaviour that has to remember something."""
+    decision: Decision | None = None
+    """What is to be answered; None until that is settled."""
+    kind: Kind | None = None
+    """Of the answer's objects; None until it is settled what is answered."""
 
     def header(self, name: str) -> str | None:
         """The field's value, several joined by `, `; None where it is absent. `name` in lower case."""
@@ -141,6 +147,17 @@ class Incoming:
         """What is known of the approval that the request resumes; None elsewhere, and for an unknown one."""
         approval_id = self.document.get("approval_id") if self.endpoint is Endpoint.RESUME else None
         return self.store.find(approval_id.lower()) if isinstance(approval_id, str) else None
+
+    @property
+    def stream(self) -> bool:
+        """True where the answer is an event stream."""
+        return self.kind in (Kind.CHUNK, Kind.APPROVAL_CHUNK)
+
+    def answered(self, decision: Decision, kind: Kind) -> Self:
+        """The same request, of which is known how it is answered. What was read of it stays read."""
+        settled = copy.copy(self)
+        settled.__dict__.update(decision=decision, kind=kind)
+        return settled
 
     def with_document(self, document: object) -> Self:
         """The same request with another body."""

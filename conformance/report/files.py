@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from conformance.judging.result import Result
 from conformance.report import badge, html, results, summary, vectors
-from conformance.transcript import har
+from conformance.transcript import har_writer
 
 TRANSCRIPT = "transcript.har"
 RESULTS = "results.json"
@@ -81,7 +81,7 @@ def document(result: Result) -> dict[str, Any]:
 def _transcript(result: Result) -> Iterator[bytes]:
     """The octets of the transcript's file, piece by piece."""
     # A lone surrogate (from an argument that was not UTF-8) becomes `\\udcff`, which JSON reads as the same.
-    return (piece.encode("utf-8", "backslashreplace") for piece in har.pieces(result.transcript))
+    return (piece.encode("utf-8", "backslashreplace") for piece in har_writer.pieces(result.transcript))
 
 
 def _hashing(pieces: Iterable[bytes], hashed: hashlib._Hash) -> Iterator[bytes]:

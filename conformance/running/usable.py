@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from conformance.report.results import ResultsError
 from conformance.settings.files import Unusable
 from conformance.settings.options import UsageError
-from conformance.transcript.har import HarError
+from conformance.transcript.har_nodes import HarError
 
 
 @contextmanager

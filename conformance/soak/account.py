@@ -15,7 +15,7 @@ from typing import Any
 from conformance.evidence.finding import Finding
 from conformance.evidence.place import Place
 from conformance.soak.window import JUDGED, Example, Found
-from conformance.transcript import har
+from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Transcript
 
 MOST_IDS = 20_000
@@ -143,7 +143,7 @@ def read(message: object) -> Account:
 
 def _example(id_: str, example: Example) -> dict[str, Any]:
     finding = example.finding
-    text = har.dumps(Transcript((example.exchange,), {"suite": "soak"}, "kitemesh-conformance soak"))
+    text = har_writer.dumps(Transcript((example.exchange,), {"suite": "soak"}, "kitemesh-conformance soak"))
     return {
         "requirement": id_,
         "exchange": finding.exchange,
@@ -162,7 +162,7 @@ def _examples(told: object) -> Iterator[tuple[str, Example]]:
     for one in told:
         if one["requirement"] not in JUDGED or len(one["har"]) > LONGEST_EXAMPLE:
             continue
-        (exchange,) = har.load(bytes(one["har"])).exchanges
+        (exchange,) = har_reader.load(bytes(one["har"])).exchanges
         message, expected, observed = (_text(one[name]) for name in ("message", "expected", "observed"))
         finding = Finding(one["requirement"], exchange.name, message, expected, observed, _place(one["place"]))
         yield one["requirement"], Example(finding, exchange)

@@ -101,6 +101,8 @@ class Station:
         self._pending = 0
         """Windows that are being judged, or wait for it."""
         self._room = asyncio.Condition()
+        self._ended = False
+        """The last account is being given: what comes now is neither counted nor judged."""
         self.failed = ""
         """What went wrong in the suite itself."""
         self.peak = 0
@@ -153,13 +155,18 @@ class Station:
         except Exception as error:
             self.failed = self.failed or f"{type(error).__name__}: {error}"
         finally:
+            # In a turn that is cancelled, too: what was counted has to be judged.
             exchanges = self._flows.pop(flow.name)
-        self._take(exchanges)
+            self._take(exchanges)
         return Turn(tuple(time for exchange in exchanges for time in _times(exchange)), bool(self._recorder.stopped))
 
     async def account(self, *, final: bool = False) -> dict[str, Any]:
         """What is new since the last account, as a message; the final one waits for all judging."""
         if final:
+            self._ended = True
+            for exchanges in self._flows.values():
+                self._take(exchanges)
+                exchanges.clear()
             self._submit()
             await asyncio.gather(*self._judging)
         told = self._account
@@ -188,6 +195,8 @@ class Station:
         if note:
             return
         self._recorder.exchanges.clear()
+        if self._ended:
+            return
         self._account.requests += 1
         # `credits` is a running sum, of which the account tells what is new.
         self._account.credits += self._recorder.judgement.credits(exchange)

@@ -23,7 +23,7 @@ from conformance.report.summary import cell, code, plain
 from conformance.report.terminal import paragraphs
 from conformance.soak.gathering import Gathering
 from conformance.soak.window import JUDGED, left_out
-from conformance.transcript import har
+from conformance.transcript import har_writer
 from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import Exchange, Transcript
 
@@ -223,7 +223,9 @@ def write(made: Gathering, directory: Path) -> tuple[Path, ...]:
     if exchanges:
         kept = {**made.options.recorded(), "suite": __version__}
         transcript = Transcript(exchanges, kept, f"kitemesh-conformance {__version__} soak")
-        written.append(write_whole(directory / EXAMPLES, har.dumps(transcript).encode("utf-8", "backslashreplace")))
+        written.append(
+            write_whole(directory / EXAMPLES, har_writer.dumps(transcript).encode("utf-8", "backslashreplace"))
+        )
     else:
         (directory / EXAMPLES).unlink(missing_ok=True)
     return tuple(written)

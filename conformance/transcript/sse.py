@@ -8,7 +8,7 @@
 # `Note` with its byte offset: the reader never judges and never raises. Events, notes and offsets are the same however
 # the bytes were cut; only the times differ. Memory is bounded: a line or an event beyond the limit makes the reader
 # stop, and of each kind of note only the first hundred are kept.
-"""Reader of server-sent events that keeps what other readers hide: offsets, times, raw bytes, liberties."""
+"""Reader of server-sent events that keeps what other readers hide: offsets, times, raw bytes, oddities."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LF: Final = 0x0A
 _CR: Final = 0x0D
 
 
-class Liberty(StrEnum):
+class Oddity(StrEnum):
     """What a stream may hold beside plain `data: …` lines with LF ends. Some are legitimate, some are faults."""
 
     CR_LINE_END = "cr-line-end"
@@ -69,9 +69,9 @@ class Liberty(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One liberty that a stream took."""
+    """One oddity of a stream."""
 
-    kind: Liberty
+    kind: Oddity
     offset: int
     """Octets from the start of the body."""
     detail: str
@@ -123,14 +123,14 @@ class Stream:
     """Fields behind the last blank line. The standard throws them away."""
     notes: tuple[Note, ...]
     """In the order in which they were found: the first hundred of each kind."""
-    dropped: Mapping[Liberty, int]
+    dropped: Mapping[Oddity, int]
     """How many more of each kind there were."""
     size: int
     """Octets."""
     stopped: bool
     """True where the reader gave up at a limit of size (TOO_LONG)."""
 
-    def noted(self, *kinds: Liberty) -> tuple[Note, ...]:
+    def noted(self, *kinds: Oddity) -> tuple[Note, ...]:
         """The notes of these kinds."""
         return tuple(note for note in self.notes if note.kind in kinds)
 
@@ -143,7 +143,7 @@ class Reader:
 
     def __init__(self, *, max_line: int = MAX_LINE, max_event: int = MAX_EVENT) -> None:
         self.notes: list[Note] = []
-        self.counts: dict[Liberty, int] = {}
+        self.counts: dict[Oddity, int] = {}
         """How often each kind was found, kept in `notes` or not."""
         self.size = 0
         self.stopped = False
@@ -195,7 +195,7 @@ class Reader:
             self._tail.clear()
         # stream        = [ bom ] *event
         if not self._offset and data.startswith(BOM):
-            self._note(Liberty.BOM, 0, BOM)
+            self._note(Oddity.BOM, 0, BOM)
             self._offset = len(BOM)
             data = data[len(BOM) :]
             first_at = at
@@ -210,14 +210,14 @@ class Reader:
             elif self._raw:
                 event = self._take_block(offset + 1, at)
                 if not event.data:
-                    self._note(Liberty.EMPTY_DATA, event.offset, self._opening)
+                    self._note(Oddity.EMPTY_DATA, event.offset, self._opening)
                 self._number += 1
                 events.append(event)
             else:
                 # "If the data buffer is an empty string, set the data buffer and the event type buffer to the empty
                 # string and return." Each data line adds an LF to that buffer, an empty one too: so none was there.
                 if self._name is not None or self._id is not None or self._retry is not None:
-                    self._note(Liberty.NO_DATA, self._start, self._opening)
+                    self._note(Oddity.NO_DATA, self._start, self._opening)
                 self._empty_block()
             offset += len(line) + len(end)
             if end not in self._known_ends and not (end == b"\r" and offset == behind):
@@ -240,10 +240,10 @@ class Reader:
             self._line(bytes(self._tail), self._offset, self._tail_at, ended=False)
             self._tail.clear()
         if self._start >= 0:
-            self._note(Liberty.UNTERMINATED, self._start, self._opening)
+            self._note(Oddity.UNTERMINATED, self._start, self._opening)
             return self._take_block(self.size, self._at)
         if self._comment:
-            self._note(Liberty.TRAILING_COMMENT, *self._comment)
+            self._note(Oddity.TRAILING_COMMENT, *self._comment)
             self._empty_block()
         return None
 
@@ -259,14 +259,14 @@ class Reader:
             text = line.decode()
         except UnicodeDecodeError as error:
             cut = not ended and error.end == len(line) and error.reason == "unexpected end of data"
-            kind = Liberty.CUT_CHARACTER if cut else Liberty.INVALID_UTF8
+            kind = Oddity.CUT_CHARACTER if cut else Oddity.INVALID_UTF8
             self._note(kind, offset + error.start, line[max(0, error.start - 20) :])
             text = line.decode(errors="replace")
-        liberty: Liberty | None = None
+        oddity: Oddity | None = None
         # comment       = colon *any-char end-of-line
         if text[0] == ":":
             self._comment = self._comment or (offset, line)
-            liberty = Liberty.COMMENT
+            oddity = Oddity.COMMENT
         else:
             if self._start < 0:
                 self._start, self._opening, self._first_at, self._length = offset, line, at, 0
@@ -278,9 +278,9 @@ class Reader:
                 skip = 6 if text[5:6] == " " else 5
                 self._add_data(line[4:], text[skip:], offset + skip)
             else:
-                liberty = self._other_field(text, offset)
-        if liberty and ended:
-            self._note(liberty, offset, line)
+                oddity = self._other_field(text, offset)
+        if oddity and ended:
+            self._note(oddity, offset, line)
         return True
 
     def _add_data(self, raw: bytes, value: str, offset: int) -> None:
@@ -289,7 +289,7 @@ class Reader:
         self._raw.append(raw)
         self._values.append(value)
 
-    def _other_field(self, text: str, offset: int) -> Liberty | None:
+    def _other_field(self, text: str, offset: int) -> Oddity | None:
         name, colon, value = text.partition(":")
         value = value.removeprefix(" ")
         match name:
@@ -298,16 +298,16 @@ class Reader:
             case "event":
                 self._name = value
             case "id" if "\0" in value:
-                return Liberty.NUL_IN_ID
+                return Oddity.NUL_IN_ID
             case "id":
                 self._id = self._last_id = value
             case "retry" if value.isascii() and value.isdigit() and len(value) <= _RETRY_DIGITS:
                 self._retry = self._reconnection = int(value)
             case "retry":
-                return Liberty.BAD_RETRY
+                return Oddity.BAD_RETRY
             case _:
-                return Liberty.BOM_INSIDE if name.startswith("\ufeff") else Liberty.UNKNOWN_FIELD
-        return None if colon else Liberty.LINE_WITHOUT_COLON
+                return Oddity.BOM_INSIDE if name.startswith("\ufeff") else Oddity.UNKNOWN_FIELD
+        return None if colon else Oddity.LINE_WITHOUT_COLON
 
     def _take_block(self, end: int, at: float) -> Event:
         fields = (
@@ -341,7 +341,7 @@ class Reader:
 
     def _stop(self, line: bytes, offset: int) -> bool:
         # Shows no more of the line than every way of cutting it has brought by now.
-        self._note(Liberty.TOO_LONG, offset, line[: self._max_line])
+        self._note(Oddity.TOO_LONG, offset, line[: self._max_line])
         self.stopped = True
         self._tail.clear()
         self._empty_block()
@@ -350,9 +350,9 @@ class Reader:
     def _note_end(self, end: bytes, offset: int) -> None:
         if end not in self._known_ends:
             self._known_ends.add(end)
-            self._note(Liberty.CR_LINE_END if end == b"\r" else Liberty.CRLF_LINE_END, offset, b"")
+            self._note(Oddity.CR_LINE_END if end == b"\r" else Oddity.CRLF_LINE_END, offset, b"")
 
-    def _note(self, kind: Liberty, offset: int, line: bytes) -> None:
+    def _note(self, kind: Oddity, offset: int, line: bytes) -> None:
         self.counts[kind] = count = self.counts.get(kind, 0) + 1
         if count <= NOTES_OF_A_KIND:
             self.notes.append(Note(kind, offset, _literal(line) if line else ""))

@@ -34,7 +34,7 @@ from checks.exchanges import (
 )
 
 from conformance.contract.schemas import fixture_dir
-from conformance.transcript import har
+from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Ending, Exchange, Transcript
 
 DIRECTORY = fixture_dir() / "transcripts"
@@ -168,11 +168,11 @@ def faulty(conforming: Transcript, name: str) -> Transcript:
 
 def write(recording: Path, folder: Path = DIRECTORY) -> None:
     """Write all files, from the HAR of a conforming recording."""
-    conforming = reduced(har.load(recording))
+    conforming = reduced(har_reader.load(recording))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFORMING.name).write_text(har.dumps(conforming), encoding="utf-8", newline="\n")
+    (folder / CONFORMING.name).write_text(har_writer.dumps(conforming), encoding="utf-8", newline="\n")
     for name in FAULTS:
-        text = har.dumps(faulty(conforming, name))
+        text = har_writer.dumps(faulty(conforming, name))
         (folder / f"{name}.har").write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -23,7 +23,6 @@ from conformance.running import run
 from conformance.transcript.exchange import Transcript
 from conformance.wire.patience import Patience
 
-ROOT = Path(__file__).parents[2]
 QUICK = ("run", "--depth", "quick", "--only", "sdk", "--output", "reports")
 
 
@@ -89,7 +88,7 @@ def silent() -> Iterator[socket.socket]:
 
 def _command(port: int, *more: str) -> tuple[list[str], dict[str, str]]:
     target = [f"http://127.0.0.1:{port}/v1", "--model", DEFAULT_MODEL, "--output", "reports", *more]
-    environ = {**os.environ, "KITEMESH_TOKEN": "km_secret_token", "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "KITEMESH_TOKEN": "km_secret_token"}
     return [sys.executable, "-m", "conformance.commands.main", "run", *target], environ
 
 

@@ -12,7 +12,7 @@ from conformance.contract.catalogue import load
 from conformance.evidence.evidence import Evidence
 from conformance.judging.comparison import compare
 from conformance.judging.shapes import MEMBERS, shapes
-from conformance.transcript import har
+from conformance.transcript import har_reader
 
 pytestmark = pytest.mark.usefixtures("bare")
 TARGET = (URL, "--model", MODEL)
@@ -211,7 +211,7 @@ def test_a_file_that_is_not_there(refused, transcript):
 
 
 def test_shapes_hold_members_and_no_values(transcript):
-    found = {shape.kind: shape for shape in shapes(Evidence(har.load(transcript("conforming"))))}
+    found = {shape.kind: shape for shape in shapes(Evidence(har_reader.load(transcript("conforming"))))}
     assert {"completion", "approval", "chunk", "approval-chunk", "error"} == set(found)
     members = {m.place: m.types for m in found["completion"].members}
     assert members["/choices/*/message/content"] == ("string",)

@@ -21,7 +21,7 @@ from studies.interop import reviewing
 from conformance.judging.verdict import State, Verdict
 from conformance.running import run
 from conformance.settings.options import Options
-from conformance.transcript import har
+from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Transcript
 
 EXPECTED: dict[str, Any] = tomllib.loads((DIRECTORY / "expected.toml").read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_outcome_is_the_expected_one(name: str) -> None:
-    verdict = judged(har.load(DIRECTORY / f"{name}.har"))
+    verdict = judged(har_reader.load(DIRECTORY / f"{name}.har"))
     assert failed(verdict) == EXPECTED[name]["failed"]
     assert verdict.conclusion == EXPECTED[name]["conclusion"], verdict.sentence
     assert State.ERROR not in states(verdict).values()
@@ -69,7 +69,7 @@ def test_every_file_is_expected() -> None:
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_faulty_file_is_the_conforming_one_with_its_change(name: str) -> None:
-    assert har.load(text(name)) == har.load(har.dumps(faulty(har.load(CONFORMING), name)))
+    assert har_reader.load(text(name)) == har_reader.load(har_writer.dumps(faulty(har_reader.load(CONFORMING), name)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,13 +78,13 @@ def test_file_is_small_and_tells_nothing_of_its_making(name: str) -> None:
     assert len(written.encode()) < LARGEST
     assert not re.search(r"127\.0\.0\.1|localhost|km_[a-z]|/home/|/tmp/|/usr/", written)
     assert set(re.findall(r'"Bearer ([^"]*)"', written)) <= {"*" * 18}
-    assert har.load(har.dumps(har.load(written))) == har.load(written)
+    assert har_reader.load(har_writer.dumps(har_reader.load(written))) == har_reader.load(written)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_judging_again_says_the_same(name: str) -> None:
-    transcript = har.load(text(name))
-    assert states(judged(transcript)) == states(judged(har.load(har.dumps(transcript))))
+    transcript = har_reader.load(text(name))
+    assert states(judged(transcript)) == states(judged(har_reader.load(har_writer.dumps(transcript))))
 
 
 # --- other people's servers ------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ LARGEST_REAL, LARGEST_OF_ALL = 150 * 1024, 1024 * 1024
 
 @pytest.mark.parametrize("name", sorted(REAL_EXPECTED))
 def test_outcome_of_a_real_server_is_the_expected_one(name: str) -> None:
-    verdict = judged(har.load(REAL / f"{name}.har"))
+    verdict = judged(har_reader.load(REAL / f"{name}.har"))
     assert failed(verdict) == REAL_EXPECTED[name]["failed"]
     assert verdict.conclusion == REAL_EXPECTED[name]["conclusion"], verdict.sentence
     assert State.ERROR not in states(verdict).values()
@@ -116,7 +116,7 @@ def test_every_file_of_a_real_server_is_expected_small_and_tells_nothing_of_its_
         written = path.read_text(encoding="utf-8")
         assert len(written.encode()) < LARGEST_REAL, path.name
         assert not re.search(r"127\.0\.0\.1|localhost|km_(?!never_issued)[a-z]|/home/|/tmp/|/usr/|/root/", written)
-        assert har.load(har.dumps(har.load(written))) == har.load(written)
+        assert har_reader.load(har_writer.dumps(har_reader.load(written))) == har_reader.load(written)
 
 
 # --- one octet -------------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_one_octet_of_a_stream_flips_one_requirement(before: str, after: str, re
     (number,) = [n for n, line in enumerate(lines) if f'"_name": "{STREAM}"' in line]
     assert before in lines[number]
     lines[number] = lines[number].replace(before, after, 1)
-    was, now = har.load(text("conforming")), har.load("\n".join(lines))
+    was, now = har_reader.load(text("conforming")), har_reader.load("\n".join(lines))
     changed = [(a, b) for one, two in zip(was, now, strict=True) for a, b in octets_apart(one, two)]
     assert len(changed) == 1
     before_states, after_states = states(judged(was)), states(judged(now))
@@ -150,7 +150,7 @@ def test_one_octet_of_a_stream_flips_one_requirement(before: str, after: str, re
 
 def test_without_approvals_nothing_of_theirs_applies() -> None:
     """Nor what takes a second caller or a time to wait: there is no approval to resume by either."""
-    declared = Transcript(har.load(CONFORMING).exchanges, {"approvals": False, "second_token": True})
+    declared = Transcript(har_reader.load(CONFORMING).exchanges, {"approvals": False, "second_token": True})
     of_approvals = {
         id_: state for id_, state in states(judged(declared)).items() if id_.startswith(("approval", "resume"))
     }
@@ -166,7 +166,7 @@ def octets_apart(one: Any, other: Any) -> list[tuple[int, int]]:
 
 def test_without_options_a_transcript_is_judged_as_somebody_elses() -> None:
     """A HAR whose log tells nothing of a run: what the suite alone knows is not exercised, and nothing fails."""
-    bare = Transcript(har.load(CONFORMING).exchanges)
+    bare = Transcript(har_reader.load(CONFORMING).exchanges)
     verdict = judged(bare)
     assert not failed(verdict)
     assert verdict["resume.approval-unknown"].state is State.NOT_EXERCISED
@@ -187,7 +187,7 @@ def as_a_browser_saves_it(written: str) -> str:
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_har_from_a_browser_fails_nothing_that_its_missing_token_explains(status: int) -> None:
     """Whether a request bore a good token is not known there: its 401 refuses neither a valid nor an invalid body."""
-    transcript = har.load(as_a_browser_saves_it(text("conforming")))
+    transcript = har_reader.load(as_a_browser_saves_it(text("conforming")))
     answers = {exchange.status for exchange in transcript}
     assert {200, 401} <= answers
     denied = [e for e in transcript if e.status == 401]
@@ -205,18 +205,22 @@ def test_an_answer_that_a_browser_saved_without_its_body_is_told_as_that() -> No
     document["log"]["entries"] = [entry for entry in entries if entry["response"]["status"] == 200]
     for entry in document["log"]["entries"]:
         entry["response"]["content"].pop("text", None)
-    verdict = judged(har.load(json.dumps(document)))
+    verdict = judged(har_reader.load(json.dumps(document)))
     assert not failed(verdict)
     assert verdict["chunk.schema"].reason == "the transcript holds the answer without its body"
 
 
 def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path: Path) -> None:
     # A resume without the answer that asked for it is one of an approval that was never given.
-    alone = [exchange for exchange in har.load(CONFORMING) if b'"approval_id"' not in (exchange.request.body or b"")]
+    alone = [
+        exchange for exchange in har_reader.load(CONFORMING) if b'"approval_id"' not in (exchange.request.body or b"")
+    ]
     for exchange in alone:
         path = tmp_path / "one.har"
-        path.write_text(har.dumps(Transcript((exchange,), har.load(CONFORMING).options)), encoding="utf-8")
-        verdict = judged(har.load(path))
+        path.write_text(
+            har_writer.dumps(Transcript((exchange,), har_reader.load(CONFORMING).options)), encoding="utf-8"
+        )
+        verdict = judged(har_reader.load(path))
         assert not failed(verdict)
         assert State.ERROR not in states(verdict).values()
 
@@ -226,8 +230,8 @@ def test_what_costs_much_is_judged_only_where_it_is_wanted() -> None:
         "import sys\n"
         "from conformance.running import run\n"
         "from conformance.settings.options import Options\n"
-        "from conformance.transcript import har\n"
-        "verdict = run.judge(har.load(sys.argv[1]), options=Options(only=(sys.argv[2],))).verdict\n"
+        "from conformance.transcript import har_reader, har_writer\n"
+        "verdict = run.judge(har_reader.load(sys.argv[1]), options=Options(only=(sys.argv[2],))).verdict\n"
         "states = {str(o.state) for o in verdict.outcomes if o.requirement.area == sys.argv[2]}\n"
         "print('openai' in sys.modules, states)\n"
     )
@@ -240,7 +244,7 @@ def test_what_costs_much_is_judged_only_where_it_is_wanted() -> None:
 
 @pytest.mark.parametrize("name", ["conforming", "stream-truncated", "args-object", "error-html"])
 def test_no_outcome_rests_on_what_is_judged_only_where_it_is_wanted(name: str) -> None:
-    transcript = har.load(DIRECTORY / f"{name}.har")
+    transcript = har_reader.load(DIRECTORY / f"{name}.har")
     others = [requirement.id for requirement in run.CATALOGUE if not requirement.costly]
     options = Options(only=tuple(others), approvals=transcript.options.get("approvals") is not False)
     narrow, whole = states(run.judge(transcript, options=options).verdict), states(judged(transcript))

@@ -21,7 +21,7 @@ from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import files, terminal
 from conformance.running import run
 from conformance.settings.options import Depth, Options
-from conformance.transcript import har
+from conformance.transcript import har_reader
 from conformance.wire.limits import Limits
 
 TOKEN = "km_secret_token"
@@ -145,7 +145,7 @@ def _is_settled(row: Row, report: Result, directory: Path) -> None:
     assert len(report.transcript) <= preflight.MOST
     written = {path.name for path in files.write(report, directory)}
     assert written == REPORTS
-    again = judging.judge(har.load((directory / "transcript.har").read_bytes()))
+    again = judging.judge(har_reader.load((directory / "transcript.har").read_bytes()))
     assert again.verdict.sentence == sentence
     assert (again.exit_code(), again.verdict.outcomes) == (report.exit_code(), report.verdict.outcomes)
     assert sentence[:60] in " ".join(terminal.text(report).split())

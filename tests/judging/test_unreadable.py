@@ -9,7 +9,7 @@ from checks.exchanges import chat_stream, failed, sent, transcript, unanswered
 
 from conformance.judging.verdict import Conclusion, State
 from conformance.running import run
-from conformance.transcript import har
+from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Credential, Ending
 
 HEADS = (
@@ -39,7 +39,7 @@ def test_a_target_that_nobody_can_read(head: bytes) -> None:
     assert told == repr(head.removeprefix(b"HTTP/1.1 200 OK\r\n").removesuffix(b"\r\n"))
     for blocked in ("accept.metadata", "auth.missing-header", "reject.messages", "error.schema", "http.json"):
         assert (verdict[blocked].state, verdict[blocked].blocked_by) == (State.BLOCKED, ("http.complete",))
-    again = run.judge(har.load(har.dumps(made))).verdict
+    again = run.judge(har_reader.load(har_writer.dumps(made))).verdict
     assert again["http.complete"].findings == verdict["http.complete"].findings
 
 

@@ -19,14 +19,14 @@ from conformance.reference.serving import in_thread
 from conformance.reference.settings import Settings
 from conformance.report.terminal import console
 from conformance.settings.options import Options, UsageError
-from conformance.transcript import har
+from conformance.transcript import har_writer
 from conformance.transcript.exchange import Piece, Transcript
 
 CATALOGUE = load()
 FAULT = Target("done-missing", Kind.FAULT, "sends no `[DONE]`", "stream.done", "done-missing")
 WARNED = Target("no-challenge", Kind.WARNED, "sends no WWW-Authenticate", "auth.challenge", "made up")
-LIBERTY = Target(
-    "crlf", Kind.LIBERTY, "ends lines with CRLF", source="line ends", unexercised={"error.rate-limit": "none"}
+VARIATION = Target(
+    "crlf", Kind.VARIATION, "ends lines with CRLF", source="line ends", unexercised={"error.rate-limit": "none"}
 )
 
 
@@ -59,9 +59,9 @@ def proof_of(*cases):
         (case(WARNED, "auth.challenge"), ()),
         (case(WARNED, "auth.challenge", "stream.done"), (Problem.FALSE_ALARM,)),
         (case(WARNED), (Problem.MISSED,)),
-        (case(LIBERTY), ()),
-        (case(LIBERTY, "stream.framing"), (Problem.FALSE_ALARM,)),
-        (case(LIBERTY, open=(("stream.done", "nothing came"),)), (Problem.NOT_EXERCISED,)),
+        (case(VARIATION), ()),
+        (case(VARIATION, "stream.framing"), (Problem.FALSE_ALARM,)),
+        (case(VARIATION, open=(("stream.done", "nothing came"),)), (Problem.NOT_EXERCISED,)),
         (case(prove.CONFORMING, "stream.framing"), (Problem.FALSE_ALARM,)),
     ],
 )
@@ -81,24 +81,24 @@ def verdict(**world):
 def test_a_case_from_a_verdict():
     unseen = {"error.rate-limit": "no 429 came", "robust.recovers": "not reached"}
     seen = verdict(broken={"stream.done": 2}, unseen=unseen, errors={"http.json": "boom"})
-    fault, liberty = (examined(target, seen, 200, 1.5) for target in (FAULT, LIBERTY))
+    fault, variation = (examined(target, seen, 200, 1.5) for target in (FAULT, VARIATION))
     assert [f.requirement for f in fault.failures] == ["stream.done"]
     assert fault.failures[0].message == finding("stream.done").message
     assert fault.caught
     assert fault.open == ()
-    assert liberty.open == (("robust.recovers", "not reached"),)
-    assert fault.errors == liberty.errors == (("http.json", "boom"),)
+    assert variation.open == (("robust.recovers", "not reached"),)
+    assert fault.errors == variation.errors == (("http.json", "boom"),)
 
 
 def test_what_a_fault_hides_has_to_be_laid_to_it():
     seen = verdict(broken={"stream.media-type": 2}, unseen={"resume.stream": "no exchange of this run shows it"})
     assert "resume.stream" in examined(FAULT, seen, 200, 1.5).hidden
-    assert examined(LIBERTY, seen, 200, 1.5).hidden == ""
+    assert examined(VARIATION, seen, 200, 1.5).hidden == ""
     assert examined(FAULT, verdict(broken={"stream.done": 2}), 200, 1.5).hidden == ""
 
 
 def test_a_second_try_counts_and_the_first_is_told():
-    first, second = case(LIBERTY, "stream.incremental"), case(LIBERTY)
+    first, second = case(VARIATION, "stream.incremental"), case(VARIATION)
     assert tried_again(first, second).passing == ("false alarm", "stream.incremental")
     assert not tried_again(first, second).problems
     assert tried_again(first, first) == first
@@ -107,7 +107,9 @@ def test_a_second_try_counts_and_the_first_is_told():
 
 def test_counts():
     other = replace(FAULT, id="done-twice", requirement="stream.done-once")
-    made = proof_of(case(FAULT, "stream.done", "chunk.schema"), case(other), case(WARNED, "stream.done"), case(LIBERTY))
+    made = proof_of(
+        case(FAULT, "stream.done", "chunk.schema"), case(other), case(WARNED, "stream.done"), case(VARIATION)
+    )
     rows = {row.area: row for row in proof.rows(made, CATALOGUE)}
     assert list(rows) == ["auth", "stream"]
     assert rows["stream"] == proof.Row("stream", 2, 1, 1, 0, 1)
@@ -126,8 +128,8 @@ EVERYTHING = proof_of(
     case(replace(FAULT, id="a-fault-with-quite-a-long-name-that-goes-on-and-on", summary="| *x* <b> " * 9)),
     case(replace(FAULT, id="misjudged"), "chunk.schema", hidden="1 MUST could not be judged: resume.stream."),
     case(WARNED, "auth.challenge"),
-    case(LIBERTY, "stream.framing", errors=(("", "ValueError: boom"),)),
-    case(replace(LIBERTY, id="passing"), passing=("false alarm", "stream.incremental")),
+    case(VARIATION, "stream.framing", errors=(("", "ValueError: boom"),)),
+    case(replace(VARIATION, id="passing"), passing=("false alarm", "stream.incremental")),
 )
 
 
@@ -188,10 +190,10 @@ def test_reasons_belong_to_faults_and_requirements():
 
 
 def test_choosing():
-    known = [prove.CONFORMING, FAULT, WARNED, LIBERTY]
+    known = [prove.CONFORMING, FAULT, WARNED, VARIATION]
     assert prove.chosen(known, []) == known
     assert prove.chosen(known, ["stream"]) == prove.chosen(known, ["stream.done"]) == [FAULT]
-    assert prove.chosen(known, ["liberty", "done-*"]) == [FAULT, LIBERTY]
+    assert prove.chosen(known, ["variation", "done-*"]) == [FAULT, VARIATION]
     assert prove.with_conforming([FAULT, prove.CONFORMING]) == [prove.CONFORMING, FAULT]
     with pytest.raises(UsageError, match="did you mean done-missing"):
         prove.chosen(known, ["done-mising"])
@@ -200,11 +202,11 @@ def test_choosing():
 
 
 def test_a_behaviour_by_its_name():
-    fault, liberty = prove.FAULTS[0], prove.LIBERTIES[0]
+    fault, variation = prove.FAULTS[0], prove.VARIATIONS[0]
     assert prove.behaviour(fault.id, None) is fault.behaviour
-    assert prove.behaviour(None, liberty.id) is liberty.behaviour
+    assert prove.behaviour(None, variation.id) is variation.behaviour
     assert prove.behaviour(None, None) == Behaviour()
-    for names in ((fault.id, liberty.id), ("nobody", None), (None, "nobody")):
+    for names in ((fault.id, variation.id), ("nobody", None), (None, "nobody")):
         with pytest.raises(UsageError):
             prove.behaviour(*names)
 
@@ -220,36 +222,36 @@ def _crlf(context, pieces):
     return [replace(p, data=p.data.replace(b"\n", b"\r\n")) for p in pieces] if context.stream else pieces
 
 
-SERVERS = {FAULT.key: Behaviour(emit=_without_done), LIBERTY.key: Behaviour(emit=_crlf)}
+SERVERS = {FAULT.key: Behaviour(emit=_without_done), VARIATION.key: Behaviour(emit=_crlf)}
 
 
 @pytest.fixture(scope="module")
 def found():
-    """What comes of a fault and a liberty, tried at once without waiting for an approval to expire."""
+    """What comes of a fault and a variation, tried at once without waiting for an approval to expire."""
     kept = []
     with pytest.MonkeyPatch.context() as patch, in_thread(create_many(Settings(), SERVERS)) as url:
         real = prove.options
         patch.setattr(prove, "options", lambda url, target: replace(real(url, target), wait_expiry=0.0))
         patch.setattr(prove, "AGAIN", 0)
         work = prove.Work(url, with_examples=True)
-        prove.examine([FAULT, replace(LIBERTY, unexercised=prove.UNPROVOKED)], work, processes=1, told=kept.append)
+        prove.examine([FAULT, replace(VARIATION, unexercised=prove.UNPROVOKED)], work, processes=1, told=kept.append)
     return {one.case.target.id: one for one in kept}
 
 
-def test_a_fault_is_caught_and_a_liberty_passes(found):
-    fault, liberty = found[FAULT.id].case, found[LIBERTY.id].case
+def test_a_fault_is_caught_and_a_variation_passes(found):
+    fault, variation = found[FAULT.id].case, found[VARIATION.id].case
     assert fault.caught
     assert len(fault.knock_ons) <= proof.FREE_KNOCK_ONS
     assert not fault.errors
-    assert liberty.failures == ()
-    assert [id_ for id_, _ in liberty.open] == ["resume.expired"]
+    assert variation.failures == ()
+    assert [id_ for id_, _ in variation.open] == ["resume.expired"]
 
 
 def test_the_example_is_one_exchange_without_the_machine(found):
     example = found[FAULT.id].example
     assert len(example) == 1
     assert examples.finding("stream.done", example).exchange == example.exchanges[0].name
-    text = har.dumps(example)
+    text = har_writer.dumps(example)
     assert len(text.encode()) <= examples.LARGEST
     assert "127.0.0.1" not in text
     assert "km_" not in text
@@ -345,7 +347,7 @@ def test_explain_tells_what_leaves_it_out(capsys):
         ("explain", "stream.don"),
         ("prove", "--only", "no-such-thing"),
         ("serve", "--fault", "no-such-thing"),
-        ("serve", "--liberty", "no-such-thing"),
+        ("serve", "--variation", "no-such-thing"),
     ],
 )
 def test_names_that_nobody_bears(capsys, words):

@@ -22,7 +22,7 @@ import pytest
 from conformance.contract import schemas
 from conformance.reference import model
 from conformance.reference.app import create_app, create_many
-from conformance.reference.behaviour import CONFORMING, Behaviour, Context, Leniency, Replay
+from conformance.reference.behaviour import CONFORMING, Behaviour, Leniency, Replay
 from conformance.reference.decision import Approval, Decision, Resolution, Serve
 from conformance.reference.incoming import Endpoint, Incoming, read
 from conformance.reference.intake import CRASH, refuse
@@ -667,11 +667,11 @@ def test_seam_decide_comes_before_approvals_are_settled() -> None:
 def test_seam_shape_and_head() -> None:
     kinds: list[str] = []
 
-    def shape(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        kinds.append(f"{context.kind}:{context.stream}:{len(objects)}")
-        return [{**value, "extra": context.nth} for value in objects]
+    def shape(incoming: Incoming, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        kinds.append(f"{incoming.kind}:{incoming.stream}:{len(objects)}")
+        return [{**value, "extra": incoming.nth} for value in objects]
 
-    def head(_: Context, status: int, headers: list[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
+    def head(_: Incoming, status: int, headers: list[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
         return status + 1, [*headers, ("X-Extra", "1")]
 
     with serving(behaviour=Behaviour(shape=shape, head=head)) as caller:
@@ -704,7 +704,7 @@ def everything(connection: socket.socket) -> bytes:
 def exchange(pieces: list[Piece], length: int | None = None, stream: bool = False) -> bytes:
     """The bytes of one answer that is sent as `pieces`, up to the connection's end."""
 
-    def head(_: Context, status: int, headers: list[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
+    def head(_: Incoming, status: int, headers: list[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
         rest = [field for field in headers if length is None or field[0] != "Content-Length"]
         return status, rest if length is None else [*rest, ("Content-Length", str(length))]
 
@@ -732,7 +732,7 @@ def test_seam_emit_sends_more_than_announced() -> None:
 
 
 def test_seam_emit_sends_bytes_after_the_end() -> None:
-    def more(_: Context, pieces: list[Piece]) -> list[Piece]:
+    def more(_: Incoming, pieces: list[Piece]) -> list[Piece]:
         return [*pieces, End(), Raw(b"excess")]
 
     with serving(behaviour=Behaviour(emit=more)) as caller, connected(caller) as connection:
@@ -766,7 +766,7 @@ def test_seam_emit_sends_the_head_alone() -> None:
 
 
 def test_seam_emit_hangs() -> None:
-    def hang(_: Context, pieces: list[Piece]) -> list[Piece]:
+    def hang(_: Incoming, pieces: list[Piece]) -> list[Piece]:
         return [*pieces, Hang(0.3)]
 
     with serving(behaviour=Behaviour(emit=hang)) as caller:
@@ -826,7 +826,7 @@ def test_seam_adjust() -> None:
 
 
 def test_a_failing_behaviour_is_told_as_a_server_error(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def fail(_: Incoming, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
         raise ZeroDivisionError("secret")
 
     with serving(behaviour=Behaviour(shape=fail)) as caller:
@@ -836,8 +836,8 @@ def test_a_failing_behaviour_is_told_as_a_server_error(caplog: pytest.LogCapture
 
 
 def test_many_servers_side_by_side() -> None:
-    def numbered(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{**value, "nth": context.nth} for value in objects]
+    def numbered(incoming: Incoming, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**value, "nth": incoming.nth} for value in objects]
 
     behaviours = {"a": Behaviour(shape=numbered), "b": Behaviour(shape=numbered)}
     with in_thread(create_many(QUICK, behaviours)) as base:

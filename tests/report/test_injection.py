@@ -25,7 +25,6 @@ from wire.raw_server import RawServer, Script, answer, chunk
 
 from conformance.reference.settings import DEFAULT_MODEL
 
-ROOT = Path(__file__).parents[2]
 INERT = os.environ.get("KITEMESH_INERT", "")
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -127,7 +126,7 @@ class Attacker:
 
 def command(where: Path, *words: str, **environ: str) -> tuple[int, str]:
     """The exit code, and what the terminal shows."""
-    told = {**os.environ, "KITEMESH_TOKEN": "km_a_token_of_mine", "PYTHONPATH": str(ROOT), **environ}
+    told = {**os.environ, "KITEMESH_TOKEN": "km_a_token_of_mine", **environ}
     done = subprocess.run(
         [sys.executable, "-m", "conformance.commands.main", *words],
         cwd=where, env=told, capture_output=True, timeout=300, check=False,

@@ -23,7 +23,7 @@ from conformance.probes.refusals import nearly
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import without_bodies as withheld
 from conformance.running import run
-from conformance.transcript import har
+from conformance.transcript import har_reader, har_writer
 
 ROOT = Path(__file__).parents[2]
 TOKEN, SECOND = "km_first+secret/token=7Qz", "km_second+secret/token=9Xw"
@@ -127,7 +127,7 @@ def texts(where: Path, *printed: str) -> str:
 
 def command(url: str, where: Path, *more: str, plugin: bool = False) -> tuple[int, str]:
     """The exit code, and all that was written and printed."""
-    environ = {**os.environ, "KITEMESH_TOKEN": TOKEN, "KITEMESH_SECOND_TOKEN": SECOND, "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "KITEMESH_TOKEN": TOKEN, "KITEMESH_SECOND_TOKEN": SECOND}
     environ |= {"KITEMESH_APPROVAL_PROMPT": PROMPT, "KITEMESH_DEPTH": "quick", "KITEMESH_TIMEOUT": "20"}
     if plugin:
         environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -171,14 +171,14 @@ def test_a_run_without_bodies_leaves_no_content(tmp_path: Path) -> None:
     assert CONTENT not in told.replace(f"text/{CONTENT}", "")
     assert PROMPT not in told
     assert [way for token in (TOKEN, SECOND, NEAR) for way in spellings(token) if way in told] == []
-    again = run.judge(har.load(tmp_path / "reports" / "transcript.har"))
+    again = run.judge(har_reader.load(tmp_path / "reports" / "transcript.har"))
     assert any("without bodies" in note for note in again.notes)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "fixtures" / "transcripts").glob("*.har")), ids=lambda path: path.stem)
 def test_what_needs_bodies_is_not_exercised_without_them(path: Path) -> None:
-    whole = har.load(path)
-    bare = har.load(har.dumps(withheld.transcript(whole)))
+    whole = har_reader.load(path)
+    bare = har_reader.load(har_writer.dumps(withheld.transcript(whole)))
     assert all(e.request.body is None and (e.response is None or not e.response.body) for e in bare)
     failed = {o.requirement.id for o in run.judge(whole).verdict.outcomes if o.state is State.FAILED}
     again = run.judge(bare)

@@ -115,7 +115,6 @@ def test_an_application_that_is_made_and_one_elsewhere(theirs):
 def test_the_installed_plugin_in_a_process_of_its_own(pytester, monkeypatch):
     pytester.makepyfile(their_server=THEIRS)
     monkeypatch.setenv("KITEMESH_TOKEN", TOKEN)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makefile(".toml", conformance=f'model = "{DEFAULT_MODEL}"\ndepth = "quick"\nonly = ["http.json"]\n')
     command = [sys.executable, "-m", "pytest", "-p", "no:schemathesis", "--target-app", "their_server:app"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -29,6 +29,7 @@ from conformance.report import badge, html
 from conformance.running import discovery, extending
 
 ROOT = Path(__file__).parents[2]
+HERE = str(Path(__file__).parent)
 TOKEN = Settings().tokens[0]
 KNOWN = {"model": DEFAULT_MODEL, "token": TOKEN, "depth": "quick", "seed": 7}
 IDS = ["x-acme.region-header", "x-acme.region-asked", "x-acme.one-region"]
@@ -244,7 +245,7 @@ def installed(tmp_path):
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-rules\nVersion: 1.0\n", encoding="utf-8")
         (folder / "entry_points.txt").write_text(f"[{discovery.GROUP}]\nacme = {value}\n", encoding="utf-8")
-        paths = os.pathsep.join([str(tmp_path), str(ROOT), str(ROOT / "tests" / "running")])
+        paths = os.pathsep.join([str(tmp_path), HERE, os.environ["PYTHONPATH"]])
 
         def run(*commands):
             script = f"from conformance.commands.main import main; exit([main(c.split()) for c in {commands!r}][-1])"
@@ -304,7 +305,7 @@ def test_a_package_that_is_broken(installed, value, words):
 
 def test_a_conftest_registers_one(pytester, monkeypatch):
     monkeypatch.setenv("KITEMESH_TOKEN", TOKEN)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "running")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([HERE, os.environ["PYTHONPATH"]]))
     pytester.makeconftest("import conformance, example_extension\nconformance.register(example_extension.ACME)\n")
     pytester.makepyfile(their_server="from test_extending import acme\napp = acme()\n")
     options = ("--target-app", "their_server:app", "--target-model", DEFAULT_MODEL, "--target-depth", "quick")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -11,9 +10,11 @@ from conformance.evidence.evidence import Evidence
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, State
 from conformance.reference.app import create_app
-from conformance.reference.behaviour import Behaviour, Context
+from conformance.reference.behaviour import Behaviour
+from conformance.reference.conditions import Object, When, any_stream, resumed_stream, text_stream
 from conformance.reference.failing import FORMS
-from conformance.reference.faults.making_streams import Object, any_stream, resumed_stream, shaped, text_stream
+from conformance.reference.incoming import Incoming
+from conformance.reference.making import shapes
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
 from conformance.running import run
@@ -23,17 +24,17 @@ SETTINGS = Settings(token_interval=0.0)
 OF_CHUNKS = ("chunk.schema", "chunk.content", "chunk.finish-once", "stream.done")
 
 
-def fails(when: Callable[[Context], bool], times: int | None = None) -> Behaviour:
+def fails(when: When, times: int | None = None) -> Behaviour:
     """A server whose streams end behind their first chunk in an error, each of them or so many."""
     left = [times]
 
-    def shape(_: Context, objects: list[Object]) -> list[Object]:
+    def shape(_: Incoming, objects: list[Object]) -> list[Object]:
         if left[0] == 0:
             return objects
         left[0] = left[0] and left[0] - 1
         return [objects[0], FORMS["empty-choices"](objects[-1])]
 
-    return shaped(shape, when)
+    return shapes(shape, when=when)
 
 
 def recorded(behaviour: Behaviour) -> Result:
@@ -80,7 +81,7 @@ def test_a_resume_that_failed_is_not_repeated_but_its_flow_is_recorded_anew() ->
         (resumed_stream, ("resume.stream",)),
     ],
 )
-def test_what_never_succeeded_has_not_passed(when: Callable[[Context], bool], open_: tuple[str, ...]) -> None:
+def test_what_never_succeeded_has_not_passed(when: When, open_: tuple[str, ...]) -> None:
     report = recorded(fails(when))
     assert report.verdict.conclusion is Conclusion.INCONCLUSIVE
     assert {id_: report.verdict[id_].state for id_ in open_} == dict.fromkeys(open_, State.NOT_EXERCISED)

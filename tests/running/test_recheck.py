@@ -18,7 +18,7 @@ from conformance.probes.flow import AGAIN, SMALLER, Phase
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.faults import by_id
-from conformance.reference.faults.making import together
+from conformance.reference.making import together
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.report.vectors import vectors
@@ -168,7 +168,7 @@ def test_a_run_without_failing_bodies_writes_no_vectors() -> None:
 
 def _both(one: Behaviour, other: Behaviour) -> Behaviour:
     """What either lets pass, passes."""
-    from conformance.reference.faults.making import together
+    from conformance.reference.making import together
 
     return together(one, other)
 

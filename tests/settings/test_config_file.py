@@ -19,7 +19,6 @@ from conformance.settings import config_file as config
 from conformance.settings.flags import FLAGS, OUTPUT
 from conformance.settings.options import Depth, Options, UsageError
 
-ROOT = Path(__file__).parents[2]
 FILE = f"""
 depth = "quick"
 strict = true
@@ -372,7 +371,7 @@ def _inline(value):
 
 def completed(*words, shell="bash"):
     """What the shell is told to complete the last of the words by."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "_KITEMESH_CONFORMANCE_COMPLETE": f"{shell}_complete"}
+    environ = {**os.environ, "_KITEMESH_CONFORMANCE_COMPLETE": f"{shell}_complete"}
     environ |= {"COMP_WORDS": " ".join(["kitemesh-conformance", *words]), "COMP_CWORD": str(len(words))}
     script = "import sys; sys.argv = ['kitemesh-conformance']; from conformance.commands.main import main; main()"
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
@@ -408,7 +407,7 @@ def test_a_broken_file_completes_nothing():
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_the_shell(shell):
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "_KITEMESH_CONFORMANCE_COMPLETE": f"{shell}_source"}
+    environ = {**os.environ, "_KITEMESH_CONFORMANCE_COMPLETE": f"{shell}_source"}
     script = "from conformance.commands.main import main; main()"
     done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True)
     assert "_KITEMESH_CONFORMANCE_COMPLETE" in done.stdout

@@ -9,20 +9,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN
 
 RARE = "conformance.reference.rare:create"
 """The server whose answers get mixed up now and then, as `Settings.crosstalk_every` says."""
 ROOT = Path(__file__).parents[2]
-PATHS = (str(Path(__file__).parent / "light"), str(ROOT))
 
 
 @dataclass
@@ -80,14 +76,6 @@ def soak(
     return Done([process.returncode for process in started], "\n".join(said), document)
 
 
-@contextmanager
-def quick_to_start() -> Iterator[None]:
-    """Let the processes that are started meanwhile start quickly (see `light`)."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYTHONPATH", os.pathsep.join(PATHS))
-        yield
-
-
 def _interrupt(process: subprocess.Popen[str], after: float) -> None:
     assert process.stdout is not None  # says _start
     for line in process.stdout:
@@ -106,7 +94,7 @@ def free_port() -> int:
 
 def _start(command: Sequence[str], *, token: str | None) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KITEMESH_")}
-    environment = {**kept, "PYTHONPATH": os.pathsep.join(PATHS), **({"KITEMESH_TOKEN": token} if token else {})}
+    environment = {**kept, **({"KITEMESH_TOKEN": token} if token else {})}
     return subprocess.Popen(
         command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

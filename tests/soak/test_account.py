@@ -255,11 +255,11 @@ def test_what_is_told_fits_a_screen_and_its_schema(tmp_path):
 
 def test_the_examples_can_be_judged_again(tmp_path):
     from conformance.running.run import judge
-    from conformance.transcript import har
+    from conformance.transcript import har_reader
 
     made = gathered(told(Judge(KEY, 0, KEPT).judge([*world(KEY, range(20)), *_without_end()])))
     telling.write(made, tmp_path)
-    report = judge(har.load(tmp_path / "soak.har"))
+    report = judge(har_reader.load(tmp_path / "soak.har"))
     assert [o.requirement.id for o in report.verdict.outcomes if o.findings] == ["stream.done"]
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import pytest
-from soak.machines import RARE, quick_to_start, soak
+from soak.machines import RARE, soak
 
 from conformance.reference.serving import in_process
 from conformance.reference.settings import FIRST_TOKEN, Settings
@@ -21,7 +21,6 @@ def done(tmp_path_factory):
     sound, unsound = tmp_path_factory.mktemp("sound"), tmp_path_factory.mktemp("unsound")
     words = ("--users", "6", "--spawn-rate", "50")
     with (
-        quick_to_start(),
         in_process(Settings(token_interval=0.002, crosstalk_every=40), RARE) as mixes,
         ThreadPoolExecutor(2) as pool,
     ):

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-from soak.machines import PATHS
 
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
@@ -17,6 +16,7 @@ from conformance.soak import station
 from conformance.soak.account import read
 from conformance.soak.markers import Key
 from conformance.soak.station import Orders, Station
+from conformance.soak.window import Judge
 
 USERS = 6
 
@@ -25,6 +25,27 @@ USERS = 6
 def url():
     with in_thread(create_app(Settings(token_interval=0.001))) as served:
         yield f"{served}/v1"
+
+
+class Here:
+    """Judges in this process: to start one takes longer than what most of these tests are about."""
+
+    pid = None
+
+    def __init__(self, key, worker, kept):
+        self._judge = Judge(key, worker, dict(kept))
+
+    async def start(self): ...
+
+    async def judge(self, exchanges):
+        return self._judge.judge(tuple(exchanges))
+
+    def close(self): ...
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(station, "Apart", Here)
 
 
 def soaked(url, turns, *, token=FIRST_TOKEN, **orders):
@@ -84,13 +105,42 @@ def test_a_judge_ends_with_its_worker(tmp_path):
     )
     path = tmp_path / "killed.py"
     path.write_text(program, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
     # Standard output is shared with the judge, so it ends when both have: else this runs into its time limit.
-    killed = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, env=environment, timeout=60)
+    killed = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert killed.stdout.strip().isdigit(), "the judge was there"
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_is_counted_is_judged_though_turns_are_under_way_at_the_end(url, monkeypatch, cancelled):
+    async def go():
+        made = Station(Options(url=url, model=DEFAULT_MODEL, token=FIRST_TOKEN).checked(), Orders(Key("k"), 3, USERS))
+        await made.open()
+        recorded, end = asyncio.Event(), asyncio.Event()
+
+        async def held(recorder, flows, together=station.Recorder.together):
+            await together(recorder, flows)
+            recorded.set()
+            await end.wait()
+
+        monkeypatch.setattr(station.Recorder, "together", held)
+        turn = asyncio.create_task(made.turn())
+        await recorded.wait()
+        if cancelled:
+            turn.cancel()
+            await asyncio.wait([turn])
+        last = read(await made.account(final=True))
+        end.set()
+        await asyncio.wait([turn])
+        await made.close()
+        return last
+
+    last = asyncio.run(go())
+    assert last.requests == last.exchanges == 1
+
+
+@pytest.mark.usefixtures("here")
 def test_a_budget_ends_it(url):
     made, messages, _ = soaked(url, 50, max_requests=13)
     assert sum(read(message).requests for message in messages) == 13
@@ -98,12 +148,14 @@ def test_a_budget_ends_it(url):
     assert made.failed == ""
 
 
+@pytest.mark.usefixtures("here")
 def test_credits_end_it(url):
     _, messages, _ = soaked(url, 50, max_credits=5.0)
     assert 5 <= sum(read(message).credits for message in messages) <= 5 + USERS
     assert "--max-credits" in read(messages[-1]).stopped
 
 
+@pytest.mark.usefixtures("here")
 def test_a_judge_that_dies_is_the_suites_own_fault(url, monkeypatch):
     async def dead(self, exchanges):
         raise RuntimeError("the process that judges ended early")

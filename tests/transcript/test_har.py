@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.transcript import har
+from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import (
     Credential,
     Ending,
@@ -23,6 +23,7 @@ from conformance.transcript.exchange import (
     Response,
     Transcript,
 )
+from conformance.transcript.har_nodes import HarError
 from conformance.transcript.redaction import mask_credentials, mask_head
 
 TOKEN = "km_live_0123456789abcdef"
@@ -111,14 +112,14 @@ transcripts = st.builds(
 @settings(max_examples=50, deadline=None)
 @given(transcripts)
 def test_reading_back_loses_nothing(transcript: Transcript) -> None:
-    assert har.load(har.dumps(transcript)) == transcript
+    assert har_reader.load(har_writer.dumps(transcript)) == transcript
 
 
 @settings(max_examples=50, deadline=None)
 @given(transcripts)
 def test_it_is_har(transcript: Transcript) -> None:
-    log = json.loads(har.dumps(transcript))["log"]
-    assert {"log": log} == har.dump(transcript)
+    log = json.loads(har_writer.dumps(transcript))["log"]
+    assert {"log": log} == har_writer.dump(transcript)
     assert log["version"] == "1.2"
     assert set(log["creator"]) == {"name", "version"}
     for entry in log["entries"]:
@@ -148,7 +149,7 @@ def exchange(name: str = "one", headers: Headers = (), response_headers: Headers
 
 
 def test_members_as_documented() -> None:
-    entry = har.dump(Transcript((exchange(),)))["log"]["entries"][0]
+    entry = har_writer.dump(Transcript((exchange(),)))["log"]["entries"][0]
     assert entry["startedDateTime"] == "2024-04-05T19:34:38.123457+00:00"
     assert entry["time"] == 500.001
     assert entry["timings"] == {"send": 0, "wait": 250.0, "receive": 250.001}
@@ -159,26 +160,26 @@ def test_members_as_documented() -> None:
 
 
 def test_one_line_for_each_entry() -> None:
-    text = har.dumps(Transcript((exchange("one"), exchange("two"))))
+    text = har_writer.dumps(Transcript((exchange("one"), exchange("two"))))
     assert len(text.splitlines()) == 4
 
 
 def test_credentials_are_masked_when_written() -> None:
     sent = (("Authorization", f"Bearer {TOKEN}"), ("Cookie", "session=abcdef"))
     got = (("Set-Cookie", "session=abcdef; Path=/"),)
-    text = har.dumps(Transcript((exchange(headers=sent, response_headers=got),)))
+    text = har_writer.dumps(Transcript((exchange(headers=sent, response_headers=got),)))
     assert TOKEN not in text
     assert "abcdef" not in text
-    loaded = har.load(text).exchanges[0]
+    loaded = har_reader.load(text).exchanges[0]
     assert loaded.request.headers == (("Authorization", f"Bearer {'*' * len(TOKEN)}"), ("Cookie", "session=******"))
-    assert har.dumps(har.load(text)) == text
+    assert har_writer.dumps(har_reader.load(text)) == text
 
 
 def test_from_files(tmp_path: Path) -> None:
     transcript = Transcript((exchange(),), {"suite": "1"}, "kitemesh-conformance 1")
     file = tmp_path / "transcript.har"
-    file.write_text("\ufeff" + har.dumps(transcript), encoding="utf-8")
-    assert har.load(file) == har.load(str(file)) == har.load(file.read_bytes()) == transcript
+    file.write_text("\ufeff" + har_writer.dumps(transcript), encoding="utf-8")
+    assert har_reader.load(file) == har_reader.load(str(file)) == har_reader.load(file.read_bytes()) == transcript
     assert transcript.own
 
 
@@ -235,7 +236,7 @@ def chrome(**changes: Any) -> dict[str, Any]:
 
 
 def test_chrome() -> None:
-    transcript = har.load(foreign(chrome()))
+    transcript = har_reader.load(foreign(chrome()))
     assert transcript.creator == "WebInspector 537.36"
     assert not transcript.own
     (read,) = transcript
@@ -260,13 +261,13 @@ def test_chrome() -> None:
         finished=0.81241,
         server_ip="[2001:db8::1]",
     )
-    assert har.load(har.dumps(transcript)) == transcript
+    assert har_reader.load(har_writer.dumps(transcript)) == transcript
 
 
 def test_chrome_without_answer_and_without_texts() -> None:
     request = {name: value for name, value in chrome()["request"].items() if name != "postData"}
     response = chrome()["response"]
-    transcript = har.load(
+    transcript = har_reader.load(
         foreign(
             chrome(request=request, response={**response, "content": {"size": 14, "mimeType": "text/event-stream"}}),
             chrome(response={**response, "status": 0, "_error": "net::ERR_CONNECTION_RESET"}),
@@ -290,7 +291,7 @@ def test_chrome_without_answer_and_without_texts() -> None:
 
 def test_order_is_that_of_starting() -> None:
     later, earlier = chrome(), chrome(startedDateTime="2026-06-08T18:19:59+02:00")
-    assert [read.name for read in har.load(foreign(later, earlier))] == ["entry-2", "entry-1"]
+    assert [read.name for read in har_reader.load(foreign(later, earlier))] == ["entry-2", "entry-1"]
 
 
 def test_firefox() -> None:
@@ -326,7 +327,7 @@ def test_firefox() -> None:
         "connection": "8000",
         "pageref": "page_1",
     }
-    transcript = har.load(foreign(entry, name="Firefox"))
+    transcript = har_reader.load(foreign(entry, name="Firefox"))
     assert TOKEN not in repr(transcript)
     (read,) = transcript
     assert read.started == 1_780_935_600.123
@@ -373,7 +374,7 @@ def test_mitmproxy() -> None:
         "cache": {},
         "timings": {"connect": 1.0, "ssl": 2.0, "send": 0.1, "receive": 2.0, "wait": 10.0},
     }
-    transcript = har.load(foreign(entry, name="mitmproxy"))
+    transcript = har_reader.load(foreign(entry, name="mitmproxy"))
     assert "abcdef" not in repr(transcript)
     (read,) = transcript
     assert read.request.credential is Credential.EMPTY
@@ -386,7 +387,7 @@ def test_mitmproxy() -> None:
 def test_somebody_elses_asterisks_are_no_secret() -> None:
     request = {**chrome()["request"], "headers": [{"name": "Authorization", "value": "Bearer ********"}]}
     response = {**chrome()["response"], "content": {"size": 8, "mimeType": "", "text": "********"}}
-    (read,) = har.load(foreign(chrome(request=request, response=response)))
+    (read,) = har_reader.load(foreign(chrome(request=request, response=response)))
     assert read.response is not None
     assert read.response.redacted == ()
 
@@ -395,7 +396,7 @@ def test_somebody_elses_token_that_is_a_word_of_the_api_is_masked_in_its_own_fie
     request = {**chrome()["request"], "headers": [{"name": "Authorization", "value": "Bearer finish_reason"}]}
     body = '{"choices": [{"finish_reason": "stop"}]}'
     response = {**chrome()["response"], "content": {"size": len(body), "mimeType": "", "text": body}}
-    (read,) = har.load(foreign(chrome(request=request, response=response)))
+    (read,) = har_reader.load(foreign(chrome(request=request, response=response)))
     assert read.request.headers == (("Authorization", "Bearer *************"),)
     assert read.response is not None
     assert (read.response.body, read.response.redacted) == (body.encode(), ())
@@ -406,7 +407,7 @@ def test_somebody_elses_token_that_is_a_word_of_the_api_is_masked_in_its_own_fie
 
 def ours(**changes: Any) -> str:
     """A transcript of ours with one entry, whose members are changed: `response__status=1`."""
-    document = har.dump(Transcript((exchange(),)))
+    document = har_writer.dump(Transcript((exchange(),)))
     for path, value in changes.items():
         *way, last = path.split("__")
         place = document["log"]["entries"][0]
@@ -451,33 +452,33 @@ UNREADABLE: list[tuple[str, str]] = [
     (ours(response___chunks=[[1, -2]]), "must not be negative"),
     (ours(response__content={"size": 2}), "no member `text`"),
     (ours(response___decoded="yes"), "must be true or false"),
-    (har.dumps(Transcript((exchange(), exchange()))), "Two entries .* named 'one'"),
+    (har_writer.dumps(Transcript((exchange(), exchange()))), "Two entries .* named 'one'"),
 ]
 
 
 @pytest.mark.parametrize(("text", "message"), UNREADABLE, ids=[message for _, message in UNREADABLE])
 def test_unreadable(text: str, message: str) -> None:
-    with pytest.raises(har.HarError, match=message) as caught:
-        har.load(text)
+    with pytest.raises(HarError, match=message) as caught:
+        har_reader.load(text)
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
 
 
 def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for source in (tmp_path, tmp_path / "absent.har", str(tmp_path / "absent.har"), "", "\x00"):
-        with pytest.raises(har.HarError, match="cannot be read"):
-            har.load(source)
-    with pytest.raises(har.HarError, match="not UTF-8"):
-        har.load(b"{\xff")
+        with pytest.raises(HarError, match="cannot be read"):
+            har_reader.load(source)
+    with pytest.raises(HarError, match="not UTF-8"):
+        har_reader.load(b"{\xff")
     file = tmp_path / "large.har"
-    file.write_text(har.dumps(Transcript((exchange(),))))
-    monkeypatch.setattr(har, "LARGEST", 100)
-    with pytest.raises(har.HarError, match="is larger than"):
-        har.load(file)
-    with pytest.raises(har.HarError, match="is larger than"):
-        har.load(str(file))
-    with pytest.raises(har.HarError, match="too large"):
-        har.load(file.read_bytes())
+    file.write_text(har_writer.dumps(Transcript((exchange(),))))
+    monkeypatch.setattr(har_reader, "LARGEST", 100)
+    with pytest.raises(HarError, match="is larger than"):
+        har_reader.load(file)
+    with pytest.raises(HarError, match="is larger than"):
+        har_reader.load(str(file))
+    with pytest.raises(HarError, match="too large"):
+        har_reader.load(file.read_bytes())
 
 
 @settings(max_examples=50, deadline=None)
@@ -493,6 +494,6 @@ def test_nothing_but_har_errors(value: object) -> None:
         ours(response__content=value),
     ):
         try:
-            har.load(text)
-        except har.HarError:
+            har_reader.load(text)
+        except HarError:
             pass

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sseclient import SSEClient
 from studies.readers.cases import CASES, Case, places
 
-from conformance.transcript.sse import BOM, NOTES_OF_A_KIND, Event, Liberty, Note, Reader, read
+from conformance.transcript.sse import BOM, NOTES_OF_A_KIND, Event, Note, Oddity, Reader, read
 
 BODIES = [case.body for case in CASES]
 
@@ -108,9 +108,9 @@ def test_case_names_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_every_liberty_but_the_limit_has_a_case() -> None:
+def test_every_oddity_but_the_limit_has_a_case() -> None:
     noted = {note.partition("@")[0] for case in CASES for note in case.notes}
-    assert noted == set(Liberty) - {Liberty.TOO_LONG}
+    assert noted == set(Oddity) - {Oddity.TOO_LONG}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -163,7 +163,7 @@ def test_agrees_with_the_oracle(body: bytes) -> None:
 def test_random_bytes_never_raise(body: bytes) -> None:
     stream = read(body)
     assert told(body) == oracle(body)
-    places = [note.offset for note in stream.noted(Liberty.INVALID_UTF8, Liberty.CUT_CHARACTER)]
+    places = [note.offset for note in stream.noted(Oddity.INVALID_UTF8, Oddity.CUT_CHARACTER)]
     assert (places[0] if places else None) == first_invalid(body)
 
 
@@ -236,7 +236,7 @@ def test_a_long_line_stops_the_reader() -> None:
     reader = Reader(max_line=10)
     assert [event.data for event in reader.feed(b"data: 1234\n\ndata: 12345\n\ndata: b\n\n")] == ["1234"]
     assert reader.stopped
-    assert reader.notes == [Note(Liberty.TOO_LONG, 12, "'data: 1234'")]
+    assert reader.notes == [Note(Oddity.TOO_LONG, 12, "'data: 1234'")]
     assert reader.feed(b"data: c\n\n") == []
     assert reader.close() is None
     assert reader.size == 43
@@ -247,7 +247,7 @@ def test_a_line_without_end_stops_the_reader_and_frees_it() -> None:
     for _ in range(200):
         reader.feed(b"x" * 10)
     assert reader.stopped
-    assert [note.kind for note in reader.notes] == [Liberty.TOO_LONG]
+    assert [note.kind for note in reader.notes] == [Oddity.TOO_LONG]
     assert reader.size == 2000
 
 
@@ -258,21 +258,21 @@ def test_a_long_event_stops_the_reader() -> None:
     assert [event.data for event in reader.feed(b"\ndata: 1234\n: any length of comment\n\n")] == ["1234\n1234", "1234"]
     reader.feed(b"data: 1234\ndata: 12345\ndata: 1\n\n")
     assert reader.stopped
-    assert reader.notes[-1] == Note(Liberty.TOO_LONG, 70, "'data: 12345'")
+    assert reader.notes[-1] == Note(Oddity.TOO_LONG, 70, "'data: 12345'")
 
 
 def test_notes_are_bounded_by_kind_and_the_rest_is_counted() -> None:
     stream = read(b": ping\n" * (NOTES_OF_A_KIND + 50) + b"data: \xff\n\n")
-    assert len(stream.noted(Liberty.COMMENT)) == NOTES_OF_A_KIND
-    assert stream.dropped == {Liberty.COMMENT: 50}
-    assert len(stream.noted(Liberty.INVALID_UTF8)) == 1
+    assert len(stream.noted(Oddity.COMMENT)) == NOTES_OF_A_KIND
+    assert stream.dropped == {Oddity.COMMENT: 50}
+    assert len(stream.noted(Oddity.INVALID_UTF8)) == 1
 
 
 def test_retry_of_any_length_never_raises() -> None:
     assert read(b"retry: " + b"9" * 640 + b"\ndata: a\n\n").events[0].retry == 10**640 - 1
     stream = read(b"retry: " + b"9" * 10_000 + b"\ndata: a\n\n")
     assert stream.events[0].retry is None
-    assert [note.kind for note in stream.notes] == [Liberty.BAD_RETRY]
+    assert [note.kind for note in stream.notes] == [Oddity.BAD_RETRY]
 
 
 @pytest.mark.parametrize(
@@ -291,4 +291,4 @@ def test_detail_shows_the_line(body: bytes, detail: str) -> None:
 
 def test_detail_of_invalid_utf8_shows_the_octets_around_the_place() -> None:
     (note,) = read(b"data: " + b"x" * 500 + b"\xff!\n\n").notes
-    assert note == Note(Liberty.INVALID_UTF8, 506, repr(b"x" * 20 + b"\xff!"))
+    assert note == Note(Oddity.INVALID_UTF8, 506, repr(b"x" * 20 + b"\xff!"))

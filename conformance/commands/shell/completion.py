@@ -70,11 +70,11 @@ def faults(context: Context, parameter: Parameter, incomplete: str) -> list[Comp
     return _starting((fault.id for fault in FAULTS), incomplete)
 
 
-def liberties(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The liberties of the reference server."""
-    from conformance.reference.liberties import LIBERTIES
+def variations(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """The variations of the reference server."""
+    from conformance.reference.variations import VARIATIONS
 
-    return _starting((liberty.id for liberty in LIBERTIES), incomplete)
+    return _starting((variation.id for variation in VARIATIONS), incomplete)
 
 
 def topics(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:

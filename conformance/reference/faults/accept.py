@@ -6,34 +6,34 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making import (
+from conformance.reference.conditions import (
     Object,
+    all_of,
     any_message,
     any_text,
     array_content,
     body_has,
-    both,
     chat,
-    hangs,
+    empty_metadata,
     has,
+    has_mode,
     lacks,
     member_is,
     message_count,
     messages,
-    metadata,
     mode_is,
     non_ascii,
     parts,
     plain_chat,
-    refuses,
     role,
     streamed_chat,
     text,
     unless,
 )
+from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import MEDIA_TYPE, UNKNOWN_MODEL, UNREADABLE
+from conformance.reference.making import hangs, refuses
 
 
 def _bare(incoming: Incoming) -> bool:
@@ -49,10 +49,6 @@ def _all_fields(incoming: Incoming) -> bool:
 
 def _equals(wanted: float) -> Callable[[Any], bool]:
     return lambda value: value == wanted and not isinstance(value, bool)
-
-
-def _empty_metadata(incoming: Incoming) -> bool:
-    return has("metadata")(incoming) and not metadata(incoming)
 
 
 def _scripts(*names: str) -> Callable[[Object], bool]:
@@ -95,108 +91,128 @@ def _turns(*roles: str) -> Callable[[Incoming], bool]:
 
 
 FAULTS: tuple[Fault, ...] = (
-    # minimal
-    Fault("minimal-refused", "asks for more than `model` and one user message", "accept.minimal", "made up",
-          refuses(_bare)),
-    Fault("minimal-hangs", "leaves a minimal request without an answer", "accept.minimal", "made up", hangs(_bare)),
-    # optional-fields
-    Fault("stream-false-refused", "refuses `stream: false`", "accept.optional-fields", "made up",
-          refuses(both(chat, member_is("stream", lambda value: value is False), lacks("max_tokens")))),
-    Fault("temperature-fraction-refused", "takes whole temperatures only", "accept.optional-fields", "made up",
-          refuses(both(plain_chat, member_is("temperature", lambda value: value not in (0, 1, 2))))),
-    Fault("max-completion-tokens-refused", "does not know `max_completion_tokens` by itself",
-          "accept.optional-fields", "made up",
-          refuses(both(plain_chat, lacks("max_tokens"),
-                       member_is("max_completion_tokens", lambda value: 1 < value < 200_000)))),
-    Fault("all-fields-refused", "refuses all optional fields together", "accept.optional-fields", "made up",
-          refuses(_all_fields)),
-    Fault("all-fields-stream-refused", "refuses all optional fields together in a stream", "accept.optional-fields",
-          "made up", refuses(both(streamed_chat, _all_fields))),
-    # limits
-    Fault("temperature-2-refused", "takes temperatures below 2 only", "accept.limits", "made up",
-          refuses(both(chat, member_is("temperature", _equals(2))))),
-    Fault("temperature-0-refused", "takes a temperature of 0 for none", "accept.limits", "made up",
-          refuses(both(chat, member_is("temperature", _equals(0))))),
-    Fault("max-tokens-1-refused", "wants `max_tokens` above 1", "accept.limits", "made up",
-          refuses(both(chat, member_is("max_tokens", _equals(1))))),
-    Fault("max-tokens-200000-refused", "wants `max_tokens` below 200000", "accept.limits", "made up",
-          refuses(both(chat, member_is("max_tokens", _equals(200_000))))),
-    Fault("max-completion-tokens-1-refused", "wants `max_completion_tokens` above 1", "accept.limits", "made up",
-          refuses(both(plain_chat, member_is("max_completion_tokens", _equals(1))))),
-    Fault("max-completion-tokens-200000-refused", "wants `max_completion_tokens` below 200000", "accept.limits",
-          "made up", refuses(both(plain_chat, member_is("max_completion_tokens", _equals(200_000))))),
-    Fault("messages-500-refused", "takes 499 messages", "accept.limits", "made up",
-          refuses(both(chat, message_count(500)))),
-    Fault("messages-500-hangs", "never answers to 500 messages", "accept.limits", "made up",
-          hangs(both(chat, message_count(500), unless(message_count(501))))),
-    # roles
-    Fault("system-refused", "does not know the role `system`", "accept.roles", "made up",
-          refuses(both(chat, any_message(role("system")), unless(message_count(400))))),
-    Fault("assistant-refused", "takes no text of the assistant", "accept.roles", "made up",
-          refuses(both(chat, unless(message_count(400)), any_message(
-              lambda message: message.get("role") == "assistant" and isinstance(message.get("content"), str))))),
-    Fault("tool-refused", "refuses tool messages of any form", "accept.roles", "made up",
-          refuses(both(chat, any_message(role("tool"))))),
-    # content-forms
-    Fault("array-content-refused", "takes strings as content only", "accept.content-forms", "made up",
-          refuses(both(chat, array_content))),
-    Fault("null-content-refused", "refuses null content of an assistant message", "accept.content-forms",
-          "null-content-rejected",
-          refuses(both(chat, any_message(
-              lambda message: message.get("role") == "assistant" and message.get("content", "") is None)))),
-    Fault("two-parts-refused", "takes one content part, not two", "accept.content-forms", "made up",
-          refuses(both(chat, any_message(lambda message: len(parts(message)) > 1)))),
-    # metadata
-    Fault("mode-synth-refused", "does not know the mode `synth`", "accept.metadata", "made up",
-          refuses(both(chat, mode_is("synth")))),
-    Fault("mode-orch-404", "answers 404 to the mode `orch`", "accept.metadata", "made up",
-          refuses(both(plain_chat, mode_is("orch")), UNKNOWN_MODEL, "There is no such group.")),
-    Fault("metadata-empty-refused", "refuses an empty metadata object", "accept.metadata", "made up",
-          refuses(both(chat, _empty_metadata))),
-    # unicode
-    Fault("emoji-refused", "refuses characters beyond the basic plane", "accept.unicode", "made up",
-          refuses(both(chat, any_text(r"[\U00010000-\U0010ffff]")))),
-    Fault("right-to-left-refused", "refuses Hebrew and Arabic", "accept.unicode", "made up",
-          refuses(both(plain_chat, any_message(_scripts("HEBREW", "ARABIC"))))),
-    Fault("combining-refused", "refuses combining marks", "accept.unicode", "made up",
-          refuses(both(chat, any_message(_combining)))),
-    Fault("raw-utf-8-refused", "takes JSON in ASCII only, and calls other octets malformed", "accept.unicode",
-          "made up",
-          refuses(both(plain_chat, non_ascii, lambda incoming: not incoming.body.isascii()), UNREADABLE,
-                  "The body is not JSON.")),
-    # unicode-edges
-    Fault("control-refused", "refuses control characters", "accept.unicode-edges", "made up",
-          refuses(both(chat, any_message(_control)))),
-    Fault("bidirectional-refused", "refuses characters that steer the direction of text", "accept.unicode-edges",
-          "made up", refuses(both(chat, any_message(_bidirectional)))),
-    Fault("noncharacter-refused", "refuses noncharacters", "accept.unicode-edges", "made up",
-          refuses(both(chat, any_message(_noncharacter)))),
-    Fault("line-separator-refused", "refuses U+2028", "accept.unicode-edges", "made up",
-          refuses(both(chat, any_text("\u2028")))),
+    *of("accept.minimal",
+        Fault("minimal-refused", "asks for more than `model` and one user message", refuses(_bare)),
+        Fault("minimal-hangs", "leaves a minimal request without an answer", hangs(_bare)),
+    ),
+    *of("accept.optional-fields",
+        Fault("stream-false-refused", "refuses `stream: false`",
+              refuses(all_of(chat, member_is("stream", lambda value: value is False), lacks("max_tokens")))),
+        Fault("temperature-fraction-refused", "takes whole temperatures only",
+              refuses(all_of(plain_chat, member_is("temperature", lambda value: value not in (0, 1, 2))))),
+        Fault("max-completion-tokens-refused", "does not know `max_completion_tokens` by itself",
+              refuses(
+                  all_of(
+                      plain_chat,
+                      lacks("max_tokens"),
+                      member_is("max_completion_tokens", lambda value: 1 < value < 200_000),
+                  )
+              )),
+        Fault("all-fields-refused", "refuses all optional fields together", refuses(_all_fields)),
+        Fault("all-fields-stream-refused", "refuses all optional fields together in a stream",
+              refuses(all_of(streamed_chat, _all_fields))),
+    ),
+    *of("accept.limits",
+        Fault("temperature-2-refused", "takes temperatures below 2 only",
+              refuses(all_of(chat, member_is("temperature", _equals(2))))),
+        Fault("temperature-0-refused", "takes a temperature of 0 for none",
+              refuses(all_of(chat, member_is("temperature", _equals(0))))),
+        Fault("max-tokens-1-refused", "wants `max_tokens` above 1",
+              refuses(all_of(chat, member_is("max_tokens", _equals(1))))),
+        Fault("max-tokens-200000-refused", "wants `max_tokens` below 200000",
+              refuses(all_of(chat, member_is("max_tokens", _equals(200_000))))),
+        Fault("max-completion-tokens-1-refused", "wants `max_completion_tokens` above 1",
+              refuses(all_of(plain_chat, member_is("max_completion_tokens", _equals(1))))),
+        Fault("max-completion-tokens-200000-refused", "wants `max_completion_tokens` below 200000",
+              refuses(all_of(plain_chat, member_is("max_completion_tokens", _equals(200_000))))),
+        Fault("messages-500-refused", "takes 499 messages", refuses(all_of(chat, message_count(500)))),
+        Fault("messages-500-hangs", "never answers to 500 messages",
+              hangs(all_of(chat, message_count(500), unless(message_count(501))))),
+    ),
+    *of("accept.roles",
+        Fault("system-refused", "does not know the role `system`",
+              refuses(all_of(chat, any_message(role("system")), unless(message_count(400))))),
+        Fault("assistant-refused", "takes no text of the assistant",
+              refuses(
+                  all_of(
+                      chat,
+                      unless(message_count(400)),
+                      any_message(
+                          lambda message: (
+                              message.get("role") == "assistant" and isinstance(message.get("content"), str)
+                          )
+                      ),
+                  )
+              )),
+        Fault("tool-refused", "refuses tool messages of any form", refuses(all_of(chat, any_message(role("tool"))))),
+    ),
+    *of("accept.content-forms",
+        Fault("array-content-refused", "takes strings as content only", refuses(all_of(chat, array_content))),
+        Fault("null-content-refused", "refuses null content of an assistant message",
+              refuses(
+                  all_of(
+                      chat,
+                      any_message(
+                          lambda message: message.get("role") == "assistant" and message.get("content", "") is None
+                      ),
+                  )
+              ), seen_in="null-content-rejected"),
+        Fault("two-parts-refused", "takes one content part, not two",
+              refuses(all_of(chat, any_message(lambda message: len(parts(message)) > 1)))),
+    ),
+    *of("accept.metadata",
+        Fault("mode-synth-refused", "does not know the mode `synth`", refuses(all_of(chat, mode_is("synth")))),
+        Fault("mode-orch-404", "answers 404 to the mode `orch`",
+              refuses(all_of(plain_chat, mode_is("orch")), UNKNOWN_MODEL, "There is no such group.")),
+        Fault("metadata-empty-refused", "refuses an empty metadata object", refuses(all_of(chat, empty_metadata))),
+    ),
+    *of("accept.unicode",
+        Fault("emoji-refused", "refuses characters beyond the basic plane",
+              refuses(all_of(chat, any_text(r"[\U00010000-\U0010ffff]")))),
+        Fault("right-to-left-refused", "refuses Hebrew and Arabic",
+              refuses(all_of(plain_chat, any_message(_scripts("HEBREW", "ARABIC"))))),
+        Fault("combining-refused", "refuses combining marks", refuses(all_of(chat, any_message(_combining)))),
+        Fault("raw-utf-8-refused", "takes JSON in ASCII only, and calls other octets malformed",
+              refuses(
+                  all_of(plain_chat, non_ascii, lambda incoming: not incoming.body.isascii()),
+                  UNREADABLE,
+                  "The body is not JSON.",
+              )),
+    ),
+    *of("accept.unicode-edges",
+        Fault("control-refused", "refuses control characters", refuses(all_of(chat, any_message(_control)))),
+        Fault("bidirectional-refused", "refuses characters that steer the direction of text",
+              refuses(all_of(chat, any_message(_bidirectional)))),
+        Fault("noncharacter-refused", "refuses noncharacters", refuses(all_of(chat, any_message(_noncharacter)))),
+        Fault("line-separator-refused", "refuses U+2028", refuses(all_of(chat, any_text("\u2028")))),
+    ),
     # generated: each only where several traits meet that the fixed probes do not bring together
-    Fault("foreign-system-refused", "refuses a system message beyond ASCII together with a temperature",
-          "accept.generated", "made up",
-          refuses(both(plain_chat, message_count(4), any_message(_foreign_system), has("temperature")))),
-    Fault("long-turns-refused", "refuses two answers of the assistant together with an output limit",
-          "accept.generated", "made up",
-          refuses(both(plain_chat, _turns("assistant", "assistant"), has("max_tokens"), unless(message_count(400))))),
-    Fault("parts-after-turns-refused", "refuses content parts in a conversation that has been going on, with a mode",
-          "accept.generated", "made up",
-          refuses(both(chat, message_count(3), array_content, lambda incoming: "mode" in metadata(incoming)))),
-    Fault("limits-with-temperature-refused", "refuses an answer of the assistant with temperature and completion limit",
-          "accept.generated", "made up",
-          refuses(both(chat, any_message(role("assistant")), has("temperature", "max_completion_tokens")))),
-    Fault("foreign-stream-refused", "refuses a stream after a system message, with a temperature",
-          "accept.generated", "made up",
-          refuses(both(streamed_chat, any_message(role("system")), has("temperature")))),
-    # any-valid
-    Fault("member-order-refused", "wants `model` to be the first member", "accept.any-valid", "made up",
-          refuses(both(plain_chat, unless(_model_first)))),
-    Fault("many-parts-refused", "takes no more than three content parts", "accept.any-valid", "made up",
-          refuses(both(plain_chat, any_message(lambda message: len(parts(message)) > 3)))),
-    Fault("escaped-pair-refused", "takes the two escapes of an emoji for lone surrogates", "accept.any-valid",
-          "made up",
-          refuses(both(plain_chat, body_has(b"\\ud83d", b"\\uD83D")), UNREADABLE, "A string holds half a pair.")),
-    Fault("pretty-body-refused", "takes JSON without line ends only", "accept.any-valid", "made up",
-          refuses(both(plain_chat, body_has(b"\n")), MEDIA_TYPE, "This form is not supported.")),
+    *of("accept.generated",
+        Fault("foreign-system-refused", "refuses a system message beyond ASCII together with a temperature",
+              refuses(all_of(plain_chat, message_count(4), any_message(_foreign_system), has("temperature")))),
+        Fault("long-turns-refused", "refuses two answers of the assistant together with an output limit",
+              refuses(
+                  all_of(plain_chat, _turns("assistant", "assistant"), has("max_tokens"), unless(message_count(400)))
+              )),
+        Fault("parts-after-turns-refused",
+              "refuses content parts in a conversation that has been going on, with a mode",
+              refuses(all_of(chat, message_count(3), array_content, has_mode))),
+        Fault("limits-with-temperature-refused",
+              "refuses an answer of the assistant with temperature and completion limit",
+              refuses(all_of(chat, any_message(role("assistant")), has("temperature", "max_completion_tokens")))),
+        Fault("foreign-stream-refused", "refuses a stream after a system message, with a temperature",
+              refuses(all_of(streamed_chat, any_message(role("system")), has("temperature")))),
+    ),
+    *of("accept.any-valid",
+        Fault("member-order-refused", "wants `model` to be the first member",
+              refuses(all_of(plain_chat, unless(_model_first)))),
+        Fault("many-parts-refused", "takes no more than three content parts",
+              refuses(all_of(plain_chat, any_message(lambda message: len(parts(message)) > 3)))),
+        Fault("escaped-pair-refused", "takes the two escapes of an emoji for lone surrogates",
+              refuses(
+                  all_of(plain_chat, body_has(b"\\ud83d", b"\\uD83D")), UNREADABLE, "A string holds half a pair."
+              )),
+        Fault("pretty-body-refused", "takes JSON without line ends only",
+              refuses(all_of(plain_chat, body_has(b"\n")), MEDIA_TYPE, "This form is not supported.")),
+    ),
 )  # fmt: skip

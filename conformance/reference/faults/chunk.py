@@ -6,35 +6,28 @@ import json
 import re
 from collections.abc import Callable
 
-from conformance.reference.behaviour import Behaviour, Context
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making_streams import (
-    Object,
-    When,
-    all_of,
+from conformance.reference.behaviour import Behaviour
+from conformance.reference.conditions import Object, When, all_of, cut_off, has, lacks, long, text_stream
+from conformance.reference.fault import Fault, of
+from conformance.reference.incoming import Incoming
+from conformance.reference.making import (
+    OTHER_MODEL,
     changed,
-    chunks,
     contents,
-    cut_stream,
     drop,
+    each,
     every_event,
     first,
     first_content,
     last,
     like,
-    long,
     not_first,
     put,
-    shaped,
+    shapes,
     text_of,
-    text_stream,
-    with_metadata,
     with_text,
-    without_metadata,
 )
 
-_MADE_UP = "made up"
-_OTHER_MODEL = "group:9b2d1c0e-3f4a-4b5c-8d6e-7f8091a2b3c4"
 _FINISH = "/choices/0/finish_reason"
 _CONTENT = "/choices/0/delta/content"
 _ROLE = "/choices/0/delta/role"
@@ -46,13 +39,13 @@ Texts = Callable[[list[str]], list[str]]
 
 
 def _listed(change: Callable[[list[Object]], list[Object]], when: When = text_stream) -> Behaviour:
-    return shaped(lambda context, objects: change(objects), when)
+    return shapes(lambda incoming, objects: change(objects), when=when)
 
 
 def _numbered(pointer: str, value: Callable[[int, Object], object], when: When = text_stream) -> Behaviour:
     """Sets a member of each chunk, by its position."""
     return _listed(
-        lambda objects: [changed(each, put(pointer, value(number, each))) for number, each in enumerate(objects)], when
+        lambda objects: [changed(one, put(pointer, value(number, one))) for number, one in enumerate(objects)], when
     )
 
 
@@ -61,8 +54,8 @@ def _texts(change: Texts, when: When = text_stream) -> Behaviour:
 
     def rewrite(objects: list[Object]) -> list[Object]:
         opening, *bearing, closing = objects
-        written = change([text_of(each) for each in bearing])
-        return [opening, *(with_text(each, text) for each, text in zip(bearing, written, strict=True)), closing]
+        written = change([text_of(one) for one in bearing])
+        return [opening, *(with_text(one, text) for one, text in zip(bearing, written, strict=True)), closing]
 
     return _listed(rewrite, when)
 
@@ -106,7 +99,7 @@ def _whole_at_the_end(objects: list[Object]) -> list[Object]:
 
 
 def _counted_choices(objects: list[Object]) -> list[Object]:
-    return [put("/choices/0/index", number)(each) for number, each in enumerate(_merged_end(objects))]
+    return [put("/choices/0/index", number)(one) for number, one in enumerate(_merged_end(objects))]
 
 
 def _finish_first(objects: list[Object]) -> list[Object]:
@@ -164,13 +157,13 @@ def _torn(halves: Callable[[str], tuple[str, str]], lowest: str = "\x80") -> Beh
 
     def tear(objects: list[Object]) -> list[Object]:
         torn: list[Object] = []
-        for each in objects:
-            parts = _split(text_of(each), lowest)
+        for one in objects:
+            parts = _split(text_of(one), lowest)
             if parts is None:
-                torn.append(each)
+                torn.append(one)
                 continue
             left, right = halves(parts[1])
-            torn += [with_text(each, parts[0] + left), with_text(each, right + parts[2])]
+            torn += [with_text(one, parts[0] + left), with_text(one, right + parts[2])]
         return torn
 
     return _listed(tear)
@@ -200,478 +193,174 @@ def _surrogates() -> Behaviour:
     return Behaviour(shape=torn.shape, emit=every_event(_halves).emit)
 
 
-def _id_of_request(context: Context, objects: list[Object]) -> list[Object]:
+def _id_of_request(incoming: Incoming, objects: list[Object]) -> list[Object]:
     """An id made of the request's model: every stream of it has the same."""
-    model = json.dumps(context.incoming.document.get("model"))
-    return [put("/id", f"chatcmpl_{sum(model.encode()):x}")(each) for each in objects]
+    model = json.dumps(incoming.document.get("model"))
+    return [put("/id", f"chatcmpl_{sum(model.encode()):x}")(one) for one in objects]
 
 
-def _id_of_the_one_before(context: Context, objects: list[Object]) -> list[Object]:
+def _id_of_the_one_before(incoming: Incoming, objects: list[Object]) -> list[Object]:
     """Counts by twos: two streams after one another share an id."""
-    number = context.memory["streams"] = context.memory.get("streams", -1) + 1
-    return [put("/id", f"chatcmpl_{number // 2}")(each) for each in objects]
+    number = incoming.memory["streams"] = incoming.memory.get("streams", -1) + 1
+    return [put("/id", f"chatcmpl_{number // 2}")(one) for one in objects]
 
 
 FAULTS: tuple[Fault, ...] = (
-    # chunk.schema
-    Fault(
-        "chunk-object-wrong",
-        "calls a chunk `chat.completions.chunk`",
-        "chunk.schema",
-        "object-wrong",
-        chunks(put("/object", "chat.completions.chunk")),
+    *of("chunk.schema",
+        Fault("chunk-object-wrong", "calls a chunk `chat.completions.chunk`",
+              each(put("/object", "chat.completions.chunk")), seen_in="object-wrong"),
+        Fault("chunk-object-of-completion", "calls the last chunk `chat.completion`",
+              each(put("/object", "chat.completion"), at=last), seen_in="object-wrong"),
+        Fault("chunk-created-missing", "leaves `created` out", each(drop("/created")), seen_in="created-missing"),
+        Fault("chunk-id-missing", "leaves `id` out", each(drop("/id"))),
+        Fault("chunk-id-number", "gives a number as `id`", each(put("/id", 4711))),
+        Fault("chunk-model-null", "gives null as `model`", each(put("/model", None)), seen_in="model-null"),
+        Fault("chunk-choices-absent", "sends usage in a chunk without `choices`", _listed(_usage_without_choices),
+              seen_in="choices-absent"),
+        Fault("chunk-choices-null", "gives null as `choices` of every chunk", each(put("/choices", None)),
+              seen_in="choices-null-200"),
+        Fault("chunk-choices-object", "gives an empty object as `choices` of every chunk", each(put("/choices", {}))),
+        Fault("chunk-delta-missing", "leaves `delta` out of the last chunk", each(drop("/choices/0/delta"), at=last),
+              seen_in="delta-missing"),
+        Fault("chunk-delta-null", "gives null as `delta` of the last chunk where the request has no metadata",
+              each(put("/choices/0/delta", None), when=all_of(text_stream, lacks("metadata")), at=last),
+              seen_in="delta-missing"),
+        Fault("chunk-index-missing", "leaves the choice's `index` out behind the first chunk",
+              each(drop("/choices/0/index"), at=not_first)),
+        Fault("chunk-index-string", "gives the choice's `index` as a string", each(put("/choices/0/index", "0"))),
     ),
-    Fault(
-        "chunk-object-of-completion",
-        "calls the last chunk `chat.completion`",
-        "chunk.schema",
-        "object-wrong",
-        chunks(put("/object", "chat.completion"), at=last),
+    *of("chunk.id-stable",
+        Fault("chunk-id-varies", "gives every chunk another id",
+              _numbered("/id", lambda number, each: f"{each['id']}-{number}"), seen_in="id-varies"),
+        Fault("chunk-id-varies-last", "gives the last chunk another id",
+              each(put("/id", lambda old: f"{old}-end"), at=last), seen_in="id-varies"),
+        Fault("chunk-id-varies-when-long", "gives another id after ten chunks",
+              _numbered("/id", lambda number, each: f"{each['id']}-{number // 10}", all_of(text_stream, long)),
+              seen_in="id-varies"),
+        Fault("chunk-id-empty", 'gives "" as id of every stream', each(put("/id", "")), seen_in="id-empty"),
+        Fault("chunk-id-of-request", "gives all streams for one model the same id",
+              shapes(_id_of_request, when=text_stream)),
+        Fault("chunk-id-shared-by-two", "gives two streams after one another the same id",
+              shapes(_id_of_the_one_before, when=text_stream)),
     ),
-    Fault("chunk-created-missing", "leaves `created` out", "chunk.schema", "created-missing", chunks(drop("/created"))),
-    Fault("chunk-id-missing", "leaves `id` out", "chunk.schema", _MADE_UP, chunks(drop("/id"))),
-    Fault("chunk-id-number", "gives a number as `id`", "chunk.schema", _MADE_UP, chunks(put("/id", 4711))),
-    Fault("chunk-model-null", "gives null as `model`", "chunk.schema", "model-null", chunks(put("/model", None))),
-    Fault(
-        "chunk-choices-absent",
-        "sends usage in a chunk without `choices`",
-        "chunk.schema",
-        "choices-absent",
-        _listed(_usage_without_choices),
+    *of("chunk.created",
+        Fault("chunk-created-ms", "gives `created` in milliseconds", each(put("/created", lambda old: old * 1000)),
+              seen_in="created-ms"),
+        Fault("chunk-created-fraction", "gives `created` with a fraction",
+              each(put("/created", lambda old: old + 0.25)), seen_in="created-nonint"),
+        Fault("chunk-created-ms-when-cut", "gives `created` in milliseconds in what a limit cut",
+              each(put("/created", lambda old: old * 1000), when=all_of(text_stream, cut_off)), seen_in="created-ms"),
+        Fault("chunk-created-string", "gives `created` as a string", each(put("/created", str))),
+        Fault("chunk-created-zero", "gives 0 as `created`", each(put("/created", 0))),
+        Fault("chunk-created-other-zone", "gives `created` an hour ahead",
+              each(put("/created", lambda old: old + _HOUR))),
+        Fault("chunk-created-late-clock", "gives `created` a little more than five minutes ago",
+              each(put("/created", lambda old: old - _ALMOST))),
     ),
-    Fault(
-        "chunk-choices-null",
-        "gives null as `choices` of every chunk",
-        "chunk.schema",
-        "choices-null-200",
-        chunks(put("/choices", None)),
+    *of("chunk.created-stable",
+        Fault("chunk-created-varies", "counts `created` on from chunk to chunk",
+              _numbered("/created", lambda number, each: each["created"] + number), seen_in="created-varies"),
+        Fault("chunk-created-varies-last", "gives the last chunk a `created` of its own",
+              each(put("/created", lambda old: old + 1), at=last), seen_in="created-varies"),
+        Fault("chunk-created-varies-when-long",
+              "gives the text of long answers an earlier `created` than the first chunk",
+              each(put("/created", lambda old: old - 1), when=all_of(text_stream, long), at=contents),
+              seen_in="created-varies"),
     ),
-    Fault(
-        "chunk-choices-object",
-        "gives an empty object as `choices` of every chunk",
-        "chunk.schema",
-        _MADE_UP,
-        chunks(put("/choices", {})),
+    *of("chunk.model-echo",
+        Fault("chunk-model-other", "names another group", each(put("/model", OTHER_MODEL)), seen_in="model-wrong"),
+        Fault("chunk-model-bare", "leaves `group:` out of `model`",
+              each(put("/model", lambda old: old.removeprefix("group:")))),
+        Fault("chunk-model-other-last", "names another group in the last chunk",
+              each(put("/model", OTHER_MODEL), at=last), seen_in="model-wrong"),
+        Fault("chunk-model-of-engine", "names the engine behind the group where the request has no metadata",
+              each(put("/model", "mistral-small"), when=all_of(text_stream, lacks("metadata"))), seen_in="model-wrong"),
     ),
-    Fault(
-        "chunk-delta-missing",
-        "leaves `delta` out of the last chunk",
-        "chunk.schema",
-        "delta-missing",
-        chunks(drop("/choices/0/delta"), at=last),
+    *of("chunk.opens",
+        Fault("chunk-role-never", "never sends the role", each(drop(_ROLE)), seen_in="role-dropped"),
+        Fault("chunk-role-empty", 'sends "" as the role', each(put(_ROLE, ""), at=first), seen_in="role-empty"),
+        Fault("chunk-role-late", "sends the role with the first text, behind a chunk without it", _listed(_role_late),
+              seen_in="role-dropped"),
+        Fault("chunk-role-changes", "changes the role to `tool` in the last chunk", each(put(_ROLE, "tool"), at=last)),
+        Fault("chunk-role-upper-case", "writes `Assistant` where the request has metadata",
+              each(put(_ROLE, "Assistant"), when=all_of(text_stream, has("metadata")), at=first)),
     ),
-    Fault(
-        "chunk-delta-null",
-        "gives null as `delta` of the last chunk where the request has no metadata",
-        "chunk.schema",
-        "delta-missing",
-        chunks(put("/choices/0/delta", None), when=all_of(text_stream, without_metadata), at=last),
+    *of("chunk.content",
+        Fault("chunk-content-parts", "sends an array of parts as `delta.content`",
+              each(put(_CONTENT, lambda old: [{"type": "text", "text": old}]), at=contents)),
+        Fault("chunk-content-false-first", "sends false as the content of the first chunk",
+              each(put(_CONTENT, False), at=first)),
+        Fault("chunk-content-characters", "sends the first piece of text as an array of characters",
+              each(put(_CONTENT, lambda old: list(old or "")), at=first_content)),
+        Fault("chunk-content-none", "stops without any text, as if nothing had failed", _listed(_no_text),
+              seen_in="error-swallowed"),
+        Fault("chunk-content-absent", "sends neither content nor calls where the request has no metadata",
+              _listed(_no_text_at_all, all_of(text_stream, lacks("metadata"))), seen_in="content-absent"),
     ),
-    Fault(
-        "chunk-index-missing",
-        "leaves the choice's `index` out behind the first chunk",
-        "chunk.schema",
-        _MADE_UP,
-        chunks(drop("/choices/0/index"), at=not_first),
+    *of("chunk.appends",
+        Fault("chunk-appends-not", "sends all the text so far with each piece", _texts(_so_far()),
+              seen_in="content-cumulative"),
+        Fault("chunk-appends-not-after-five", "sends all the text so far from the sixth piece on",
+              _texts(_so_far(since=5)), seen_in="content-cumulative"),
+        Fault("chunk-appends-not-when-long", "sends all of a long text so far, but for its first piece",
+              _texts(_so_far_but_the_first, all_of(text_stream, long)), seen_in="content-cumulative"),
+        Fault("chunk-appends-whole-at-the-end", "sends the whole text once more in the last chunk",
+              _listed(_whole_at_the_end)),
+        Fault("chunk-appends-whole-behind-the-text", "sends the whole text once more behind its last piece",
+              _listed(lambda objects: [*objects[:-1], like(objects[0], {"content": _whole(objects)}), objects[-1]])),
     ),
-    Fault(
-        "chunk-index-string",
-        "gives the choice's `index` as a string",
-        "chunk.schema",
-        _MADE_UP,
-        chunks(put("/choices/0/index", "0")),
+    *of("chunk.finish-once",
+        Fault("chunk-finish-missing-when-cut", "gives no reason for the end of what a limit cut",
+              each(put(_FINISH, None), when=all_of(text_stream, cut_off)), seen_in="finish-missing"),
+        Fault("chunk-finish-missing", "never gives a reason for the end", each(put(_FINISH, None)),
+              seen_in="finish-missing"),
+        Fault("chunk-finish-missing-when-long", "gives no reason for the end of long answers",
+              each(put(_FINISH, None), when=all_of(text_stream, long)), seen_in="finish-missing"),
+        Fault("chunk-finish-twice", "sends `stop` in two chunks", _listed(_finish_again("stop")),
+              seen_in="finish-double"),
+        Fault("chunk-finish-length-then-stop", "sends `length`, then `stop`", _listed(_finish_on_the_last_two),
+              seen_in="finish-double"),
+        Fault("chunk-finish-of-counted-choices",
+              "counts chunks in the choice's `index`, so that but one of the choices ends", _listed(_counted_choices),
+              seen_in="choice-index-counts"),
+        Fault("chunk-no-choice-but-usage", "sends usage in the place of an answer",
+              _listed(lambda objects: [_usage_alone(objects[0])]), seen_in="theopenco/llmgateway#1053"),
+        Fault("chunk-no-choice-but-keep-alives", "sends chunks with empty `choices` in the place of a long answer",
+              _listed(lambda objects: [put("/choices", [])(each) for each in objects], all_of(text_stream, long))),
+        Fault("chunk-role-alone", "sends the role, and no more", _listed(lambda objects: objects[:1]),
+              seen_in="error-swallowed"),
     ),
-    # chunk.id-stable
-    Fault(
-        "chunk-id-varies",
-        "gives every chunk another id",
-        "chunk.id-stable",
-        "id-varies",
-        _numbered("/id", lambda number, each: f"{each['id']}-{number}"),
+    *of("chunk.finish-last",
+        Fault("chunk-finish-first", "sends `stop` in the chunk that opens the answer", _listed(_finish_first),
+              seen_in="finish-early"),
+        Fault("chunk-finish-before-last-text", "sends the last piece of text after `stop`",
+              _listed(_finish_before_last_text), seen_in="finish-early"),
+        Fault("chunk-finish-then-more", "appends a remark after `stop`", _listed(_more_after_finish)),
+        Fault("chunk-finish-early-when-long", "sends `stop` with the first piece of a long text",
+              _listed(_finish_with_first_text, all_of(text_stream, long)), seen_in="finish-early"),
     ),
-    Fault(
-        "chunk-id-varies-last",
-        "gives the last chunk another id",
-        "chunk.id-stable",
-        "id-varies",
-        chunks(put("/id", lambda old: f"{old}-end"), at=last),
+    *of("chunk.finish-reason",
+        Fault("chunk-finish-eos-token", "gives `eos_token` as the reason", each(put(_FINISH, "eos_token"), at=last),
+              seen_in="finish-unknown"),
+        Fault("chunk-finish-max-tokens-when-cut", "gives `max_tokens` as the reason for the end of what a limit cut",
+              each(put(_FINISH, "max_tokens"), when=all_of(text_stream, cut_off), at=last), seen_in="finish-unknown"),
+        Fault("chunk-finish-upper-case", "gives `STOP` as the reason", each(put(_FINISH, "STOP"), at=last),
+              seen_in="finish-unknown"),
+        Fault("chunk-finish-empty", 'gives "" as the reason until the end', each(put(_FINISH, lambda old: old or "")),
+              seen_in="finish-empty"),
+        Fault("chunk-finish-null-in-words", 'gives "null" as the reason of chunks with text',
+              each(put(_FINISH, "null"), at=contents), seen_in="finish-empty"),
+        Fault("chunk-finish-tools-without-calls", "gives `tool_calls` as the reason where there are none",
+              each(put(_FINISH, "tool_calls"), at=last), seen_in="finish-tools-empty"),
+        Fault("chunk-finish-true-when-long", "gives true as the reason of long answers",
+              each(put(_FINISH, True), when=all_of(text_stream, long), at=last)),
     ),
-    Fault(
-        "chunk-id-varies-when-long",
-        "gives another id after ten chunks",
-        "chunk.id-stable",
-        "id-varies",
-        _numbered("/id", lambda number, each: f"{each['id']}-{number // 10}", all_of(text_stream, long)),
+    *of("chunk.text-intact",
+        Fault("chunk-text-torn", "decodes the halves of a character by themselves: U+FFFD on both sides of a border",
+              _torn(_replaced), seen_in="utf8-split"),
+        Fault("chunk-text-torn-beyond-latin", "tears characters of three octets and more", _torn(_replaced, "\u0800"),
+              seen_in="utf8-split"),
+        Fault("chunk-text-torn-surrogates", "sends the halves of a surrogate pair in two chunks", _surrogates(),
+              seen_in="utf8-split"),
     ),
-    Fault("chunk-id-empty", 'gives "" as id of every stream', "chunk.id-stable", "id-empty", chunks(put("/id", ""))),
-    Fault(
-        "chunk-id-of-request",
-        "gives all streams for one model the same id",
-        "chunk.id-stable",
-        _MADE_UP,
-        shaped(_id_of_request, text_stream),
-    ),
-    Fault(
-        "chunk-id-shared-by-two",
-        "gives two streams after one another the same id",
-        "chunk.id-stable",
-        _MADE_UP,
-        shaped(_id_of_the_one_before, text_stream),
-    ),
-    # chunk.created
-    Fault(
-        "chunk-created-ms",
-        "gives `created` in milliseconds",
-        "chunk.created",
-        "created-ms",
-        chunks(put("/created", lambda old: old * 1000)),
-    ),
-    Fault(
-        "chunk-created-fraction",
-        "gives `created` with a fraction",
-        "chunk.created",
-        "created-nonint",
-        chunks(put("/created", lambda old: old + 0.25)),
-    ),
-    Fault(
-        "chunk-created-ms-when-cut",
-        "gives `created` in milliseconds in what a limit cut",
-        "chunk.created",
-        "created-ms",
-        chunks(put("/created", lambda old: old * 1000), when=cut_stream),
-    ),
-    Fault(
-        "chunk-created-string",
-        "gives `created` as a string",
-        "chunk.created",
-        _MADE_UP,
-        chunks(put("/created", str)),
-    ),
-    Fault("chunk-created-zero", "gives 0 as `created`", "chunk.created", _MADE_UP, chunks(put("/created", 0))),
-    Fault(
-        "chunk-created-other-zone",
-        "gives `created` an hour ahead",
-        "chunk.created",
-        _MADE_UP,
-        chunks(put("/created", lambda old: old + _HOUR)),
-    ),
-    Fault(
-        "chunk-created-late-clock",
-        "gives `created` a little more than five minutes ago",
-        "chunk.created",
-        _MADE_UP,
-        chunks(put("/created", lambda old: old - _ALMOST)),
-    ),
-    # chunk.created-stable
-    Fault(
-        "chunk-created-varies",
-        "counts `created` on from chunk to chunk",
-        "chunk.created-stable",
-        "created-varies",
-        _numbered("/created", lambda number, each: each["created"] + number),
-    ),
-    Fault(
-        "chunk-created-varies-last",
-        "gives the last chunk a `created` of its own",
-        "chunk.created-stable",
-        "created-varies",
-        chunks(put("/created", lambda old: old + 1), at=last),
-    ),
-    Fault(
-        "chunk-created-varies-when-long",
-        "gives the text of long answers an earlier `created` than the first chunk",
-        "chunk.created-stable",
-        "created-varies",
-        chunks(put("/created", lambda old: old - 1), when=all_of(text_stream, long), at=contents),
-    ),
-    # chunk.model-echo
-    Fault(
-        "chunk-model-other",
-        "names another group",
-        "chunk.model-echo",
-        "model-wrong",
-        chunks(put("/model", _OTHER_MODEL)),
-    ),
-    Fault(
-        "chunk-model-bare",
-        "leaves `group:` out of `model`",
-        "chunk.model-echo",
-        _MADE_UP,
-        chunks(put("/model", lambda old: old.removeprefix("group:"))),
-    ),
-    Fault(
-        "chunk-model-other-last",
-        "names another group in the last chunk",
-        "chunk.model-echo",
-        "model-wrong",
-        chunks(put("/model", _OTHER_MODEL), at=last),
-    ),
-    Fault(
-        "chunk-model-of-engine",
-        "names the engine behind the group where the request has no metadata",
-        "chunk.model-echo",
-        "model-wrong",
-        chunks(put("/model", "mistral-small"), when=all_of(text_stream, without_metadata)),
-    ),
-    # chunk.opens
-    Fault("chunk-role-never", "never sends the role", "chunk.opens", "role-dropped", chunks(drop(_ROLE))),
-    Fault("chunk-role-empty", 'sends "" as the role', "chunk.opens", "role-empty", chunks(put(_ROLE, ""), at=first)),
-    Fault(
-        "chunk-role-late",
-        "sends the role with the first text, behind a chunk without it",
-        "chunk.opens",
-        "role-dropped",
-        _listed(_role_late),
-    ),
-    Fault(
-        "chunk-role-changes",
-        "changes the role to `tool` in the last chunk",
-        "chunk.opens",
-        _MADE_UP,
-        chunks(put(_ROLE, "tool"), at=last),
-    ),
-    Fault(
-        "chunk-role-upper-case",
-        "writes `Assistant` where the request has metadata",
-        "chunk.opens",
-        _MADE_UP,
-        chunks(put(_ROLE, "Assistant"), when=all_of(text_stream, with_metadata), at=first),
-    ),
-    # chunk.content
-    Fault(
-        "chunk-content-parts",
-        "sends an array of parts as `delta.content`",
-        "chunk.content",
-        _MADE_UP,
-        chunks(put(_CONTENT, lambda old: [{"type": "text", "text": old}]), at=contents),
-    ),
-    Fault(
-        "chunk-content-false-first",
-        "sends false as the content of the first chunk",
-        "chunk.content",
-        _MADE_UP,
-        chunks(put(_CONTENT, False), at=first),
-    ),
-    Fault(
-        "chunk-content-characters",
-        "sends the first piece of text as an array of characters",
-        "chunk.content",
-        _MADE_UP,
-        chunks(put(_CONTENT, lambda old: list(old or "")), at=first_content),
-    ),
-    Fault(
-        "chunk-content-none",
-        "stops without any text, as if nothing had failed",
-        "chunk.content",
-        "error-swallowed",
-        _listed(_no_text),
-    ),
-    Fault(
-        "chunk-content-absent",
-        "sends neither content nor calls where the request has no metadata",
-        "chunk.content",
-        "content-absent",
-        _listed(_no_text_at_all, all_of(text_stream, without_metadata)),
-    ),
-    # chunk.appends
-    Fault(
-        "chunk-appends-not",
-        "sends all the text so far with each piece",
-        "chunk.appends",
-        "content-cumulative",
-        _texts(_so_far()),
-    ),
-    Fault(
-        "chunk-appends-not-after-five",
-        "sends all the text so far from the sixth piece on",
-        "chunk.appends",
-        "content-cumulative",
-        _texts(_so_far(since=5)),
-    ),
-    Fault(
-        "chunk-appends-not-when-long",
-        "sends all of a long text so far, but for its first piece",
-        "chunk.appends",
-        "content-cumulative",
-        _texts(_so_far_but_the_first, all_of(text_stream, long)),
-    ),
-    Fault(
-        "chunk-appends-whole-at-the-end",
-        "sends the whole text once more in the last chunk",
-        "chunk.appends",
-        _MADE_UP,
-        _listed(_whole_at_the_end),
-    ),
-    Fault(
-        "chunk-appends-whole-behind-the-text",
-        "sends the whole text once more behind its last piece",
-        "chunk.appends",
-        _MADE_UP,
-        _listed(lambda objects: [*objects[:-1], like(objects[0], {"content": _whole(objects)}), objects[-1]]),
-    ),
-    # chunk.finish-once
-    Fault(
-        "chunk-finish-missing-when-cut",
-        "gives no reason for the end of what a limit cut",
-        "chunk.finish-once",
-        "finish-missing",
-        chunks(put(_FINISH, None), when=cut_stream),
-    ),
-    Fault(
-        "chunk-finish-missing",
-        "never gives a reason for the end",
-        "chunk.finish-once",
-        "finish-missing",
-        chunks(put(_FINISH, None)),
-    ),
-    Fault(
-        "chunk-finish-missing-when-long",
-        "gives no reason for the end of long answers",
-        "chunk.finish-once",
-        "finish-missing",
-        chunks(put(_FINISH, None), when=all_of(text_stream, long)),
-    ),
-    Fault(
-        "chunk-finish-twice",
-        "sends `stop` in two chunks",
-        "chunk.finish-once",
-        "finish-double",
-        _listed(_finish_again("stop")),
-    ),
-    Fault(
-        "chunk-finish-length-then-stop",
-        "sends `length`, then `stop`",
-        "chunk.finish-once",
-        "finish-double",
-        _listed(_finish_on_the_last_two),
-    ),
-    Fault(
-        "chunk-finish-of-counted-choices",
-        "counts chunks in the choice's `index`, so that but one of the choices ends",
-        "chunk.finish-once",
-        "choice-index-counts",
-        _listed(_counted_choices),
-    ),
-    Fault(
-        "chunk-no-choice-but-usage",
-        "sends usage in the place of an answer",
-        "chunk.finish-once",
-        "theopenco/llmgateway#1053",
-        _listed(lambda objects: [_usage_alone(objects[0])]),
-    ),
-    Fault(
-        "chunk-no-choice-but-keep-alives",
-        "sends chunks with empty `choices` in the place of a long answer",
-        "chunk.finish-once",
-        _MADE_UP,
-        _listed(lambda objects: [put("/choices", [])(each) for each in objects], all_of(text_stream, long)),
-    ),
-    Fault(
-        "chunk-role-alone",
-        "sends the role, and no more",
-        "chunk.finish-once",
-        "error-swallowed",
-        _listed(lambda objects: objects[:1]),
-    ),
-    # chunk.finish-last
-    Fault(
-        "chunk-finish-first",
-        "sends `stop` in the chunk that opens the answer",
-        "chunk.finish-last",
-        "finish-early",
-        _listed(_finish_first),
-    ),
-    Fault(
-        "chunk-finish-before-last-text",
-        "sends the last piece of text after `stop`",
-        "chunk.finish-last",
-        "finish-early",
-        _listed(_finish_before_last_text),
-    ),
-    Fault(
-        "chunk-finish-then-more",
-        "appends a remark after `stop`",
-        "chunk.finish-last",
-        _MADE_UP,
-        _listed(_more_after_finish),
-    ),
-    Fault(
-        "chunk-finish-early-when-long",
-        "sends `stop` with the first piece of a long text",
-        "chunk.finish-last",
-        "finish-early",
-        _listed(_finish_with_first_text, all_of(text_stream, long)),
-    ),
-    # chunk.finish-reason
-    Fault(
-        "chunk-finish-eos-token",
-        "gives `eos_token` as the reason",
-        "chunk.finish-reason",
-        "finish-unknown",
-        chunks(put(_FINISH, "eos_token"), at=last),
-    ),
-    Fault(
-        "chunk-finish-max-tokens-when-cut",
-        "gives `max_tokens` as the reason for the end of what a limit cut",
-        "chunk.finish-reason",
-        "finish-unknown",
-        chunks(put(_FINISH, "max_tokens"), when=cut_stream, at=last),
-    ),
-    Fault(
-        "chunk-finish-upper-case",
-        "gives `STOP` as the reason",
-        "chunk.finish-reason",
-        "finish-unknown",
-        chunks(put(_FINISH, "STOP"), at=last),
-    ),
-    Fault(
-        "chunk-finish-empty",
-        'gives "" as the reason until the end',
-        "chunk.finish-reason",
-        "finish-empty",
-        chunks(put(_FINISH, lambda old: old or "")),
-    ),
-    Fault(
-        "chunk-finish-null-in-words",
-        'gives "null" as the reason of chunks with text',
-        "chunk.finish-reason",
-        "finish-empty",
-        chunks(put(_FINISH, "null"), at=contents),
-    ),
-    Fault(
-        "chunk-finish-tools-without-calls",
-        "gives `tool_calls` as the reason where there are none",
-        "chunk.finish-reason",
-        "finish-tools-empty",
-        chunks(put(_FINISH, "tool_calls"), at=last),
-    ),
-    Fault(
-        "chunk-finish-true-when-long",
-        "gives true as the reason of long answers",
-        "chunk.finish-reason",
-        _MADE_UP,
-        chunks(put(_FINISH, True), when=all_of(text_stream, long), at=last),
-    ),
-    # chunk.text-intact
-    Fault(
-        "chunk-text-torn",
-        "decodes the halves of a character by themselves: U+FFFD on both sides of a border",
-        "chunk.text-intact",
-        "utf8-split",
-        _torn(_replaced),
-    ),
-    Fault(
-        "chunk-text-torn-beyond-latin",
-        "tears characters of three octets and more",
-        "chunk.text-intact",
-        "utf8-split",
-        _torn(_replaced, "\u0800"),
-    ),
-    Fault(
-        "chunk-text-torn-surrogates",
-        "sends the halves of a surrogate pair in two chunks",
-        "chunk.text-intact",
-        "utf8-split",
-        _surrogates(),
-    ),
-)
+)  # fmt: skip

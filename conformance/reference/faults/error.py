@@ -7,46 +7,53 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
-from conformance.reference.decision import Decision, Refuse
-from conformance.reference.failing import FORMS, Told
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making import (
-    ERRORS,
-    GONE,
+from conformance.reference.behaviour import Behaviour, Headers
+from conformance.reference.conditions import (
     Object,
     When,
+    all_of,
     always,
     any_message,
     any_text,
-    both,
+    approval_stream,
     chat,
-    crashes,
     every,
+    has_mode,
     has_request_id,
-    heads,
     lacks,
     member_is,
     message_count,
     messages,
-    metadata,
     mode_is,
-    on_objects,
     plain_chat,
-    refuses,
-    refuses_as,
     resume,
-    says,
+    resumed_stream,
+    status_is,
     streamed,
-    together,
+    text_stream,
     unless,
-    with_field,
-    with_type,
 )
-from conformance.reference.faults.making_streams import approval_stream, ending, resumed_stream, shaped, text_stream
+from conformance.reference.decision import Decision, Kind, Refuse
+from conformance.reference.failing import FORMS, Told
+from conformance.reference.fault import Fault, of
 from conformance.reference.identifiers import fresh_request_id
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import Refusal
+from conformance.reference.making import (
+    ERRORS,
+    GONE,
+    crashes,
+    ending,
+    heads,
+    on_objects,
+    refuses,
+    refuses_as,
+    says,
+    shapes,
+    together,
+    with_field,
+    with_type,
+)
 
 _RATE_LIMIT_EVERY = 20
 _TRACE = (
@@ -84,9 +91,9 @@ _TRACES = (
 _QUERY = "SELECT id, owner FROM approvals WHERE id = $1 AND tenant_id = $2: no rows in result set"
 
 
-def _status(status: int, when: When = always) -> Callable[[Context], bool]:
-    return lambda context: (
-        isinstance(context.decision, Refuse) and context.decision.status == status and when(context.incoming)
+def _status(status: int, when: When = always) -> Callable[[Incoming], bool]:
+    return lambda incoming: (
+        isinstance(incoming.decision, Refuse) and incoming.decision.status == status and when(incoming)
     )
 
 
@@ -94,8 +101,8 @@ def _reshaped(change: Callable[[Object], Any], status: int, when: When = always)
     """The error object of refusals with a status gets another form; `change` gets what stands below `error`."""
     chosen = _status(status, when)
 
-    def shape(context: Context, document: Object) -> Object:
-        changed: Object = change(document["error"]) if chosen(context) else document
+    def shape(incoming: Incoming, document: Object) -> Object:
+        changed: Object = change(document["error"]) if chosen(incoming) else document
         return changed
 
     return on_objects(shape, ERRORS)
@@ -116,7 +123,7 @@ def _own_id(change: Callable[[Incoming, str], str], when: When = always) -> Beha
     """A 422 to a request with an id of its own bears another one."""
     return refuses_as(
         lambda incoming, refusal: replace(refusal, request_id=change(incoming, refusal.request_id)),
-        both(has_request_id, when),
+        all_of(has_request_id, when),
         422,
     )
 
@@ -135,22 +142,22 @@ def _earlier(incoming: Incoming, seen: str) -> str:
 def _served_error(status: int, when: When) -> Behaviour:
     """A 422 keeps its error object and comes with a status that says that all is well."""
 
-    def change(context: Context, seen: int, headers: Headers) -> tuple[int, Headers]:
+    def change(incoming: Incoming, seen: int, headers: Headers) -> tuple[int, Headers]:
         return (status, headers) if seen == 422 else (seen, headers)
 
-    return heads(change, ERRORS, both(plain_chat, when))
+    return heads(change, ERRORS, all_of(plain_chat, when))
 
 
-def _opening(told: Told, when: Callable[[Context], bool]) -> Behaviour:
+def _opening(told: Told, when: Callable[[Incoming], bool]) -> Behaviour:
     """A stream holds nothing but an event that tells of an error."""
-    return shaped(lambda _, objects: [told(objects[-1])], when)
+    return shapes(lambda _, objects: [told(objects[-1])], when=when)
 
 
-def _sixth(context: Context) -> bool:
+def _sixth(incoming: Incoming) -> bool:
     """Every sixth stream."""
-    if context.stream:
-        context.memory["streams"] = context.memory.get("streams", 0) + 1
-    return context.stream and context.memory["streams"] % 6 == 0
+    if incoming.stream:
+        incoming.memory["streams"] = incoming.memory.get("streams", 0) + 1
+    return incoming.stream and incoming.memory["streams"] % 6 == 0
 
 
 def _choices_null(when: When) -> Behaviour:
@@ -198,7 +205,7 @@ def _limited(behaviour: Behaviour) -> Behaviour:
 def _fails_once(status: int, body: bytes, media_type: str) -> Behaviour:
     """One request in twenty-five is answered by an error, which passes when it is asked again."""
     told = Refusal(status, "server_error", "server_error")
-    return together(refuses(both(_well_formed, every(25)), told, "Later."), says(body, media_type, always, status))
+    return together(refuses(all_of(_well_formed, every(25)), told, "Later."), says(body, media_type, status_is(status)))
 
 
 def _well_formed(incoming: Incoming) -> bool:
@@ -218,144 +225,157 @@ def _flat(error: Object) -> Object:
 
 
 FAULTS: tuple[Fault, ...] = (
-    # schema
-    Fault("error-detail", "puts what is wrong with a body into `detail`", "error.schema", "error-detail",
-          _reshaped(lambda e: {"detail": [{"loc": ["body"], "msg": e["message"], "type": "value_error"}]}, 422)),
-    Fault("error-detail-401", "puts the reason of a 401 into `detail`", "error.schema", "error-detail",
-          _reshaped(_detail, 401)),
-    Fault("error-string", "sends `error` as a string with a 401", "error.schema", "error-string",
-          _reshaped(_bare_string, 401)),
-    Fault("error-flat", "sends the members of the error at the top of a 422", "error.schema", "made up",
-          _reshaped(_flat, 422)),
-    Fault("error-code-integer", "sends the status as `code` of a 422", "error.schema", "code-integer",
-          _member("code", 422, 422)),
-    Fault("error-code-null-400", "sends `code` null with malformed JSON", "error.schema", "made up",
-          _member("code", None, 400, _malformed)),
-    Fault("error-code-integer-404", "sends an integer `code` for an approval that it does not know", "error.schema",
-          "code-integer", _member("code", 404, 404, resume)),
-    Fault("error-no-request-id", "sends no `request_id` with a 422", "error.schema", "error-no-request-id",
-          _member("request_id", GONE, 422)),
-    Fault("error-no-request-id-401", "sends no `request_id` with a 401", "error.schema", "error-no-request-id",
-          _member("request_id", GONE, 401)),
-    Fault("error-no-request-id-unsent", "sends `request_id` null with a 400 whose request had none", "error.schema",
-          "error-no-request-id", _member("request_id", None, 400, both(_malformed, unless(has_request_id)))),
-    Fault("error-no-type-409", "sends no `type` where an approval has been used up", "error.schema", "made up",
-          _member("type", GONE, 409)),
-    Fault("error-message-list", "sends a list of messages with a 422", "error.schema", "made up",
-          _reshaped(lambda e: {"error": {**e, "message": [e["message"]]}}, 422)),
-    Fault("error-string-stream", "sends `error` as a string where a stream was asked for", "error.schema",
-          "error-string", _reshaped(_bare_string, 422, streamed)),
-    Fault("error-no-message-mode", "sends no `message` where the mode is wrong", "error.schema", "made up",
-          _member("message", GONE, 422, _breaks_at("/metadata/mode"))),
-    # media-type
-    Fault("error-text", "calls a 422 text/plain", "error.media-type", "made up", _mistyped("text/plain", 422)),
-    *(Fault(f"error-{status}-page-resume", f"answers {status} by a page on resume", "error.media-type", "error-html",
-            says(b"<!DOCTYPE html><html><body><h1>Error</h1></body></html>", "text/html", resume, status))
-      for status in (404, 409)),
-    Fault("error-html-400", "calls a 400 text/html", "error.media-type", "made up", _mistyped("text/html", 400)),
-    Fault("error-untyped-401", "sends a 401 without a media type", "error.media-type", "made up",
-          _mistyped(None, 401)),
-    Fault("error-problem-404", "calls a 404 application/problem+json", "error.media-type", "made up",
-          _mistyped("application/problem+json", 404)),
-    Fault("error-text-409", "calls a 409 text/plain", "error.media-type", "made up", _mistyped("text/plain", 409)),
-    # schema-elsewhere
-    Fault("error-405-text", "answers 405 in plain words", "error.schema-elsewhere", "made up",
-          says(b"Method Not Allowed", "text/plain", always, 405)),
-    Fault("error-405-html", "answers 405 by a page", "error.schema-elsewhere", "error-html",
-          says(b"<html><body><h1>405 Not Allowed</h1></body></html>", "text/html", always, 405)),
-    Fault("error-405-detail", "puts the reason of a 405 into `detail`", "error.schema-elsewhere", "error-detail",
-          _reshaped(_detail, 405)),
-    Fault("error-415-empty", "answers 415 without a body", "error.schema-elsewhere", "error-empty-body",
-          says(b"", None, always, 415)),
-    Fault("error-415-code-integer", "sends an integer `code` with a 415", "error.schema-elsewhere", "code-integer",
-          _member("code", 415, 415)),
-    Fault("error-500-text-once", "answers one request in twenty-five by 500 in plain text, and serves it when asked "
-          "again", "error.schema-elsewhere", "made up", _fails_once(500, b"Internal Server Error", "text/plain")),
-    Fault("error-503-text-once", "answers one request in twenty-five by 503 in plain text, and serves it when asked "
-          "again", "error.schema-elsewhere", "made up", _fails_once(503, b"no healthy upstream", "text/plain")),
-    Fault("error-502-page-once", "answers one request in twenty-five by a proxy's page, and serves it when asked "
-          "again", "error.schema-elsewhere", "error-html", _fails_once(
-              502, b"<html><body><center>nginx</center></body></html>", "text/html")),
-    # status
-    Fault("error-200", "sends the error object of a wrong mode with 200", "error.status", "made up",
-          _served_error(200, _breaks_at("/metadata/mode"))),
-    Fault("error-200-choices-null", "answers 200 with an error and `choices` null where `messages` are empty",
-          "error.status", "choices-null-200", _choices_null(_breaks_at("/messages"))),
-    Fault("error-202", "sends the error object of a wrong temperature with 202", "error.status", "made up",
-          _served_error(202, _breaks_at("/temperature"))),
-    Fault("error-200-mode", "answers 200 and an error object to the mode `synth`", "error.status", "made up",
-          on_objects(
-              lambda context, _: {
-                  "error": {"message": "The mode synth is not at hand.", "type": "server_error",
-                            "code": "mode_not_at_hand", "request_id": context.incoming.request_id}},
-              (Kind.COMPLETION,), both(plain_chat, mode_is("synth")))),
-    *(Fault(f"error-first-{name}", f"opens every text stream with an error ({name})", "error.status",
-            "diegosouzapw/OmniRoute#8210" if name == "empty-choices" else "made up",
-            _opening(form, text_stream)) for name, form in FORMS.items()),
-    Fault("error-first-unfinished", "answers every text stream by an error alone, without `[DONE]`", "error.status",
-          "made up", together(_opening(FORMS["bare"], text_stream), ending())),
-    Fault("error-first-every-sixth", "opens every sixth stream with an error beside empty `choices`", "error.status",
-          "diegosouzapw/OmniRoute#3422", _opening(FORMS["empty-choices"], _sixth)),
-    Fault("error-first-resumed", "opens the stream of a resume with an error", "error.status", "made up",
-          _opening(FORMS["empty-choices"], resumed_stream)),
-    Fault("error-first-waiting", "opens the stream of an approval with an error", "error.status", "made up",
-          _opening(FORMS["empty-choices"], approval_stream)),
-    # no-server-error
-    Fault("bad-json-500", "answers 500 to malformed JSON", "error.no-server-error", "bad-json-500",
-          crashes(_malformed)),
-    Fault("messages-empty-500", "answers 500 to empty `messages`", "error.no-server-error", "messages-empty-500",
-          crashes(both(chat, member_is("messages", lambda found: found == [])))),
-    Fault("messages-missing-500", "answers 500 where `messages` are missing", "error.no-server-error", "made up",
-          crashes(both(plain_chat, lambda incoming: bool(incoming.document), lacks("messages")))),
-    Fault("range-500", "answers 500 to a temperature out of range", "error.no-server-error", "range-unchecked",
-          crashes(both(plain_chat, _breaks_at("/temperature")))),
-    Fault("role-unknown-500", "answers 500 to an unknown role", "error.no-server-error", "role-unknown-crash",
-          crashes(_role_unknown)),
-    Fault("bearer-empty-500", "answers 500 to `Bearer` with nothing after it", "error.no-server-error", "made up",
-          crashes(_empty_bearer)),
-    Fault("messages-501-500", "answers 500 to more than 500 messages", "error.no-server-error", "range-unchecked",
-          crashes(both(chat, message_count(501)))),
-    Fault("metadata-list-500", "answers 500 to metadata that are a list", "error.no-server-error", "made up",
-          crashes(both(chat, member_is("metadata", lambda value: isinstance(value, list))))),
-    Fault("put-500", "answers 500 to PUT", "error.no-server-error", "made up",
-          crashes(lambda incoming: chat(incoming) and incoming.method == "PUT")),
-    Fault("emoji-500", "answers 500 to characters beyond the basic plane", "error.no-server-error", "made up",
-          crashes(both(plain_chat, any_text(r"[\U00010000-\U0010ffff]")))),
-    Fault("null-content-500", "answers 500 to null content", "error.no-server-error", "made up",
-          crashes(both(plain_chat, any_message(lambda message: message.get("content", "") is None)))),
-    Fault("approval-unknown-500", "answers 500 to an approval that it never gave", "error.no-server-error", "made up",
-          Behaviour(decide=_unknown_approval_crashes)),
-    # request-id-echo
-    Fault("error-id-fresh", "makes up an id for each 422", "error.request-id-echo", "made up", _own_id(_fresh)),
-    Fault("error-id-cut", "cuts the request's id to 20 characters in a 422", "error.request-id-echo", "made up",
-          _own_id(lambda _, seen: seen[:20])),
-    Fault("error-id-earlier", "sends the id of the refusal before", "error.request-id-echo", "model-wrong",
-          _own_id(_earlier)),
-    Fault("error-id-stream", "makes up an id where a stream was asked for", "error.request-id-echo", "made up",
-          _own_id(_fresh, streamed)),
-    Fault("error-id-mode", "makes up an id where the metadata are wrong", "error.request-id-echo", "made up",
-          _own_id(_fresh, lambda incoming: "mode" in metadata(incoming))),
-    # no-internals
-    Fault("error-trace", "sends a Python stack trace with malformed JSON", "error.no-internals", "error-trace",
-          _message(_TRACE, 400)),
-    Fault("error-trace-role", "sends a Node stack trace with an unknown role", "error.no-internals",
-          "role-unknown-crash", _message(_NODE_TRACE, 422, _role_unknown)),
-    Fault("error-trace-member", "sends a Java stack trace in a member of its own", "error.no-internals",
-          "error-trace", _member("stack", _JAVA_TRACE, 422)),
-    Fault("error-path", "tells a source file and line with a 401", "error.no-internals", "error-trace",
-          _message("Unauthorized (/srv/kitemesh/app/auth.py:57)", 401)),
-    Fault("error-query", "tells its query where an approval is not known", "error.no-internals", "made up",
-          _message(_QUERY, 404, resume)),
-    Fault("error-trace-header", "sends a stack trace in a header field", "error.no-internals", "error-trace",
-          with_field("X-Debug", json.dumps(_TRACE), ERRORS, status=422)),
-    *(Fault(f"error-trace-{id_}", f"sends a stack trace of {platform} with malformed JSON", "error.no-internals",
-            "error-trace" if id_ != "cuda" else "made up", _message(told, 400)) for id_, platform, told in _TRACES),
-    # rate-limit
-    Fault("rate-limit-codes", "calls a 429 requests / too_many_requests", "error.rate-limit", "made up",
-          _limited(refuses_as(
-              lambda _, refusal: replace(refusal, type="requests", code="too_many_requests"), status=429))),
-    Fault("rate-limit-code", "has another code in a 429", "error.rate-limit", "made up",
-          _limited(refuses_as(lambda _, refusal: replace(refusal, code="rate_limited"), status=429))),
-    Fault("rate-limit-unpaced", "does not say with a 429 when to come again", "error.rate-limit", "made up",
-          _limited(with_field("Retry-After", None, ERRORS, status=429))),
+    *of("error.schema",
+        Fault("error-detail", "puts what is wrong with a body into `detail`",
+              _reshaped(lambda e: {"detail": [{"loc": ["body"], "msg": e["message"], "type": "value_error"}]}, 422),
+              seen_in="error-detail"),
+        Fault("error-detail-401", "puts the reason of a 401 into `detail`", _reshaped(_detail, 401),
+              seen_in="error-detail"),
+        Fault("error-string", "sends `error` as a string with a 401", _reshaped(_bare_string, 401),
+              seen_in="error-string"),
+        Fault("error-flat", "sends the members of the error at the top of a 422", _reshaped(_flat, 422)),
+        Fault("error-code-integer", "sends the status as `code` of a 422", _member("code", 422, 422),
+              seen_in="code-integer"),
+        Fault("error-code-null-400", "sends `code` null with malformed JSON", _member("code", None, 400, _malformed)),
+        Fault("error-code-integer-404", "sends an integer `code` for an approval that it does not know",
+              _member("code", 404, 404, resume), seen_in="code-integer"),
+        Fault("error-no-request-id", "sends no `request_id` with a 422", _member("request_id", GONE, 422),
+              seen_in="error-no-request-id"),
+        Fault("error-no-request-id-401", "sends no `request_id` with a 401", _member("request_id", GONE, 401),
+              seen_in="error-no-request-id"),
+        Fault("error-no-request-id-unsent", "sends `request_id` null with a 400 whose request had none",
+              _member("request_id", None, 400, all_of(_malformed, unless(has_request_id))),
+              seen_in="error-no-request-id"),
+        Fault("error-no-type-409", "sends no `type` where an approval has been used up", _member("type", GONE, 409)),
+        Fault("error-message-list", "sends a list of messages with a 422",
+              _reshaped(lambda e: {"error": {**e, "message": [e["message"]]}}, 422)),
+        Fault("error-string-stream", "sends `error` as a string where a stream was asked for",
+              _reshaped(_bare_string, 422, streamed), seen_in="error-string"),
+        Fault("error-no-message-mode", "sends no `message` where the mode is wrong",
+              _member("message", GONE, 422, _breaks_at("/metadata/mode"))),
+    ),
+    *of("error.media-type",
+        Fault("error-text", "calls a 422 text/plain", _mistyped("text/plain", 422)),
+        *(Fault(f"error-{status}-page-resume", f"answers {status} by a page on resume",
+                says(b"<!DOCTYPE html><html><body><h1>Error</h1></body></html>", "text/html",
+                     all_of(resume, status_is(status))),
+                seen_in="error-html")
+          for status in (404, 409)),
+        Fault("error-html-400", "calls a 400 text/html", _mistyped("text/html", 400)),
+        Fault("error-untyped-401", "sends a 401 without a media type", _mistyped(None, 401)),
+        Fault("error-problem-404", "calls a 404 application/problem+json", _mistyped("application/problem+json", 404)),
+        Fault("error-text-409", "calls a 409 text/plain", _mistyped("text/plain", 409)),
+    ),
+    *of("error.schema-elsewhere",
+        Fault("error-405-text", "answers 405 in plain words",
+              says(b"Method Not Allowed", "text/plain", status_is(405))),
+        Fault("error-405-html", "answers 405 by a page",
+              says(b"<html><body><h1>405 Not Allowed</h1></body></html>", "text/html", status_is(405)),
+              seen_in="error-html"),
+        Fault("error-405-detail", "puts the reason of a 405 into `detail`", _reshaped(_detail, 405),
+              seen_in="error-detail"),
+        Fault("error-415-empty", "answers 415 without a body", says(b"", None, status_is(415)),
+              seen_in="error-empty-body"),
+        Fault("error-415-code-integer", "sends an integer `code` with a 415", _member("code", 415, 415),
+              seen_in="code-integer"),
+        Fault("error-500-text-once",
+              "answers one request in twenty-five by 500 in plain text, and serves it when asked again",
+              _fails_once(500, b"Internal Server Error", "text/plain")),
+        Fault("error-503-text-once",
+              "answers one request in twenty-five by 503 in plain text, and serves it when asked again",
+              _fails_once(503, b"no healthy upstream", "text/plain")),
+        Fault("error-502-page-once",
+              "answers one request in twenty-five by a proxy's page, and serves it when asked again",
+              _fails_once(502, b"<html><body><center>nginx</center></body></html>", "text/html"), seen_in="error-html"),
+    ),
+    *of("error.status",
+        Fault("error-200", "sends the error object of a wrong mode with 200",
+              _served_error(200, _breaks_at("/metadata/mode"))),
+        Fault("error-200-choices-null", "answers 200 with an error and `choices` null where `messages` are empty",
+              _choices_null(_breaks_at("/messages")), seen_in="choices-null-200"),
+        Fault("error-202", "sends the error object of a wrong temperature with 202",
+              _served_error(202, _breaks_at("/temperature"))),
+        Fault("error-200-mode", "answers 200 and an error object to the mode `synth`",
+              on_objects(
+                  lambda incoming, _: {
+                      "error": {
+                          "message": "The mode synth is not at hand.",
+                          "type": "server_error",
+                          "code": "mode_not_at_hand",
+                          "request_id": incoming.request_id,
+                      }
+                  },
+                  (Kind.COMPLETION,),
+                  all_of(plain_chat, mode_is("synth")),
+              )),
+        *(Fault(f"error-first-{name}", f"opens every text stream with an error ({name})", _opening(form, text_stream),
+                seen_in="diegosouzapw/OmniRoute#8210" if name == "empty-choices" else "made up")
+          for name, form in FORMS.items()),
+        Fault("error-first-unfinished", "answers every text stream by an error alone, without `[DONE]`",
+              together(_opening(FORMS["bare"], text_stream), ending())),
+        Fault("error-first-every-sixth", "opens every sixth stream with an error beside empty `choices`",
+              _opening(FORMS["empty-choices"], _sixth), seen_in="diegosouzapw/OmniRoute#3422"),
+        Fault("error-first-resumed", "opens the stream of a resume with an error",
+              _opening(FORMS["empty-choices"], resumed_stream)),
+        Fault("error-first-waiting", "opens the stream of an approval with an error",
+              _opening(FORMS["empty-choices"], approval_stream)),
+    ),
+    *of("error.no-server-error",
+        Fault("bad-json-500", "answers 500 to malformed JSON", crashes(_malformed), seen_in="bad-json-500"),
+        Fault("messages-empty-500", "answers 500 to empty `messages`",
+              crashes(all_of(chat, member_is("messages", lambda found: found == []))), seen_in="messages-empty-500"),
+        Fault("messages-missing-500", "answers 500 where `messages` are missing",
+              crashes(all_of(plain_chat, lambda incoming: bool(incoming.document), lacks("messages")))),
+        Fault("range-500", "answers 500 to a temperature out of range",
+              crashes(all_of(plain_chat, _breaks_at("/temperature"))), seen_in="range-unchecked"),
+        Fault("role-unknown-500", "answers 500 to an unknown role", crashes(_role_unknown),
+              seen_in="role-unknown-crash"),
+        Fault("bearer-empty-500", "answers 500 to `Bearer` with nothing after it", crashes(_empty_bearer)),
+        Fault("messages-501-500", "answers 500 to more than 500 messages", crashes(all_of(chat, message_count(501))),
+              seen_in="range-unchecked"),
+        Fault("metadata-list-500", "answers 500 to metadata that are a list",
+              crashes(all_of(chat, member_is("metadata", lambda value: isinstance(value, list))))),
+        Fault("put-500", "answers 500 to PUT", crashes(lambda incoming: chat(incoming) and incoming.method == "PUT")),
+        Fault("emoji-500", "answers 500 to characters beyond the basic plane",
+              crashes(all_of(plain_chat, any_text(r"[\U00010000-\U0010ffff]")))),
+        Fault("null-content-500", "answers 500 to null content",
+              crashes(all_of(plain_chat, any_message(lambda message: message.get("content", "") is None)))),
+        Fault("approval-unknown-500", "answers 500 to an approval that it never gave",
+              Behaviour(decide=_unknown_approval_crashes)),
+    ),
+    *of("error.request-id-echo",
+        Fault("error-id-fresh", "makes up an id for each 422", _own_id(_fresh)),
+        Fault("error-id-cut", "cuts the request's id to 20 characters in a 422", _own_id(lambda _, seen: seen[:20])),
+        Fault("error-id-earlier", "sends the id of the refusal before", _own_id(_earlier), seen_in="model-wrong"),
+        Fault("error-id-stream", "makes up an id where a stream was asked for", _own_id(_fresh, streamed)),
+        Fault("error-id-mode", "makes up an id where the metadata are wrong", _own_id(_fresh, has_mode)),
+    ),
+    *of("error.no-internals",
+        Fault("error-trace", "sends a Python stack trace with malformed JSON", _message(_TRACE, 400),
+              seen_in="error-trace"),
+        Fault("error-trace-role", "sends a Node stack trace with an unknown role",
+              _message(_NODE_TRACE, 422, _role_unknown), seen_in="role-unknown-crash"),
+        Fault("error-trace-member", "sends a Java stack trace in a member of its own",
+              _member("stack", _JAVA_TRACE, 422), seen_in="error-trace"),
+        Fault("error-path", "tells a source file and line with a 401",
+              _message("Unauthorized (/srv/kitemesh/app/auth.py:57)", 401), seen_in="error-trace"),
+        Fault("error-query", "tells its query where an approval is not known", _message(_QUERY, 404, resume)),
+        Fault("error-trace-header", "sends a stack trace in a header field",
+              with_field("X-Debug", json.dumps(_TRACE), ERRORS, status=422), seen_in="error-trace"),
+        *(Fault(f"error-trace-{id_}", f"sends a stack trace of {platform} with malformed JSON", _message(told, 400),
+                seen_in="error-trace" if id_ != "cuda" else "made up")
+          for id_, platform, told in _TRACES),
+    ),
+    *of("error.rate-limit",
+        Fault("rate-limit-codes", "calls a 429 requests / too_many_requests",
+              _limited(
+                  refuses_as(
+                      lambda _, refusal: replace(refusal, type="requests", code="too_many_requests"), status=429
+                  )
+              )),
+        Fault("rate-limit-code", "has another code in a 429",
+              _limited(refuses_as(lambda _, refusal: replace(refusal, code="rate_limited"), status=429))),
+        Fault("rate-limit-unpaced", "does not say with a 429 when to come again",
+              _limited(with_field("Retry-After", None, ERRORS, status=429))),
+    ),
 )  # fmt: skip

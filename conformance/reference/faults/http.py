@@ -8,48 +8,51 @@ import zlib
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
-from conformance.reference.behaviour import Behaviour, Context, Headers, Kind
-from conformance.reference.decision import Refuse
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making import (
+from conformance.reference.behaviour import Behaviour, Headers
+from conformance.reference.conditions import (
+    When,
+    all_of,
+    always,
+    chat,
+    every,
+    has_request_id,
+    message_count,
+    non_ascii,
+    resume,
+    unless,
+)
+from conformance.reference.decision import Kind, Refuse
+from conformance.reference.fault import Fault, of
+from conformance.reference.incoming import Incoming
+from conformance.reference.making import (
     ALL_KINDS,
+    COMPLETION,
     ERRORS,
     HANG,
     JSON_ANSWERS,
     STREAMS,
     TEXT_STREAM,
-    When,
-    always,
-    both,
-    chat,
-    every,
-    has_request_id,
     heads,
-    message_count,
-    non_ascii,
     on_bytes,
-    resume,
     together,
     transmits,
-    unless,
     with_field,
 )
 from conformance.reference.transmission import Abort, Close, End, Hang, Out, Piece, Raw, content_length
 
-_COMPLETION = (Kind.COMPLETION,)
 _BOM = b"\xef\xbb\xbf"
 
 
 def _longer(octets: int, end: Piece, kinds: Iterable[Kind], when: When = always) -> Behaviour:
     """Content-Length announces more than comes; then the body ends like this."""
 
-    def change(context: Context, status: int, headers: Headers) -> tuple[int, Headers]:
+    def change(incoming: Incoming, status: int, headers: Headers) -> tuple[int, Headers]:
         return status, [
             (name, str(int(value) + octets) if name == "Content-Length" else value) for name, value in headers
         ]
 
     kinds = tuple(kinds)
-    return together(heads(change, kinds, when), transmits(lambda context, pieces: [*pieces, end], kinds, when))
+    return together(heads(change, kinds, when), transmits(lambda incoming, pieces: [*pieces, end], kinds, when))
 
 
 def _cut(pieces: list[Piece], kept: float) -> list[Piece]:
@@ -62,12 +65,12 @@ def _half(end: Piece, kinds: Iterable[Kind], when: When = always) -> Behaviour:
     """Half of a body, whose whole length is announced."""
     kinds = tuple(kinds)
 
-    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
-        context.memory["announced"] = content_length(pieces)
+    def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
+        incoming.memory["announced"] = content_length(pieces)
         return [*_cut(pieces, 0.5), end]
 
-    def change(context: Context, status: int, headers: Headers) -> tuple[int, Headers]:
-        announced = str(context.memory["announced"])
+    def change(incoming: Incoming, status: int, headers: Headers) -> tuple[int, Headers]:
+        announced = str(incoming.memory["announced"])
         return status, [(name, announced if name == "Content-Length" else value) for name, value in headers]
 
     return together(transmits(emit, kinds, when), heads(change, kinds, when))
@@ -75,17 +78,17 @@ def _half(end: Piece, kinds: Iterable[Kind], when: When = always) -> Behaviour:
 
 def _breaks_off(end: Piece, kinds: Iterable[Kind]) -> Behaviour:
     """A stream ends behind `[DONE]` like this, without the last chunk of the chunked coding."""
-    return transmits(lambda context, pieces: [*pieces, end], kinds)
+    return transmits(lambda incoming, pieces: [*pieces, end], kinds)
 
 
-def _excess(context: Context, pieces: list[Piece]) -> list[Piece]:
+def _excess(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
     """More octets than Content-Length says, and the end of the connection, so that no other answer suffers."""
     return [*pieces, Raw(b"\n}"), Close()]
 
 
 def _behind(octets: bytes, kinds: Iterable[Kind], when: When = always) -> Behaviour:
     """These octets behind the end of the body, on a connection that stays open."""
-    return transmits(lambda context, pieces: [*pieces, End(), Raw(octets)], kinds, when)
+    return transmits(lambda incoming, pieces: [*pieces, End(), Raw(octets)], kinds, when)
 
 
 def _by_hand(
@@ -101,11 +104,11 @@ def _by_hand(
     The last line says how long the body is, or with `size`, a format of a chunk's size, that it is chunked.
     """
 
-    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
-        status = HTTPStatus(context.decision.status if isinstance(context.decision, Refuse) else 200)
+    def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
+        status = HTTPStatus(incoming.decision.status if isinstance(incoming.decision, Refuse) else 200)
         length = "Transfer-Encoding: chunked" if size else f"Content-Length: {content_length(pieces)}"
-        media_type = "text/event-stream" if context.stream else "application/json"
-        more = context.decision.headers if isinstance(context.decision, Refuse) else ()
+        media_type = "text/event-stream" if incoming.stream else "application/json"
+        more = incoming.decision.headers if isinstance(incoming.decision, Refuse) else ()
         lines = [f"HTTP/1.1 {status.value} {status.phrase}", "Server: gateway", f"Content-Type: {media_type}"]
         lines += [*(f"{name}: {value}" for name, value in more), length]
         head = line_end.join([*change(lines), "", ""]).encode("latin-1")
@@ -135,20 +138,20 @@ def _named(coding: str, kinds: Iterable[Kind], when: When = always) -> Behaviour
     return with_field("Content-Encoding", coding, kinds, when)
 
 
-def _not_a_number(context: Context, body: bytes) -> bytes:
+def _not_a_number(body: bytes) -> bytes:
     return re.sub(rb'("credits_charged":)[0-9.]+', rb"\1NaN", body)
 
 
-def _latin_1(context: Context, body: bytes) -> bytes:
+def _latin_1(body: bytes) -> bytes:
     """In Latin-1 where that can hold it, with `?` for the rest."""
     return body.decode().encode("latin-1", "replace")
 
 
-def _single_quotes(context: Context, body: bytes) -> bytes:
+def _single_quotes(body: bytes) -> bytes:
     return body.replace(b'"', b"'")
 
 
-def _raw_tab(context: Context, body: bytes) -> bytes:
+def _raw_tab(body: bytes) -> bytes:
     return body.replace(b'"content":"', b'"content":"\t')
 
 
@@ -158,12 +161,12 @@ def _coded(
     """The body is coded, whatever was offered."""
     kinds = tuple(kinds)
     return together(
-        on_bytes(lambda context, body: encode(body), kinds, when),
+        on_bytes(lambda body: encode(body), kinds, when),
         with_field("Content-Encoding", told or name, kinds, when),
     )
 
 
-def _coded_stream(context: Context, pieces: list[Piece]) -> list[Piece]:
+def _coded_stream(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
     """One gzip stream through all events; each is flushed, so that nothing is held back."""
     machine = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
     coded: list[Piece] = []
@@ -174,105 +177,104 @@ def _coded_stream(context: Context, pieces: list[Piece]) -> list[Piece]:
 
 
 FAULTS: tuple[Fault, ...] = (
-    # complete
-    Fault("length-too-large", "announces 10 octets more than it sends, and closes", "http.complete", "made up",
-          _longer(10, Close(), _COMPLETION)),
-    Fault("length-too-large-error", "announces more than it sends with a refusal, and closes", "http.complete",
-          "made up", _longer(1, Close(), ERRORS)),
-    Fault("length-too-small", "sends two octets more than Content-Length says", "http.complete", "made up",
-          transmits(_excess, _COMPLETION)),
-    Fault("body-half", "closes in the middle of an answer to a longer conversation", "http.complete", "made up",
-          _half(Close(), _COMPLETION, message_count(3))),
-    Fault("body-half-reset", "resets the connection in the middle of an answer beyond ASCII", "http.complete",
-          "made up", _half(Abort(), _COMPLETION, non_ascii)),
-    Fault("body-half-silent", "falls silent in the middle of resume's answers", "http.complete", "made up",
-          _half(Hang(HANG), _COMPLETION, resume)),
-    Fault("stream-truncated", "closes without the last chunk of the chunked coding after `[DONE]`", "http.complete",
-          "stream-truncated", _breaks_off(Close(), TEXT_STREAM)),
-    Fault("stream-truncated-approval", "closes a stream that waits for approval without the last chunk of the coding",
-          "http.complete", "stream-truncated", _breaks_off(Close(), (Kind.APPROVAL_CHUNK,))),
-    Fault("stream-truncated-long", "breaks off long streams, with no `[DONE]`", "http.complete", "stream-truncated",
-          transmits(lambda context, pieces: [*pieces[:12], Close()] if len(pieces) > 20 else pieces, TEXT_STREAM)),
-    Fault("last-chunk-twice", "sends the last chunk of a stream twice", "http.complete",
-          "jomjol/AI-on-the-edge-device#2532", _behind(b"0\r\n\r\n", STREAMS)),
-    Fault("line-end-behind", "sends a line end behind each JSON answer", "http.complete",
-          "jomjol/AI-on-the-edge-device#2532", _behind(b"\r\n", JSON_ANSWERS)),
-    Fault("line-end-behind-error", "sends a line end behind each error", "http.complete",
-          "jomjol/AI-on-the-edge-device#2532", _behind(b"\r\n", ERRORS)),
-    Fault("second-answer-behind", "sends another answer behind that to a resume", "http.complete", "made up",
-          _behind(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", ALL_KINDS, resume)),
-    Fault("length-beside-chunked", "sends Content-Length beside the chunked coding with streams", "http.complete",
-          "timoklimmer/powerproxy-aoai#53", _by_hand(_adding("Content-Length: 4096"), STREAMS, size="{:x}")),
-    Fault("length-beside-chunked-everywhere", "sends Content-Length beside the chunked coding with every answer",
-          "http.complete", "timoklimmer/powerproxy-aoai#53",
-          _by_hand(_adding("Content-Length: 4096"), ALL_KINDS, size="{:x}")),
-    Fault("chunked-twice", "names the chunked coding twice", "http.complete", "made up",
-          _by_hand(_instead("Transfer-Encoding: chunked, chunked", -1), STREAMS, size="{:x}")),
-    Fault("chunked-in-two-fields", "has two fields that name the chunked coding", "http.complete", "made up",
-          _by_hand(_adding("Transfer-Encoding: chunked"), ALL_KINDS, chat, size="{:x}")),
-    Fault("coding-unknown-beside-length", "names a transfer coding that nobody knows, beside a length",
-          "http.complete", "made up", _by_hand(_adding("Transfer-Encoding: identity"), _COMPLETION)),
-    Fault("lengths-differ", "gives two lengths that differ with errors", "http.complete", "made up",
-          _by_hand(_adding("Content-Length: 1"), ERRORS)),
-    Fault("length-no-number", "gives a length with a sign", "http.complete", "made up",
-          _by_hand(lambda head: [*head[:-1], head[-1].replace(": ", ": +")], _COMPLETION)),
-    Fault("space-before-colon", "puts a space before the colon of a field", "http.complete", "made up",
-          _by_hand(_instead("Server : gateway", 1), ALL_KINDS)),
-    Fault("space-before-colon-now-and-then", "puts a space before the colon in every seventh answer", "http.complete",
-          "made up", _by_hand(_instead("Server : gateway", 1), ALL_KINDS, every(7))),
-    Fault("field-without-colon", "has a field without a colon in its errors", "http.complete", "made up",
-          _by_hand(_instead("Server", 1), ERRORS)),
-    Fault("field-name-no-token", "has a space in the name of a field of approvals", "http.complete", "made up",
-          _by_hand(_instead("My Server: gateway", 1), (Kind.APPROVAL, Kind.APPROVAL_CHUNK))),
-    Fault("field-nul", "has NUL in a field of its streams", "http.complete", "made up",
-          _by_hand(_instead("Server: gate\0way", 1), STREAMS)),
-    Fault("field-bare-cr", "has a CR in a field of resume's answers", "http.complete", "made up",
-          _by_hand(_instead("Server: gate\rway", 1), ALL_KINDS, resume)),
-    Fault("head-bare-lf", "ends the lines of its header sections in LF", "http.complete", "made up",
-          _by_hand(list, ALL_KINDS, line_end="\n")),
-    Fault("status-line-malformed", "says the status in words", "http.complete", "made up",
-          _by_hand(_instead("HTTP/1.1 OK", 0), _COMPLETION)),
-    Fault("chunked-http-1-0", "sends streams of HTTP/1.0 in the chunked coding", "http.complete", "made up",
-          _by_hand(_instead("HTTP/1.0 200 OK", 0), STREAMS, size="{:x}")),
-    Fault("chunk-size-prefixed", "writes the sizes of chunks with 0x", "http.complete", "made up",
-          _by_hand(list, STREAMS, size="0x{:x}")),
-    Fault("chunk-size-padded", "pads the sizes of chunks with spaces", "http.complete", "made up",
-          _by_hand(list, ALL_KINDS, size="{:<8x}")),
-    # json
-    Fault("json-nan", "sends NaN as `credits_charged`", "http.json", "made up", on_bytes(_not_a_number, _COMPLETION)),
-    Fault("json-bom", "begins its answers with a BOM", "http.json", "bom-per-event",
-          on_bytes(lambda context, body: _BOM + body, _COMPLETION)),
-    Fault("json-bom-error", "begins its refusals with a BOM", "http.json", "bom-per-event",
-          on_bytes(lambda context, body: _BOM + body, ERRORS)),
-    Fault("json-trailing-nul", "ends its answers with NUL", "http.json", "nul-byte",
-          on_bytes(lambda context, body: body + b"\0", _COMPLETION)),
-    Fault("json-twice", "sends the JSON text of a refusal twice", "http.json", "made up",
-          on_bytes(lambda context, body: body + body, ERRORS, chat)),
-    Fault("json-latin-1", "sends text beyond ASCII in Latin-1", "http.json", "made up",
-          on_bytes(_latin_1, JSON_ANSWERS)),
-    Fault("json-single-quotes", "sends refusals as Python writes them", "http.json", "made up",
-          on_bytes(_single_quotes, ERRORS, both(chat, has_request_id))),
-    Fault("json-trailing-comma", "leaves a comma behind the last member of resume's answers", "http.json", "made up",
-          on_bytes(lambda context, body: body[:-1] + b",}", _COMPLETION, resume)),
-    Fault("json-raw-tab", "does not escape a tab in a string", "http.json", "made up",
-          on_bytes(_raw_tab, _COMPLETION, unless(has_request_id))),
-    # encoding
-    Fault("gzip-unasked", "compresses answers by gzip, which nobody offered to take", "http.encoding", "made up",
-          _coded("gzip", gzip.compress, _COMPLETION)),
-    Fault("gzip-unasked-error", "compresses refusals", "http.encoding", "made up",
-          _coded("gzip", gzip.compress, ERRORS)),
-    Fault("deflate-unasked", "compresses answers to longer conversations by deflate", "http.encoding", "made up",
-          _coded("deflate", zlib.compress, _COMPLETION, message_count(3))),
-    Fault("gzip-named-only", "names gzip as the coding of plain JSON answers", "http.encoding",
-          "open-webui/open-webui#23920", _named("gzip", JSON_ANSWERS)),
-    Fault("gzip-named-only-error", "names gzip as the coding of plain errors", "http.encoding",
-          "open-webui/open-webui#23920", _named("GZIP", ERRORS)),
-    Fault("gzip-named-only-stream", "names gzip as the coding of plain streams", "http.encoding",
-          "open-webui/open-webui#23920", _named("gzip", STREAMS)),
-    Fault("br-named-only-resume", "names br as the coding of what resumes are answered", "http.encoding", "made up",
-          _named("br", ALL_KINDS, resume)),
-    Fault("gzip-twice", "compresses answers by gzip, twice", "http.encoding", "made up",
-          _coded("gzip, gzip", lambda body: gzip.compress(gzip.compress(body)), _COMPLETION)),
-    Fault("gzip-unasked-stream", "compresses streams", "http.encoding", "gzip-buffered",
-          together(transmits(_coded_stream, TEXT_STREAM), with_field("Content-Encoding", "gzip", TEXT_STREAM))),
+    *of("http.complete",
+        Fault("length-too-large", "announces 10 octets more than it sends, and closes",
+              _longer(10, Close(), COMPLETION)),
+        Fault("length-too-large-error", "announces more than it sends with a refusal, and closes",
+              _longer(1, Close(), ERRORS)),
+        Fault("length-too-small", "sends two octets more than Content-Length says", transmits(_excess, COMPLETION)),
+        Fault("body-half", "closes in the middle of an answer to a longer conversation",
+              _half(Close(), COMPLETION, message_count(3))),
+        Fault("body-half-reset", "resets the connection in the middle of an answer beyond ASCII",
+              _half(Abort(), COMPLETION, non_ascii)),
+        Fault("body-half-silent", "falls silent in the middle of resume's answers",
+              _half(Hang(HANG), COMPLETION, resume)),
+        Fault("stream-truncated", "closes without the last chunk of the chunked coding after `[DONE]`",
+              _breaks_off(Close(), TEXT_STREAM), seen_in="stream-truncated"),
+        Fault("stream-truncated-approval",
+              "closes a stream that waits for approval without the last chunk of the coding",
+              _breaks_off(Close(), (Kind.APPROVAL_CHUNK,)), seen_in="stream-truncated"),
+        Fault("stream-truncated-long", "breaks off long streams, with no `[DONE]`",
+              transmits(
+                  lambda incoming, pieces: [*pieces[:12], Close()] if len(pieces) > 20 else pieces, TEXT_STREAM
+              ), seen_in="stream-truncated"),
+        Fault("last-chunk-twice", "sends the last chunk of a stream twice", _behind(b"0\r\n\r\n", STREAMS),
+              seen_in="jomjol/AI-on-the-edge-device#2532"),
+        Fault("line-end-behind", "sends a line end behind each JSON answer", _behind(b"\r\n", JSON_ANSWERS),
+              seen_in="jomjol/AI-on-the-edge-device#2532"),
+        Fault("line-end-behind-error", "sends a line end behind each error", _behind(b"\r\n", ERRORS),
+              seen_in="jomjol/AI-on-the-edge-device#2532"),
+        Fault("second-answer-behind", "sends another answer behind that to a resume",
+              _behind(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", ALL_KINDS, resume)),
+        Fault("length-beside-chunked", "sends Content-Length beside the chunked coding with streams",
+              _by_hand(_adding("Content-Length: 4096"), STREAMS, size="{:x}"),
+              seen_in="timoklimmer/powerproxy-aoai#53"),
+        Fault("length-beside-chunked-everywhere", "sends Content-Length beside the chunked coding with every answer",
+              _by_hand(_adding("Content-Length: 4096"), ALL_KINDS, size="{:x}"),
+              seen_in="timoklimmer/powerproxy-aoai#53"),
+        Fault("chunked-twice", "names the chunked coding twice",
+              _by_hand(_instead("Transfer-Encoding: chunked, chunked", -1), STREAMS, size="{:x}")),
+        Fault("chunked-in-two-fields", "has two fields that name the chunked coding",
+              _by_hand(_adding("Transfer-Encoding: chunked"), ALL_KINDS, chat, size="{:x}")),
+        Fault("coding-unknown-beside-length", "names a transfer coding that nobody knows, beside a length",
+              _by_hand(_adding("Transfer-Encoding: identity"), COMPLETION)),
+        Fault("lengths-differ", "gives two lengths that differ with errors",
+              _by_hand(_adding("Content-Length: 1"), ERRORS)),
+        Fault("length-no-number", "gives a length with a sign",
+              _by_hand(lambda head: [*head[:-1], head[-1].replace(": ", ": +")], COMPLETION)),
+        Fault("space-before-colon", "puts a space before the colon of a field",
+              _by_hand(_instead("Server : gateway", 1), ALL_KINDS)),
+        Fault("space-before-colon-now-and-then", "puts a space before the colon in every seventh answer",
+              _by_hand(_instead("Server : gateway", 1), ALL_KINDS, every(7))),
+        Fault("field-without-colon", "has a field without a colon in its errors",
+              _by_hand(_instead("Server", 1), ERRORS)),
+        Fault("field-name-no-token", "has a space in the name of a field of approvals",
+              _by_hand(_instead("My Server: gateway", 1), (Kind.APPROVAL, Kind.APPROVAL_CHUNK))),
+        Fault("field-nul", "has NUL in a field of its streams", _by_hand(_instead("Server: gate\0way", 1), STREAMS)),
+        Fault("field-bare-cr", "has a CR in a field of resume's answers",
+              _by_hand(_instead("Server: gate\rway", 1), ALL_KINDS, resume)),
+        Fault("head-bare-lf", "ends the lines of its header sections in LF", _by_hand(list, ALL_KINDS, line_end="\n")),
+        Fault("status-line-malformed", "says the status in words", _by_hand(_instead("HTTP/1.1 OK", 0), COMPLETION)),
+        Fault("chunked-http-1-0", "sends streams of HTTP/1.0 in the chunked coding",
+              _by_hand(_instead("HTTP/1.0 200 OK", 0), STREAMS, size="{:x}")),
+        Fault("chunk-size-prefixed", "writes the sizes of chunks with 0x", _by_hand(list, STREAMS, size="0x{:x}")),
+        Fault("chunk-size-padded", "pads the sizes of chunks with spaces", _by_hand(list, ALL_KINDS, size="{:<8x}")),
+    ),
+    *of("http.json",
+        Fault("json-nan", "sends NaN as `credits_charged`", on_bytes(_not_a_number, COMPLETION)),
+        Fault("json-bom", "begins its answers with a BOM", on_bytes(lambda body: _BOM + body, COMPLETION),
+              seen_in="bom-per-event"),
+        Fault("json-bom-error", "begins its refusals with a BOM", on_bytes(lambda body: _BOM + body, ERRORS),
+              seen_in="bom-per-event"),
+        Fault("json-trailing-nul", "ends its answers with NUL", on_bytes(lambda body: body + b"\0", COMPLETION),
+              seen_in="nul-byte"),
+        Fault("json-twice", "sends the JSON text of a refusal twice", on_bytes(lambda body: body + body, ERRORS, chat)),
+        Fault("json-latin-1", "sends text beyond ASCII in Latin-1", on_bytes(_latin_1, JSON_ANSWERS)),
+        Fault("json-single-quotes", "sends refusals as Python writes them",
+              on_bytes(_single_quotes, ERRORS, all_of(chat, has_request_id))),
+        Fault("json-trailing-comma", "leaves a comma behind the last member of resume's answers",
+              on_bytes(lambda body: body[:-1] + b",}", COMPLETION, resume)),
+        Fault("json-raw-tab", "does not escape a tab in a string",
+              on_bytes(_raw_tab, COMPLETION, unless(has_request_id))),
+    ),
+    *of("http.encoding",
+        Fault("gzip-unasked", "compresses answers by gzip, which nobody offered to take",
+              _coded("gzip", gzip.compress, COMPLETION)),
+        Fault("gzip-unasked-error", "compresses refusals", _coded("gzip", gzip.compress, ERRORS)),
+        Fault("deflate-unasked", "compresses answers to longer conversations by deflate",
+              _coded("deflate", zlib.compress, COMPLETION, message_count(3))),
+        Fault("gzip-named-only", "names gzip as the coding of plain JSON answers", _named("gzip", JSON_ANSWERS),
+              seen_in="open-webui/open-webui#23920"),
+        Fault("gzip-named-only-error", "names gzip as the coding of plain errors", _named("GZIP", ERRORS),
+              seen_in="open-webui/open-webui#23920"),
+        Fault("gzip-named-only-stream", "names gzip as the coding of plain streams", _named("gzip", STREAMS),
+              seen_in="open-webui/open-webui#23920"),
+        Fault("br-named-only-resume", "names br as the coding of what resumes are answered",
+              _named("br", ALL_KINDS, resume)),
+        Fault("gzip-twice", "compresses answers by gzip, twice",
+              _coded("gzip, gzip", lambda body: gzip.compress(gzip.compress(body)), COMPLETION)),
+        Fault("gzip-unasked-stream", "compresses streams",
+              together(transmits(_coded_stream, TEXT_STREAM), with_field("Content-Encoding", "gzip", TEXT_STREAM)),
+              seen_in="gzip-buffered"),
+    ),
 )  # fmt: skip

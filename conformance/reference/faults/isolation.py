@@ -8,30 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from conformance.reference.behaviour import Behaviour, Context, Kind
-from conformance.reference.decision import Decision, Serve
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making import (
-    TEXT_STREAM,
+from conformance.reference.behaviour import Behaviour
+from conformance.reference.conditions import (
     Object,
     When,
+    all_of,
     always,
-    both,
     chat,
-    crashes,
     crowded,
-    decides,
-    drops,
-    hangs,
     has_request_id,
     metadata,
     plain_chat,
-    sets,
     streamed_chat,
-    together,
-    transmits,
 )
+from conformance.reference.decision import Decision, Kind, Serve
+from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
+from conformance.reference.making import TEXT_STREAM, crashes, decides, drops, hangs, sets, together, transmits
 from conformance.reference.transmission import Hang, Piece
 
 _LATENCY = 0.04
@@ -85,12 +78,12 @@ def _adds_text(answer: Serve, other: Serve) -> Serve:
 def _mixes_chunks(mix: Callable[[list[Object], list[Object]], list[Object]]) -> Behaviour:
     """While others are in flight, a stream's chunks are mixed with those of the stream before it."""
 
-    def shape(context: Context, objects: list[Object]) -> list[Object]:
-        if context.kind is not Kind.CHUNK or not chat(context.incoming):
+    def shape(incoming: Incoming, objects: list[Object]) -> list[Object]:
+        if incoming.kind is not Kind.CHUNK or not chat(incoming):
             return objects
-        earlier = context.memory.get("chunks")
-        context.memory["chunks"] = objects
-        return mix(objects, earlier) if earlier and crowded(context.incoming) else objects
+        earlier = incoming.memory.get("chunks")
+        incoming.memory["chunks"] = objects
+        return mix(objects, earlier) if earlier and crowded(incoming) else objects
 
     return Behaviour(shape=shape)
 
@@ -116,7 +109,7 @@ def _in_turns(own: list[Object], others: list[Object]) -> list[Object]:
 
 def _same_id(incoming: Incoming) -> bool:
     """Another request with the same id came just before, and the two are not the same request again."""
-    if not both(chat, has_request_id)(incoming) or incoming.errors:
+    if not all_of(chat, has_request_id)(incoming) or incoming.errors:
         return False
     first: dict[str, tuple[bytes, float]] = incoming.memory.setdefault("ids", {})
     late: set[bytes] = incoming.memory.setdefault("late", set())
@@ -136,19 +129,19 @@ def _merged(incoming: Incoming, answer: Serve) -> Serve:
     return answer
 
 
-def _notices_long_stream(context: Context, pieces: list[Piece]) -> list[Piece]:
+def _notices_long_stream(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
     """Keeps when the latest long stream will have been read, by a reader who takes his time."""
     if len(pieces) > _LONG:
         lasts = sum(piece.delay for piece in pieces)
-        context.memory.update(begins=context.incoming.at, ends=context.incoming.at + lasts, read=lasts + _READING)
+        incoming.memory.update(begins=incoming.at, ends=incoming.at + lasts, read=lasts + _READING)
     return pieces
 
 
-def _waits(context: Context, pieces: list[Piece]) -> list[Piece]:
+def _waits(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
     """Whoever comes while a long stream is being sent waits until its reader is done."""
-    begins, ends, read = (context.memory.get(name, 0.0) for name in ("begins", "ends", "read"))
-    if begins < context.incoming.at < ends:
-        return [Hang(begins + read - context.incoming.at), *pieces]
+    begins, ends, read = (incoming.memory.get(name, 0.0) for name in ("begins", "ends", "read"))
+    if begins < incoming.at < ends:
+        return [Hang(begins + read - incoming.at), *pieces]
     return pieces
 
 
@@ -159,48 +152,53 @@ def _blocked(when: When) -> Behaviour:
     so this one takes every reader for a slow one.
     """
     return together(
-        transmits(_waits, tuple(Kind), both(chat, when)), transmits(_notices_long_stream, TEXT_STREAM, streamed_chat)
+        transmits(_waits, tuple(Kind), all_of(chat, when)), transmits(_notices_long_stream, TEXT_STREAM, streamed_chat)
     )
 
 
 FAULTS: tuple[Fault, ...] = (
-    # answers
-    Fault("neighbour-request-id", "gives an answer the `request_id` of the one before, when several are in flight",
-          "isolation.answers", "crosstalk", _of_neighbour(_takes_request_id, plain_chat)),
-    Fault("neighbour-id", "gives answers in flight together one `id`", "isolation.answers", "crosstalk",
-          _of_neighbour(_takes_id, plain_chat)),
-    Fault("neighbour-model", "names another model when several requests are in flight", "isolation.answers",
-          "model-wrong", _slow(sets("/model", _OTHER_MODEL, when=both(plain_chat, crowded)))),
-    Fault("neighbour-request-id-stream", "gives a stream the `request_id` of another one in flight",
-          "isolation.answers", "crosstalk", _of_neighbour(_takes_request_id, streamed_chat)),
-    # streams
-    Fault("chunks-stranger", "sends a chunk of one stream into another", "isolation.streams", "crosstalk",
-          _mixes_chunks(_with_a_stranger)),
-    Fault("chunks-last", "ends a stream with the last chunk of another", "isolation.streams", "crosstalk",
-          _mixes_chunks(_last_of_other)),
-    Fault("chunks-in-turns", "gives every other chunk the id of another stream", "isolation.streams", "crosstalk",
-          _mixes_chunks(_in_turns)),
-    # content
-    Fault("content-of-neighbour", "answers with the text of another request in flight", "isolation.content",
-          "crosstalk", _of_neighbour(_takes_text, plain_chat)),
-    Fault("content-with-neighbour", "adds the text of another request in flight", "isolation.content", "crosstalk",
-          _of_neighbour(_adds_text, plain_chat)),
-    Fault("content-of-neighbour-stream", "streams the text of another request in flight", "isolation.content",
-          "crosstalk", _of_neighbour(_takes_text, streamed_chat)),
-    # same-request-id
-    Fault("same-request-id-500", "answers 500 to the second of two requests with one `request_id`",
-          "isolation.same-request-id", "client-id-key", crashes(_same_id)),
-    Fault("same-request-id-merged", "gives two requests with one `request_id` the first one's answer",
-          "isolation.same-request-id", "client-id-key", decides(_merged, both(plain_chat, has_request_id))),
-    Fault("same-request-id-hangs", "never answers to the second of two requests with one `request_id`",
-          "isolation.same-request-id", "client-id-key", hangs(_same_id)),
-    Fault("same-request-id-drops", "resets the second of two requests with one `request_id`",
-          "isolation.same-request-id", "client-id-key", drops(_same_id)),
-    # slow-reader
-    Fault("loop-blocked", "serves nobody while a client reads a long stream", "isolation.slow-reader", "loop-blocked",
-          _blocked(always)),
-    Fault("loop-blocked-json", "serves no JSON answer while a client reads a long stream", "isolation.slow-reader",
-          "loop-blocked", _blocked(plain_chat)),
-    Fault("loop-blocked-named", "holds answers to requests with an id back while a client reads a long stream",
-          "isolation.slow-reader", "made up", _blocked(both(plain_chat, has_request_id))),
+    *of("isolation.answers",
+        Fault("neighbour-request-id", "gives an answer the `request_id` of the one before, when several are in flight",
+              _of_neighbour(_takes_request_id, plain_chat), seen_in="crosstalk"),
+        Fault("neighbour-id", "gives answers in flight together one `id`", _of_neighbour(_takes_id, plain_chat),
+              seen_in="crosstalk"),
+        Fault("neighbour-model", "names another model when several requests are in flight",
+              _slow(sets("/model", _OTHER_MODEL, when=all_of(plain_chat, crowded))), seen_in="model-wrong"),
+        Fault("neighbour-request-id-stream", "gives a stream the `request_id` of another one in flight",
+              _of_neighbour(_takes_request_id, streamed_chat), seen_in="crosstalk"),
+    ),
+    *of("isolation.streams",
+        Fault("chunks-stranger", "sends a chunk of one stream into another", _mixes_chunks(_with_a_stranger),
+              seen_in="crosstalk"),
+        Fault("chunks-last", "ends a stream with the last chunk of another", _mixes_chunks(_last_of_other),
+              seen_in="crosstalk"),
+        Fault("chunks-in-turns", "gives every other chunk the id of another stream", _mixes_chunks(_in_turns),
+              seen_in="crosstalk"),
+    ),
+    *of("isolation.content",
+        Fault("content-of-neighbour", "answers with the text of another request in flight",
+              _of_neighbour(_takes_text, plain_chat), seen_in="crosstalk"),
+        Fault("content-with-neighbour", "adds the text of another request in flight",
+              _of_neighbour(_adds_text, plain_chat), seen_in="crosstalk"),
+        Fault("content-of-neighbour-stream", "streams the text of another request in flight",
+              _of_neighbour(_takes_text, streamed_chat), seen_in="crosstalk"),
+    ),
+    *of("isolation.same-request-id",
+        Fault("same-request-id-500", "answers 500 to the second of two requests with one `request_id`",
+              crashes(_same_id), seen_in="client-id-key"),
+        Fault("same-request-id-merged", "gives two requests with one `request_id` the first one's answer",
+              decides(_merged, all_of(plain_chat, has_request_id)), seen_in="client-id-key"),
+        Fault("same-request-id-hangs", "never answers to the second of two requests with one `request_id`",
+              hangs(_same_id), seen_in="client-id-key"),
+        Fault("same-request-id-drops", "resets the second of two requests with one `request_id`", drops(_same_id),
+              seen_in="client-id-key"),
+    ),
+    *of("isolation.slow-reader",
+        Fault("loop-blocked", "serves nobody while a client reads a long stream", _blocked(always),
+              seen_in="loop-blocked"),
+        Fault("loop-blocked-json", "serves no JSON answer while a client reads a long stream", _blocked(plain_chat),
+              seen_in="loop-blocked"),
+        Fault("loop-blocked-named", "holds answers to requests with an id back while a client reads a long stream",
+              _blocked(all_of(plain_chat, has_request_id))),
+    ),
 )  # fmt: skip

@@ -7,31 +7,24 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.contract.schemas import SchemaError, is_uuid
-from conformance.reference.behaviour import Behaviour, Context, Kind, Leniency, Replay
-from conformance.reference.decision import Decision, Refuse, Resolution, Serve
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making import crashes, drops, together
-from conformance.reference.faults.making_streams import (
-    DONE,
-    HANG,
-    as_json,
-    chunk_after_done,
-    chunks,
-    contents,
-    drop,
-    ending,
-    events,
-    every_event,
-    first_content,
+from conformance.reference.behaviour import Behaviour, Leniency, Replay
+from conformance.reference.conditions import (
+    Object,
+    When,
+    all_of,
+    always,
+    answer_is,
+    empty_bearer,
     further_round,
-    headed,
-    inserted,
-    last,
-    like,
-    put,
+    lacks,
+    no_authorization,
+    resume,
     resumed_stream,
-    shaped,
+    streamed,
+    unless,
 )
+from conformance.reference.decision import Decision, Kind, Refuse, Resolution, Serve
+from conformance.reference.fault import Fault, of
 from conformance.reference.identifiers import fresh_uuid
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.intake import (
@@ -46,12 +39,38 @@ from conformance.reference.intake import (
     Refusal,
     refuse,
 )
+from conformance.reference.making import (
+    DONE,
+    HANG,
+    OTHER_MODEL,
+    as_json,
+    before_last,
+    chunk_after_done,
+    contents,
+    crashes,
+    drop,
+    drops,
+    each,
+    ending,
+    events,
+    every_event,
+    first_content,
+    inserted,
+    last,
+    like,
+    put,
+    reads,
+    reads_document,
+    refuses,
+    refuses_as,
+    shapes,
+    together,
+    with_field,
+)
 from conformance.reference.quota import Quota
 from conformance.reference.settings import Settings
 from conformance.reference.transmission import Hang, Piece
 
-_MADE_UP = "made up"
-_OTHER_MODEL = "group:9b2d1c0e-3f4a-4b5c-8d6e-7f8091a2b3c4"
 _FINISH = "/choices/0/finish_reason"
 _CONTENT = "/choices/0/delta/content"
 _ANSWER_TAKES = 0.6  # seconds: two resumes within it are simultaneous, since neither has been answered
@@ -60,15 +79,8 @@ _GRACE = 60.0  # seconds
 _BROKEN_BODY = Refusal(422, "invalid_request_error", "invalid_request")
 _FORBIDDEN = Refusal(403, "permission_error", "forbidden")
 
-Asks = Callable[[Incoming], bool]
-"""A condition on the request."""
-
 
 # --- conditions
-
-
-def _resume(incoming: Incoming) -> bool:
-    return incoming.endpoint is Endpoint.RESUME
 
 
 def _approves(incoming: Incoming) -> bool:
@@ -83,10 +95,6 @@ def _denies_only(incoming: Incoming) -> bool:
     return _denies(incoming) and not _approves(incoming)
 
 
-def _streams(incoming: Incoming) -> bool:
-    return incoming.document.get("stream") is True
-
-
 def _gives_reason(incoming: Incoming) -> bool:
     return any("reason" in tool for tool in incoming.document.get("denied_tools") or [] if isinstance(tool, dict))
 
@@ -99,45 +107,31 @@ def _approves_several(incoming: Incoming) -> bool:
     return len(incoming.document.get("approved_tool_execution_ids") or []) > 1
 
 
-def _further_json(context: Context) -> bool:
-    return further_round(context) and context.kind is Kind.APPROVAL
-
-
-def _further_stream(context: Context) -> bool:
-    return further_round(context) and context.kind is Kind.APPROVAL_CHUNK
+_further_json = all_of(further_round, answer_is(Kind.APPROVAL))
+_further_stream = all_of(further_round, answer_is(Kind.APPROVAL_CHUNK))
 
 
 # --- what is refused, though it is right
 
 
-def _refused(when: Asks, refusal: Refusal, message: str) -> Behaviour:
+def _refused(when: When, refusal: Refusal, message: str) -> Behaviour:
     """Refuses resumes that deserve an answer; the approval stays as it is."""
-
-    def decide(incoming: Incoming, decision: Decision) -> Decision:
-        if isinstance(decision, Serve) and _resume(incoming) and when(incoming):
-            return refuse(incoming, refusal, message)
-        return decision
-
-    return Behaviour(decide=decide)
+    return refuses(all_of(resume, when), refusal, message)
 
 
 # --- what is accepted, though it is wrong
 
 
-def _lenient(when: Asks, refusal: Refusal, leniency: Leniency) -> Behaviour:
+def _lenient(when: When, refusal: Refusal, leniency: Leniency) -> Behaviour:
     """Judges again, and less strictly, what was refused for one reason."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
-        if isinstance(decision, Refuse) and decision.code == refusal.code and _resume(incoming) and when(incoming):
+        if isinstance(decision, Refuse) and decision.code == refusal.code and resume(incoming) and when(incoming):
             settings = Settings(tokens=(incoming.token or "",))
             return Intake(settings, Behaviour(leniency=leniency), Quota(None)).judge(incoming)
         return decision
 
     return Behaviour(decide=decide)
-
-
-def _anything(incoming: Incoming) -> bool:
-    return True
 
 
 def _foreign(incoming: Incoming) -> bool:
@@ -166,8 +160,8 @@ def _just_expired(incoming: Incoming) -> bool:
 def _answers_take_a_while(behaviour: Behaviour) -> Behaviour:
     """Lets each answer to a resume take so long that a later resume can be told from a simultaneous one."""
 
-    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
-        if context.endpoint is not Endpoint.RESUME or not pieces:
+    def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
+        if incoming.endpoint is not Endpoint.RESUME or not pieces:
             return pieces
         start, *rest = pieces
         return [replace(start, delay=start.delay + _ANSWER_TAKES), *rest]
@@ -175,15 +169,11 @@ def _answers_take_a_while(behaviour: Behaviour) -> Behaviour:
     return replace(behaviour, emit=emit)
 
 
-def _both(*conditions: Asks) -> Asks:
-    return lambda incoming: all(condition(incoming) for condition in conditions)
+def _race(when: When = always) -> Behaviour:
+    return _answers_take_a_while(_lenient(all_of(_just_settled, when), SETTLED, Leniency(replay=Replay.AGAIN)))
 
 
-def _race(when: Asks = _anything) -> Behaviour:
-    return _answers_take_a_while(_lenient(_both(_just_settled, when), SETTLED, Leniency(replay=Replay.AGAIN)))
-
-
-def _loses(trouble: Callable[[Asks], Behaviour]) -> Behaviour:
+def _loses(trouble: Callable[[When], Behaviour]) -> Behaviour:
     """The trouble for the first two who come too late in a race; who comes later, or once more, is refused."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
@@ -219,31 +209,24 @@ def _drops_after_refusal() -> Behaviour:
     return together(Behaviour(decide=decide), spoilt)
 
 
-def _replay(when: Asks = _anything) -> Behaviour:
-    return _answers_take_a_while(_lenient(_both(_settled_long_ago, when), SETTLED, Leniency(replay=Replay.AGAIN)))
+def _replay(when: When = always) -> Behaviour:
+    return _answers_take_a_while(_lenient(all_of(_settled_long_ago, when), SETTLED, Leniency(replay=Replay.AGAIN)))
 
 
-def _repaired(repair: Callable[[dict[str, Any]], dict[str, Any] | None], when: Asks | None = None) -> Behaviour:
+def _repaired(repair: Callable[[Object], Object | None], when: When = always) -> Behaviour:
     """Takes a body for another one; `repair` gives None where nothing is to be mended."""
-
-    def receive(incoming: Incoming) -> Incoming:
-        if not _resume(incoming) or not incoming.document or (when is not None and not when(incoming)):
-            return incoming
-        mended = repair(incoming.document)
-        return incoming if mended is None else incoming.with_document(mended)
-
-    return Behaviour(receive=receive)
+    return reads_document(repair, all_of(resume, when))
 
 
 def _list_repaired(
     member: str,
     good: Callable[[Any], bool],
     mend: Callable[[Any], list[Any]] | None = None,
-    when: Asks | None = None,
+    when: When = always,
 ) -> Behaviour:
     """Mends one list of a resume: `mend` makes a list of what is none, and items that are not good are left out."""
 
-    def repair(document: dict[str, Any]) -> dict[str, Any] | None:
+    def repair(document: Object) -> Object | None:
         value = document.get(member)
         if value is None:
             return None
@@ -283,7 +266,7 @@ def _with_uuid(item: Any) -> bool:
     return not (isinstance(item, dict) and isinstance(call := item.get("tool_execution_id"), str) and not is_uuid(call))
 
 
-def _inferred(unusable: Callable[[dict[str, Any]], bool]) -> Behaviour:
+def _inferred(unusable: Callable[[Object], bool]) -> Behaviour:
     """Finds the approval by the calls that a resume names, where its `approval_id` is of no use."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
@@ -294,7 +277,7 @@ def _inferred(unusable: Callable[[dict[str, Any]], bool]) -> Behaviour:
 
     def receive(incoming: Incoming) -> Incoming:
         document = incoming.document
-        if not _resume(incoming) or not document or not unusable(document):
+        if not resume(incoming) or not document or not unusable(document):
             return incoming
         known = incoming.memory.get("approvals", {})
         named = [*_listed(document, "approved_tool_execution_ids")]
@@ -305,24 +288,24 @@ def _inferred(unusable: Callable[[dict[str, Any]], bool]) -> Behaviour:
     return Behaviour(receive=receive, decide=decide)
 
 
-def _listed(document: dict[str, Any], member: str) -> list[Any]:
+def _listed(document: Object, member: str) -> list[Any]:
     value = document.get(member)
     return value if isinstance(value, list) else []
 
 
-def _no_approval_id(document: dict[str, Any]) -> bool:
+def _no_approval_id(document: Object) -> bool:
     return "approval_id" not in document
 
 
-def _no_uuid(document: dict[str, Any]) -> bool:
+def _no_uuid(document: Object) -> bool:
     return isinstance(text := document.get("approval_id"), str) and not is_uuid(text)
 
 
-def _no_text(document: dict[str, Any]) -> bool:
+def _no_text(document: Object) -> bool:
     return not isinstance(document.get("approval_id", ""), str)
 
 
-def _denials_win(document: dict[str, Any]) -> dict[str, Any] | None:
+def _denials_win(document: Object) -> Object | None:
     """Takes calls that are denied too out of the approved ones."""
     denied = [tool.get("tool_execution_id") for tool in _listed(document, "denied_tools") if isinstance(tool, dict)]
     approved = _listed(document, "approved_tool_execution_ids")
@@ -330,13 +313,13 @@ def _denials_win(document: dict[str, Any]) -> dict[str, Any] | None:
     return {**document, "approved_tool_execution_ids": kept} if len(kept) < len(approved) else None
 
 
-def _unjudged(*places: str, when: Asks | None = None) -> Behaviour:
+def _unjudged(*places: str, when: When = always) -> Behaviour:
     """Is blind to breaches at some places of a resume's shared fields."""
 
     def breaches(incoming: Incoming, found: list[SchemaError]) -> list[SchemaError]:
-        if not _resume(incoming) or (when is not None and not when(incoming)):
+        if not resume(incoming) or not when(incoming):
             return found
-        return [each for each in found if not f"{each.pointer}/{each.missing}".startswith(places)]
+        return [one for one in found if not f"{one.pointer}/{one.missing}".startswith(places)]
 
     return Behaviour(breaches=breaches)
 
@@ -344,13 +327,13 @@ def _unjudged(*places: str, when: Asks | None = None) -> Behaviour:
 # --- who asks
 
 
-def _first_call_only(document: dict[str, Any]) -> dict[str, Any] | None:
+def _first_call_only(document: Object) -> Object | None:
     """Leaves out all denials but the first: what is wrong with the others, nobody sees."""
     denied = _listed(document, "denied_tools")
     return {**document, "denied_tools": denied[:1]} if len(denied) > 1 and not _approved(document) else None
 
 
-def _last_denials_win(document: dict[str, Any]) -> dict[str, Any] | None:
+def _last_denials_win(document: Object) -> Object | None:
     """Looks for a contradiction in the first approved call only."""
     first, *others = _approved(document) or [None]
     denied = [tool.get("tool_execution_id") for tool in _listed(document, "denied_tools") if isinstance(tool, dict)]
@@ -359,7 +342,7 @@ def _last_denials_win(document: dict[str, Any]) -> dict[str, Any] | None:
     return {**document, "approved_tool_execution_ids": [first, *(call for call in others if call not in denied)]}
 
 
-def _approved(document: dict[str, Any]) -> list[Any]:
+def _approved(document: Object) -> list[Any]:
     return [call for call in _listed(document, "approved_tool_execution_ids") if isinstance(call, str)]
 
 
@@ -367,43 +350,26 @@ def _mixes(incoming: Incoming) -> bool:
     return _approves(incoming) and _denies(incoming)
 
 
-def _denies_nothing(incoming: Incoming) -> bool:
-    return "denied_tools" not in incoming.document
-
-
-def _no_token_in_a_stream(incoming: Incoming) -> bool:
-    return _no_authorization(incoming) and _streams(incoming)
-
-
 def _apart(share: int) -> Behaviour:
     """One of so many replicas, by turns, which do not share their approvals: most resumes meet another one."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         turn = incoming.memory["resumes"] = incoming.memory.get("resumes", 0) + 1
-        if isinstance(decision, Serve) and _resume(incoming) and (turn * 7919 >> 3) % share:
+        if isinstance(decision, Serve) and resume(incoming) and (turn * 7919 >> 3) % share:
             return refuse(incoming, UNKNOWN_APPROVAL, "There is no such approval.")
         return decision
 
     return Behaviour(decide=decide)
 
 
-def _owner_assumed(when: Asks) -> Behaviour:
+def _owner_assumed(when: When) -> Behaviour:
     """Takes whoever knows an approval for the caller whose it is."""
 
-    def receive(incoming: Incoming) -> Incoming:
-        if _resume(incoming) and when(incoming) and incoming.record:
-            return incoming.with_header("authorization", f"Bearer {incoming.record.approval.owner}")
-        return incoming
+    def change(incoming: Incoming) -> Incoming:
+        owner = incoming.record.approval.owner if incoming.record else None
+        return incoming.with_header("authorization", f"Bearer {owner}") if owner else incoming
 
-    return Behaviour(receive=receive)
-
-
-def _no_authorization(incoming: Incoming) -> bool:
-    return incoming.header("authorization") is None
-
-
-def _empty_bearer(incoming: Incoming) -> bool:
-    return (incoming.header("authorization") or "").strip().lower() == "bearer"
+    return reads(change, all_of(resume, when))
 
 
 def _never_issued(incoming: Incoming) -> bool:
@@ -420,13 +386,7 @@ def _begins_like_owners(incoming: Incoming) -> bool:
 
 def _unauthenticated_as(refusal: Refusal) -> Behaviour:
     """Answers a resume without a valid token otherwise than with 401."""
-
-    def decide(incoming: Incoming, decision: Decision) -> Decision:
-        if isinstance(decision, Refuse) and decision.code == UNAUTHENTICATED.code and _resume(incoming):
-            return refuse(incoming, refusal, decision.message)
-        return decision
-
-    return Behaviour(decide=decide)
+    return refuses_as(lambda incoming, old: refuse(incoming, refusal, old.message), resume, UNAUTHENTICATED.status)
 
 
 # --- what becomes of the approval
@@ -448,7 +408,7 @@ def _other_execution(when: Callable[[Incoming, Serve], bool]) -> Behaviour:
     """Starts a new execution where the paused one ought to go on."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
-        if not (isinstance(decision, Serve) and _resume(incoming) and when(incoming, decision)):
+        if not (isinstance(decision, Serve) and resume(incoming) and when(incoming, decision)):
             return decision
         execution_id = fresh_uuid()
         approval = decision.approval and replace(decision.approval, execution_id=execution_id)
@@ -457,20 +417,20 @@ def _other_execution(when: Callable[[Incoming, Serve], bool]) -> Behaviour:
     return Behaviour(decide=decide)
 
 
-def _the_same_approval(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _the_same_approval(incoming: Incoming, objects: list[Object]) -> list[Object]:
     """Calls the further round by the name of the one before."""
-    resolution = context.decision.resolution if isinstance(context.decision, Serve) else None
+    resolution = incoming.decision.resolution if isinstance(incoming.decision, Serve) else None
     old = resolution.approval_id if isinstance(resolution, Resolution) else ""
-    return [put("/kitemesh/approval_id", old)(each) if each.get("kitemesh") else each for each in objects]
+    return [put("/kitemesh/approval_id", old)(one) if one.get("kitemesh") else one for one in objects]
 
 
-def _without_calls(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [drop("/choices/0/message/tool_calls")(drop("/choices/0/delta/tool_calls")(each)) for each in objects]
+def _without_calls(incoming: Incoming, objects: list[Object]) -> list[Object]:
+    return [drop("/choices/0/message/tool_calls")(drop("/choices/0/delta/tool_calls")(one)) for one in objects]
 
 
-def _calls_unnamed(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for each in objects:
-        for choice in each["choices"]:
+def _calls_unnamed(incoming: Incoming, objects: list[Object]) -> list[Object]:
+    for one in objects:
+        for choice in one["choices"]:
             for call in (choice.get("message") or choice.get("delta") or {}).get("tool_calls") or []:
                 del call["id"]
     return objects
@@ -483,869 +443,308 @@ def _one_newline(octets: bytes) -> bytes:
     return octets.removesuffix(b"\n")
 
 
-def _before_done(position: int, count: int) -> bool:
-    return position == count - 2
-
-
 def _latin_1(octets: bytes) -> bytes:
     return octets.replace(b'"delta":{"content":"', b'"delta":{"content":"\xab', 1)
 
 
-def _finished_first(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _finished_first(incoming: Incoming, objects: list[Object]) -> list[Object]:
     """The closing reason before the text."""
     opening, *bearing, closing = objects
     return [opening, closing, *bearing]
 
 
-def _twice_finished(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _twice_finished(incoming: Incoming, objects: list[Object]) -> list[Object]:
     return [*objects, put(_FINISH, "stop")(like(objects[-1]))]
 
 
-def _varied(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [put("/id", f"{each['id']}-{number}")(each) for number, each in enumerate(objects)]
+def _varied(incoming: Incoming, objects: list[Object]) -> list[Object]:
+    return [put("/id", f"{one['id']}-{number}")(one) for number, one in enumerate(objects)]
 
 
-def _no_text_at_all(context: Context, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _no_text_at_all(incoming: Incoming, objects: list[Object]) -> list[Object]:
     return [objects[0], objects[-1]]
 
 
 FAULTS: tuple[Fault, ...] = (
-    # resume.approve
-    Fault(
-        "approve-refused",
-        "answers 409 to every approval",
-        "resume.approve",
-        _MADE_UP,
-        _refused(_approves, SETTLED, "This approval cannot be resumed."),
-    ),
-    Fault(
-        "approve-refused-without-denials",
-        "asks for `denied_tools` beside the approved calls",
-        "resume.approve",
-        _MADE_UP,
-        _refused(
-            lambda incoming: _approves(incoming) and "denied_tools" not in incoming.document,
-            _BROKEN_BODY,
-            "denied_tools is missing.",
-        ),
-    ),
-    Fault(
-        "approve-one-at-a-time",
-        "refuses to approve more than one call",
-        "resume.approve",
-        _MADE_UP,
-        _refused(_approves_several, _BROKEN_BODY, "Approve one call at a time."),
-    ),
-    Fault(
-        "approve-mixed-refused",
-        "refuses to approve some calls and to deny others",
-        "resume.approve",
-        _MADE_UP,
-        _refused(_mixes, _BROKEN_BODY, "Approve or deny."),
-    ),
-    Fault(
-        "approve-lost",
-        "knows nothing of an approval that is approved",
-        "resume.approve",
-        "approval-lost",
-        _refused(_approves, UNKNOWN_APPROVAL, "There is no such approval."),
-    ),
-    # resume.deny
-    Fault(
-        "deny-refused",
-        "refuses to deny calls without approving others",
-        "resume.deny",
-        _MADE_UP,
-        _refused(_denies_only, _BROKEN_BODY, "Nothing is approved."),
-    ),
-    Fault(
-        "deny-refused-with-reason",
-        "does not know `reason`",
-        "resume.deny",
-        _MADE_UP,
-        _refused(_gives_reason, _BROKEN_BODY, "reason is unknown."),
-    ),
-    Fault(
-        "deny-refused-without-reason",
-        "asks for a `reason` with every denial",
-        "resume.deny",
-        _MADE_UP,
-        _refused(_gives_no_reason, _BROKEN_BODY, "reason is missing."),
-    ),
-    Fault(
-        "deny-unknown-to-replicas",
-        "finds an approval on one of three replicas only",
-        "resume.deny",
-        "approval-lost",
-        _apart(3),
-    ),
-    Fault(
-        "deny-lost-with-reason",
-        "knows nothing of an approval that is denied with a reason",
-        "resume.deny",
-        "approval-lost",
-        _refused(_gives_reason, UNKNOWN_APPROVAL, "There is no such approval."),
-    ),
-    # resume.stream
-    Fault(
-        "resume-stream-as-json",
-        "answers with JSON although `stream` is true",
-        "resume.stream",
-        "json-for-stream",
-        as_json(lambda decision, endpoint: decision.approval is None and endpoint is Endpoint.RESUME),
-    ),
-    Fault(
-        "resume-stream-mistyped",
-        "labels the events text/plain",
-        "resume.stream",
-        _MADE_UP,
-        headed("Content-Type", "text/plain", when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-not-utf8",
-        "writes an octet of ISO 8859-1 before each piece of text",
-        "resume.stream",
-        _MADE_UP,
-        every_event(_latin_1, when=resumed_stream, at=contents),
-    ),
-    Fault(
-        "resume-stream-framing",
-        "has one newline between the last chunk and `[DONE]`",
-        "resume.stream",
-        "separator-missing",
-        every_event(_one_newline, when=resumed_stream, at=_before_done),
-    ),
-    Fault(
-        "resume-stream-unterminated",
-        "sends no blank line after `[DONE]`",
-        "resume.stream",
-        "done-unterminated",
-        ending(b"data: [DONE]\n", when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-heartbeat",
-        "sends empty data as a heartbeat",
-        "resume.stream",
-        "data-empty",
-        inserted(b"data:\n\n", 1, when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-array",
-        "sends an array in the place of the last chunk's object",
-        "resume.stream",
-        _MADE_UP,
-        every_event(lambda octets: b"data: [" + octets[6:-2] + b"]\n\n", when=resumed_stream, at=_before_done),
-    ),
-    Fault(
-        "resume-stream-done-missing",
-        "ends without `[DONE]`",
-        "resume.stream",
-        "done-missing",
-        ending(when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-done-missing-open",
-        "sends no `[DONE]` and keeps the connection open",
-        "resume.stream",
-        "done-missing",
-        ending(Hang(HANG), when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-done-quoted",
-        "writes `[DONE]` as a JSON string",
-        "resume.stream",
-        "done-quoted",
-        ending(b'data: "[DONE]"\n\n', when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-done-twice",
-        "sends `[DONE]` twice",
-        "resume.stream",
-        "done-twice",
-        ending(DONE, DONE, when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-data-after-done",
-        "sends an event after `[DONE]`",
-        "resume.stream",
-        "data-after-done",
-        chunk_after_done(when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-object-wrong",
-        "calls a chunk `chat.completion`",
-        "resume.stream",
-        "object-wrong",
-        chunks(put("/object", "chat.completion"), when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-delta-missing",
-        "leaves `delta` out of the last chunk",
-        "resume.stream",
-        "delta-missing",
-        chunks(drop("/choices/0/delta"), when=resumed_stream, at=last),
-    ),
-    Fault(
-        "resume-stream-created-ms",
-        "gives `created` in milliseconds",
-        "resume.stream",
-        "created-ms",
-        chunks(put("/created", lambda old: old * 1000), when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-model-other",
-        "names another group",
-        "resume.stream",
-        "model-wrong",
-        chunks(put("/model", _OTHER_MODEL), when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-id-varies",
-        "gives every chunk another id",
-        "resume.stream",
-        "id-varies",
-        shaped(_varied, resumed_stream),
-    ),
-    Fault(
-        "resume-stream-content-parts",
-        "sends an array as the first piece of text",
-        "resume.stream",
-        _MADE_UP,
-        chunks(put(_CONTENT, lambda old: [old]), when=resumed_stream, at=first_content),
-    ),
-    Fault(
-        "resume-stream-content-none",
-        "stops without any text",
-        "resume.stream",
-        "error-swallowed",
-        shaped(_no_text_at_all, resumed_stream),
-    ),
-    Fault(
-        "resume-stream-finish-missing",
-        "never gives a reason for the end",
-        "resume.stream",
-        "finish-missing",
-        chunks(put(_FINISH, None), when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-no-choice",
-        "sends empty `choices` in the place of an answer",
-        "resume.stream",
-        _MADE_UP,
-        shaped(lambda _, objects: [put("/choices", [])(objects[0])], resumed_stream),
-    ),
-    Fault(
-        "resume-stream-no-event",
-        "answers 200 text/event-stream with an empty body",
-        "resume.stream",
-        _MADE_UP,
-        events(lambda outs: [], when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-done-alone",
-        "sends `[DONE]` and nothing else",
-        "resume.stream",
-        _MADE_UP,
-        events(lambda outs: outs[-1:], when=resumed_stream),
-    ),
-    Fault(
-        "resume-stream-role-alone",
-        "sends the role, and no more",
-        "resume.stream",
-        _MADE_UP,
-        shaped(lambda _, objects: objects[:1], resumed_stream),
-    ),
-    Fault(
-        "resume-stream-finish-twice",
-        "sends `stop` in two chunks",
-        "resume.stream",
-        "finish-double",
-        shaped(_twice_finished, resumed_stream),
-    ),
-    Fault(
-        "resume-stream-finish-early",
-        "sends `stop` before the text",
-        "resume.stream",
-        "finish-early",
-        shaped(_finished_first, resumed_stream),
-    ),
-    Fault(
-        "resume-stream-finish-unknown",
-        "gives `end_turn` as the reason",
-        "resume.stream",
-        "finish-unknown",
-        chunks(put(_FINISH, "end_turn"), when=resumed_stream, at=last),
-    ),
-    # resume.execution-continues
-    Fault(
-        "resume-other-execution",
-        "gives the answer to a resume an execution of its own",
-        "resume.execution-continues",
-        _MADE_UP,
-        _other_execution(lambda incoming, decision: True),
-    ),
-    Fault(
-        "resume-other-execution-stream",
-        "gives the stream of a resume an execution of its own",
-        "resume.execution-continues",
-        _MADE_UP,
-        _other_execution(lambda incoming, decision: decision.stream and decision.approval is None),
-    ),
-    Fault(
-        "resume-other-execution-further",
-        "gives a further round an execution of its own",
-        "resume.execution-continues",
-        _MADE_UP,
-        _other_execution(lambda incoming, decision: decision.approval is not None),
-    ),
-    Fault(
-        "resume-other-execution-denied",
-        "starts over after a denial",
-        "resume.execution-continues",
-        _MADE_UP,
-        _other_execution(lambda incoming, decision: _denies_only(incoming)),
-    ),
-    # resume.approval-id
-    Fault(
-        "resume-without-approval-id",
-        "finds the approval by its calls where `approval_id` is missing",
-        "resume.approval-id",
-        _MADE_UP,
-        _inferred(_no_approval_id),
-    ),
-    Fault(
-        "resume-with-any-approval-id",
-        "finds the approval by its calls where `approval_id` is not a UUID",
-        "resume.approval-id",
-        _MADE_UP,
-        _inferred(_no_uuid),
-    ),
-    Fault(
-        "resume-with-approval-number",
-        "finds the approval by its calls where `approval_id` is not a string",
-        "resume.approval-id",
-        "type-coerced",
-        _inferred(_no_text),
-    ),
-    # resume.approval-unknown
-    Fault(
-        "resume-unknown-served",
-        "answers a resume of an approval that it never gave",
-        "resume.approval-unknown",
-        _MADE_UP,
-        Behaviour(leniency=Leniency(unknown=True)),
-    ),
-    Fault(
-        "resume-unknown-denied",
-        "answers a denial in an approval that it never gave",
-        "resume.approval-unknown",
-        _MADE_UP,
-        _lenient(
-            lambda incoming: not _foreign(incoming) and _denies_only(incoming), UNKNOWN_APPROVAL, Leniency(unknown=True)
-        ),
-    ),
-    Fault(
-        "resume-unknown-streamed",
-        "answers a resume of an approval that it never gave, as a stream",
-        "resume.approval-unknown",
-        _MADE_UP,
-        _lenient(
-            lambda incoming: not _foreign(incoming) and _streams(incoming), UNKNOWN_APPROVAL, Leniency(unknown=True)
-        ),
-    ),
-    Fault(
-        "resume-unknown-in-json",
-        "answers a resume of an approval that it never gave, unless as a stream",
-        "resume.approval-unknown",
-        _MADE_UP,
-        _lenient(
-            lambda incoming: not _foreign(incoming) and not _streams(incoming), UNKNOWN_APPROVAL, Leniency(unknown=True)
-        ),
-    ),
-    # resume.decision-shape
-    Fault(
-        "decision-approved-no-list",
-        "takes another type of `approved_tool_execution_ids` for an empty list",
-        "resume.decision-shape",
-        "type-coerced",
-        _list_repaired("approved_tool_execution_ids", _whatever, _as_empty),
-    ),
-    Fault(
-        "decision-approved-no-text",
-        "leaves out approved ids that are not strings",
-        "resume.decision-shape",
-        _MADE_UP,
-        _list_repaired("approved_tool_execution_ids", _text),
-    ),
-    Fault(
-        "decision-approved-no-uuid",
-        "leaves out approved ids that are not UUIDs",
-        "resume.decision-shape",
-        _MADE_UP,
-        _list_repaired("approved_tool_execution_ids", _uuid_text),
-    ),
-    Fault(
-        "decision-approved-no-uuid-alone",
-        "leaves out approved ids that are not UUIDs where nothing is denied",
-        "resume.decision-shape",
-        _MADE_UP,
-        _list_repaired("approved_tool_execution_ids", _uuid_text, when=_denies_nothing),
-    ),
-    Fault(
-        "decision-denied-no-uuid-beside-approved",
-        "leaves out denials whose `tool_execution_id` is not a UUID where a call is approved",
-        "resume.decision-shape",
-        _MADE_UP,
-        _list_repaired("denied_tools", _with_uuid, when=_approves),
-    ),
-    Fault(
-        "decision-denied-no-call-streamed",
-        "leaves out denials without `tool_execution_id` before it streams",
-        "resume.decision-shape",
-        _MADE_UP,
-        _list_repaired("denied_tools", _with_call, when=_streams),
-    ),
-    Fault(
-        "decision-reason-unjudged-streamed",
-        "takes any `reason` before it streams",
-        "resume.decision-shape",
-        "type-coerced",
-        _unjudged("/denied_tools", when=_streams),
-    ),
-    Fault(
-        "decision-denied-no-list",
-        "takes another type of `denied_tools` for an empty list",
-        "resume.decision-shape",
-        "type-coerced",
-        _list_repaired("denied_tools", _whatever, _as_empty),
-    ),
-    Fault(
-        "decision-denied-no-object",
-        "leaves out denials that are not objects",
-        "resume.decision-shape",
-        _MADE_UP,
-        _list_repaired("denied_tools", _object),
-    ),
-    Fault(
-        "decision-denied-no-call",
-        "leaves out denials without `tool_execution_id`",
-        "resume.decision-shape",
-        _MADE_UP,
-        _list_repaired("denied_tools", _with_call),
-    ),
-    Fault(
-        "decision-denied-no-uuid",
-        "leaves out denials whose `tool_execution_id` is not a UUID",
-        "resume.decision-shape",
-        _MADE_UP,
-        _list_repaired("denied_tools", _with_uuid),
-    ),
-    # resume.foreign-call
-    Fault(
-        "foreign-call-served",
-        "decides calls of another approval",
-        "resume.foreign-call",
-        "approval-sibling",
-        Behaviour(leniency=Leniency(foreign_call=True)),
-    ),
-    Fault(
-        "foreign-call-denied",
-        "takes denials of calls of another approval",
-        "resume.foreign-call",
-        "approval-sibling",
-        _lenient(_denies_only, FOREIGN_CALL, Leniency(foreign_call=True)),
-    ),
-    Fault(
-        "foreign-call-streamed",
-        "decides calls of another approval, as a stream",
-        "resume.foreign-call",
-        "approval-sibling",
-        _lenient(_streams, FOREIGN_CALL, Leniency(foreign_call=True)),
-    ),
-    Fault(
-        "foreign-call-second",
-        "looks at the first denied call only",
-        "resume.foreign-call",
-        "approval-sibling",
-        _repaired(_first_call_only),
-    ),
-    Fault(
-        "foreign-call-in-json",
-        "decides calls of another approval, unless as a stream",
-        "resume.foreign-call",
-        "approval-sibling",
-        _lenient(lambda incoming: not _streams(incoming), FOREIGN_CALL, Leniency(foreign_call=True)),
-    ),
-    # resume.conflict
-    Fault(
-        "conflict-served",
-        "takes a call that is both approved and denied for approved",
-        "resume.conflict",
-        _MADE_UP,
-        Behaviour(leniency=Leniency(conflict=True)),
-    ),
-    Fault(
-        "conflict-denied",
-        "takes a call that is both approved and denied for denied",
-        "resume.conflict",
-        _MADE_UP,
-        _repaired(_denials_win),
-    ),
-    Fault(
-        "conflict-second",
-        "sees a contradiction in the first approved call only",
-        "resume.conflict",
-        _MADE_UP,
-        _repaired(_last_denials_win),
-    ),
-    Fault(
-        "conflict-in-json",
-        "takes a call that is both approved and denied for approved, unless as a stream",
-        "resume.conflict",
-        _MADE_UP,
-        _lenient(lambda incoming: not _streams(incoming), CONTRADICTION, Leniency(conflict=True)),
-    ),
-    # resume.further-round
-    Fault(
-        "further-approval-id-old",
-        "calls the further round by the approval that was resumed",
-        "resume.further-round",
-        _MADE_UP,
-        shaped(_the_same_approval, further_round),
-    ),
-    Fault(
-        "further-approval-id-old-stream",
-        "calls the further round by the approval that was resumed, in the stream",
-        "resume.further-round",
-        _MADE_UP,
-        shaped(_the_same_approval, _further_stream),
-    ),
-    Fault(
-        "further-approval-id-missing",
-        "leaves `approval_id` out of the further round",
-        "resume.further-round",
-        _MADE_UP,
-        chunks(drop("/kitemesh/approval_id"), when=further_round),
-    ),
-    Fault(
-        "further-calls-missing",
-        "leaves the calls out of the further round's JSON",
-        "resume.further-round",
-        "finish-tools-empty",
-        shaped(_without_calls, _further_json),
-    ),
-    Fault(
-        "further-calls-unnamed",
-        "leaves the calls' ids out of the further round",
-        "resume.further-round",
-        "tool-id-missing",
-        shaped(_calls_unnamed, further_round),
-    ),
-    Fault(
-        "further-expiry-missing",
-        "leaves `expires_at` out of the further round",
-        "resume.further-round",
-        _MADE_UP,
-        chunks(drop("/kitemesh/expires_at"), when=further_round),
-    ),
-    Fault(
-        "further-execution-missing",
-        "leaves `execution_id` out of the further round's JSON",
-        "resume.further-round",
-        _MADE_UP,
-        chunks(drop("/kitemesh/execution_id"), when=_further_json),
-    ),
-    Fault(
-        "further-finish-stop",
-        "sends `stop` with the calls of the further round",
-        "resume.further-round",
-        "finish-stop-tools",
-        chunks(put(_FINISH, "stop"), when=further_round, at=last),
-    ),
-    # resume.refusal-keeps
-    Fault(
-        "refusal-spends",
-        "forgets the approval of every resume that it refuses",
-        "resume.refusal-keeps",
-        _MADE_UP,
-        Behaviour(leniency=Leniency(spends_on_refusal=True)),
-    ),
-    Fault(
-        "refusal-spends-after-schema",
-        "forgets the approval when a resume breaks the schema",
-        "resume.refusal-keeps",
-        _MADE_UP,
-        _spent_by(_BROKEN_BODY),
-    ),
-    Fault(
-        "refusal-spends-after-foreign-call",
-        "forgets the approval when a resume names a call of another one",
-        "resume.refusal-keeps",
-        _MADE_UP,
-        _spent_by(FOREIGN_CALL),
-    ),
-    Fault(
-        "refusal-spends-after-conflict",
-        "forgets the approval when a resume contradicts itself",
-        "resume.refusal-keeps",
-        _MADE_UP,
-        _spent_by(CONTRADICTION),
-    ),
-    Fault(
-        "refusal-spends-after-stranger",
-        "forgets the approval when somebody without a token asks for it",
-        "resume.refusal-keeps",
-        _MADE_UP,
-        _spent_by(UNAUTHENTICATED),
-    ),
-    Fault(
-        "refusal-drops-next",
-        "resets the next resume after a refused one, and serves it when it is sent again",
-        "resume.refusal-keeps",
-        _MADE_UP,
-        _drops_after_refusal(),
-    ),
-    # resume.race
-    Fault(
-        "race-drops-loser",
-        "resets whoever comes too late in a race of resumes, and answers 409 later",
-        "resume.race",
-        _MADE_UP,
-        _loses(drops),
-    ),
-    Fault(
-        "race-500-loser",
-        "answers 500 to whoever comes too late in a race of resumes, and 409 later",
-        "error.no-server-error",
-        _MADE_UP,
-        _loses(crashes),
-    ),
-    Fault(
-        "race-serves-both",
-        "serves two simultaneous resumes, with an answer each",
-        "resume.race",
-        "approval-double",
-        _race(),
-    ),
-    Fault(
-        "race-serves-both-denials",
-        "serves two simultaneous denials, with an answer each",
-        "resume.race",
-        "approval-double",
-        _race(_denies_only),
-    ),
-    Fault(
-        "race-serves-both-in-json",
-        "serves two simultaneous resumes, unless as streams",
-        "resume.race",
-        "approval-double",
-        _race(lambda incoming: not _streams(incoming)),
-    ),
-    # resume.expired
-    Fault(
-        "expired-served",
-        "takes decisions after the approval has expired",
-        "resume.expired",
-        "approval-expired",
-        Behaviour(leniency=Leniency(expired=True)),
-    ),
-    Fault(
-        "expired-denied",
-        "takes denials after the approval has expired",
-        "resume.expired",
-        "approval-expired",
-        _lenient(_denies_only, EXPIRED, Leniency(expired=True)),
-    ),
-    Fault(
-        "expired-within-grace",
-        "takes decisions until a minute after `expires_at`",
-        "resume.expired",
-        "approval-expired",
-        _lenient(_just_expired, EXPIRED, Leniency(expired=True)),
-    ),
-    # resume.other-caller
-    Fault(
-        "other-caller-served",
-        "resumes another caller's approval",
-        "resume.other-caller",
-        "approval-foreign",
-        Behaviour(leniency=Leniency(other_caller=True)),
-    ),
-    Fault(
-        "other-caller-denied",
-        "lets another caller deny",
-        "resume.other-caller",
-        "approval-foreign",
-        _lenient(
-            lambda incoming: _foreign(incoming) and _denies_only(incoming),
-            UNKNOWN_APPROVAL,
-            Leniency(other_caller=True),
-        ),
-    ),
-    Fault(
-        "other-caller-streamed",
-        "resumes another caller's approval, as a stream",
-        "resume.other-caller",
-        "approval-foreign",
-        _lenient(
-            lambda incoming: _foreign(incoming) and _streams(incoming), UNKNOWN_APPROVAL, Leniency(other_caller=True)
-        ),
-    ),
-    Fault(
-        "other-caller-behind-conflict",
-        "resumes another caller's approval, and takes contradictions",
-        "resume.other-caller",
-        "approval-foreign",
-        Behaviour(leniency=Leniency(other_caller=True, conflict=True, foreign_call=True)),
-    ),
-    Fault(
-        "other-caller-in-json",
-        "resumes another caller's approval, unless as a stream",
-        "resume.other-caller",
-        "approval-foreign",
-        _lenient(
-            lambda incoming: _foreign(incoming) and not _streams(incoming),
-            UNKNOWN_APPROVAL,
-            Leniency(other_caller=True),
-        ),
-    ),
-    # resume.replay
-    Fault(
-        "replay-runs-again",
-        "resumes again an approval that has been resumed before",
-        "resume.replay",
-        "approval-double",
-        _replay(),
-    ),
-    Fault(
-        "replay-approves-again",
-        "runs the tools again when an approval is repeated",
-        "resume.replay",
-        "approval-double",
-        _replay(_approves),
-    ),
-    Fault(
-        "replay-runs-again-streamed",
-        "resumes again, as a stream",
-        "resume.replay",
-        "approval-double",
-        _replay(_streams),
-    ),
-    Fault(
-        "replay-runs-again-in-json",
-        "resumes again, unless as a stream",
-        "resume.replay",
-        "approval-double",
-        _replay(lambda incoming: not _streams(incoming)),
-    ),
-    # resume.request-fields
-    Fault(
-        "resume-temperature-unjudged",
-        "takes any `temperature`",
-        "resume.request-fields",
-        "range-unchecked",
-        _unjudged("/temperature"),
-    ),
-    Fault(
-        "resume-max-tokens-unjudged",
-        "takes any number of `max_tokens`",
-        "resume.request-fields",
-        "range-unchecked",
-        _unjudged("/max_tokens"),
-    ),
-    Fault("resume-role-unjudged", "takes any role", "resume.request-fields", _MADE_UP, _unjudged("/messages/")),
-    Fault(
-        "resume-messages-unjudged",
-        "takes messages that are missing, none, or without a user's",
-        "resume.request-fields",
-        "messages-empty-ok",
-        _unjudged("/messages"),
-    ),
-    Fault("resume-mode-unjudged", "takes any `mode`", "resume.request-fields", _MADE_UP, _unjudged("/metadata/mode")),
-    *(
-        Fault(f"resume-{name}-unjudged", f"takes any {told}", "resume.request-fields", _MADE_UP, _unjudged(place))
-        for name, told, place in (
-            ("max-completion-tokens", "`max_completion_tokens`", "/max_completion_tokens"),
-            ("request-id", "`request_id`", "/metadata/request_id"),
-            ("metadata", "`metadata`", "/metadata"),
-            ("content", "content of a message", "/messages/0/content"),
-        )
-    ),
-    *(
-        Fault(
-            f"resume-{name}-unjudged-streamed",
-            f"takes any {told} before it streams",
-            "resume.request-fields",
-            _MADE_UP,
-            _unjudged(place, when=_streams),
-        )
-        for name, told, place in (
-            ("temperature", "`temperature`", "/temperature"),
-            ("max-tokens", "`max_tokens`", "/max_tokens"),
-            ("messages", "messages", "/messages"),
-            ("mode", "`mode`", "/metadata/mode"),
-            ("model", "`model`", "/model"),
-            ("max-completion-tokens", "`max_completion_tokens`", "/max_completion_tokens"),
-        )
-    ),
-    Fault(
-        "resume-stream-type-unjudged",
-        "takes any type of `stream`",
-        "resume.request-fields",
-        "type-coerced",
-        _unjudged("/stream"),
-    ),
-    Fault(
-        "resume-model-unjudged", "takes any `model`, and none", "resume.request-fields", _MADE_UP, _unjudged("/model")
-    ),
-    # resume.auth
-    Fault(
-        "resume-auth-missing-header",
-        "takes whoever sends no token for the approval's owner",
-        "resume.auth",
-        "bearer-empty",
-        _owner_assumed(_no_authorization),
-    ),
-    Fault(
-        "resume-auth-missing-header-streamed",
-        "takes whoever asks for a stream without a token for the approval's owner",
-        "resume.auth",
-        "bearer-empty",
-        _owner_assumed(_no_token_in_a_stream),
-    ),
-    Fault(
-        "resume-auth-empty-bearer",
-        "takes whoever sends an empty token for the approval's owner",
-        "resume.auth",
-        "bearer-empty",
-        _owner_assumed(_empty_bearer),
-    ),
-    Fault(
-        "resume-auth-unknown-token",
-        "takes whoever sends any token for the approval's owner",
-        "resume.auth",
-        "approval-foreign",
-        _owner_assumed(_never_issued),
-    ),
-    Fault(
-        "resume-auth-token-beginning",
-        "takes whoever sends a token that begins like the owner's for the approval's owner",
-        "resume.auth",
-        _MADE_UP,
-        _owner_assumed(_begins_like_owners),
-    ),
-    Fault(
-        "resume-auth-as-unknown",
-        "answers 404 to a resume without a valid token",
-        "resume.auth",
-        _MADE_UP,
-        _unauthenticated_as(UNKNOWN_APPROVAL),
-    ),
-    Fault(
-        "resume-auth-forbidden",
-        "answers 403 to a resume without a valid token",
-        "resume.auth",
-        _MADE_UP,
-        _unauthenticated_as(_FORBIDDEN),
-    ),
-)
+    *of("resume.approve",
+        Fault("approve-refused", "answers 409 to every approval",
+              _refused(_approves, SETTLED, "This approval cannot be resumed.")),
+        Fault("approve-refused-without-denials", "asks for `denied_tools` beside the approved calls",
+              _refused(all_of(_approves, lacks("denied_tools")), _BROKEN_BODY, "denied_tools is missing.")),
+        Fault("approve-one-at-a-time", "refuses to approve more than one call",
+              _refused(_approves_several, _BROKEN_BODY, "Approve one call at a time.")),
+        Fault("approve-mixed-refused", "refuses to approve some calls and to deny others",
+              _refused(_mixes, _BROKEN_BODY, "Approve or deny.")),
+        Fault("approve-lost", "knows nothing of an approval that is approved",
+              _refused(_approves, UNKNOWN_APPROVAL, "There is no such approval."), seen_in="approval-lost"),
+    ),
+    *of("resume.deny",
+        Fault("deny-refused", "refuses to deny calls without approving others",
+              _refused(_denies_only, _BROKEN_BODY, "Nothing is approved.")),
+        Fault("deny-refused-with-reason", "does not know `reason`",
+              _refused(_gives_reason, _BROKEN_BODY, "reason is unknown.")),
+        Fault("deny-refused-without-reason", "asks for a `reason` with every denial",
+              _refused(_gives_no_reason, _BROKEN_BODY, "reason is missing.")),
+        Fault("deny-unknown-to-replicas", "finds an approval on one of three replicas only", _apart(3),
+              seen_in="approval-lost"),
+        Fault("deny-lost-with-reason", "knows nothing of an approval that is denied with a reason",
+              _refused(_gives_reason, UNKNOWN_APPROVAL, "There is no such approval."), seen_in="approval-lost"),
+    ),
+    *of("resume.stream",
+        Fault("resume-stream-as-json", "answers with JSON although `stream` is true", as_json(resume),
+              seen_in="json-for-stream"),
+        Fault("resume-stream-mistyped", "labels the events text/plain",
+              with_field("Content-Type", "text/plain", when=resumed_stream)),
+        Fault("resume-stream-not-utf8", "writes an octet of ISO 8859-1 before each piece of text",
+              every_event(_latin_1, when=resumed_stream, at=contents)),
+        Fault("resume-stream-framing", "has one newline between the last chunk and `[DONE]`",
+              every_event(_one_newline, when=resumed_stream, at=before_last), seen_in="separator-missing"),
+        Fault("resume-stream-unterminated", "sends no blank line after `[DONE]`",
+              ending(b"data: [DONE]\n", when=resumed_stream), seen_in="done-unterminated"),
+        Fault("resume-stream-heartbeat", "sends empty data as a heartbeat",
+              inserted(b"data:\n\n", 1, when=resumed_stream), seen_in="data-empty"),
+        Fault("resume-stream-array", "sends an array in the place of the last chunk's object",
+              every_event(lambda octets: b"data: [" + octets[6:-2] + b"]\n\n", when=resumed_stream, at=before_last)),
+        Fault("resume-stream-done-missing", "ends without `[DONE]`", ending(when=resumed_stream),
+              seen_in="done-missing"),
+        Fault("resume-stream-done-missing-open", "sends no `[DONE]` and keeps the connection open",
+              ending(Hang(HANG), when=resumed_stream), seen_in="done-missing"),
+        Fault("resume-stream-done-quoted", "writes `[DONE]` as a JSON string",
+              ending(b'data: "[DONE]"\n\n', when=resumed_stream), seen_in="done-quoted"),
+        Fault("resume-stream-done-twice", "sends `[DONE]` twice", ending(DONE, DONE, when=resumed_stream),
+              seen_in="done-twice"),
+        Fault("resume-stream-data-after-done", "sends an event after `[DONE]`", chunk_after_done(when=resumed_stream),
+              seen_in="data-after-done"),
+        Fault("resume-stream-object-wrong", "calls a chunk `chat.completion`",
+              each(put("/object", "chat.completion"), when=resumed_stream), seen_in="object-wrong"),
+        Fault("resume-stream-delta-missing", "leaves `delta` out of the last chunk",
+              each(drop("/choices/0/delta"), when=resumed_stream, at=last), seen_in="delta-missing"),
+        Fault("resume-stream-created-ms", "gives `created` in milliseconds",
+              each(put("/created", lambda old: old * 1000), when=resumed_stream), seen_in="created-ms"),
+        Fault("resume-stream-model-other", "names another group", each(put("/model", OTHER_MODEL), when=resumed_stream),
+              seen_in="model-wrong"),
+        Fault("resume-stream-id-varies", "gives every chunk another id", shapes(_varied, when=resumed_stream),
+              seen_in="id-varies"),
+        Fault("resume-stream-content-parts", "sends an array as the first piece of text",
+              each(put(_CONTENT, lambda old: [old]), when=resumed_stream, at=first_content)),
+        Fault("resume-stream-content-none", "stops without any text", shapes(_no_text_at_all, when=resumed_stream),
+              seen_in="error-swallowed"),
+        Fault("resume-stream-finish-missing", "never gives a reason for the end",
+              each(put(_FINISH, None), when=resumed_stream), seen_in="finish-missing"),
+        Fault("resume-stream-no-choice", "sends empty `choices` in the place of an answer",
+              shapes(lambda _, objects: [put("/choices", [])(objects[0])], when=resumed_stream)),
+        Fault("resume-stream-no-event", "answers 200 text/event-stream with an empty body",
+              events(lambda outs: [], when=resumed_stream)),
+        Fault("resume-stream-done-alone", "sends `[DONE]` and nothing else",
+              events(lambda outs: outs[-1:], when=resumed_stream)),
+        Fault("resume-stream-role-alone", "sends the role, and no more",
+              shapes(lambda _, objects: objects[:1], when=resumed_stream)),
+        Fault("resume-stream-finish-twice", "sends `stop` in two chunks", shapes(_twice_finished, when=resumed_stream),
+              seen_in="finish-double"),
+        Fault("resume-stream-finish-early", "sends `stop` before the text",
+              shapes(_finished_first, when=resumed_stream), seen_in="finish-early"),
+        Fault("resume-stream-finish-unknown", "gives `end_turn` as the reason",
+              each(put(_FINISH, "end_turn"), when=resumed_stream, at=last), seen_in="finish-unknown"),
+    ),
+    *of("resume.execution-continues",
+        Fault("resume-other-execution", "gives the answer to a resume an execution of its own",
+              _other_execution(lambda incoming, decision: True)),
+        Fault("resume-other-execution-stream", "gives the stream of a resume an execution of its own",
+              _other_execution(lambda incoming, decision: decision.stream and decision.approval is None)),
+        Fault("resume-other-execution-further", "gives a further round an execution of its own",
+              _other_execution(lambda incoming, decision: decision.approval is not None)),
+        Fault("resume-other-execution-denied", "starts over after a denial",
+              _other_execution(lambda incoming, decision: _denies_only(incoming))),
+    ),
+    *of("resume.approval-id",
+        Fault("resume-without-approval-id", "finds the approval by its calls where `approval_id` is missing",
+              _inferred(_no_approval_id)),
+        Fault("resume-with-any-approval-id", "finds the approval by its calls where `approval_id` is not a UUID",
+              _inferred(_no_uuid)),
+        Fault("resume-with-approval-number", "finds the approval by its calls where `approval_id` is not a string",
+              _inferred(_no_text), seen_in="type-coerced"),
+    ),
+    *of("resume.approval-unknown",
+        Fault("resume-unknown-served", "answers a resume of an approval that it never gave",
+              Behaviour(leniency=Leniency(unknown=True))),
+        Fault("resume-unknown-denied", "answers a denial in an approval that it never gave",
+              _lenient(all_of(unless(_foreign), _denies_only), UNKNOWN_APPROVAL, Leniency(unknown=True))),
+        Fault("resume-unknown-streamed", "answers a resume of an approval that it never gave, as a stream",
+              _lenient(all_of(unless(_foreign), streamed), UNKNOWN_APPROVAL, Leniency(unknown=True))),
+        Fault("resume-unknown-in-json", "answers a resume of an approval that it never gave, unless as a stream",
+              _lenient(all_of(unless(_foreign), unless(streamed)), UNKNOWN_APPROVAL, Leniency(unknown=True))),
+    ),
+    *of("resume.decision-shape",
+        Fault("decision-approved-no-list", "takes another type of `approved_tool_execution_ids` for an empty list",
+              _list_repaired("approved_tool_execution_ids", _whatever, _as_empty), seen_in="type-coerced"),
+        Fault("decision-approved-no-text", "leaves out approved ids that are not strings",
+              _list_repaired("approved_tool_execution_ids", _text)),
+        Fault("decision-approved-no-uuid", "leaves out approved ids that are not UUIDs",
+              _list_repaired("approved_tool_execution_ids", _uuid_text)),
+        Fault("decision-approved-no-uuid-alone", "leaves out approved ids that are not UUIDs where nothing is denied",
+              _list_repaired("approved_tool_execution_ids", _uuid_text, when=lacks("denied_tools"))),
+        Fault("decision-denied-no-uuid-beside-approved",
+              "leaves out denials whose `tool_execution_id` is not a UUID where a call is approved",
+              _list_repaired("denied_tools", _with_uuid, when=_approves)),
+        Fault("decision-denied-no-call-streamed", "leaves out denials without `tool_execution_id` before it streams",
+              _list_repaired("denied_tools", _with_call, when=streamed)),
+        Fault("decision-reason-unjudged-streamed", "takes any `reason` before it streams",
+              _unjudged("/denied_tools", when=streamed), seen_in="type-coerced"),
+        Fault("decision-denied-no-list", "takes another type of `denied_tools` for an empty list",
+              _list_repaired("denied_tools", _whatever, _as_empty), seen_in="type-coerced"),
+        Fault("decision-denied-no-object", "leaves out denials that are not objects",
+              _list_repaired("denied_tools", _object)),
+        Fault("decision-denied-no-call", "leaves out denials without `tool_execution_id`",
+              _list_repaired("denied_tools", _with_call)),
+        Fault("decision-denied-no-uuid", "leaves out denials whose `tool_execution_id` is not a UUID",
+              _list_repaired("denied_tools", _with_uuid)),
+    ),
+    *of("resume.foreign-call",
+        Fault("foreign-call-served", "decides calls of another approval",
+              Behaviour(leniency=Leniency(foreign_call=True)), seen_in="approval-sibling"),
+        Fault("foreign-call-denied", "takes denials of calls of another approval",
+              _lenient(_denies_only, FOREIGN_CALL, Leniency(foreign_call=True)), seen_in="approval-sibling"),
+        Fault("foreign-call-streamed", "decides calls of another approval, as a stream",
+              _lenient(streamed, FOREIGN_CALL, Leniency(foreign_call=True)), seen_in="approval-sibling"),
+        Fault("foreign-call-second", "looks at the first denied call only", _repaired(_first_call_only),
+              seen_in="approval-sibling"),
+        Fault("foreign-call-in-json", "decides calls of another approval, unless as a stream",
+              _lenient(unless(streamed), FOREIGN_CALL, Leniency(foreign_call=True)), seen_in="approval-sibling"),
+    ),
+    *of("resume.conflict",
+        Fault("conflict-served", "takes a call that is both approved and denied for approved",
+              Behaviour(leniency=Leniency(conflict=True))),
+        Fault("conflict-denied", "takes a call that is both approved and denied for denied", _repaired(_denials_win)),
+        Fault("conflict-second", "sees a contradiction in the first approved call only", _repaired(_last_denials_win)),
+        Fault("conflict-in-json", "takes a call that is both approved and denied for approved, unless as a stream",
+              _lenient(unless(streamed), CONTRADICTION, Leniency(conflict=True))),
+    ),
+    *of("resume.further-round",
+        Fault("further-approval-id-old", "calls the further round by the approval that was resumed",
+              shapes(_the_same_approval, when=further_round)),
+        Fault("further-approval-id-old-stream",
+              "calls the further round by the approval that was resumed, in the stream",
+              shapes(_the_same_approval, when=_further_stream)),
+        Fault("further-approval-id-missing", "leaves `approval_id` out of the further round",
+              each(drop("/kitemesh/approval_id"), when=further_round)),
+        Fault("further-calls-missing", "leaves the calls out of the further round's JSON",
+              shapes(_without_calls, when=_further_json), seen_in="finish-tools-empty"),
+        Fault("further-calls-unnamed", "leaves the calls' ids out of the further round",
+              shapes(_calls_unnamed, when=further_round), seen_in="tool-id-missing"),
+        Fault("further-expiry-missing", "leaves `expires_at` out of the further round",
+              each(drop("/kitemesh/expires_at"), when=further_round)),
+        Fault("further-execution-missing", "leaves `execution_id` out of the further round's JSON",
+              each(drop("/kitemesh/execution_id"), when=_further_json)),
+        Fault("further-finish-stop", "sends `stop` with the calls of the further round",
+              each(put(_FINISH, "stop"), when=further_round, at=last), seen_in="finish-stop-tools"),
+    ),
+    *of("resume.refusal-keeps",
+        Fault("refusal-spends", "forgets the approval of every resume that it refuses",
+              Behaviour(leniency=Leniency(spends_on_refusal=True))),
+        Fault("refusal-spends-after-schema", "forgets the approval when a resume breaks the schema",
+              _spent_by(_BROKEN_BODY)),
+        Fault("refusal-spends-after-foreign-call", "forgets the approval when a resume names a call of another one",
+              _spent_by(FOREIGN_CALL)),
+        Fault("refusal-spends-after-conflict", "forgets the approval when a resume contradicts itself",
+              _spent_by(CONTRADICTION)),
+        Fault("refusal-spends-after-stranger", "forgets the approval when somebody without a token asks for it",
+              _spent_by(UNAUTHENTICATED)),
+        Fault("refusal-drops-next", "resets the next resume after a refused one, and serves it when it is sent again",
+              _drops_after_refusal()),
+    ),
+    *of("resume.race",
+        Fault("race-drops-loser", "resets whoever comes too late in a race of resumes, and answers 409 later",
+              _loses(drops)),
+        Fault("race-serves-both", "serves two simultaneous resumes, with an answer each", _race(),
+              seen_in="approval-double"),
+        Fault("race-serves-both-denials", "serves two simultaneous denials, with an answer each", _race(_denies_only),
+              seen_in="approval-double"),
+        Fault("race-serves-both-in-json", "serves two simultaneous resumes, unless as streams", _race(unless(streamed)),
+              seen_in="approval-double"),
+    ),
+    *of("error.no-server-error",
+        Fault("race-500-loser", "answers 500 to whoever comes too late in a race of resumes, and 409 later",
+              _loses(crashes)),
+    ),
+    *of("resume.expired",
+        Fault("expired-served", "takes decisions after the approval has expired",
+              Behaviour(leniency=Leniency(expired=True)), seen_in="approval-expired"),
+        Fault("expired-denied", "takes denials after the approval has expired",
+              _lenient(_denies_only, EXPIRED, Leniency(expired=True)), seen_in="approval-expired"),
+        Fault("expired-within-grace", "takes decisions until a minute after `expires_at`",
+              _lenient(_just_expired, EXPIRED, Leniency(expired=True)), seen_in="approval-expired"),
+    ),
+    *of("resume.other-caller",
+        Fault("other-caller-served", "resumes another caller's approval",
+              Behaviour(leniency=Leniency(other_caller=True)), seen_in="approval-foreign"),
+        Fault("other-caller-denied", "lets another caller deny",
+              _lenient(all_of(_foreign, _denies_only), UNKNOWN_APPROVAL, Leniency(other_caller=True)),
+              seen_in="approval-foreign"),
+        Fault("other-caller-streamed", "resumes another caller's approval, as a stream",
+              _lenient(all_of(_foreign, streamed), UNKNOWN_APPROVAL, Leniency(other_caller=True)),
+              seen_in="approval-foreign"),
+        Fault("other-caller-behind-conflict", "resumes another caller's approval, and takes contradictions",
+              Behaviour(leniency=Leniency(other_caller=True, conflict=True, foreign_call=True)),
+              seen_in="approval-foreign"),
+        Fault("other-caller-in-json", "resumes another caller's approval, unless as a stream",
+              _lenient(all_of(_foreign, unless(streamed)), UNKNOWN_APPROVAL, Leniency(other_caller=True)),
+              seen_in="approval-foreign"),
+    ),
+    *of("resume.replay",
+        Fault("replay-runs-again", "resumes again an approval that has been resumed before", _replay(),
+              seen_in="approval-double"),
+        Fault("replay-approves-again", "runs the tools again when an approval is repeated", _replay(_approves),
+              seen_in="approval-double"),
+        Fault("replay-runs-again-streamed", "resumes again, as a stream", _replay(streamed), seen_in="approval-double"),
+        Fault("replay-runs-again-in-json", "resumes again, unless as a stream", _replay(unless(streamed)),
+              seen_in="approval-double"),
+    ),
+    *of("resume.request-fields",
+        Fault("resume-temperature-unjudged", "takes any `temperature`", _unjudged("/temperature"),
+              seen_in="range-unchecked"),
+        Fault("resume-max-tokens-unjudged", "takes any number of `max_tokens`", _unjudged("/max_tokens"),
+              seen_in="range-unchecked"),
+        Fault("resume-role-unjudged", "takes any role", _unjudged("/messages/")),
+        Fault("resume-messages-unjudged", "takes messages that are missing, none, or without a user's",
+              _unjudged("/messages"), seen_in="messages-empty-ok"),
+        Fault("resume-mode-unjudged", "takes any `mode`", _unjudged("/metadata/mode")),
+        *(Fault(f"resume-{name}-unjudged", f"takes any {told}", _unjudged(place))
+          for name, told, place in (
+              ("max-completion-tokens", "`max_completion_tokens`", "/max_completion_tokens"),
+              ("request-id", "`request_id`", "/metadata/request_id"),
+              ("metadata", "`metadata`", "/metadata"),
+              ("content", "content of a message", "/messages/0/content"),
+          )),
+        *(Fault(f"resume-{name}-unjudged-streamed", f"takes any {told} before it streams",
+                _unjudged(place, when=streamed))
+          for name, told, place in (
+              ("temperature", "`temperature`", "/temperature"),
+              ("max-tokens", "`max_tokens`", "/max_tokens"),
+              ("messages", "messages", "/messages"),
+              ("mode", "`mode`", "/metadata/mode"),
+              ("model", "`model`", "/model"),
+              ("max-completion-tokens", "`max_completion_tokens`", "/max_completion_tokens"),
+          )),
+        Fault("resume-stream-type-unjudged", "takes any type of `stream`", _unjudged("/stream"),
+              seen_in="type-coerced"),
+        Fault("resume-model-unjudged", "takes any `model`, and none", _unjudged("/model")),
+    ),
+    *of("resume.auth",
+        Fault("resume-auth-missing-header", "takes whoever sends no token for the approval's owner",
+              _owner_assumed(no_authorization), seen_in="bearer-empty"),
+        Fault("resume-auth-missing-header-streamed",
+              "takes whoever asks for a stream without a token for the approval's owner",
+              _owner_assumed(all_of(no_authorization, streamed)), seen_in="bearer-empty"),
+        Fault("resume-auth-empty-bearer", "takes whoever sends an empty token for the approval's owner",
+              _owner_assumed(empty_bearer), seen_in="bearer-empty"),
+        Fault("resume-auth-unknown-token", "takes whoever sends any token for the approval's owner",
+              _owner_assumed(_never_issued), seen_in="approval-foreign"),
+        Fault("resume-auth-token-beginning",
+              "takes whoever sends a token that begins like the owner's for the approval's owner",
+              _owner_assumed(_begins_like_owners)),
+        Fault("resume-auth-as-unknown", "answers 404 to a resume without a valid token",
+              _unauthenticated_as(UNKNOWN_APPROVAL)),
+        Fault("resume-auth-forbidden", "answers 403 to a resume without a valid token",
+              _unauthenticated_as(_FORBIDDEN)),
+    ),
+)  # fmt: skip

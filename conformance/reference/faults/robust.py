@@ -7,25 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from conformance.reference.behaviour import Behaviour, Context, Kind
-from conformance.reference.decision import Decision, Serve
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making import (
-    Object,
-    When,
-    always,
-    body_has,
-    both,
-    chat,
-    crashes,
-    drops,
-    hangs,
-    plain_chat,
-    refuses,
-    streamed_chat,
-    together,
-)
+from conformance.reference.behaviour import Behaviour
+from conformance.reference.conditions import Object, When, all_of, always, body_has, chat, plain_chat, streamed_chat
+from conformance.reference.decision import Decision, Kind, Serve
+from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
+from conformance.reference.making import crashes, drops, hangs, refuses, together
 from conformance.reference.settings import Settings
 
 _DEEP = 500
@@ -77,7 +64,7 @@ def _half_pair_id(incoming: Incoming) -> bool:
 
 
 def _nul(incoming: Incoming) -> bool:
-    return both(chat, body_has(b"\\u0000"))(incoming)
+    return all_of(chat, body_has(b"\\u0000"))(incoming)
 
 
 def _bom(incoming: Incoming) -> bool:
@@ -219,11 +206,11 @@ def _request_id_of(answer: Serve, left: Serve) -> Serve:
 def _chunks_first() -> Behaviour:
     """The chunks that a client did not take come before those of the next stream."""
 
-    def shape(context: Context, objects: list[Object]) -> list[Object]:
-        if context.kind is not Kind.CHUNK or not chat(context.incoming):
+    def shape(incoming: Incoming, objects: list[Object]) -> list[Object]:
+        if incoming.kind is not Kind.CHUNK or not chat(incoming):
             return objects
-        rest: list[Object] = context.memory.pop(_ABANDONED, [])
-        context.memory.setdefault(_DECIDED, {})[context.nth] = objects
+        rest: list[Object] = incoming.memory.pop(_ABANDONED, [])
+        incoming.memory.setdefault(_DECIDED, {})[incoming.nth] = objects
         return [*rest[-4:-1], *objects]
 
     def left(incoming: Incoming) -> None:
@@ -243,67 +230,64 @@ def _asked_first(when: When) -> Behaviour:
 
 
 FAULTS: tuple[Fault, ...] = (
-    # json-edges
-    Fault("nesting-500", "answers 500 to deep nesting", "robust.json-edges", "nesting-crash", crashes(_deep)),
-    Fault("nesting-hangs", "never answers to objects nested deeply", "robust.json-edges", "nesting-crash",
-          hangs(_deep_objects)),
-    Fault("nesting-drops", "resets the connection at deep nesting", "robust.json-edges", "nesting-crash",
-          drops(_deep)),
-    Fault("surrogate-500", "answers 500 to half of a surrogate pair", "robust.json-edges", "surrogate-500",
-          crashes(_half_pair)),
-    Fault("surrogate-id-500", "answers 500 where the request's id holds half of a pair", "robust.json-edges",
-          "surrogate-500", crashes(_half_pair_id)),
-    Fault("surrogate-hangs", "never answers to half of a surrogate pair", "robust.json-edges", "surrogate-500",
-          hangs(_half_pair)),
-    Fault("nul-drops", "resets the connection at NUL", "robust.json-edges", "nul-byte", drops(_nul)),
-    Fault("nul-500", "answers 500 to NUL", "robust.json-edges", "nul-byte", crashes(_nul)),
-    Fault("bom-500", "answers 500 to a BOM", "robust.json-edges", "bad-json-500", crashes(_bom)),
-    Fault("huge-number-500", "answers 500 to numbers that no float holds", "robust.json-edges", "range-unchecked",
-          crashes(_huge_number)),
-    Fault("huge-number-hangs", "never answers to numbers of hundreds of digits", "robust.json-edges", "made up",
-          hangs(_huge_number)),
-    Fault("nan-500", "answers 500 to NaN in an unknown field", "robust.json-edges", "nan-accepted",
-          crashes(_literal)),
-    Fault("duplicate-keys-500", "answers 500 to a name that is used twice", "robust.json-edges", "duplicate-keys",
-          crashes(_name_twice)),
-    Fault("nul-kills-worker", "answers to NUL, and resets whatever comes within a second after it",
-          "robust.json-edges", "made up", _ill_since(_nul, drops)),
-    Fault("nan-500-after", "refuses NaN, and answers 500 to all requests of the next second", "robust.json-edges",
-          "made up", _ill_since(_literal, crashes)),
-    # large-body
-    Fault("large-body-500", "answers 500 to a body of 1 MiB", "robust.large-body", "made up", crashes(_large)),
-    Fault("large-body-hangs", "never answers to a body of 1 MiB", "robust.large-body", "body-unbounded",
-          hangs(_large)),
-    Fault("large-body-drops", "resets the connection at a body of 1 MiB", "robust.large-body", "made up",
-          drops(_large)),
-    Fault("large-body-500-after", "answers to a body of 1 MiB, and 500 to all requests of the next second",
-          "robust.large-body", "made up", _ill_since(_large, crashes)),
-    # disconnect
-    Fault("disconnect-500", "answers 500 to the first requests after a client left", "robust.disconnect", "made up",
-          _after_leaving(crashes, _TRIES)),
-    Fault("disconnect-hangs", "waits for the stream that a client left before it serves another",
-          "robust.disconnect", "disconnect-leak", _after_leaving(hangs)),
-    Fault("disconnect-refuses", "refuses the first request after a client left", "robust.disconnect",
-          "disconnect-leak", _after_leaving(refuses)),
-    Fault("disconnect-500-seconds", "answers 500 to everybody for some seconds after a client left",
-          "robust.disconnect", "made up", _ill_since_leaving(3.0, crashes)),
-    Fault("disconnect-drops-seconds", "resets connections for a second after a client left",
-          "robust.disconnect", "made up", _ill_since_leaving(1.0, drops)),
-    Fault("residue-text", "puts the rest of a text whose reader left before the next answer", "robust.disconnect",
-          "redis/redis-py#2624", _residue(_rest_first, plain_chat)),
-    Fault("residue-text-stream", "puts the rest of a text whose reader left before the next stream's",
-          "robust.disconnect", "redis/redis-py#2624", _residue(_rest_first, streamed_chat)),
-    Fault("residue-answer", "gives the next request the answer that a client did not wait for", "robust.disconnect",
-          "redis/redis-py#2624", _residue(_all_of, early=True)),
-    Fault("residue-chunks", "sends the chunks that a client did not take at the head of the next stream",
-          "robust.disconnect", "redis/redis-py#2624", _chunks_first()),
-    Fault("residue-request-id", "gives the next answer the `request_id` of one whose client left",
-          "robust.disconnect", "redis/redis-py#2624", _residue(_request_id_of)),
-    # recovers
-    Fault("poisoned-500", "answers 500 for good after hostile bodies", "robust.recovers",
-          "made up", together(_asked_first(_poisoned), crashes(_poisoned))),
-    Fault("poisoned-hangs", "answers nobody after hostile bodies", "robust.recovers",
-          "made up", together(_asked_first(_poisoned), hangs(_poisoned))),
-    Fault("poisoned-refuses", "refuses everybody after hostile bodies", "robust.recovers",
-          "made up", together(_asked_first(_poisoned), refuses(_poisoned))),
+    *of("robust.json-edges",
+        Fault("nesting-500", "answers 500 to deep nesting", crashes(_deep), seen_in="nesting-crash"),
+        Fault("nesting-hangs", "never answers to objects nested deeply", hangs(_deep_objects), seen_in="nesting-crash"),
+        Fault("nesting-drops", "resets the connection at deep nesting", drops(_deep), seen_in="nesting-crash"),
+        Fault("surrogate-500", "answers 500 to half of a surrogate pair", crashes(_half_pair), seen_in="surrogate-500"),
+        Fault("surrogate-id-500", "answers 500 where the request's id holds half of a pair", crashes(_half_pair_id),
+              seen_in="surrogate-500"),
+        Fault("surrogate-hangs", "never answers to half of a surrogate pair", hangs(_half_pair),
+              seen_in="surrogate-500"),
+        Fault("nul-drops", "resets the connection at NUL", drops(_nul), seen_in="nul-byte"),
+        Fault("nul-500", "answers 500 to NUL", crashes(_nul), seen_in="nul-byte"),
+        Fault("bom-500", "answers 500 to a BOM", crashes(_bom), seen_in="bad-json-500"),
+        Fault("huge-number-500", "answers 500 to numbers that no float holds", crashes(_huge_number),
+              seen_in="range-unchecked"),
+        Fault("huge-number-hangs", "never answers to numbers of hundreds of digits", hangs(_huge_number)),
+        Fault("nan-500", "answers 500 to NaN in an unknown field", crashes(_literal), seen_in="nan-accepted"),
+        Fault("duplicate-keys-500", "answers 500 to a name that is used twice", crashes(_name_twice),
+              seen_in="duplicate-keys"),
+        Fault("nul-kills-worker", "answers to NUL, and resets whatever comes within a second after it",
+              _ill_since(_nul, drops)),
+        Fault("nan-500-after", "refuses NaN, and answers 500 to all requests of the next second",
+              _ill_since(_literal, crashes)),
+    ),
+    *of("robust.large-body",
+        Fault("large-body-500", "answers 500 to a body of 1 MiB", crashes(_large)),
+        Fault("large-body-hangs", "never answers to a body of 1 MiB", hangs(_large), seen_in="body-unbounded"),
+        Fault("large-body-drops", "resets the connection at a body of 1 MiB", drops(_large)),
+        Fault("large-body-500-after", "answers to a body of 1 MiB, and 500 to all requests of the next second",
+              _ill_since(_large, crashes)),
+    ),
+    *of("robust.disconnect",
+        Fault("disconnect-500", "answers 500 to the first requests after a client left",
+              _after_leaving(crashes, _TRIES)),
+        Fault("disconnect-hangs", "waits for the stream that a client left before it serves another",
+              _after_leaving(hangs), seen_in="disconnect-leak"),
+        Fault("disconnect-refuses", "refuses the first request after a client left", _after_leaving(refuses),
+              seen_in="disconnect-leak"),
+        Fault("disconnect-500-seconds", "answers 500 to everybody for some seconds after a client left",
+              _ill_since_leaving(3.0, crashes)),
+        Fault("disconnect-drops-seconds", "resets connections for a second after a client left",
+              _ill_since_leaving(1.0, drops)),
+        Fault("residue-text", "puts the rest of a text whose reader left before the next answer",
+              _residue(_rest_first, plain_chat), seen_in="redis/redis-py#2624"),
+        Fault("residue-text-stream", "puts the rest of a text whose reader left before the next stream's",
+              _residue(_rest_first, streamed_chat), seen_in="redis/redis-py#2624"),
+        Fault("residue-answer", "gives the next request the answer that a client did not wait for",
+              _residue(_all_of, early=True), seen_in="redis/redis-py#2624"),
+        Fault("residue-chunks", "sends the chunks that a client did not take at the head of the next stream",
+              _chunks_first(), seen_in="redis/redis-py#2624"),
+        Fault("residue-request-id", "gives the next answer the `request_id` of one whose client left",
+              _residue(_request_id_of), seen_in="redis/redis-py#2624"),
+    ),
+    *of("robust.recovers",
+        Fault("poisoned-500", "answers 500 for good after hostile bodies",
+              together(_asked_first(_poisoned), crashes(_poisoned))),
+        Fault("poisoned-hangs", "answers nobody after hostile bodies",
+              together(_asked_first(_poisoned), hangs(_poisoned))),
+        Fault("poisoned-refuses", "refuses everybody after hostile bodies",
+              together(_asked_first(_poisoned), refuses(_poisoned))),
+    ),
 )  # fmt: skip

@@ -4,48 +4,41 @@ requests that are refused for nothing but the client's header fields.
 Each was tried on the official `openai` client for Python. It builds its models by keyword arguments, one of which has
 a name that an answer may use, too, and it reads no number of more digits than Python does. What it fails at although
 the standard of event streams allows it (`id:` or `retry:` alone in a block, a byte order mark at the start) is not a
-fault of a server: those are liberties.
+fault of a server: those are variations.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from conformance.reference.behaviour import Behaviour, Context, Kind
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making import (
-    both,
-    decides,
+from conformance.reference.behaviour import Behaviour
+from conformance.reference.conditions import (
+    When,
+    all_of,
+    approval_json,
     header_is,
     messages,
     plain_chat,
-    refuses,
     streamed_chat,
-)
-from conformance.reference.faults.making_streams import (
-    When,
-    approval_json,
-    chunks,
-    contents,
-    last,
-    put,
     text_stream,
 )
+from conformance.reference.decision import Kind
+from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.intake import Refusal
+from conformance.reference.making import contents, decides, each, last, put, refuses
 from conformance.reference.model import last_prompt
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT
 from conformance.reference.transmission import Out, Piece
 
-_MADE_UP = "made up"
 _BOOKKEEPING = "_fields_set"
 """The name of the client's own argument. An ORM or a model that writes its private members sends such names."""
 _HUGE = b"1" + b"0" * 5000
 """More digits than Python reads from text unless it is told to."""
 
 
-def _completion(context: Context) -> bool:
-    return context.kind is Kind.COMPLETION and context.endpoint is Endpoint.COMPLETIONS
+def _completion(incoming: Incoming) -> bool:
+    return incoming.kind is Kind.COMPLETION and incoming.endpoint is Endpoint.COMPLETIONS
 
 
 def _from_client(incoming: Incoming) -> bool:
@@ -81,8 +74,8 @@ def _with_huge_number(when: When, at_last: bool = False) -> Behaviour:
         head, brace, tail = octets.rpartition(b"}")
         return head + b',"seed":' + _HUGE + brace + tail
 
-    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
-        if not when(context):
+    def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
+        if not when(incoming):
             return pieces
         place = -2 if at_last else 0
         piece = pieces[place]
@@ -94,108 +87,55 @@ def _with_huge_number(when: When, at_last: bool = False) -> Behaviour:
 
 
 FAULTS: tuple[Fault, ...] = (
-    Fault(
-        "sdk-completion-bookkeeping",
-        "sends its private `_fields_set` with the answer",
-        "sdk.openai-completion",
-        _MADE_UP,
-        chunks(put(f"/{_BOOKKEEPING}", ["id", "choices"]), when=_completion),
+    *of("sdk.openai-completion",
+        Fault("sdk-completion-bookkeeping", "sends its private `_fields_set` with the answer",
+              each(put(f"/{_BOOKKEEPING}", ["id", "choices"]), when=_completion)),
+        Fault("sdk-completion-bookkeeping-message", "sends its private `_fields_set` with the message",
+              each(put(f"/choices/0/message/{_BOOKKEEPING}", ["role", "content"]), when=_completion)),
+        Fault("sdk-completion-huge-number", "sends a number of five thousand digits with the answer",
+              _with_huge_number(_completion)),
     ),
-    Fault(
-        "sdk-completion-bookkeeping-message",
-        "sends its private `_fields_set` with the message",
-        "sdk.openai-completion",
-        _MADE_UP,
-        chunks(put(f"/choices/0/message/{_BOOKKEEPING}", ["role", "content"]), when=_completion),
+    *of("sdk.openai-stream",
+        Fault("sdk-stream-bookkeeping", "sends its private `_fields_set` with each piece of text",
+              each(put(f"/choices/0/delta/{_BOOKKEEPING}", ["content"]), at=contents)),
+        Fault("sdk-stream-bookkeeping-last", "sends its private `_fields_set` with the chunk that closes the answer",
+              each(put(f"/{_BOOKKEEPING}", ["id", "choices"]), at=last)),
+        Fault("sdk-stream-huge-number", "sends a number of five thousand digits with the last chunk",
+              _with_huge_number(text_stream, at_last=True)),
     ),
-    Fault(
-        "sdk-completion-huge-number",
-        "sends a number of five thousand digits with the answer",
-        "sdk.openai-completion",
-        _MADE_UP,
-        _with_huge_number(_completion),
+    *of("sdk.openai-completion",
+        Fault("sdk-completion-fields-refused", "refuses header fields that it does not know where JSON is asked for",
+              refuses(all_of(_json_chat, _from_client), _UNKNOWN_FIELD, _UNKNOWN)),
+        Fault("sdk-completion-agent-blocked",
+              "blocks the client by the name that it gives itself, where JSON is asked for",
+              refuses(
+                  all_of(_json_chat, header_is("user-agent", lambda name: "OpenAI/Python" in (name or ""))),
+                  _FORBIDDEN,
+                  "Forbidden.",
+              )),
     ),
-    Fault(
-        "sdk-stream-bookkeeping",
-        "sends its private `_fields_set` with each piece of text",
-        "sdk.openai-stream",
-        _MADE_UP,
-        chunks(put(f"/choices/0/delta/{_BOOKKEEPING}", ["content"]), at=contents),
+    *of("sdk.openai-stream",
+        Fault("sdk-stream-not-acceptable", "answers 406 to a stream request whose `Accept` names JSON alone",
+              refuses(
+                  all_of(streamed_chat, _accepts_json_alone), _NOT_ACCEPTABLE, "Accept has to name text/event-stream."
+              )),
+        Fault("sdk-stream-as-json", "answers in JSON to a stream request whose `Accept` names JSON alone",
+              decides(lambda _, answer: replace(answer, stream=False), all_of(streamed_chat, _accepts_json_alone))),
     ),
-    Fault(
-        "sdk-stream-bookkeeping-last",
-        "sends its private `_fields_set` with the chunk that closes the answer",
-        "sdk.openai-stream",
-        _MADE_UP,
-        chunks(put(f"/{_BOOKKEEPING}", ["id", "choices"]), at=last),
+    *of("sdk.openai-approval",
+        Fault("sdk-approval-fields-refused", "refuses header fields that it does not know where a tool is asked for",
+              refuses(
+                  all_of(plain_chat, _waits, _from_client),
+                  _UNKNOWN_FIELD,
+                  "The header field X-Stainless-Lang is not known.",
+              )),
+        Fault("sdk-approval-bookkeeping", "sends its private `_fields_set` with the message that asks for an approval",
+              each(put(f"/choices/0/message/{_BOOKKEEPING}", ["role", "tool_calls"]), when=approval_json)),
+        Fault("sdk-approval-bookkeeping-choice",
+              "sends its private `_fields_set` with the choice that asks for an approval",
+              each(put(f"/choices/0/{_BOOKKEEPING}", ["index"]), when=approval_json)),
+        Fault("sdk-approval-huge-number",
+              "sends a number of five thousand digits with the answer that asks for an approval",
+              _with_huge_number(approval_json)),
     ),
-    Fault(
-        "sdk-stream-huge-number",
-        "sends a number of five thousand digits with the last chunk",
-        "sdk.openai-stream",
-        _MADE_UP,
-        _with_huge_number(text_stream, at_last=True),
-    ),
-    Fault(
-        "sdk-completion-fields-refused",
-        "refuses header fields that it does not know where JSON is asked for",
-        "sdk.openai-completion",
-        _MADE_UP,
-        refuses(both(_json_chat, _from_client), _UNKNOWN_FIELD, _UNKNOWN),
-    ),
-    Fault(
-        "sdk-completion-agent-blocked",
-        "blocks the client by the name that it gives itself, where JSON is asked for",
-        "sdk.openai-completion",
-        _MADE_UP,
-        refuses(
-            both(_json_chat, header_is("user-agent", lambda name: "OpenAI/Python" in (name or ""))),
-            _FORBIDDEN,
-            "Forbidden.",
-        ),
-    ),
-    Fault(
-        "sdk-stream-not-acceptable",
-        "answers 406 to a stream request whose `Accept` names JSON alone",
-        "sdk.openai-stream",
-        _MADE_UP,
-        refuses(both(streamed_chat, _accepts_json_alone), _NOT_ACCEPTABLE, "Accept has to name text/event-stream."),
-    ),
-    Fault(
-        "sdk-stream-as-json",
-        "answers in JSON to a stream request whose `Accept` names JSON alone",
-        "sdk.openai-stream",
-        _MADE_UP,
-        decides(lambda _, answer: replace(answer, stream=False), both(streamed_chat, _accepts_json_alone)),
-    ),
-    Fault(
-        "sdk-approval-fields-refused",
-        "refuses header fields that it does not know where a tool is asked for",
-        "sdk.openai-approval",
-        _MADE_UP,
-        refuses(
-            both(plain_chat, _waits, _from_client), _UNKNOWN_FIELD, "The header field X-Stainless-Lang is not known."
-        ),
-    ),
-    Fault(
-        "sdk-approval-bookkeeping",
-        "sends its private `_fields_set` with the message that asks for an approval",
-        "sdk.openai-approval",
-        _MADE_UP,
-        chunks(put(f"/choices/0/message/{_BOOKKEEPING}", ["role", "tool_calls"]), when=approval_json),
-    ),
-    Fault(
-        "sdk-approval-bookkeeping-choice",
-        "sends its private `_fields_set` with the choice that asks for an approval",
-        "sdk.openai-approval",
-        _MADE_UP,
-        chunks(put(f"/choices/0/{_BOOKKEEPING}", ["index"]), when=approval_json),
-    ),
-    Fault(
-        "sdk-approval-huge-number",
-        "sends a number of five thousand digits with the answer that asks for an approval",
-        "sdk.openai-approval",
-        _MADE_UP,
-        _with_huge_number(approval_json),
-    ),
-)
+)  # fmt: skip

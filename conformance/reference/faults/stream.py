@@ -6,44 +6,47 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from conformance.reference.behaviour import Behaviour, Context, Headers
-from conformance.reference.decision import Refuse
-from conformance.reference.fault import Fault
-from conformance.reference.faults.making import together
-from conformance.reference.faults.making_streams import (
-    DONE,
-    HANG,
+from conformance.reference.behaviour import Behaviour, Headers
+from conformance.reference.conditions import (
     When,
     all_of,
+    always,
     any_stream,
     approval_stream,
+    chat,
+    cut_off,
+    has,
+    lacks,
+    long,
+    refused_as,
+    short,
+    streamed_chat,
+    text_stream,
+)
+from conformance.reference.decision import Refuse
+from conformance.reference.fault import Fault, of
+from conformance.reference.incoming import Incoming
+from conformance.reference.making import (
+    DONE,
+    HANG,
     as_json,
     chunk_after_done,
     contents,
-    cut_stream,
     ending,
     event,
     events,
     every_event,
     first_content,
-    headed,
     inserted,
-    long,
-    refused_stream,
-    short,
-    silent_instead_of_done,
-    text_stream,
-    with_metadata,
-    without_metadata,
+    together,
+    with_field,
 )
-from conformance.reference.incoming import Endpoint
 from conformance.reference.transmission import Hang, Out, Piece
 
 _LATIN_1_ALONE = b"\xe9"
 _BOM = b"\xef\xbb\xbf"
 _BUFFER = 64 * 1024  # octets; more than any stream of a run holds
 _PINGS = 60
-_MADE_UP = "made up"
 _USAGE_ALONE: dict[str, Any] = {
     "choices": [],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
@@ -146,28 +149,32 @@ def _with_bom(octets: bytes) -> bytes:
     return _BOM + b"id: 1\n" + octets
 
 
+_refused_stream = all_of(refused_as("invalid_request"), streamed_chat)
+"""A refusal by the request schema of a chat that asked for a stream."""
+
+
 def _refused_in_stream(when: When, opening: bool = False, status: int = 200, as_event: bool = True) -> Behaviour:
     """Refuses as an event stream; `opening`: behind a chunk that opens an answer; not `as_event`: the JSON as it is."""
 
-    def applies(context: Context) -> bool:
-        return refused_stream(context) and when(context)
+    def applies(incoming: Incoming) -> bool:
+        return _refused_stream(incoming) and when(incoming)
 
-    def emit(context: Context, pieces: list[Piece]) -> list[Piece]:
-        if not applies(context) or not as_event:
+    def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
+        if not applies(incoming) or not as_event:
             return pieces
         body = b"".join(piece.data for piece in pieces if isinstance(piece, Out))
         chunk = {
             "id": "chatcmpl_refused",
             "object": "chat.completion.chunk",
-            "created": int(context.incoming.at),
-            "model": str(context.incoming.document.get("model")),
+            "created": int(incoming.at),
+            "model": str(incoming.document.get("model")),
             "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}],
         }
         before = event(chunk) if opening else b""
         return [Out(before + b"data: " + body + b"\n\n" + DONE)]
 
-    def head(context: Context, old: int, headers: Headers) -> tuple[int, Headers]:
-        if not applies(context):
+    def head(incoming: Incoming, old: int, headers: Headers) -> tuple[int, Headers]:
+        if not applies(incoming):
             return old, headers
         kept = [(name, value) for name, value in headers if name.lower() not in ("content-type", "content-length")]
         return status, [*kept, ("Content-Type", "text/event-stream")]
@@ -177,8 +184,8 @@ def _refused_in_stream(when: When, opening: bool = False, status: int = 200, as_
 
 def _breach_at(*words: str) -> When:
     """A refusal whose words name one of these places."""
-    return lambda context: (
-        isinstance(context.decision, Refuse) and any(word in context.decision.message for word in words)
+    return lambda incoming: (
+        isinstance(incoming.decision, Refuse) and any(word in incoming.decision.message for word in words)
     )
 
 
@@ -188,465 +195,161 @@ def _as_json_line(octets: bytes) -> bytes:
     return b"" if data == b"[DONE]" else data + b"\n"
 
 
-def _anything(context: Context) -> bool:
-    return True
-
-
 FAULTS: tuple[Fault, ...] = (
-    # stream.media-type
-    Fault(
-        "stream-media-type-json-for-stream",
-        "answers with one JSON object although `stream` is true",
-        "stream.media-type",
-        "json-for-stream",
-        as_json(lambda decision, endpoint: decision.approval is None and endpoint is Endpoint.COMPLETIONS),
+    *of("stream.media-type",
+        Fault("stream-media-type-json-for-stream", "answers with one JSON object although `stream` is true",
+              as_json(chat), seen_in="json-for-stream"),
+        Fault("stream-media-type-events-as-json", "labels the events application/json",
+              with_field("Content-Type", "application/json", when=text_stream), seen_in="sse-mistyped"),
+        Fault("stream-media-type-events-as-text", "labels the events text/plain",
+              with_field("Content-Type", "text/plain; charset=utf-8", when=text_stream)),
+        Fault("stream-media-type-ndjson-without-metadata",
+              "labels the events application/x-ndjson where the request has no metadata",
+              with_field("Content-Type", "application/x-ndjson", when=all_of(text_stream, lacks("metadata")))),
+        Fault("stream-json-lines",
+              "sends every stream as JSON lines (application/x-ndjson), without events and without an end",
+              together(
+                  every_event(_as_json_line, any_stream),
+                  with_field("Content-Type", "application/x-ndjson", when=any_stream),
+              )),
+        Fault("stream-json-lines-as-events", "sends every stream as JSON lines and calls it text/event-stream",
+              every_event(_as_json_line, any_stream)),
     ),
-    Fault(
-        "stream-media-type-events-as-json",
-        "labels the events application/json",
-        "stream.media-type",
-        "sse-mistyped",
-        headed("Content-Type", "application/json"),
+    *of("stream.utf8",
+        Fault("stream-utf8-latin-1", "writes text beyond ASCII in ISO 8859-1", every_event(_in_text(_as_latin_1))),
+        Fault("stream-utf8-surrogate-halves", "writes each half of a surrogate pair by itself (CESU-8)",
+              every_event(_in_text(_as_cesu_8))),
+        Fault("stream-utf8-comment", "sends a comment with an octet of ISO 8859-1",
+              inserted(b": d" + _LATIN_1_ALONE + b"but\n\n", 0)),
+        Fault("stream-utf8-last-chunk", "puts an overlong NUL into the last chunk",
+              every_event(
+                  lambda octets: octets[:-3] + b',"note":"\xc0\x80"}\n\n',
+                  at=lambda position, count: position == count - 2,
+              )),
     ),
-    Fault(
-        "stream-media-type-events-as-text",
-        "labels the events text/plain",
-        "stream.media-type",
-        _MADE_UP,
-        headed("Content-Type", "text/plain; charset=utf-8"),
+    *of("stream.framing",
+        Fault("stream-framing-done-unterminated", "sends no blank line after `[DONE]`", ending(b"data: [DONE]\n"),
+              seen_in="done-unterminated"),
+        Fault("stream-framing-done-without-newline", "ends the body right behind `[DONE]`", ending(b"data: [DONE]"),
+              seen_in="done-unterminated"),
+        Fault("stream-framing-one-newline", "separates events by one newline", every_event(_one_newline),
+              seen_in="separator-missing"),
+        Fault("stream-framing-one-newline-before-done", "has one newline between the last chunk and `[DONE]`",
+              events(_last_two_in_one), seen_in="separator-missing"),
+        Fault("stream-framing-one-newline-once", "has one newline behind the second event",
+              events(_first_two_texts_joined), seen_in="separator-missing"),
     ),
-    Fault(
-        "stream-media-type-ndjson-without-metadata",
-        "labels the events application/x-ndjson where the request has no metadata",
-        "stream.media-type",
-        _MADE_UP,
-        headed("Content-Type", "application/x-ndjson", all_of(text_stream, without_metadata)),
+    *of("stream.fields",
+        Fault("stream-fields-error-line", "tells of a mishap in an `error:` line",
+              inserted(b'error: {"message":"a tool was slow"}\n\n', -2), seen_in="error-field"),
+        Fault("stream-fields-bom-per-event", "puts a BOM before every event",
+              every_event(_with_bom, at=lambda position, count: position > 0), seen_in="bom-per-event"),
+        Fault("stream-fields-upper-case", "writes `ID:` and `Retry:` lines",
+              every_event(lambda octets: b"ID: 7\nRetry: 100\n" + octets)),
+        Fault("stream-fields-chunk-sizes", "leaves the sizes of HTTP chunks in the text of long answers",
+              every_event(lambda octets: f"{len(octets):x}\n".encode() + octets, all_of(text_stream, long))),
     ),
-    Fault(
-        "stream-json-lines",
-        "sends every stream as JSON lines (application/x-ndjson), without events and without an end",
-        "stream.media-type",
-        _MADE_UP,
-        together(every_event(_as_json_line, any_stream), headed("Content-Type", "application/x-ndjson", any_stream)),
+    *of("stream.json-data",
+        Fault("stream-json-data-comment", "sends its heartbeat as data: `data: : ping`",
+              inserted(b"data: : ping\n\n", 1), seen_in="comment-as-data"),
+        Fault("stream-json-data-none", "sends `[DONE]` and nothing else", events(lambda outs: outs[-1:])),
+        Fault("stream-json-data-comments-alone", "sends comments in the place of an answer, then `[DONE]`",
+              events(lambda outs: [Out(b": PROCESSING\n\n"), outs[-1]])),
+        Fault("stream-json-data-no-octets", "answers 200 text/event-stream with an empty body",
+              events(lambda outs: [])),
+        Fault("stream-json-data-empty", "sends empty data as a heartbeat", inserted(b"data:\n\n", 1),
+              seen_in="data-empty"),
+        Fault("stream-json-data-multiline", "writes indented JSON behind a single `data:`", every_event(_indented),
+              seen_in="multiline-json"),
+        Fault("stream-json-data-raw-text", "sends an exception's text as data",
+              inserted(b"data: TimeoutError: the tool did not answer\n\n", -2), seen_in="error-raw-text"),
+        Fault("stream-json-data-repr", "writes chunks as Python does", every_event(_repr)),
+        Fault("stream-json-data-array", "wraps each chunk into an array", every_event(_in_a_list)),
+        Fault("stream-json-data-string-once", "encodes the first chunk with text twice",
+              every_event(_in_a_string, at=first_content)),
+        Fault("stream-json-data-nan", "writes NaN for the credits in the last chunk", every_event(_not_a_number)),
+        Fault("stream-json-data-two-objects", "puts two chunks on one line", events(_two_objects_in_one_line)),
+        Fault("stream-json-data-null-when-long", "sends `data: null` in the middle of long answers",
+              inserted(b"data: null\n\n", 12, all_of(text_stream, long)), seen_in="data-empty"),
     ),
-    Fault(
-        "stream-json-lines-as-events",
-        "sends every stream as JSON lines and calls it text/event-stream",
-        "stream.media-type",
-        _MADE_UP,
-        every_event(_as_json_line, any_stream),
+    *of("stream.done",
+        Fault("stream-done-absent-when-cut", "ends the body of what a limit cut without `[DONE]`",
+              ending(when=all_of(text_stream, cut_off)), seen_in="done-missing"),
+        Fault("stream-done-absent", "ends the body without `[DONE]`", ending(), seen_in="done-missing"),
+        Fault("stream-done-absent-open", "sends no `[DONE]` and keeps the connection open", ending(Hang(HANG)),
+              seen_in="stream-stalls"),
+        Fault("stream-done-quoted", "writes `[DONE]` as a JSON string", ending(b'data: "[DONE]"\n\n'),
+              seen_in="done-quoted"),
+        Fault("stream-done-lower-case", "writes `[done]`", ending(b"data: [done]\n\n")),
+        Fault("stream-done-as-comment", "writes `[DONE]` as a comment", ending(b": [DONE]\n\n")),
+        Fault("stream-done-absent-when-short", "sends no `[DONE]` after an answer of a few words",
+              ending(when=all_of(text_stream, short)), seen_in="done-missing"),
     ),
-    # stream.utf8
-    Fault(
-        "stream-utf8-latin-1",
-        "writes text beyond ASCII in ISO 8859-1",
-        "stream.utf8",
-        _MADE_UP,
-        every_event(_in_text(_as_latin_1)),
+    *of("stream.done-once",
+        Fault("stream-done-twice", "sends `[DONE]` twice", ending(DONE, DONE), seen_in="done-twice"),
+        Fault("stream-done-twice-late", "sends `[DONE]` again after a while", ending(DONE, Out(DONE, 0.1)),
+              seen_in="done-twice"),
+        Fault("stream-done-twice-when-long", "sends `[DONE]` twice after long answers",
+              ending(DONE, DONE, when=all_of(text_stream, long)), seen_in="done-twice"),
     ),
-    Fault(
-        "stream-utf8-surrogate-halves",
-        "writes each half of a surrogate pair by itself (CESU-8)",
-        "stream.utf8",
-        _MADE_UP,
-        every_event(_in_text(_as_cesu_8)),
+    *of("stream.done-last",
+        Fault("stream-done-then-chunk", "sends a chunk with an empty delta after `[DONE]`", chunk_after_done(),
+              seen_in="data-after-done"),
+        Fault("stream-done-then-usage", "sends the usage after `[DONE]`", chunk_after_done(**_USAGE_ALONE),
+              seen_in="data-after-done"),
+        Fault("stream-done-then-late-usage", "sends the usage a moment after `[DONE]`",
+              chunk_after_done(0.1, **_USAGE_ALONE), seen_in="data-after-done"),
     ),
-    Fault(
-        "stream-utf8-comment",
-        "sends a comment with an octet of ISO 8859-1",
-        "stream.utf8",
-        _MADE_UP,
-        inserted(b": d" + _LATIN_1_ALONE + b"but\n\n", 0),
+    *of("stream.done-literal",
+        Fault("stream-done-without-space", "writes `data:[DONE]`", ending(b"data:[DONE]\n\n")),
+        Fault("stream-done-without-space-when-long", "writes `data:[DONE]` after long answers",
+              ending(b"data:[DONE]\n\n", when=all_of(text_stream, long))),
+        Fault("stream-done-without-space-without-metadata", "writes `data:[DONE]` where the request has no metadata",
+              ending(b"data:[DONE]\n\n", when=all_of(text_stream, lacks("metadata")))),
     ),
-    Fault(
-        "stream-utf8-last-chunk",
-        "puts an overlong NUL into the last chunk",
-        "stream.utf8",
-        _MADE_UP,
-        every_event(
-            lambda octets: octets[:-3] + b',"note":"\xc0\x80"}\n\n', at=lambda position, count: position == count - 2
-        ),
+    *of("stream.closes",
+        Fault("stream-closes-never", "keeps the body open after `[DONE]`", ending(DONE, Hang(HANG)),
+              seen_in="socket-held-open"),
+        Fault("stream-closes-never-pings", "goes on with comments after `[DONE]`", events(_pinged_after_done),
+              seen_in="socket-held-open"),
+        Fault("stream-closes-never-when-long", "keeps the body open after long answers",
+              ending(DONE, Hang(HANG), when=all_of(text_stream, long)), seen_in="socket-held-open"),
     ),
-    # stream.framing
-    Fault(
-        "stream-framing-done-unterminated",
-        "sends no blank line after `[DONE]`",
-        "stream.framing",
-        "done-unterminated",
-        ending(b"data: [DONE]\n"),
+    *of("stream.default-event",
+        Fault("stream-event-named", "names every event `chunk`", every_event(_named(b"chunk"))),
+        Fault("stream-event-done-named", "names the last event `done`", ending(b"event: done\ndata: [DONE]\n\n")),
+        Fault("stream-event-keepalive", "sends a bare `event: keepalive`", inserted(b"event: keepalive\n\n", 1),
+              seen_in="event-no-data"),
+        Fault("stream-event-named-with-metadata", "names the events with text `delta` where the request has metadata",
+              every_event(_named(b"delta"), all_of(text_stream, has("metadata")), at=contents)),
     ),
-    Fault(
-        "stream-framing-done-without-newline",
-        "ends the body right behind `[DONE]`",
-        "stream.framing",
-        "done-unterminated",
-        ending(b"data: [DONE]"),
+    *of("stream.incremental",
+        Fault("stream-incremental-not", "sends the whole stream at its end", events(_all_at_the_end),
+              seen_in="proxy-buffered"),
+        Fault("stream-incremental-role-alone", "sends the role at once and all the text at the end",
+              events(_role_then_all_at_the_end), seen_in="proxy-buffered"),
+        Fault("stream-incremental-buffer", "holds events back until a buffer is full, as a compressor does",
+              events(_held_back, any_stream), seen_in="gzip-buffered"),
     ),
-    Fault(
-        "stream-framing-one-newline",
-        "separates events by one newline",
-        "stream.framing",
-        "separator-missing",
-        every_event(_one_newline),
+    *of("stream.not-cached",
+        Fault("stream-cached-public", "calls the stream public and fresh for an hour",
+              with_field("Cache-Control", "public, max-age=3600", when=text_stream)),
+        Fault("stream-cached-shared", "lets shared caches keep the stream",
+              with_field("Cache-Control", "max-age=0, s-maxage=60", when=any_stream)),
+        Fault("stream-cached-private-approval", "lets a browser keep the stream of an approval",
+              with_field("Cache-Control", "private, max-age=1", when=approval_stream)),
     ),
-    Fault(
-        "stream-framing-one-newline-before-done",
-        "has one newline between the last chunk and `[DONE]`",
-        "stream.framing",
-        "separator-missing",
-        events(_last_two_in_one),
+    *of("stream.refusal-as-json",
+        Fault("stream-refusal-200-error-event", "refuses a broken body by status 200 and an error event",
+              _refused_in_stream(always), seen_in="stream-badreq-200"),
+        Fault("stream-refusal-200-behind-chunk", "refuses a broken body after a chunk that opens an answer",
+              _refused_in_stream(always, opening=True), seen_in="stream-badreq-200"),
+        Fault("stream-refusal-event-stream", "refuses with status 422, as an event stream",
+              _refused_in_stream(always, status=422), seen_in="stream-badreq-200"),
+        Fault("stream-refusal-json-as-event-stream",
+              "refuses with status 422 and JSON that is labelled text/event-stream",
+              _refused_in_stream(always, status=422, as_event=False), seen_in="sse-mistyped"),
+        Fault("stream-refusal-200-messages", "refuses broken messages by status 200 and an error event",
+              _refused_in_stream(_breach_at("/messages")), seen_in="stream-badreq-200"),
     ),
-    Fault(
-        "stream-framing-one-newline-once",
-        "has one newline behind the second event",
-        "stream.framing",
-        "separator-missing",
-        events(_first_two_texts_joined),
-    ),
-    # stream.fields
-    Fault(
-        "stream-fields-error-line",
-        "tells of a mishap in an `error:` line",
-        "stream.fields",
-        "error-field",
-        inserted(b'error: {"message":"a tool was slow"}\n\n', -2),
-    ),
-    Fault(
-        "stream-fields-bom-per-event",
-        "puts a BOM before every event",
-        "stream.fields",
-        "bom-per-event",
-        every_event(_with_bom, at=lambda position, count: position > 0),
-    ),
-    Fault(
-        "stream-fields-upper-case",
-        "writes `ID:` and `Retry:` lines",
-        "stream.fields",
-        _MADE_UP,
-        every_event(lambda octets: b"ID: 7\nRetry: 100\n" + octets),
-    ),
-    Fault(
-        "stream-fields-chunk-sizes",
-        "leaves the sizes of HTTP chunks in the text of long answers",
-        "stream.fields",
-        _MADE_UP,
-        every_event(lambda octets: f"{len(octets):x}\n".encode() + octets, all_of(text_stream, long)),
-    ),
-    # stream.json-data
-    Fault(
-        "stream-json-data-comment",
-        "sends its heartbeat as data: `data: : ping`",
-        "stream.json-data",
-        "comment-as-data",
-        inserted(b"data: : ping\n\n", 1),
-    ),
-    Fault(
-        "stream-json-data-none",
-        "sends `[DONE]` and nothing else",
-        "stream.json-data",
-        _MADE_UP,
-        events(lambda outs: outs[-1:]),
-    ),
-    Fault(
-        "stream-json-data-comments-alone",
-        "sends comments in the place of an answer, then `[DONE]`",
-        "stream.json-data",
-        _MADE_UP,
-        events(lambda outs: [Out(b": PROCESSING\n\n"), outs[-1]]),
-    ),
-    Fault(
-        "stream-json-data-no-octets",
-        "answers 200 text/event-stream with an empty body",
-        "stream.json-data",
-        _MADE_UP,
-        events(lambda outs: []),
-    ),
-    Fault(
-        "stream-json-data-empty",
-        "sends empty data as a heartbeat",
-        "stream.json-data",
-        "data-empty",
-        inserted(b"data:\n\n", 1),
-    ),
-    Fault(
-        "stream-json-data-multiline",
-        "writes indented JSON behind a single `data:`",
-        "stream.json-data",
-        "multiline-json",
-        every_event(_indented),
-    ),
-    Fault(
-        "stream-json-data-raw-text",
-        "sends an exception's text as data",
-        "stream.json-data",
-        "error-raw-text",
-        inserted(b"data: TimeoutError: the tool did not answer\n\n", -2),
-    ),
-    Fault("stream-json-data-repr", "writes chunks as Python does", "stream.json-data", _MADE_UP, every_event(_repr)),
-    Fault(
-        "stream-json-data-array",
-        "wraps each chunk into an array",
-        "stream.json-data",
-        _MADE_UP,
-        every_event(_in_a_list),
-    ),
-    Fault(
-        "stream-json-data-string-once",
-        "encodes the first chunk with text twice",
-        "stream.json-data",
-        _MADE_UP,
-        every_event(_in_a_string, at=first_content),
-    ),
-    Fault(
-        "stream-json-data-nan",
-        "writes NaN for the credits in the last chunk",
-        "stream.json-data",
-        _MADE_UP,
-        every_event(_not_a_number),
-    ),
-    Fault(
-        "stream-json-data-two-objects",
-        "puts two chunks on one line",
-        "stream.json-data",
-        _MADE_UP,
-        events(_two_objects_in_one_line),
-    ),
-    Fault(
-        "stream-json-data-null-when-long",
-        "sends `data: null` in the middle of long answers",
-        "stream.json-data",
-        "data-empty",
-        inserted(b"data: null\n\n", 12, all_of(text_stream, long)),
-    ),
-    # stream.done
-    Fault(
-        "stream-done-absent-when-cut",
-        "ends the body of what a limit cut without `[DONE]`",
-        "stream.done",
-        "done-missing",
-        ending(when=cut_stream),
-    ),
-    Fault("stream-done-absent", "ends the body without `[DONE]`", "stream.done", "done-missing", ending()),
-    Fault(
-        "stream-done-absent-open",
-        "sends no `[DONE]` and keeps the connection open",
-        "stream.done",
-        "stream-stalls",
-        silent_instead_of_done(),
-    ),
-    Fault(
-        "stream-done-quoted",
-        "writes `[DONE]` as a JSON string",
-        "stream.done",
-        "done-quoted",
-        ending(b'data: "[DONE]"\n\n'),
-    ),
-    Fault("stream-done-lower-case", "writes `[done]`", "stream.done", _MADE_UP, ending(b"data: [done]\n\n")),
-    Fault(
-        "stream-done-as-comment",
-        "writes `[DONE]` as a comment",
-        "stream.done",
-        _MADE_UP,
-        ending(b": [DONE]\n\n"),
-    ),
-    Fault(
-        "stream-done-absent-when-short",
-        "sends no `[DONE]` after an answer of a few words",
-        "stream.done",
-        "done-missing",
-        ending(when=all_of(text_stream, short)),
-    ),
-    # stream.done-once
-    Fault("stream-done-twice", "sends `[DONE]` twice", "stream.done-once", "done-twice", ending(DONE, DONE)),
-    Fault(
-        "stream-done-twice-late",
-        "sends `[DONE]` again after a while",
-        "stream.done-once",
-        "done-twice",
-        ending(DONE, Out(DONE, 0.1)),
-    ),
-    Fault(
-        "stream-done-twice-when-long",
-        "sends `[DONE]` twice after long answers",
-        "stream.done-once",
-        "done-twice",
-        ending(DONE, DONE, when=all_of(text_stream, long)),
-    ),
-    # stream.done-last
-    Fault(
-        "stream-done-then-chunk",
-        "sends a chunk with an empty delta after `[DONE]`",
-        "stream.done-last",
-        "data-after-done",
-        chunk_after_done(),
-    ),
-    Fault(
-        "stream-done-then-usage",
-        "sends the usage after `[DONE]`",
-        "stream.done-last",
-        "data-after-done",
-        chunk_after_done(**_USAGE_ALONE),
-    ),
-    Fault(
-        "stream-done-then-late-usage",
-        "sends the usage a moment after `[DONE]`",
-        "stream.done-last",
-        "data-after-done",
-        chunk_after_done(0.1, **_USAGE_ALONE),
-    ),
-    # stream.done-literal
-    Fault(
-        "stream-done-without-space",
-        "writes `data:[DONE]`",
-        "stream.done-literal",
-        _MADE_UP,
-        ending(b"data:[DONE]\n\n"),
-    ),
-    Fault(
-        "stream-done-without-space-when-long",
-        "writes `data:[DONE]` after long answers",
-        "stream.done-literal",
-        _MADE_UP,
-        ending(b"data:[DONE]\n\n", when=all_of(text_stream, long)),
-    ),
-    Fault(
-        "stream-done-without-space-without-metadata",
-        "writes `data:[DONE]` where the request has no metadata",
-        "stream.done-literal",
-        _MADE_UP,
-        ending(b"data:[DONE]\n\n", when=all_of(text_stream, without_metadata)),
-    ),
-    # stream.closes
-    Fault(
-        "stream-closes-never",
-        "keeps the body open after `[DONE]`",
-        "stream.closes",
-        "socket-held-open",
-        ending(DONE, Hang(HANG)),
-    ),
-    Fault(
-        "stream-closes-never-pings",
-        "goes on with comments after `[DONE]`",
-        "stream.closes",
-        "socket-held-open",
-        events(_pinged_after_done),
-    ),
-    Fault(
-        "stream-closes-never-when-long",
-        "keeps the body open after long answers",
-        "stream.closes",
-        "socket-held-open",
-        ending(DONE, Hang(HANG), when=all_of(text_stream, long)),
-    ),
-    # stream.default-event
-    Fault(
-        "stream-event-named",
-        "names every event `chunk`",
-        "stream.default-event",
-        _MADE_UP,
-        every_event(_named(b"chunk")),
-    ),
-    Fault(
-        "stream-event-done-named",
-        "names the last event `done`",
-        "stream.default-event",
-        _MADE_UP,
-        ending(b"event: done\ndata: [DONE]\n\n"),
-    ),
-    Fault(
-        "stream-event-keepalive",
-        "sends a bare `event: keepalive`",
-        "stream.default-event",
-        "event-no-data",
-        inserted(b"event: keepalive\n\n", 1),
-    ),
-    Fault(
-        "stream-event-named-with-metadata",
-        "names the events with text `delta` where the request has metadata",
-        "stream.default-event",
-        _MADE_UP,
-        every_event(_named(b"delta"), all_of(text_stream, with_metadata), at=contents),
-    ),
-    # stream.incremental
-    Fault(
-        "stream-incremental-not",
-        "sends the whole stream at its end",
-        "stream.incremental",
-        "proxy-buffered",
-        events(_all_at_the_end),
-    ),
-    Fault(
-        "stream-incremental-role-alone",
-        "sends the role at once and all the text at the end",
-        "stream.incremental",
-        "proxy-buffered",
-        events(_role_then_all_at_the_end),
-    ),
-    Fault(
-        "stream-incremental-buffer",
-        "holds events back until a buffer is full, as a compressor does",
-        "stream.incremental",
-        "gzip-buffered",
-        events(_held_back, any_stream),
-    ),
-    # stream.not-cached
-    Fault(
-        "stream-cached-public",
-        "calls the stream public and fresh for an hour",
-        "stream.not-cached",
-        _MADE_UP,
-        headed("Cache-Control", "public, max-age=3600"),
-    ),
-    Fault(
-        "stream-cached-shared",
-        "lets shared caches keep the stream",
-        "stream.not-cached",
-        _MADE_UP,
-        headed("Cache-Control", "max-age=0, s-maxage=60", any_stream),
-    ),
-    Fault(
-        "stream-cached-private-approval",
-        "lets a browser keep the stream of an approval",
-        "stream.not-cached",
-        _MADE_UP,
-        headed("Cache-Control", "private, max-age=1", approval_stream),
-    ),
-    # stream.refusal-as-json
-    Fault(
-        "stream-refusal-200-error-event",
-        "refuses a broken body by status 200 and an error event",
-        "stream.refusal-as-json",
-        "stream-badreq-200",
-        _refused_in_stream(_anything),
-    ),
-    Fault(
-        "stream-refusal-200-behind-chunk",
-        "refuses a broken body after a chunk that opens an answer",
-        "stream.refusal-as-json",
-        "stream-badreq-200",
-        _refused_in_stream(_anything, opening=True),
-    ),
-    Fault(
-        "stream-refusal-event-stream",
-        "refuses with status 422, as an event stream",
-        "stream.refusal-as-json",
-        "stream-badreq-200",
-        _refused_in_stream(_anything, status=422),
-    ),
-    Fault(
-        "stream-refusal-json-as-event-stream",
-        "refuses with status 422 and JSON that is labelled text/event-stream",
-        "stream.refusal-as-json",
-        "sse-mistyped",
-        _refused_in_stream(_anything, status=422, as_event=False),
-    ),
-    Fault(
-        "stream-refusal-200-messages",
-        "refuses broken messages by status 200 and an error event",
-        "stream.refusal-as-json",
-        "stream-badreq-200",
-        _refused_in_stream(_breach_at("/messages")),
-    ),
-)
-
-__all__ = ["FAULTS"]
+)  # fmt: skip

@@ -12,7 +12,7 @@ from conformance.proving import clients
 
 from . import table
 from .measuring import chosen, javascript_driver, langchain_driver, measured, openai_driver, record
-from .scenarios import FAULTS, LIBERTIES
+from .scenarios import FAULTS, VARIATIONS
 
 USAGE = 4
 
@@ -27,7 +27,7 @@ USAGE = 4
 @click.option("--data", metavar="FILE", default=clients.FILE, type=click.Path(path_type=Path), help="[the suite's own]")
 def main(modules: Path, langchain: Path, node: str, page: Path, data: Path) -> None:
     """Drive clients against the reference server and its faults. Takes about three minutes."""
-    servers = chosen(FAULTS, LIBERTIES)
+    servers = chosen(FAULTS, VARIATIONS)
     drivers = (openai_driver(), langchain_driver(langchain), javascript_driver(modules, node))
     try:
         made = measured(record(drivers, servers), servers)

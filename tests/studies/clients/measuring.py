@@ -86,14 +86,14 @@ class Recorded:
     """Server (`conforming`, or the key of a target), client, scenario."""
 
 
-def chosen(faults: Iterable[str], liberties: Iterable[str]) -> list[Target]:
+def chosen(faults: Iterable[str], variations: Iterable[str]) -> list[Target]:
     """The targets of these ids.
 
     Raises:
         KeyError: there is none.
     """
-    known = {(target.kind is Kind.LIBERTY, target.id): target for target in targets()}
-    return [known[False, id_] for id_ in faults] + [known[True, id_] for id_ in liberties]
+    known = {(target.kind is Kind.VARIATION, target.id): target for target in targets()}
+    return [known[False, id_] for id_ in faults] + [known[True, id_] for id_ in variations]
 
 
 def record(drivers: Sequence[Driver], servers: Sequence[Target]) -> Recorded:

@@ -97,7 +97,7 @@ FAULTS = (
 )
 """Most come from the faults that are reported most often, of streams, tools, approvals and errors."""
 
-LIBERTIES = (
+VARIATIONS = (
     "approval-stream-no-index",
     "sse-bom",
     "sse-crlf",

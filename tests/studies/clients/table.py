@@ -21,7 +21,7 @@ def _page(measured: Measured) -> Iterator[str]:
     yield "# Clients that people use, on a server's faults"
     yield ""
     yield f"Each client against the reference server, {len(measured.faults)} of its faults and"
-    yield f"{len(measured.liberties)} of its liberties, in three scenarios: a text of several scripts, two tool calls"
+    yield f"{len(measured.variations)} of its variations, in three scenarios: a text of several scripts, two tool calls"
     yield "that wait for approval, and a refusal. Written by `nox -s clients`, as the data is that"
     yield "`kitemesh-conformance explain` shows. The clients do not try again (`max_retries=0`)."
     yield ""
@@ -36,12 +36,12 @@ def _page(measured: Measured) -> Iterator[str]:
     yield f"{hurting} of {len(measured.faults)} faults hurt somebody."
     for title, servers, summaries in (
         ("Faults", measured.faults, _summaries(Kind.FAULT, Kind.WARNED)),
-        ("Liberties", measured.liberties, _summaries(Kind.LIBERTY)),
+        ("Variations", measured.variations, _summaries(Kind.VARIATION)),
     ):
         yield ""
         yield f"## {title}"
         yield ""
-        if title == "Liberties":
+        if title == "Variations":
             yield "Nothing here breaks a requirement. Whoever runs a server may still want to know whom it hurts."
             yield ""
         yield from _table(measured, servers.values())

@@ -14,12 +14,12 @@ from click.testing import CliRunner, Result
 from conformance.contract.catalogue import load as catalogue
 from conformance.proving import clients
 from conformance.reference.faults import by_id
-from conformance.reference.liberties import LIBERTIES as KNOWN_LIBERTIES
+from conformance.reference.variations import VARIATIONS as KNOWN_VARIATIONS
 
 from . import __main__ as command
 from .judging import Outcome, judged, worst
 from .measuring import CONFORMING, Driver, Recorded, chosen, measured, openai_driver, record
-from .scenarios import CALLS, CLIENTS, CODE, FAULTS, LIBERTIES, REASON, SCENARIOS, WORDS
+from .scenarios import CALLS, CLIENTS, CODE, FAULTS, REASON, SCENARIOS, VARIATIONS, WORDS
 from .table import as_markdown
 
 KEPT = clients.load()
@@ -52,12 +52,12 @@ def test_every_fault_and_requirement_in_it_exists() -> None:
     for fault in KEPT.faults.values():
         assert fault.requirement == by_id(fault.id).requirement
         assert fault.requirement in catalogue()
-    assert list(KEPT.liberties) == list(LIBERTIES)
-    assert set(LIBERTIES) <= {liberty.id for liberty in KNOWN_LIBERTIES}
+    assert list(KEPT.variations) == list(VARIATIONS)
+    assert set(VARIATIONS) <= {variation.id for variation in KNOWN_VARIATIONS}
 
 
 def test_every_harm_is_in_form() -> None:
-    harms = [harm for server in (*KEPT.faults.values(), *KEPT.liberties.values()) for harm in server.harms]
+    harms = [harm for server in (*KEPT.faults.values(), *KEPT.variations.values()) for harm in server.harms]
     assert {harm.outcome for harm in harms} == {"raises", "wrong", "hangs"}
     for harm in harms:
         assert harm.client in KEPT.clients
@@ -115,7 +115,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recorded: Any) -> Resul
     """The command, with a measurement that was made up."""
     monkeypatch.setattr(command, "record", recorded)
     monkeypatch.setattr(command, "FAULTS", FAULTS[:1])
-    monkeypatch.setattr(command, "LIBERTIES", ())
+    monkeypatch.setattr(command, "VARIATIONS", ())
     paths = {"--modules": tmp_path, "--langchain": tmp_path, "--page": tmp_path / "p.md", "--data": tmp_path / "d.json"}
     return CliRunner().invoke(command.main, [str(word) for pair in paths.items() for word in pair])
 

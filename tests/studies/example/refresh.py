@@ -21,7 +21,7 @@ from conformance.judging.verdict import Conclusion
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.faults import by_id
-from conformance.reference.faults.making import together
+from conformance.reference.making import together
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import (
     DEFAULT_APPROVAL_PROMPT,

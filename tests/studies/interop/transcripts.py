@@ -15,7 +15,7 @@ from pathlib import Path
 
 from conformance.contract.schemas import fixture_dir
 from conformance.probes.flow import AGAIN
-from conformance.transcript import har
+from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Exchange, Headers, Transcript
 
 DIRECTORY = fixture_dir() / "transcripts" / "real"
@@ -65,7 +65,7 @@ def write(session: Path, folder: Path = DIRECTORY) -> None:
     """Write a file for each server of a session's output."""
     folder.mkdir(parents=True, exist_ok=True)
     for recording in sorted(session.glob("*/transcript.har")):
-        text = har.dumps(reduced(har.load(recording)))
+        text = har_writer.dumps(reduced(har_reader.load(recording)))
         (folder / f"{recording.parent.name}.har").write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -99,7 +99,7 @@ def _forking() -> ForkServerContext:
     context.set_forkserver_preload(["studies.misbehaving.warmed"])
     with pytest.MonkeyPatch.context() as patch:
         # The server of forks is given no path of this process, and passes over what it cannot import.
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [os.environ["PYTHONPATH"], *sys.path])))
         forkserver.ensure_running()
     return context
 

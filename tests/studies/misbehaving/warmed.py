@@ -9,7 +9,7 @@ from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import files, terminal
 from conformance.running import run
 from conformance.settings.options import Options
-from conformance.transcript import har
+from conformance.transcript import har_reader
 
 from . import running
 
@@ -17,7 +17,7 @@ _CONFORMING = Path(__file__).parents[3] / "fixtures" / "transcripts" / "conformi
 
 
 def _warm() -> None:
-    report = run.judge(har.load(_CONFORMING))
+    report = run.judge(har_reader.load(_CONFORMING))
     with tempfile.TemporaryDirectory() as directory:
         files.write(report, Path(directory))
     terminal.text(report, ())

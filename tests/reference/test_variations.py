@@ -1,4 +1,4 @@
-"""Every liberty starts, differs from the conforming server in what it says it does, and keeps to the schemas."""
+"""Every variation starts, differs from the conforming server in what it says it does, and keeps to the schemas."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from conformance.contract import catalogue, schemas
 from conformance.contract.catalogue import Level
 from conformance.reference.app import create_many
 from conformance.reference.behaviour import CONFORMING, Behaviour, Leniency, Replay
-from conformance.reference.fault import Liberty
+from conformance.reference.conditions import one_in
+from conformance.reference.fault import Variation, assembled
 from conformance.reference.incoming import Reading
-from conformance.reference.liberties import LIBERTIES, WARNED, assembled, by_id
-from conformance.reference.liberties.making import at_path, every, together
+from conformance.reference.making import at_path, together
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, Settings
+from conformance.reference.variations import VARIATIONS, WARNED
 
-SERVERS = [*LIBERTIES, *WARNED]
+SERVERS = [*VARIATIONS, *WARNED]
 AT_ONCE = 24
 TRIES = 4
 DONE = "[DONE]"
@@ -104,8 +105,8 @@ def test_the_conforming_server_is_the_measure(answered):
 
 
 def test_there_are_enough_of_them_and_each_has_its_words():
-    assert len(LIBERTIES) >= 75
-    assert all(liberty.summary.strip() and liberty.source.strip() for liberty in LIBERTIES)
+    assert len(VARIATIONS) >= 75
+    assert all(variation.summary.strip() and variation.source.strip() for variation in VARIATIONS)
     assert all(count == 1 for count in Counter(server.id for server in SERVERS).values())
     assert all(server.behaviour is not CONFORMING for server in SERVERS)
 
@@ -116,14 +117,11 @@ def test_a_warning_is_of_a_should():
 
 
 def test_ids_twice_and_unknown_requirements_are_refused():
-    liberty = Liberty("x", "x", "x", CONFORMING)
-    with pytest.raises(ValueError, match="two liberties"):
-        assembled([[liberty], [liberty]])
+    variation = Variation("x", "x", "x", CONFORMING)
+    with pytest.raises(ValueError, match="two variations"):
+        assembled([[variation], [variation]])
     with pytest.raises(ValueError, match="no-such"):
-        assembled([[Liberty("y", "y", "y", CONFORMING, {"no-such.requirement": "why"})]])
-    assert by_id(LIBERTIES[0].id) is LIBERTIES[0]
-    with pytest.raises(KeyError):
-        by_id("no-such-liberty")
+        assembled([[Variation("y", "y", "y", CONFORMING, {"no-such.requirement": "why"})]])
 
 
 def test_behaviours_are_joined_in_order():
@@ -136,12 +134,22 @@ def test_behaviours_are_joined_in_order():
         together(lenient, lenient)
 
 
+def test_what_is_joined_notices_a_client_that_leaves():
+    seen: list[str] = []
+    slow = Behaviour(left=lambda _: seen.append("slow"), hesitation=0.05)
+    quick = Behaviour(left=lambda _: seen.append("quick"), hesitation=0.02)
+    joined = together(slow, CONFORMING, quick)
+    joined.left(None)
+    assert seen == ["slow", "quick"]
+    assert joined.hesitation == 0.05
+
+
 def test_a_path_reaches_members_items_and_all_items():
     value = {"a": [{"b": 1}, {"b": 2}], "c": None}
-    assert at_path(value, ("a", "*", "b"), lambda n: n + 1) == {"a": [{"b": 2}, {"b": 3}], "c": None}
-    assert at_path(value, ("a", 1), lambda _: 0) == {"a": [{"b": 1}, 0], "c": None}
-    assert at_path(value, ("c", "x"), lambda _: 0) == value
-    assert at_path(value, ("z",), lambda _: 0) == value
+    assert at_path(value, "/a/*/b", lambda n: n + 1) == {"a": [{"b": 2}, {"b": 3}], "c": None}
+    assert at_path(value, "/a/1", lambda _: 0) == {"a": [{"b": 1}, 0], "c": None}
+    assert at_path(value, "/c/x", lambda _: 0) == value
+    assert at_path(value, "/z", lambda _: 0) == value
 
 
 class _Request:
@@ -153,7 +161,7 @@ class _Request:
 
 
 def test_one_request_in_so_many_is_picked_so_many_times():
-    when = every(3, 2)
+    when = one_in(3, 2)
     memory: dict[str, Any] = {}
     tries = [[when(_Request(b"%d" % number, memory)) for _ in range(3)] for number in range(300)]  # type: ignore[arg-type]
     assert {tuple(tried) for tried in tries} == {(False, False, False), (True, True, False)}
