@@ -9,6 +9,7 @@ from datetime import date
 from conformance.contract.catalogue import load
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.place import Place
 from conformance.judging.gate import decide as decide_gate
 from conformance.judging.judge import known_failures
 from conformance.judging.verdict import Selection, decide
@@ -57,7 +58,7 @@ def finding(requirement: str, **more: object) -> Finding:
         "message": "the end is missing",
         "expected": "an event [DONE]",
         "observed": NASTY,
-        "place": "event 3, byte 812",
+        "place": Place(event=3, byte=812),
     }
     return Finding(requirement=requirement, **{**values, **more})  # type: ignore[arg-type]
 

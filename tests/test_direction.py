@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from conformance.checks.registry import AREAS
+
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
     *("contract", "settings", "transcript", "probes", "wire", "evidence", "checks", "judging", "report"),
@@ -82,3 +84,9 @@ def test_the_test_sees_every_form_of_import(tmp_path, monkeypatch):
         encoding="utf-8",
     )
     assert parts(path) == {"run", "cli", "plugin", "verdict"}
+
+
+@pytest.mark.parametrize("area", AREAS, ids=lambda area: area.__name__.rpartition(".")[2])
+def test_no_area_takes_a_rule_from_another(area):
+    others = {other.__name__ for other in AREAS if other is not area}
+    assert not imports(Path(area.__file__)) & others

@@ -2,129 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from conformance.checks.check import JudgeOne, each
+from conformance.checks.check import each
+from conformance.checks.rules.denial import denied, without_good_token
 from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import KNOWN_TOKEN, Evidence, Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_values import optional
-from conformance.evidence.select import Selected, unauthenticated
+from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import KNOWN_TOKEN, Reading
+from conformance.evidence.select import every, excused, last, never_admitted, server_error, when
 from conformance.probes.refusals import NEVER_ISSUED
-from conformance.transcript.exchange import TIMED_OUT, Credential
-
-SERVER_ERROR = "error.no-server-error"
-
-
-def denied(requirement: str, yields_to: tuple[str, ...] = ()) -> JudgeOne:
-    """A judge for requests without a good token: the status is 401. Of the error object, area error speaks."""
-
-    def judge(reading: Reading) -> Iterator[Finding | Unjudged]:
-        status = reading.status
-        if status == 401:
-            return
-        if status is not None and status >= 500:
-            yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
-            return
-        if reading.taken and reading.error is not None and not reading.streamed:
-            yield reading.unjudged("an error object, but not as an error", by="error.status")
-            return
-        yield reading.finding(
-            requirement,
-            f"a request with {_WHAT.get(reading.whose, 'no good token')} is not denied",
-            "status 401 and the error object",
-            told(reading),
-            "status",
-            yields_to=yields_to,
-        )
-
-    return judge
-
-
-_WHAT = {
-    Credential.NONE: "no Authorization header",
-    Credential.EMPTY: "an empty bearer token",
-    Credential.NEVER_ISSUED: "a token that was never issued",
-    Credential.NEARLY_OWN: "a token that differs from the real one in its end only",
-    Credential.OTHER_SCHEME: "another authentication scheme",
-}
-
-
-def told(reading: Reading) -> Words:
-    """The status, or what came instead of an answer, in words."""
-    if reading.status is not None:
-        kind = f" ({reading.media_type})" if reading.media_type else ""
-        return Words(f"status {reading.status}{kind}")
-    if reading.exchange.ending in TIMED_OUT:
-        seconds = reading.exchange.finished
-        return Words(f"no answer within {seconds:.{0 if seconds >= 1 else 2}f} s")
-    return Words(f"no answer: {reading.exchange.error or reading.exchange.ending}")
-
-
-def _asks(requirement: str) -> Callable[[Evidence], Selected]:
-    return lambda evidence: unauthenticated(evidence, requirement)
-
+from conformance.transcript.exchange import Credential
 
 GENERAL = load().basic("auth")
-for _id in GENERAL:
-    each(_id, _asks(_id))(denied(_id))
-each("auth.wrong-scheme", _asks("auth.wrong-scheme"))(denied("auth.wrong-scheme"))
-each("auth.before-validation", _asks("auth.before-validation"))(denied("auth.before-validation"))
+
+for _id in (*GENERAL, "auth.wrong-scheme"):
+    each(_id, without_good_token(_id))(denied())
+each("auth.before-validation", without_good_token("auth.before-validation"))(denied())
 
 
-def _with_good_token(evidence: Evidence) -> Selected:
-    """Answers to requests that bore the caller's own token, each attempt: what asking again got past is told, too."""
-    for reading in evidence.all:
-        if reading.whose is not Credential.OWN or not reading.asked.endpoint or reading.status is None:
-            continue
-        if not evidence.admitted:
-            yield reading.unjudged("the token was never accepted")
-        elif reading.name in evidence.turned_away or not reading.refuses_token:
-            yield reading
+def _with_good_token(reading: Reading) -> bool:
+    """True for an answer to the caller's own token, whichever attempt: what asking again got past is told, too."""
+    return reading.whose is Credential.OWN and bool(reading.asked.endpoint) and reading.status is not None
 
 
-@each(KNOWN_TOKEN, _with_good_token)
+def _of_the_token(reading: Reading) -> bool:
+    """False for a 401 or 403 that is no matter of the token."""
+    return reading.name in reading.evidence.turned_away or not reading.refuses_token
+
+
+@each(KNOWN_TOKEN, every.where(_with_good_token).unless(never_admitted).where(_of_the_token))
 def known_token(reading: Reading) -> Iterator[Finding]:
     """A token that passes elsewhere is taken for every request."""
     if reading.name in reading.evidence.turned_away:
         yield reading.finding(
-            KNOWN_TOKEN,
             "a token that passes elsewhere is refused",
             "no 401 or 403: the same token was accepted before or after",
-            told(reading),
-            "status",
+            reading.told,
+            STATUS,
         )
 
 
-@each("auth.stream-refused-as-json", _asks("auth.stream-refused-as-json"))
+@each("auth.stream-refused-as-json", without_good_token("auth.stream-refused-as-json"))
 def stream_refused_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     """401 as JSON when `stream` is true."""
-    requirement = "auth.stream-refused-as-json"
-    yield from denied(requirement, GENERAL)(reading)
+    yield from denied(*GENERAL)(reading)
     if reading.status == 401 and (reading.media_type == "text/event-stream" or reading.looks_streamed):
         yield reading.finding(
-            requirement,
-            "the 401 comes as an event stream",
-            "a 401 in application/json",
-            told(reading),
-            "header Content-Type",
+            "the 401 comes as an event stream", "a 401 in application/json", reading.told, Place(header="Content-Type")
         )
 
 
-def _denials(evidence: Evidence) -> Iterator[Reading]:
-    """Every 401, those of the last attempts."""
-    return (r for r in evidence.last if r.status == 401)
-
-
-def _denied_objects(evidence: Evidence) -> Selected:
-    for reading in _denials(evidence):
-        if reading.due is not Due.AUTHENTICATE:
-            continue
-        if reading.error is None:
-            yield reading.unjudged("the 401 has no error object", by="error.schema")
-        else:
-            yield reading
+_denials = last.where(lambda r: r.status == 401)
+_denied_objects = _denials.where(lambda r: r.due is Due.AUTHENTICATE).unless(
+    when(lambda r: r.error is None, "the 401 has no error object", by="error.schema")
+)
 
 
 @each("auth.error-codes", _denied_objects)
@@ -136,11 +71,7 @@ def error_codes(reading: Reading) -> Iterator[Finding | Unjudged]:
             yield reading.unjudged(f"error.{member} is not a string", by="error.schema")
         elif seen != "authentication_error":
             yield reading.finding(
-                "auth.error-codes",
-                f"the 401 has another error {member}",
-                '"authentication_error"',
-                seen,
-                f"/error/{member}",
+                f"the 401 has another error {member}", '"authentication_error"', seen, Place(f"/error/{member}")
             )
 
 
@@ -149,39 +80,26 @@ def challenge(reading: Reading) -> Iterator[Finding]:
     """`WWW-Authenticate` with a 401 (RFC 9110, section 15.5.2)."""
     if reading.response is not None and not (reading.response.header("www-authenticate") or "").strip():
         yield reading.finding(
-            "auth.challenge",
             "the 401 names no way to authenticate",
             "WWW-Authenticate: Bearer",
             Words("no such header field"),
-            "header WWW-Authenticate",
+            Place(header="WWW-Authenticate"),
         )
 
 
-def _odd_schemes(evidence: Evidence) -> Selected:
-    for reading in evidence.last:
-        if not reading.odd_scheme or reading.due is not Due.ACCEPT:
-            continue
-        if reading.excuse:
-            yield reading.unjudged(reading.excuse, excused=True)
-        elif reading.status is not None and reading.status >= 500:
-            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
-        elif not evidence.admitted:
-            yield reading.unjudged("the token was never accepted")
-        else:
-            yield reading
+_odd_schemes = last.where(lambda r: r.odd_scheme and r.due is Due.ACCEPT)
 
 
-@each("auth.scheme-case", _odd_schemes)
+@each("auth.scheme-case", _odd_schemes.unless(excused, server_error, never_admitted))
 def scheme_case(reading: Reading) -> Iterator[Finding]:
     """The scheme's name in any case (RFC 9110, section 11.1)."""
     if not reading.taken:
         value = next(v for k, v in reading.exchange.request.headers if k.lower() == "authorization")
         yield reading.finding(
-            "auth.scheme-case",
             f"the scheme {value.split(' ')[0]!r} is not taken for Bearer",
             "the same answer as with Bearer",
-            told(reading),
-            "status",
+            reading.told,
+            STATUS,
             yields_to=("accept.minimal",),  # which Bearer does not bring either
         )
 
@@ -190,13 +108,12 @@ _STRANGE = NEVER_ISSUED.partition(" ")[2].encode()
 """The token that nobody issued, as recordings of earlier versions hold it: it is redacted by now, as the others are."""
 
 
-def _answered(evidence: Evidence) -> Iterator[Reading]:
-    """Answers to requests that bore a token."""
+def _bore_a_token(reading: Reading) -> bool:
     bore = (Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED, Credential.NEARLY_OWN)
-    return (r for r in evidence.all if r.response is not None and r.whose in bore)
+    return reading.response is not None and reading.whose in bore
 
 
-@each("auth.no-token-echo", _answered)
+@each("auth.no-token-echo", every.where(_bore_a_token))
 def no_token_echo(reading: Reading) -> Iterator[Finding]:
     """The whole token never comes back, in a body or a header."""
     response = reading.response
@@ -210,18 +127,9 @@ def no_token_echo(reading: Reading) -> Iterator[Finding]:
     seen = Words("the token of the request")
     for name in fields[:1]:
         yield reading.finding(
-            "auth.no-token-echo",
-            "a header field holds the bearer token",
-            "no token in an answer",
-            seen,
-            f"header {name}",
+            "a header field holds the bearer token", "no token in an answer", seen, Place(header=name)
         )
     for offset, length in spots[:1]:
         yield reading.finding(
-            "auth.no-token-echo",
-            "the body holds the bearer token",
-            "no token in an answer",
-            seen,
-            f"byte {offset}",
-            span=(offset, length),
+            "the body holds the bearer token", "no token in an answer", seen, Place(byte=offset), span=(offset, length)
         )

@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from conformance.contract.catalogue import load
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.reading import Reading
+from conformance.evidence.select import Selected, Selection, when
 
-Select = Callable[[Evidence], Iterable[Reading | Unjudged]]
+Select = Callable[[Evidence], Selected]
 JudgeOne = Callable[[Reading], Iterator[Finding | Unjudged]]
 Check = Callable[[Evidence], Iterator[Item]]
 
 CHECKS: Final[dict[str, Check]] = {}
 """Requirement id to its check; filled by the decorators when the area modules are imported."""
-ONE: Final[dict[str, tuple[Select, JudgeOne]]] = {}
+ONE: Final[dict[str, tuple[Selection, JudgeOne]]] = {}
 """Requirement id to selection and judge, for those of `@each`: others may run them on a narrower choice."""
 REPEATED: Final[list[Callable[[Evidence], Iterable[str]]]] = []
 """Each gives the names of flows whose act is to be done once more before what followed it can be judged (`acts`), or
@@ -35,7 +37,9 @@ BREACHES = 2
 def _register(requirement: str, check: Check) -> None:
     if requirement in CHECKS:
         raise ValueError(f"{requirement} has two checks")
-    CHECKS[requirement] = check
+    CHECKS[requirement] = lambda evidence: (
+        item.breaking(requirement) if isinstance(item, Finding) else item for item in check(evidence)
+    )
 
 
 def each(
@@ -50,34 +54,24 @@ def each(
     whim = load()[requirement].whim
 
     def decorate(judge: JudgeOne) -> JudgeOne:
-        chosen = _uncut(select) if whim and not cut else select
-        ONE[requirement] = (chosen, judge)
+        selection = Selection(select).unless(_cut) if whim and not cut else Selection(select)
+        ONE[requirement] = (selection, judge)
         if whim:
-            _register(requirement, lambda evidence: _run_whim(chosen(evidence), judge, at_once))
+            _register(requirement, lambda evidence: _run_whim(evidence, selection, judge, at_once))
         else:
-            _register(requirement, lambda evidence: judge_each(select(evidence), judge))
+            _register(requirement, lambda evidence: judge_each(selection(evidence), judge))
         return judge
 
     return decorate
+
+
+_cut = when(lambda reading: reading.cut_short, "the answer was cut by a limit or a filter")
 
 
 def forget(requirement: str) -> None:
     """Take the check of a requirement out of the registry."""
     del CHECKS[requirement]
     ONE.pop(requirement, None)
-
-
-def _uncut(select: Select) -> Select:
-    """The selection without answers that were cut by a limit or a filter: those are left unjudged."""
-
-    def chosen(evidence: Evidence) -> Iterator[Reading | Unjudged]:
-        for reading in select(evidence):
-            if isinstance(reading, Reading) and reading.cut_short:
-                yield reading.unjudged("the answer was cut by a limit or a filter")
-            else:
-                yield reading
-
-    return chosen
 
 
 def over_all(requirement: str) -> Callable[[Check], Check]:
@@ -90,7 +84,7 @@ def over_all(requirement: str) -> Callable[[Check], Check]:
     return decorate
 
 
-def judge_each(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Iterator[Item]:
+def judge_each(selected: Selected, judge: JudgeOne) -> Iterator[Item]:
     """The items of one judge on all that was selected."""
     for reading in selected:
         if isinstance(reading, Unjudged):
@@ -102,13 +96,11 @@ def judge_each(selected: Iterable[Reading | Unjudged], judge: JudgeOne) -> Itera
         yield from items
 
 
-def _run_whim(selected: Iterable[Reading | Unjudged], judge: JudgeOne, at_once: JudgeOne | None) -> Iterator[Item]:
+def _run_whim(evidence: Evidence, selection: Selection, judge: JudgeOne, at_once: JudgeOne | None) -> Iterator[Item]:
     """Findings only where two of up to three tries of one probe show the breach."""
+    yield from selection.unjudged(evidence)
     tries: dict[str, list[tuple[Reading, list[Finding]]]] = defaultdict(list)
-    for reading in selected:
-        if isinstance(reading, Unjudged):
-            yield reading
-            continue
+    for reading in selection.readings(evidence):
         if at_once is not None:
             yield from at_once(reading)
         items = list(judge(reading))
@@ -127,6 +119,14 @@ def _run_whim(selected: Iterable[Reading | Unjudged], judge: JudgeOne, at_once: 
             yield Judged(reading.name)
             if len(shown) >= BREACHES:
                 yield from findings
+
+
+def breaches(requirement: str, reading: Reading) -> list[Finding]:
+    """What a requirement of `@each` finds in one reading; nothing where it does not judge that one."""
+    selection, judge = ONE[requirement]
+    if reading not in selection.readings(reading.evidence):
+        return []
+    return [item for item in judge(reading) if isinstance(item, Finding)]
 
 
 def broken_elsewhere(evidence: Evidence, requirement: str, here: Callable[[Reading], bool]) -> bool:
@@ -150,8 +150,8 @@ def suspects(evidence: Evidence) -> set[str]:
             continue
         made: dict[str, list[bool]] = defaultdict(list)
         flow_of: dict[str, str] = {}
-        for reading in select(evidence):
-            if isinstance(reading, Unjudged) or not reading.note.flow:
+        for reading in select.readings(evidence):
+            if not reading.note.flow:
                 continue
             items = list(judge(reading))
             if not any(isinstance(item, Unjudged) for item in items):

@@ -10,16 +10,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from conformance.checks import envelope
-from conformance.checks.check import each, over_all
-from conformance.checks.completion import FINISH_REASONS, repeated
-from conformance.contract import schemas
-from conformance.evidence.evidence import Chunk, Evidence, Reading, Words
-from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.checks.check import each, judge_each, over_all
+from conformance.checks.rules import envelope
+from conformance.checks.rules.calls import carries_approval, carries_calls
+from conformance.checks.rules.ids import id_changes, repeated
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import ABSENT, get, objects, optional, show
-from conformance.evidence.select import legible_streams, readable_streams
+from conformance.evidence.reading import Reading
+from conformance.evidence.select import legible_streams, readable_streams, when
+from conformance.evidence.stream import Chunk
 
-Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 GROWING = 3
 """Growing pieces that show a server sending all the text so far again and again."""
 
@@ -31,109 +33,56 @@ def judged_chunks(reading: Reading) -> Iterator[Chunk]:
             yield chunk
 
 
-def carries_approval(chunk: Chunk) -> bool:
-    """True for a chunk that brings tool calls, or tells of the approval."""
-    return chunk.approves or any(True for _ in chunk.calls())
-
-
-def chunk_faults(chunk: Chunk) -> Iterator[envelope.Wrong]:
-    """The schema's breaches in a chunk that no other requirement speaks of."""
-    for error in schemas.errors("chunk", chunk.value):
-        place = f"{error.pointer}/{error.missing}" if error.missing else error.pointer
-        steps = place.split("/")[1:]
-        if not error.missing and (steps[:1] in (["created"], ["kitemesh"], ["usage"]) or _is_judged_elsewhere(steps)):
-            continue
-        if error.missing and steps[0] in ("kitemesh", "usage"):
-            continue
-        if _is_judged_elsewhere(steps):
-            continue
-        seen = get(chunk.value, *(int(s) if s.isdigit() else s for s in steps))
-        what = "is absent" if error.missing else "is wrong"
-        yield envelope.Wrong(f"`{place}` {what}", error.message, seen, place)
-
-
-def _is_judged_elsewhere(steps: list[str]) -> bool:
-    return (
-        steps[:1] == ["choices"]
-        and len(steps) >= 3
-        and (
-            steps[2] == "finish_reason"
-            or steps[2:4] in (["delta", "content"], ["delta", "role"], ["delta", "tool_calls"])
-        )
-    )
-
-
 def _first(
     reading: Reading,
-    requirement: str,
     faults: Callable[[Chunk], Iterator[envelope.Wrong]],
     yields_to: tuple[str, ...] = (),
 ) -> Iterator[Finding]:
     """The first fault of a stream: the following chunks would only repeat it."""
     for chunk in judged_chunks(reading):
         for message, expected, observed, pointer in faults(chunk):
-            span = (chunk.event.offset, chunk.event.end - chunk.event.offset)
-            place = f"{chunk.place}, {pointer}"
-            yield reading.finding(requirement, message, expected, observed, place, span=span, yields_to=yields_to)
+            yield reading.finding(message, expected, observed, chunk.at(pointer), span=chunk.span, yields_to=yields_to)
             return
 
 
 @each("chunk.schema", legible_streams)
-def schema(reading: Reading, requirement: str = "chunk.schema") -> Iterator[Finding]:
+def schema(reading: Reading) -> Iterator[Finding]:
     """Every documented member with its type."""
-    yield from _first(reading, requirement, chunk_faults)
+    yield from _first(reading, envelope.chunk_faults)
 
 
 @each("chunk.created", readable_streams)
-def created(reading: Reading, requirement: str = "chunk.created") -> Iterator[Finding | Unjudged]:
+def created(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`created` in integer Unix seconds, near the present."""
     if not any("created" in chunk.value for chunk in judged_chunks(reading)):
         yield reading.unjudged("no chunk has `created`", by="chunk.schema")
-    yield from _first(reading, requirement, lambda chunk: envelope.created(reading, chunk.value))
+    yield from _first(reading, lambda chunk: envelope.created(reading, chunk.value))
 
 
 @each("chunk.model-echo", readable_streams)
-def model_echo(reading: Reading, requirement: str = "chunk.model-echo") -> Iterator[Finding | Unjudged]:
+def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The request's `model`, repeated."""
     if not any(isinstance(chunk.value.get("model"), str) for chunk in judged_chunks(reading)):
         yield reading.unjudged("no chunk has `model`", by="chunk.schema")
     general = ("isolation.answers",)
-    yield from _first(reading, requirement, lambda chunk: envelope.model(reading, chunk.value), general)
+    yield from _first(reading, lambda chunk: envelope.model(reading, chunk.value), general)
+
+
+_with_id = readable_streams.unless(when(lambda r: r.answer_id is None, "no chunk has an `id`", by="chunk.schema"))
 
 
 @over_all("chunk.id-stable")
 def id_stable(evidence: Evidence) -> Iterator[Item]:
     """One `id` through a stream, and no two streams share it (an execution that goes on may)."""
-    readings: list[Reading] = []
-    for reading in readable_streams(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-            continue
-        if reading.answer_id is None:
-            yield reading.unjudged("no chunk has an `id`", by="chunk.schema")
-            continue
-        readings.append(reading)
-        yield Judged(reading.name)
-        yield from id_changes(reading)
+    yield from judge_each(_with_id(evidence), id_changes)
+    readings = _with_id.readings(evidence)
     for earlier, later in repeated(readings, {r.name: r.answer_id or "" for r in readings}):
         yield later.finding(
-            "chunk.id-stable",
             f"the `id` of {earlier.name} comes again",
             "an `id` of its own",
             later.answer_id,
-            f"{later.chunks[0].place}, /id",
+            later.chunks[0].at("/id"),
         )
-
-
-def id_changes(reading: Reading, requirement: str = "chunk.id-stable") -> Iterator[Finding]:
-    """The first chunk whose `id` is another than the stream's."""
-    for chunk in reading.chunks:
-        value = chunk.value.get("id")
-        if isinstance(value, str) and value != reading.answer_id and not chunk.without_choices:
-            yield reading.finding(
-                requirement, "the `id` changes within a stream", f'"{reading.answer_id}"', value, f"{chunk.place}, /id"
-            )
-            return
 
 
 @each("chunk.created-stable", readable_streams)
@@ -143,11 +92,10 @@ def created_stable(reading: Reading) -> Iterator[Finding]:
     for chunk, value in values[1:]:
         if value != values[0][1]:
             yield reading.finding(
-                "chunk.created-stable",
                 "`created` changes within a stream",
                 show(values[0][1]),
                 value,
-                f"{chunk.place}, /created",
+                chunk.at("/created"),
                 yields_to=("chunk.created",),
             )
             return
@@ -165,18 +113,18 @@ def opens(reading: Reading) -> Iterator[Finding]:
     for chunk in reading.chunks:
         for index, choice in chunk.choices:
             role = optional(choice, "delta", "role")
-            place = f"{chunk.place}, /choices/{index}/delta/role"
+            place = chunk.at(f"/choices/{index}/delta/role")
             if role is ABSENT:
                 if chunk is first and not carries_approval(chunk):
-                    yield reading.finding("chunk.opens", "the first chunk names no role", '"assistant"', role, place)
+                    yield reading.finding("the first chunk names no role", '"assistant"', role, place)
                     return
             elif role != "assistant":
-                yield reading.finding("chunk.opens", "another role than `assistant`", '"assistant"', role, place)
+                yield reading.finding("another role than `assistant`", '"assistant"', role, place)
                 return
 
 
 @each("chunk.content", readable_streams)
-def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Finding | Unjudged]:
+def content(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`delta.content` is text or null; with `finish_reason` `stop` the whole is not empty."""
     whole: dict[int, str] = defaultdict(str)
     stopped: set[int] = set()
@@ -185,11 +133,10 @@ def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Fi
             value = optional(choice, "delta", "content")
             if value is not ABSENT and not isinstance(value, str):
                 yield reading.finding(
-                    requirement,
                     "`delta.content` is not text",
                     "a string or null",
                     value,
-                    f"{chunk.place}, /choices/{number}/delta/content",
+                    chunk.at(f"/choices/{number}/delta/content"),
                 )
                 return
         for index, text in chunk.contents():
@@ -199,17 +146,11 @@ def content(reading: Reading, requirement: str = "chunk.content") -> Iterator[Fi
         return
     if any(not whole[index] for index in stopped):
         yield reading.finding(
-            requirement,
             "a finished answer without text",
             "text, with `finish_reason` `stop`",
             Words("no content in any chunk"),
             reading.chunks[-1].place,
         )
-
-
-def carries_calls(reading: Reading) -> bool:
-    """True where any chunk brings tool calls."""
-    return any(True for chunk in reading.chunks for _ in chunk.calls())
 
 
 @each("chunk.appends", readable_streams)
@@ -234,59 +175,68 @@ def appends(reading: Reading) -> Iterator[Finding]:
     else:
         return
     chunk, text = pieces[-1]
-    place = f"{chunk.place}, /choices/0/delta/content"
-    yield reading.finding("chunk.appends", message, "the new text alone", text, place)
+    place = chunk.at("/choices/0/delta/content")
+    yield reading.finding(message, "the new text alone", text, place)
 
 
-@each("chunk.finish-once", legible_streams)
-def finish_once(reading: Reading, requirement: str = "chunk.finish-once") -> Iterator[Finding | Unjudged]:
+def _finishes_unknown(reading: Reading) -> Unjudged | None:
+    """An unknown `finish_reason` stands before a second one of its choice: chunk.finish-reason speaks of it."""
+    finished: set[int] = set()
+    for chunk in reading.chunks:
+        for index, reason in chunk.finishes():
+            if not _is_known(reason):
+                return reading.unjudged("a `finish_reason` is unknown", by="chunk.finish-reason")
+            if index in finished:
+                return None
+            finished.add(index)
+    return None
+
+
+def _is_known(reason: object) -> bool:
+    return isinstance(reason, str) and reason in envelope.FINISH_REASONS
+
+
+def _approval_unfinished(reading: Reading) -> Unjudged | None:
+    chosen = any(chunk.choices for chunk in reading.chunks)
+    if not reading.waits or not chosen or any(True for chunk in reading.chunks for _ in chunk.finishes()):
+        return None
+    return reading.unjudged("the stream of an approval never finishes", by="approval.stream")
+
+
+@each("chunk.finish-once", legible_streams.unless(_finishes_unknown, _approval_unfinished))
+def finish_once(reading: Reading) -> Iterator[Finding]:
     """Exactly one non-null `finish_reason` for each choice, and a choice in every answer."""
-    if not any(chunk.choices for chunk in reading.chunks):
+    last, choices, finished = reading.chunks[-1], set[int](), set[int]()
+    for chunk in reading.chunks:
+        choices.update(index for index, _ in chunk.choices)
+        for index, reason in chunk.finishes():
+            if index in finished:
+                place = chunk.at(f"/choices/{index}/finish_reason")
+                yield reading.finding("a second `finish_reason`", "one for each choice", reason, place)
+                return
+            finished.add(index)
+    if not choices:
         yield reading.finding(
-            requirement,
             "the stream holds no choice",
             "an answer: a choice with its `finish_reason`",
             Words(f"{len(reading.chunks)} events without a choice"),
-            reading.chunks[-1].place,
+            last.place,
             # Other `choices` than empty ones are wrong in themselves.
             yields_to=() if all(chunk.without_choices for chunk in reading.chunks) else ("chunk.schema",),
         )
-        return
-    count: dict[int, int] = defaultdict(int)
-    for chunk in reading.chunks:
-        for index, _ in chunk.choices:
-            count[index] += 0
-        for index, reason in chunk.finishes():
-            if not (isinstance(reason, str) and reason in FINISH_REASONS):
-                yield reading.unjudged("a `finish_reason` is unknown", by="chunk.finish-reason")
-                return
-            count[index] += 1
-            if count[index] > 1:
-                yield reading.finding(
-                    requirement,
-                    "a second `finish_reason`",
-                    "one for each choice",
-                    reason,
-                    f"{chunk.place}, /choices/{index}/finish_reason",
-                )
-                return
-    if reading.waits and not any(count.values()):
-        yield reading.unjudged("the stream of an approval never finishes", by="approval.stream")
-        return
-    if missing := sorted(index for index, seen in count.items() if not seen):
+    elif missing := sorted(choices - finished):
         yield reading.finding(
-            requirement,
             f"choice {missing[0]} never finishes",
             "one `finish_reason` that is not null",
             Words("none"),
-            reading.chunks[-1].place,
+            last.place,
             # Broken off as if it had ended: [DONE] is missing as well, and for the same reason.
             yields_to=() if reading.done else ("stream.done",),
         )
 
 
 @each("chunk.finish-last", readable_streams)
-def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Iterator[Finding | Unjudged]:
+def finish_last(reading: Reading) -> Iterator[Finding | Unjudged]:
     """No content follows the `finish_reason`."""
     finished: set[int] = set()
     for chunk in reading.chunks:
@@ -294,41 +244,29 @@ def finish_last(reading: Reading, requirement: str = "chunk.finish-last") -> Ite
             more = optional(choice, "delta", "content") or optional(choice, "delta", "tool_calls")
             if index in finished and more:
                 yield reading.finding(
-                    requirement,
                     "content follows the `finish_reason`",
                     "no content after it",
                     more,
-                    f"{chunk.place}, /choices/{index}/delta",
+                    chunk.at(f"/choices/{index}/delta"),
                 )
                 return
         # An unknown value ("" in every chunk, say) is chunk.finish-reason's, and tells of no end.
-        finished.update(
-            index for index, reason in chunk.finishes() if isinstance(reason, str) and reason in FINISH_REASONS
-        )
+        finished.update(index for index, reason in chunk.finishes() if _is_known(reason))
 
 
 @each("chunk.finish-reason", readable_streams)
-def finish_reason(reading: Reading, requirement: str = "chunk.finish-reason") -> Iterator[Finding]:
+def finish_reason(reading: Reading) -> Iterator[Finding]:
     """The values of completion.finish-reason; `tool_calls` only where tool calls are there."""
     for chunk in reading.chunks:
         for index, reason in chunk.finishes():
-            place = f"{chunk.place}, /choices/{index}/finish_reason"
-            if not isinstance(reason, str) or not (isinstance(reason, str) and reason in FINISH_REASONS):
-                yield reading.finding(
-                    requirement,
-                    "`finish_reason` is none of the known values",
-                    f"null, {', '.join(FINISH_REASONS)}",
-                    reason,
-                    place,
-                )
+            place = chunk.at(f"/choices/{index}/finish_reason")
+            if not _is_known(reason):
+                known = f"null, {', '.join(envelope.FINISH_REASONS)}"
+                yield reading.finding("`finish_reason` is none of the known values", known, reason, place)
                 return
             if reason == "tool_calls" and not carries_calls(reading) and not reading.waits:
                 yield reading.finding(
-                    requirement,
-                    "`tool_calls` without a tool call",
-                    "`tool_calls` exactly when tool calls are there",
-                    reason,
-                    place,
+                    "`tool_calls` without a tool call", "`tool_calls` exactly when tool calls are there", reason, place
                 )
                 return
 
@@ -343,23 +281,9 @@ def text_intact(reading: Reading) -> Iterator[Finding]:
         if lone or (before.endswith("\ufffd") and text.startswith("\ufffd")):
             what = "a lone surrogate" if lone else "U+FFFD on both sides of a border"
             yield reading.finding(
-                "chunk.text-intact",
                 "a character is split between chunks",
                 "whole characters",
                 Words(f"{what}: {show(before[-12:])} then {show(text[:12])}"),
-                f"{chunk.place}, /choices/0/delta/content",
+                chunk.at("/choices/0/delta/content"),
             )
             return
-
-
-MUST_RULES: tuple[tuple[str, Rule], ...] = (
-    ("chunk.schema", schema),
-    ("chunk.created", created),
-    ("chunk.model-echo", model_echo),
-    ("chunk.id-stable", id_changes),
-    ("chunk.content", content),
-    ("chunk.finish-once", finish_once),
-    ("chunk.finish-last", finish_last),
-    ("chunk.finish-reason", finish_reason),
-)
-"""The rules of this area that a stream must hold, by requirement."""

@@ -7,20 +7,22 @@ Who speaks of what: a member that has a requirement of its own is judged there, 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
-from conformance.checks import envelope
 from conformance.checks.check import each, over_all
 from conformance.checks.declining import declines
+from conformance.checks.rules import envelope
+from conformance.checks.rules.ids import repeated
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, get, integer, objects, optional, show
+from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.residue import in_wake
-from conformance.evidence.select import Selected, answers, on_chat, served_json, standard, text_streams
+from conformance.evidence.select import Selection, answers, on_chat, served_json, standard, text_streams
 
-FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 LIMIT_PROBED = 16
 LIMIT_BREACH = 32
 """Counted tokens above which a limit of 16 was not heeded (contract, completion.output-limit)."""
@@ -31,72 +33,54 @@ def media_type(reading: Reading) -> Iterator[Finding]:
     """200 `application/json` when no stream was asked for."""
     if reading.status != 200:
         yield reading.finding(
-            "completion.media-type",
-            "the answer has another status than 200",
-            "status 200",
-            Words(f"status {reading.status}"),
-            "status",
+            "the answer has another status than 200", "status 200", Words(f"status {reading.status}"), STATUS
         )
     if reading.streamed and reading.media_type != "application/json":
         yield reading.finding(
-            "completion.media-type",
             "an event stream came although `stream` is not true",
             "application/json",
             Words(reading.media_type or "no media type"),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
     elif reading.streamed:
         yield reading.finding(
-            "completion.media-type",
             "an event stream came although `stream` is not true",
             "one JSON object",
             Words(repr(reading.body[:60])),
-            "byte 0",
+            Place(byte=0),
             span=(0, 5),
         )
     elif reading.media_type != "application/json":
         yield reading.finding(
-            "completion.media-type",
             "the answer is not called application/json",
             "application/json",
             Words(reading.media_type or "no media type"),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
 
 
-def _objects(evidence: Evidence) -> Selected:
-    """Standard answers, and served bodies that are JSON but no object, which are nothing at all."""
-    for reading in served_json(evidence):
-        if isinstance(reading, Reading) and reading.whole and reading.json.ok and reading.object is None:
-            yield reading
-    yield from standard(evidence)
+_no_objects = served_json.where(lambda r: r.whole and r.json.ok and r.object is None).judgeable()
+"""Served bodies that are JSON but no object, which are nothing at all."""
 
 
-@each("completion.schema", _objects)
+@each("completion.schema", _no_objects | standard)
 def schema(reading: Reading) -> Iterator[Finding]:
     """Every documented member with its type."""
     if reading.object is None:
-        yield reading.finding(
-            "completion.schema", "the answer is not a JSON object", "a JSON object", reading.json.value
-        )
+        yield reading.finding("the answer is not a JSON object", "a JSON object", reading.json.value)
         return
     for wrong in envelope.members("completion", reading.object, ("id", "object", "model", "usage")):
-        yield _of("completion.schema", reading, wrong)
+        yield wrong.found(reading)
     if "created" not in reading.object:
-        yield reading.finding("completion.schema", "`created` is absent", "the member `created`", ABSENT, "/created")
-    for wrong in choice_types(reading.object):
-        yield _of("completion.schema", reading, wrong)
+        yield reading.finding("`created` is absent", "the member `created`", ABSENT, Place("/created"))
+    for wrong in envelope.choice_types(reading.object):
+        yield wrong.found(reading)
     usage = get(reading.object, "usage")
     for member in ("prompt_tokens", "completion_tokens", "total_tokens"):
         if isinstance(usage, dict) and member not in usage:
             yield reading.finding(
-                "completion.schema", f"`usage.{member}` is absent", f"the member `{member}`", ABSENT, f"/usage/{member}"
+                f"`usage.{member}` is absent", f"the member `{member}`", ABSENT, Place(f"/usage/{member}")
             )
-
-
-def _of(requirement: str, reading: Reading, wrong: envelope.Wrong, yields_to: tuple[str, ...] = ()) -> Finding:
-    message, expected, observed, pointer = wrong
-    return reading.finding(requirement, message, expected, observed, pointer, yields_to=yields_to)
 
 
 @each("completion.created", standard)
@@ -105,7 +89,7 @@ def created(reading: Reading) -> Iterator[Finding | Unjudged]:
     if "created" not in (reading.object or {}):
         yield reading.unjudged("`created` is absent", by="completion.schema")
     for wrong in envelope.created(reading, reading.object):
-        yield _of("completion.created", reading, wrong)
+        yield wrong.found(reading)
 
 
 @each("completion.model-echo", standard)
@@ -114,42 +98,7 @@ def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
     if not isinstance(get(reading.object, "model"), str):
         yield reading.unjudged("`model` is not a string", by="completion.schema")
     for wrong in envelope.model(reading, reading.object):
-        yield _of("completion.model-echo", reading, wrong, ("isolation.answers",))
-
-
-def choice_types(body: object) -> Iterator[envelope.Wrong]:
-    """What is absent or of another type in `choices`: the schema's part of them."""
-    choices = get(body, "choices")
-    if not isinstance(choices, list):
-        yield envelope.Wrong("`choices` is not an array", "an array of one choice or more", choices, "/choices")
-        return
-    for number, choice in enumerate(choices):
-        where = f"/choices/{number}"
-        if not isinstance(choice, dict):
-            yield envelope.Wrong("a choice is not an object", "an object", choice, where)
-            continue
-        if integer(choice.get("index")) is None:
-            yield envelope.Wrong("`index` is not an integer", "an integer", get(choice, "index"), f"{where}/index")
-        message = get(choice, "message")
-        if not isinstance(message, dict):
-            yield envelope.Wrong("a choice has no message", "an object", message, f"{where}/message")
-        elif not isinstance(message.get("role"), str):
-            yield envelope.Wrong("`role` is not a string", '"assistant"', get(message, "role"), f"{where}/message/role")
-
-
-def choice_values(body: object) -> Iterator[envelope.Wrong]:
-    """What is wrong with the number of choices, their `index` and their `message.role`, where the types are right."""
-    choices = get(body, "choices")
-    if choices == []:
-        yield envelope.Wrong("there is no choice", "one choice or more", choices, "/choices")
-    for number, choice in objects(choices):
-        index, role = integer(choice.get("index")), get(choice, "message", "role")
-        if index is not None and index != number:
-            expected = f"{number}"
-            yield envelope.Wrong("the choices are not counted from 0", expected, index, f"/choices/{number}/index")
-        if isinstance(role, str) and role != "assistant":
-            where = f"/choices/{number}/message/role"
-            yield envelope.Wrong("the message's role is not `assistant`", '"assistant"', role, where)
+        yield wrong.found(reading, "isolation.answers")
 
 
 @each("completion.choices", standard)
@@ -157,26 +106,21 @@ def choices(reading: Reading) -> Iterator[Finding | Unjudged]:
     """At least one choice, counted from 0, of the role `assistant`."""
     if not isinstance(get(reading.object, "choices"), list):
         yield reading.unjudged("`choices` is not an array", by="completion.schema")
-    for wrong in choice_values(reading.object):
-        yield _of("completion.choices", reading, wrong)
+    for wrong in envelope.choice_values(reading.object):
+        yield wrong.found(reading)
 
 
 def _without_choice(reading: Reading) -> str:
     return "completion.choices" if get(reading.object, "choices") == [] else "completion.schema"
 
 
-def _without_call(evidence: Evidence) -> Selected:
-    """Standard answers, and those that say that they wait and bring no call to wait for."""
-    for reading in answers(evidence):
-        if (
-            isinstance(reading, Unjudged)
-            or not reading.waits
-            or not (get(reading.object, "choices", 0, "message", "tool_calls") or reading.asked.resume)
-        ):
-            yield reading
+def _without_call(reading: Reading) -> bool:
+    """True for a standard answer, and for one that says that it waits and brings no call to wait for."""
+    brings = get(reading.object, "choices", 0, "message", "tool_calls") or reading.asked.resume
+    return not (reading.waits and brings)
 
 
-@each("completion.finish-reason", _without_call)
+@each("completion.finish-reason", answers.where(_without_call))
 def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
     """A known `finish_reason`; `tool_calls` exactly when tool calls are there."""
     found = list(objects(get(reading.object, "choices")))
@@ -184,22 +128,14 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("there is no choice", by=_without_choice(reading))
     for number, choice in found:
         reason = get(choice, "finish_reason")
-        place = f"/choices/{number}/finish_reason"
-        if not isinstance(reason, str) or reason not in FINISH_REASONS:
+        place = Place(f"/choices/{number}/finish_reason")
+        if not isinstance(reason, str) or reason not in envelope.FINISH_REASONS:
             yield reading.finding(
-                "completion.finish-reason",
-                "`finish_reason` is none of the known values",
-                " or ".join(FINISH_REASONS),
-                reason,
-                place,
+                "`finish_reason` is none of the known values", " or ".join(envelope.FINISH_REASONS), reason, place
             )
         elif reason == "tool_calls" and not get(choice, "message", "tool_calls"):
             yield reading.finding(
-                "completion.finish-reason",
-                "`tool_calls` without a tool call",
-                "`tool_calls` exactly when tool calls are there",
-                reason,
-                place,
+                "`tool_calls` without a tool call", "`tool_calls` exactly when tool calls are there", reason, place
             )
 
 
@@ -211,13 +147,11 @@ def content(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("there is no message", by=_without_choice(reading))
     for number, choice in found:
         text = optional(choice, "message", "content")
-        place = f"/choices/{number}/message/content"
+        place = Place(f"/choices/{number}/message/content")
         if text is not ABSENT and not isinstance(text, str):
-            yield reading.finding("completion.content", "`content` is not text", "a string", text, place)
+            yield reading.finding("`content` is not text", "a string", text, place)
         elif not text and get(choice, "finish_reason") == "stop":
-            yield reading.finding(
-                "completion.content", "a finished answer without text", "text, with `finish_reason` `stop`", text, place
-            )
+            yield reading.finding("a finished answer without text", "text, with `finish_reason` `stop`", text, place)
 
 
 @each("completion.usage", standard)
@@ -234,20 +168,18 @@ def usage(reading: Reading) -> Iterator[Finding | Unjudged]:
         if value is None or value < 0:
             wrong = True
             yield reading.finding(
-                "completion.usage",
                 f"`{name}` is not a non-negative integer",
                 "an integer, 0 or more",
                 counts[name],
-                f"/usage/{name}",
+                Place(f"/usage/{name}"),
             )
     if not wrong and counts["total_tokens"] < counts["prompt_tokens"] + counts["completion_tokens"]:
         total = counts["prompt_tokens"] + counts["completion_tokens"]
         yield reading.finding(
-            "completion.usage",
             "`total_tokens` is below the sum of the others",
             f"{show(total, 40)} or more",
             counts["total_tokens"],
-            "/usage/total_tokens",
+            Place("/usage/total_tokens"),
         )
 
 
@@ -262,67 +194,41 @@ def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("`total_tokens` is below the sum", by="completion.usage")
     elif total != prompt + completion:
         yield reading.finding(
-            "completion.usage-sum",
             "`total_tokens` is not the sum of the others",
             show(prompt + completion, 40),
             total,
-            "/usage/total_tokens",
+            Place("/usage/total_tokens"),
         )
 
 
 # --- over all answers
 
 
-def chain_of(reading: Reading) -> tuple[str, str | bytes | None]:
-    """What may share an id: an execution that is paused and resumed (its requests have one prompt), and requests with
-    the same body (a cache may answer the second).
-    """
-    if reading.waits or reading.asked.resume:
-        return "prompt", reading.asked.prompt
-    return "body", reading.exchange.request.body
+def _without_id(reading: Reading) -> Unjudged | None:
+    by = "approval.envelope" if reading.waits else "completion.schema"
+    return reading.unjudged("`id` is not a string", by=by) if reading.answer_id is None else None
 
 
-def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tuple[Reading, Reading]]:
-    """Pairs (first, later) of readings that bear one value though they are not a chain."""
-    first: dict[str, dict[object, Reading]] = defaultdict(dict)
-    """Value to the first reading of each chain that bears it."""
-    for reading in readings:
-        bearing, chain = first[value_of[reading.name]], chain_of(reading)
-        if earlier := next((r for other, r in bearing.items() if other != chain), None):
-            yield earlier, reading
-        bearing.setdefault(chain, reading)
-
-
-def alone(reading: Reading) -> bool:
-    """True where nothing else was under way at the same time."""
-    return not reading.evidence.timeline.beside(reading)
+_with_id = answers.unless(_without_id)
 
 
 @over_all("completion.id-unique")
 def id_unique(evidence: Evidence) -> Iterator[Item]:
     """No `id` twice, resumes of one execution and repeated answers aside."""
-    readings: list[Reading] = []
-    for reading in answers(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif reading.answer_id is None:
-            by = "approval.envelope" if reading.waits else "completion.schema"
-            yield reading.unjudged("`id` is not a string", by=by)
-        else:
-            readings.append(reading)
+    yield from _with_id.unjudged(evidence)
+    readings = _with_id.readings(evidence)
     if len(readings) < 2:
         return
     yield from (Judged(reading.name) for reading in readings)
     pairs = list(repeated(readings, {r.name: r.answer_id or "" for r in readings}))
     # Repeated also where nothing else is under way: a general fault, and not one of concurrency alone.
-    general = any(alone(later) and not (in_wake(later) and earlier.left) for earlier, later in pairs)
+    general = any(later.alone and not (in_wake(later) and earlier.left) for earlier, later in pairs)
     for earlier, later in pairs:
         yield later.finding(
-            "completion.id-unique",
             f"the `id` of {earlier.name} comes again",
             "an `id` that no other answer has",
             later.answer_id,
-            "/id",
+            Place("/id"),
             yields_to=() if general else ("isolation.answers",),
         )
 
@@ -330,20 +236,18 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
 # --- what a model's whim can fail
 
 
-def _limited(evidence: Evidence, both: bool) -> Selected:
-    for reading in standard(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-            continue
-        body = reading.asked.body
-        limit, first = body.get("max_tokens"), body.get("max_completion_tokens")
-        if (both and first == LIMIT_PROBED and (integer(limit) or 0) >= 4 * LIMIT_BREACH) or (
-            not both and limit == LIMIT_PROBED and first is None
-        ):
-            yield reading
+def _limited_alone(reading: Reading) -> bool:
+    body = reading.asked.body
+    return body.get("max_tokens") == LIMIT_PROBED and body.get("max_completion_tokens") is None
 
 
-def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
+def _limited_twice(reading: Reading) -> bool:
+    body = reading.asked.body
+    far = (integer(body.get("max_tokens")) or 0) >= 4 * LIMIT_BREACH
+    return body.get("max_completion_tokens") == LIMIT_PROBED and far
+
+
+def _over_limit(reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
     """More than twice the limit: by the server's own count, or by the words of the answer, of which each is a token.
 
     Also of an answer that says that the limit cut it, but by the count alone.
@@ -358,24 +262,23 @@ def _over_limit(requirement: str, reading: Reading, member: str) -> Iterator[Fin
         reason = get(reading.object, "choices", 0, "finish_reason")
         seen = f"{counted} completion_tokens, {words} words, finish_reason {show(reason)}"
         yield reading.finding(
-            requirement,
             f"`{member}` is not respected",
             f"about {LIMIT_PROBED} tokens, {LIMIT_BREACH} at most",
             Words(seen),
-            "/usage/completion_tokens",
+            Place("/usage/completion_tokens"),
         )
 
 
-@each("completion.output-limit", lambda evidence: _limited(evidence, both=False), cut=True)
+@each("completion.output-limit", standard.where(_limited_alone), cut=True)
 def output_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_tokens` is heeded."""
-    yield from _over_limit("completion.output-limit", reading, "max_tokens")
+    yield from _over_limit(reading, "max_tokens")
 
 
-@each("completion.limit-priority", lambda evidence: _limited(evidence, both=True), cut=True)
+@each("completion.limit-priority", standard.where(_limited_twice), cut=True)
 def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`max_completion_tokens` wins over `max_tokens`."""
-    yield from _over_limit("completion.limit-priority", reading, "max_completion_tokens")
+    yield from _over_limit(reading, "max_completion_tokens")
 
 
 WORD = re.compile(r"Reply with just this word: (\S+)")
@@ -386,33 +289,26 @@ CANNED = 4
 """Different prompts that got the same words, one at least of another kind than the rest, where nothing is read."""
 
 
-def _with_earlier_prompt(evidence: Evidence) -> Selected:
-    for reading in standard(evidence):
-        if isinstance(reading, Unjudged) or _of_two_turns(reading):
-            yield reading
-    yield from _canned(evidence)
-
-
 def _of_two_turns(reading: Reading) -> bool:
     """True for a JSON answer to a prompt that asks for a word, behind an earlier one that asked for another."""
     return not reading.asked.stream and len(_asked_words(reading)) >= 2 and bool(WORD.match(reading.asked.prompt))
 
 
-def _canned(evidence: Evidence) -> tuple[Reading, ...]:
+@Selection
+def _canned(evidence: Evidence) -> Iterator[Reading]:
     """The first JSON answer and the first stream whose words were said to every prompt of that mode."""
-    if "canned" not in evidence.memo:
-        chosen = (_said_to_all(on_chat(standard(evidence))), _said_to_all(on_chat(text_streams(evidence))))
-        evidence.memo["canned"] = tuple(reading for reading in chosen if reading is not None)
-    return evidence.memo["canned"]  # type: ignore[no-any-return]
+    for mode in (standard, text_streams):
+        if (first := _said_to_all(list(filter(on_chat, mode.readings(evidence))))) is not None:
+            yield first
 
 
-def _said_to_all(selected: Selected) -> Reading | None:
+def _said_to_all(answered: list[Reading]) -> Reading | None:
     """The first of these answers where all say the same, refusals aside; None where they do not, or are too few.
 
     An answer that was cut may say less of it, whether it tells so or not. Prompts of one kind alone show too little: a
     model may take "Reply with just this word" for something that it has one answer to.
     """
-    spoken = [r for r in selected if isinstance(r, Reading) and r.due is Due.ACCEPT and r.said.strip()]
+    spoken = [r for r in answered if r.due is Due.ACCEPT and r.said.strip()]
     if not spoken:
         return None
     words = max((reading.said.strip() for reading in spoken), key=len)
@@ -452,17 +348,16 @@ def heeds_words(evidence: Evidence) -> bool:
 
 def _says_the_same(reading: Reading) -> Iterator[Finding]:
     """The same words come back, whatever is asked."""
-    if reading in _canned(reading.evidence):
+    if reading in _canned.readings(reading.evidence):
         yield reading.finding(
-            "completion.uses-prompt",
             "every prompt gets the same words",
             "an answer to the last user message",
             reading.said,
-            "delta.content" if reading.asked.stream else "/choices/0/message/content",
+            reading.said_at,
         )
 
 
-@each("completion.uses-prompt", _with_earlier_prompt, at_once=_says_the_same)
+@each("completion.uses-prompt", standard.where(_of_two_turns) | _canned, at_once=_says_the_same)
 def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The last user message is answered, not an earlier one."""
     if not _of_two_turns(reading):
@@ -486,10 +381,9 @@ def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("this model does not repeat the word that it is asked for")
         return
     yield reading.finding(
-        "completion.uses-prompt",
         message,
         f"the word {last!r}",
         reading.said,
-        "/choices/0/message/content",
+        Place("/choices/0/message/content"),
         yields_to=("isolation.content",),
     )

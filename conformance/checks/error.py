@@ -5,70 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.checks import internals
-from conformance.checks.auth import told
-from conformance.checks.check import each, over_all
+from conformance.checks.check import each, judge_each, over_all
 from conformance.checks.resuming import race_errors
 from conformance.contract import schemas
 from conformance.contract.catalogue import Exchanges, load
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
-from conformance.evidence.evidence import Evidence, Reading, Words
-from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import ABSENT, get, optional, text
-from conformance.evidence.select import UNREAD, Selected
+from conformance.evidence.place import NOWHERE, STATUS, Place
+from conformance.evidence.reading import Reading
+from conformance.evidence.select import UNREAD, Selection, every, last, when
 from conformance.probes.flow import Phase
-from conformance.transcript.exchange import Ending
 
 COMMON = frozenset({400, 401, 404, 409, 422})
 MEMBERS = ("message", "type", "code", "request_id")
 
 
-def _errors(evidence: Evidence) -> Selected:
-    """All that was answered 4xx or 5xx, with a body that is known: asking again washes no answer's form out.
+def _is_error(reading: Reading) -> bool:
+    """True for a 4xx or 5xx of an endpoint, but a refused preflight in a browser's recording.
 
-    Without the preflights in a browser's recording: whoever refuses one (often by 400 and plain text) has no caller of
-    the API before him, and nobody gets to read why.
+    Whoever refuses one (often by 400 and plain text) has no caller of the API before him, and nobody reads why.
     """
-    for reading in evidence.all:
-        if not reading.asked.endpoint or reading.status is None or reading.status < 400 or _preflight(reading):
-            continue
-        if reading.known:
-            yield reading
-        elif reading.coded_away:
-            yield reading.unjudged("the body is coded in a way that is not read here", by=UNREAD)
+    failed = reading.status is not None and reading.status >= 400 and bool(reading.asked.endpoint)
+    return failed and reading.exchange.request.method != "OPTIONS" and (reading.known or reading.coded_away)
 
 
-def _preflight(reading: Reading) -> bool:
-    return reading.exchange.request.method == "OPTIONS"
+_coded = when(lambda r: r.coded_away, "the body is coded in a way that is not read here", by=UNREAD)
+_not_whole = when(lambda r: not r.whole or r.cut_by_length, "the body is not whole", by="http.complete")
+_page = when(
+    lambda r: r.page and r.evidence.passes_elsewhere(r),
+    "a page of an intermediary, on a request that passes elsewhere",
+    excused=True,
+)
+_errors = every.where(_is_error).unless(_coded)
+"""All that was answered 4xx or 5xx, with a body that is known: asking again washes no answer's form out."""
+_common = _errors.among(lambda r: r.status in COMMON).unless(_page, _not_whole)
+_others = _errors.among(lambda r: r.status not in COMMON).unless(_not_whole)
 
 
-def _bodies(evidence: Evidence, common: bool) -> Selected:
-    for reading in _errors(evidence):
-        if isinstance(reading, Unjudged):
-            if (evidence.by_name[reading.exchange or ""].status in COMMON) is common:
-                yield reading
-        elif (reading.status in COMMON) is not common:
-            continue
-        elif common and reading.page and evidence.passes_elsewhere(reading):
-            yield reading.unjudged("a page of an intermediary, on a request that passes elsewhere", excused=True)
-        elif not reading.whole or reading.cut_by_length:
-            yield reading.unjudged("the body is not whole", by="http.complete")
-        else:
-            yield reading
+def _streamed(reading: Reading) -> bool:
+    return reading.media_type == "text/event-stream" or reading.looks_streamed
 
 
-def _in_json(evidence: Evidence, common: bool) -> Selected:
-    """Those whose body can be read as JSON by the layers below."""
-    for reading in _bodies(evidence, common):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif reading.media_type == "text/event-stream" or reading.looks_streamed:
-            yield reading.unjudged("the error comes as an event stream", by=_of_streamed_errors(reading))
-        elif reading.body and not reading.json.ok:
-            by = "http.json" if reading.media_type == "application/json" else "error.media-type"
-            yield reading.unjudged("the body is not JSON", by=by)
-        else:
-            yield reading
+def _no_json(reading: Reading) -> Unjudged | None:
+    """The layers below speak of a body that is not JSON."""
+    if _streamed(reading):
+        return reading.unjudged("the error comes as an event stream", by=_of_streamed_errors(reading))
+    if not reading.body or reading.json.ok:
+        return None
+    by = "http.json" if reading.media_type == "application/json" else "error.media-type"
+    return reading.unjudged("the body is not JSON", by=by)
 
 
 def _of_streamed_errors(reading: Reading) -> str:
@@ -77,15 +66,14 @@ def _of_streamed_errors(reading: Reading) -> str:
     return id_ if id_ and load()[id_].shown_by is Exchanges.REFUSED_STREAMS else "error.media-type"
 
 
-def _wrong(reading: Reading, requirement: str) -> Iterator[Finding]:
+def _wrong(reading: Reading) -> Iterator[Finding]:
     """What is wrong with the error object."""
     if not reading.body:
         yield reading.finding(
-            requirement,
             "an error without a body",
             "the standard error object",
-            Words(f"{told(reading)}, empty body"),
-            "body",
+            Words(f"{reading.told}, empty body"),
+            Place(words="body"),
         )
         return
     for error in schemas.errors("error", reading.json.value)[:1]:
@@ -96,62 +84,62 @@ def _wrong(reading: Reading, requirement: str) -> Iterator[Finding]:
             seen = ABSENT
         name = place.strip("/").replace("/", ".") or "the body"
         yield reading.finding(
-            requirement,
             f"`{name}` of the error object is {'absent' if error.missing else 'wrong'}",
             f'{{"error": {{{", ".join(MEMBERS)}}}}}, all strings',
             seen,
-            place or "/",
+            Place(place or "/"),
         )
 
 
-@each("error.schema", lambda evidence: _in_json(evidence, True))
+@each("error.schema", _common.unless(_no_json))
 def schema(reading: Reading) -> Iterator[Finding]:
     """The standard error object with 400, 401, 404, 409 and 422."""
-    yield from _wrong(reading, "error.schema")
+    yield from _wrong(reading)
 
 
-@each("error.media-type", lambda evidence: _bodies(evidence, True))
-def media_type(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """As `application/json`."""
+def _of_another_requirement(reading: Reading) -> Unjudged | None:
     if not reading.body:
-        yield reading.unjudged("an empty body", by="error.schema")
-    elif reading.media_type == "text/event-stream" and _of_streamed_errors(reading) != "error.media-type":
-        yield reading.unjudged("the error comes as an event stream", by=_of_streamed_errors(reading))
-    elif reading.media_type != "application/json":
+        return reading.unjudged("an empty body", by="error.schema")
+    by = _of_streamed_errors(reading)
+    if reading.media_type != "text/event-stream" or by == "error.media-type":
+        return None
+    return reading.unjudged("the error comes as an event stream", by=by)
+
+
+@each("error.media-type", _common.unless(_of_another_requirement))
+def media_type(reading: Reading) -> Iterator[Finding]:
+    """As `application/json`."""
+    if reading.media_type != "application/json":
         yield reading.finding(
-            "error.media-type",
             "the error is not called application/json",
             "application/json",
             Words(reading.media_type or "no media type"),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
 
 
-@each("error.schema-elsewhere", lambda evidence: _bodies(evidence, False))
-def schema_elsewhere(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _no_json_elsewhere(reading: Reading) -> bool:
+    return bool(reading.body) and reading.media_type == "application/json" and not reading.json.ok
+
+
+_head = when(lambda r: r.exchange.request.method == "HEAD", "HEAD has no body")
+
+
+@each("error.schema-elsewhere", _others.unless(_head, when(_no_json_elsewhere, "the body is not JSON", by="http.json")))
+def schema_elsewhere(reading: Reading) -> Iterator[Finding]:
     """The same with every other 4xx and 5xx."""
-    if reading.exchange.request.method == "HEAD":
-        yield reading.unjudged("HEAD has no body")
-    elif reading.body and reading.media_type == "application/json" and not reading.json.ok:
-        yield reading.unjudged("the body is not JSON", by="http.json")
-    elif reading.body and (reading.media_type != "application/json" or not reading.json.ok):
+    if reading.body and (reading.media_type != "application/json" or not reading.json.ok):
         yield reading.finding(
-            "error.schema-elsewhere",
             f"a {reading.status} without the standard error object",
             "the standard error object in application/json",
-            told(reading),
-            "header Content-Type",
+            reading.told,
+            Place(header="Content-Type"),
         )
     else:
-        yield from _wrong(reading, "error.schema-elsewhere")
+        yield from _wrong(reading)
 
 
-def _successes(evidence: Evidence) -> Selected:
-    for reading in evidence.last:
-        if reading.taken and not reading.left and reading.known:
-            yield reading
-        elif reading.taken and not reading.left and reading.coded_away:
-            yield reading.unjudged("the body is coded in a way that is not read here", by=UNREAD)
+_successes = last.where(lambda r: r.taken and not r.left and (r.known or r.coded_away)).unless(_coded)
 
 
 @each("error.status", _successes)
@@ -161,86 +149,104 @@ def status(reading: Reading) -> Iterator[Finding | Unjudged]:
         return
     if not reading.streamed:
         yield reading.finding(
-            "error.status",
             f"a {reading.status} with an error object",
             "a 4xx or 5xx",
             optional(reading.object, "error"),
-            "/error",
+            Place("/error"),
         )
     elif reading.due in (Due.REFUSE, Due.AUTHENTICATE):
         yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
     else:
         first = reading.chunks[0]
         yield reading.finding(
-            "error.status",
             f"a {reading.status} whose stream opens with an error",
             "a 4xx or 5xx",
             optional(first.value, "error"),
             first.place,
-            span=(first.event.offset, first.event.end - first.event.offset),
+            span=first.span,
         )
+
+
+def _answered(evidence: Evidence) -> Iterator[Reading]:
+    """The last try of each request that was answered, those aside that only looked how the target does."""
+    for tries in evidence.attempts.values():
+        if tries[-1].status is not None and not tries[-1].left and tries[-1].note.phase != Phase.WEATHER:
+            yield tries[-1]
+
+
+def _breaks(reading: Reading) -> bool:
+    """True for a server error, 501 to PUT aside."""
+    return reading.failed_to_serve and (reading.exchange.request.method, reading.status) != ("PUT", 501)
+
+
+def _another_speaks(reading: Reading) -> Unjudged | None:
+    """Requirements of their own speak of server errors that hostile input or a repeated `request_id` brings about."""
+    if not _breaks(reading):
+        return None
+    if reading.asked.edge or reading.note.area == "robust":
+        return reading.unjudged("hostile input", by="robust.json-edges")
+    if any(tried.sharing_request_id for tried in reading.tries):
+        return reading.unjudged("two requests with one request_id", by="isolation.same-request-id")
+    return None
+
+
+def _may_pass(reading: Reading) -> Unjudged | None:
+    """A server error that may be an outage's, or an accident's, and not what the request brings about.
+
+    Load and intermediaries excuse themselves (502, 503, …) unless the request brings them about in calm moments too.
+    """
+    why = _why_it_may_pass(reading) if _breaks(reading) else ""
+    return reading.unjudged(f"status {reading.status}, {why}", excused=True) if why else None
+
+
+def _why_it_may_pass(reading: Reading) -> str:
+    evidence, tries = reading.evidence, reading.tries
+    if not all(tried.failed_to_serve for tried in tries) or (evidence.own and len(tries) < 2):
+        return "but not again and again"
+    if not evidence.own:
+        calm = evidence.served_meanwhile(tries[0], reading) and reading.status not in EXCUSING
+        return "" if calm else "in a recording"
+    if evidence.weather.separate(tries) < 2:
+        return "and nothing was served between the tries"
+    if reading.status in EXCUSING and not evidence.weather.recurs(reading):
+        return "which may be the weather's"
+    return ""
+
+
+def _again_and_again(reading: Reading) -> Iterator[Finding]:
+    if _breaks(reading):
+        times = len(reading.tries)
+        message = f"a request is answered by a server error {times} times in {times}"
+        yield reading.finding(message, _EXPECTED.get(reading.due, "an answer below 500"), reading.told, STATUS)
+
+
+_to_answer = Selection(_answered).unless(_another_speaks, _may_pass)
 
 
 @over_all("error.no-server-error")
 def no_server_error(evidence: Evidence) -> Iterator[Item]:
     """No request is answered 5xx again and again while others succeed in between."""
     yield from race_errors(evidence)
-    for tries in evidence.attempts.values():
-        last = tries[-1]
-        if last.status is None or last.left or last.note.phase == Phase.WEATHER:
-            continue
-        if last.status < 500 or (last.exchange.request.method == "PUT" and last.status == 501):
-            yield Judged(last.name)
-        elif last.asked.edge or last.note.area == "robust":
-            yield last.unjudged("hostile input", by="robust.json-edges")
-        elif any(r.sharing_request_id for r in tries):
-            yield last.unjudged("two requests with one request_id", by="isolation.same-request-id")
-        elif why := _may_pass(tries):
-            yield last.unjudged(f"status {last.status}, {why}", excused=True)
-        else:
-            yield Judged(last.name)
-            yield last.finding(
-                "error.no-server-error",
-                f"a request is answered by a server error {len(tries)} times in {len(tries)}",
-                _EXPECTED.get(last.due, "an answer below 500"),
-                told(last),
-                "status",
-            )
-
-
-def _may_pass(tries: list[Reading]) -> str:
-    """Why the server errors of these tries may be an outage's, or an accident's; empty: the request brings them about.
-
-    Load and intermediaries excuse themselves (502, 503, …) unless the request brings them about in calm moments too.
-    """
-    evidence, last = tries[-1].evidence, tries[-1]
-    if not all(r.status is not None and r.status >= 500 for r in tries) or (evidence.own and len(tries) < 2):
-        return "but not again and again"
-    if not evidence.own:
-        return "" if evidence.served_meanwhile(tries[0], last) and last.status not in EXCUSING else "in a recording"
-    if evidence.weather.separate(tries) < 2:
-        return "and nothing was served between the tries"
-    if last.status in EXCUSING and not evidence.weather.recurs(last):
-        return "which may be the weather's"
-    return ""
+    yield from judge_each(_to_answer(evidence), _again_and_again)
 
 
 _EXPECTED = {Due.ACCEPT: "status 200", Due.REFUSE: "a 4xx error", Due.AUTHENTICATE: "status 401"}
 
 
-def _echoing(evidence: Evidence) -> Selected:
-    for reading in _errors(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-            continue
-        if reading.status not in (400, 422) or reading.asked.edge or not reading.asked.request_id:
-            continue
-        if reading.asked.parsed.problem or reading.asked.parsed.oddities:
-            continue
-        if not isinstance(get(reading.error, "request_id"), str):
-            yield reading.unjudged("the error object has no `request_id`", by="error.schema")
-        else:
-            yield reading
+def _legible_with_id(reading: Reading) -> bool:
+    """True for a 400 or 422 to a body that could be read, with a `request_id` in it."""
+    asked = reading.asked
+    legible = not (asked.edge or asked.parsed.problem or asked.parsed.oddities)
+    return reading.status in (400, 422) and bool(asked.request_id) and legible
+
+
+_echoing = _errors.where(_legible_with_id).unless(
+    when(
+        lambda r: not isinstance(get(r.error, "request_id"), str),
+        "the error object has no `request_id`",
+        by="error.schema",
+    )
+)
 
 
 @each("error.request-id-echo", _echoing)
@@ -249,24 +255,18 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
     value = get(reading.error, "request_id")
     if value != reading.asked.request_id:
         yield reading.finding(
-            "error.request-id-echo",
             "the error's `request_id` is not the request's",
             f'"{reading.asked.request_id}"',
             value,
-            "/error/request_id",
+            Place("/error/request_id"),
         )
 
 
-def _telling(evidence: Evidence) -> Iterator[Reading]:
-    """Errors, and streams that tell of one."""
-    return (
-        r
-        for r in evidence.all
-        if r.asked.endpoint
-        and r.known
-        and r.status is not None
-        and (r.status >= 400 or (r.streamed and any(chunk.error for chunk in r.chunks)))
-    )
+def _tells(reading: Reading) -> bool:
+    """True for an error, and a stream that tells of one."""
+    if not (reading.asked.endpoint and reading.known and reading.status is not None):
+        return False
+    return reading.status >= 400 or (reading.streamed and any(chunk.error for chunk in reading.chunks))
 
 
 _ADDRESSES = frozenset(
@@ -276,18 +276,21 @@ _ADDRESSES = frozenset(
 """Header fields that name what a page loads: paths to be asked for, not those of sources."""
 
 
-def _told_texts(reading: Reading) -> Iterator[tuple[str, str]]:
+def _told_texts(reading: Reading) -> Iterator[tuple[Place, str]]:
     """Where an error tells something, and what. Of a stream: what tells of the error, for the rest is a model's."""
     if reading.streamed and reading.taken:
         bodies = [chunk.event.data for chunk in reading.chunks if chunk.error]
     else:
         bodies = [reading.body[: internals.LOOKED_AT].decode("utf-8", "replace")]
     fields = reading.response.headers if reading.response else ()
-    told_ = [*(("", body) for body in bodies), *((f"header {n}", v) for n, v in fields if n.lower() not in _ADDRESSES)]
+    told_ = [
+        *((NOWHERE, body) for body in bodies),
+        *((Place(header=n), v) for n, v in fields if n.lower() not in _ADDRESSES),
+    ]
     return ((place, spelled) for place, text_ in told_ for spelled in internals.spellings(text_))
 
 
-@each("error.no-internals", _telling)
+@each("error.no-internals", every.where(_tells))
 def no_internals(reading: Reading) -> Iterator[Finding]:
     """No stack trace, source path or query that the request did not hold."""
     held: internals.Held | None = None
@@ -297,43 +300,36 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
             if inside in held:
                 continue
             yield reading.finding(
-                "error.no-internals",
                 "an error shows the server's inside",
                 "no stack trace, source path or query",
                 inside.text[:120],
-                place or f"character {inside.start}",
+                place or Place(character=inside.start),
             )
             return
 
 
-def _limited(evidence: Evidence) -> Iterator[Reading]:
-    return (r for r in evidence.all if r.status == 429 and r.asked.endpoint and r.known)
+_limited = every.where(lambda r: r.status == 429 and r.asked.endpoint and r.known).unless(
+    when(lambda r: not r.whole, "the body is not whole", by="http.complete"),
+    when(lambda r: r.error is None, "the 429 has no error object", by="error.schema-elsewhere"),
+)
 
 
 @each("error.rate-limit", _limited)
-def rate_limit(reading: Reading) -> Iterator[Finding | Unjudged]:
+def rate_limit(reading: Reading) -> Iterator[Finding]:
     """A 429: `rate_limit_error` / `rate_limit_exceeded`, and `Retry-After`."""
-    if reading.exchange.ending not in (Ending.COMPLETE, Ending.UNSTATED):
-        yield reading.unjudged("the body is not whole", by="http.complete")
-        return
-    if reading.error is None:
-        yield reading.unjudged("the 429 has no error object", by="error.schema-elsewhere")
-        return
     for member, wanted in (("type", "rate_limit_error"), ("code", "rate_limit_exceeded")):
         seen = text(reading.error, member)
         if seen != wanted:
             yield reading.finding(
-                "error.rate-limit",
                 f"the 429 has another error {member}",
                 f'"{wanted}"',
                 get(reading.error, member),
-                f"/error/{member}",
+                Place(f"/error/{member}"),
             )
     if reading.response is not None and not (reading.response.header("retry-after") or "").strip():
         yield reading.finding(
-            "error.rate-limit",
             "the 429 does not say when to come again",
             "Retry-After: seconds, or a date",
             Words("no such header field"),
-            "header Retry-After",
+            Place(header="Retry-After"),
         )

@@ -6,38 +6,36 @@ import re
 from collections.abc import Iterator
 
 from conformance.checks.check import each
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
-from conformance.evidence.select import UNREAD, Selected
+from conformance.evidence.place import Place
+from conformance.evidence.reading import Reading
+from conformance.evidence.select import UNREAD, every, when
 from conformance.transcript import framing
 from conformance.transcript.exchange import TIMED_OUT, Ending
 
+_answered = every.where(lambda r: r.response is not None and not r.left)
+"""Every attempt that brought an answer, but those that the suite left on purpose."""
 
-def _answered(evidence: Evidence) -> Selected:
-    """Every attempt that brought an answer, but those that the suite left on purpose."""
-    for reading in evidence.all:
-        if reading.response is None or reading.left:
-            continue
-        yield reading
+_unreadable = every.where(lambda r: r.unreadable and r.evidence.heard)
+"""What no client can read; where nothing was ever heard, nobody there speaks HTTP."""
 
 
-def _framed(evidence: Evidence) -> Selected:
-    if evidence.heard:  # else nobody there speaks HTTP
-        yield from (reading for reading in evidence.all if reading.unreadable)
-    for reading in _answered(evidence):
-        if isinstance(reading, Reading) and reading.exchange.ending is Ending.UNSTATED:
-            yield reading.unjudged("the transcript does not tell how the body ended")
-        elif isinstance(reading, Reading) and reading.fell:
-            yield reading.unjudged(f"status {reading.status}, in an outage", excused=True)
-        elif isinstance(reading, Reading) and reading.exchange.ending is Ending.RESET and not _broken_again(reading):
-            yield reading.unjudged("the connection was reset", excused=True)
-        else:
-            yield reading
+def _accident(reading: Reading) -> Unjudged | None:
+    if reading.fell:
+        return reading.unjudged(f"status {reading.status}, in an outage", excused=True)
+    if reading.exchange.ending is Ending.RESET and not _broken_again(reading):
+        return reading.unjudged("the connection was reset", excused=True)
+    return None
+
+
+_untold = when(lambda r: r.exchange.ending is Ending.UNSTATED, "the transcript does not tell how the body ended")
+_framed = _unreadable | _answered.unless(_untold, _accident)
 
 
 def _broken_again(reading: Reading) -> bool:
     """True where every try of the request broke off: then it is not an accident of the network."""
-    tries = reading.evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [])
+    tries = reading.tries
     return len(tries) > 1 and all(r.exchange.ending in (Ending.RESET, Ending.CUT) for r in tries)
 
 
@@ -46,15 +44,14 @@ def complete(reading: Reading) -> Iterator[Finding]:
     """The answer is framed soundly, and its body ends as the framing says (RFC 9112, sections 2 to 8)."""
     response, ending = reading.response, reading.exchange.ending
     if response is None:
-        yield _unreadable(reading)
+        yield _of_head(reading)
         return
     size = len(response.body)
     declared = response.header("content-length")
-    place = f"byte {size}"
+    place = Place(byte=size)
     if ending in (Ending.CUT, Ending.RESET):
         expected = f"{declared} octets, as Content-Length says" if declared else "the final chunk of the chunked coding"
         yield reading.finding(
-            "http.complete",
             "the connection was closed before the body's end",
             expected,
             Words(f"the connection {'was reset' if ending is Ending.RESET else 'closed'} after {size} octets"),
@@ -63,7 +60,6 @@ def complete(reading: Reading) -> Iterator[Finding]:
     elif response.excess:
         end = f"the {declared} octets that Content-Length says" if declared else "the end of the body"
         yield reading.finding(
-            "http.complete",
             "more octets came after the end of the body",
             f"nothing after {end}, before the next request",
             Words(reading.exchange.error or f"{response.excess} octets more"),
@@ -71,7 +67,6 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
     elif ending is Ending.GARBAGE:
         yield reading.finding(
-            "http.complete",
             "the body's framing is broken",
             "a body framed as RFC 9112 asks",
             Words(reading.exchange.error or "octets that are not HTTP"),
@@ -79,7 +74,6 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
     elif ending is Ending.TOO_LARGE and not reading.streamed:
         yield reading.finding(
-            "http.complete",
             "the body goes on beyond the suite's limit of size",
             "the end of the body within the limit, far above what a short prompt needs",
             Words(reading.exchange.error or "more than the limit"),
@@ -87,7 +81,6 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
     elif ending in TIMED_OUT and not reading.streamed:
         yield reading.finding(
-            "http.complete",
             "the body never ended",
             f"{declared} octets" if declared else "the end of the body",
             Words(f"{size} octets, then nothing until the time limit ({ending})"),
@@ -95,48 +88,48 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def _unreadable(reading: Reading) -> Finding:
+def _of_head(reading: Reading) -> Finding:
     """What is wrong with a header section that clients refuse."""
     head = reading.exchange.head
     read = framing.read_head(head) if head else None
     why = read.why if isinstance(read, framing.Malformed) else "the header section is one that clients refuse"
     seen = repr(read.lines) if isinstance(read, framing.Malformed) and read.lines else reading.exchange.error
     return reading.finding(
-        "http.complete", why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are not HTTP"), "header"
+        why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are not HTTP"), Place(words="header")
     )
 
 
-def _json_bodies(evidence: Evidence) -> Selected:
-    for reading in _answered(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif not reading.known:
-            yield reading.unjudged("the answer's body is not there, or coded in a way that is not read here", by=UNREAD)
-        elif reading.media_type != "application/json" or (reading.response and reading.response.status in (204, 304)):
-            continue
-        elif not reading.whole:
-            yield reading.unjudged("the body is not whole", by="http.complete")
-        elif reading.cut_by_length:
-            yield reading.unjudged("the body is cut by a wrong length", by="http.complete")
-        elif not reading.body and (reading.status or 0) >= 400:
-            yield reading.unjudged("an empty body", by="error.schema")
-        elif reading.looks_streamed:
-            by = "stream.media-type" if reading.asked.stream else "completion.media-type"
-            yield reading.unjudged("an event stream called application/json", by=by)
-        else:
-            yield reading
+def _in_json(reading: Reading) -> bool:
+    """True for a body that is called JSON, and one that is not known."""
+    bodiless = reading.response is not None and reading.response.status in (204, 304)
+    return not reading.known or (reading.media_type == "application/json" and not bodiless)
 
 
-@each("http.json", _json_bodies)
+def _of_another_layer(reading: Reading) -> Unjudged | None:
+    """Framing, codings, streams and empty errors have requirements of their own."""
+    if not reading.known:
+        return reading.unjudged("the answer's body is not there, or coded in a way that is not read here", by=UNREAD)
+    if not reading.whole:
+        return reading.unjudged("the body is not whole", by="http.complete")
+    if reading.cut_by_length:
+        return reading.unjudged("the body is cut by a wrong length", by="http.complete")
+    if not reading.body and (reading.status or 0) >= 400:
+        return reading.unjudged("an empty body", by="error.schema")
+    if reading.looks_streamed:
+        by = "stream.media-type" if reading.asked.stream else "completion.media-type"
+        return reading.unjudged("an event stream called application/json", by=by)
+    return None
+
+
+@each("http.json", _answered.where(_in_json).unless(_of_another_layer))
 def strict_json(reading: Reading) -> Iterator[Finding]:
     """JSON that is UTF-8 and strict wherever the answer says `application/json` (RFC 8259)."""
     if not reading.json.ok:
         yield reading.finding(
-            "http.json",
             f"the body is not strict JSON: {reading.json.problem}",
             "one JSON value in UTF-8, nothing else",
             Words(_around(reading.body, reading.json.offset)),
-            f"byte {reading.json.offset}",
+            Place(byte=reading.json.offset),
             span=(reading.json.offset, 1),
         )
 
@@ -162,30 +155,21 @@ def _offers(offered: str) -> dict[str, float]:
     return found
 
 
-def _negotiated(evidence: Evidence) -> Selected:
-    for reading in _answered(evidence):
-        if isinstance(reading, Unjudged):
-            continue
-        if reading.falsely_coded or _offered(reading) is not None:
-            yield reading
-
-
 def _offered(reading: Reading) -> str | None:
     """The request's Accept-Encoding; None where it has none, so that any coding may be used."""
     fields = [value for name, value in reading.exchange.request.headers if name.lower() == "accept-encoding"]
     return ", ".join(fields) if fields else None
 
 
-@each("http.encoding", _negotiated)
+@each("http.encoding", _answered.where(lambda r: r.falsely_coded or _offered(r) is not None))
 def encoding(reading: Reading) -> Iterator[Finding]:
     """No content coding that `Accept-Encoding` did not offer, nor one that was not applied (RFC 9110, 8.4, 12.5.3)."""
     if reading.falsely_coded:
         yield reading.finding(
-            "http.encoding",
             "the answer names a content coding that it is not in",
             f"a body in {', '.join(reading.codings)}, or no Content-Encoding",
             Words(f"the body begins with {(reading.response.body if reading.response else b'')[:40]!r}"),
-            "header Content-Encoding",
+            Place(header="Content-Encoding"),
         )
         return
     offered = _offered(reading)
@@ -193,10 +177,9 @@ def encoding(reading: Reading) -> Iterator[Finding]:
     for coding in reading.codings:
         if not any(offers.get(name, 0) > 0 for name in (coding, coding.removeprefix("x-"), "*")):
             yield reading.finding(
-                "http.encoding",
                 "the answer is coded in a way that the request did not offer",
                 f"no content coding but of: {offered}",
                 Words(coding),
-                "header Content-Encoding",
+                Place(header="Content-Encoding"),
             )
             return

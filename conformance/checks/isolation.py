@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from conformance.checks.auth import told
-from conformance.checks.check import REPEATED, judge_each, over_all
-from conformance.checks.completion import alone
+from conformance.checks.check import REPEATED, each, judge_each, over_all
 from conformance.contract.classify import Due
 from conformance.evidence import acts
 from conformance.evidence.acts import Act
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import show, text
+from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.residue import BROKEN, may_be_of_abandoned
-from conformance.evidence.select import Selected, answers, barred, failed, readable_streams
+from conformance.evidence.select import Selection, answers, barred, failed, readable_streams, when
 from conformance.evidence.timeline import Timeline
 from conformance.transcript.exchange import Ending
 
@@ -33,23 +34,21 @@ def _together(readings: list[Reading]) -> list[Reading]:
     return [r for r in readings if timeline.beside(r)]
 
 
-def _read(evidence: Evidence) -> Iterator[Reading | Unjudged]:
-    yield from answers(evidence)
-    yield from readable_streams(evidence)
+def _in_group(reading: Reading) -> bool:
+    """True for a request that was sent together with others."""
+    return bool(reading.note.group)
+
+
+_read = answers | readable_streams
+_sent_together = _read.among(_in_group)
 
 
 @over_all("isolation.answers")
 def own_answers(evidence: Evidence) -> Iterator[Item]:
     """Every one of N concurrent requests gets its own `request_id`, `model` and `id`."""
-    readings = []
-    for item in _read(evidence):
-        if isinstance(item, Reading):
-            readings.append(item)
-        elif item.exchange in evidence.by_name and evidence.by_name[item.exchange or ""].note.group:
-            yield item
-    concurrent = _together(readings)
+    yield from _sent_together.unjudged(evidence)
     ids: dict[str, list[Reading]] = defaultdict(list)
-    for reading in concurrent:
+    for reading in _together(_read.readings(evidence)):
         yield Judged(reading.name)
         yield from _bears_anothers(reading)
         if reading.answer_id is None or reading.waits or reading.asked.resume:
@@ -57,7 +56,7 @@ def own_answers(evidence: Evidence) -> Iterator[Item]:
         for earlier in ids[reading.answer_id]:
             if reading.beside(earlier) and not _same_id_sent(earlier, reading):
                 message = f"the answer has the `id` of {earlier.name}, which was under way at the same time"
-                yield reading.finding("isolation.answers", message, "an `id` of its own", reading.answer_id, "/id")
+                yield reading.finding(message, "an `id` of its own", reading.answer_id, Place("/id"))
                 break
         ids[reading.answer_id].append(reading)
 
@@ -85,7 +84,7 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
         else:
             continue
         expected = f'"{asked}"' if asked else f"a `{member}` of its own"
-        yield reading.finding("isolation.answers", message, expected, value, place)
+        yield reading.finding(message, expected, value, place)
 
 
 def _told_to(evidence: Evidence, member: str, value_of: Told) -> Counter[str | None]:
@@ -110,9 +109,9 @@ def _told_model(reading: Reading) -> str | None:
 Told = Callable[[Reading], str | None]
 
 
-_OWN_MEMBERS: tuple[tuple[str, str, Told, Told], ...] = (
-    ("request_id", "/kitemesh/request_id", _told_request_id, lambda reading: reading.asked.request_id),
-    ("model", "/model", _told_model, lambda reading: reading.asked.model),
+_OWN_MEMBERS: tuple[tuple[str, Place, Told, Told], ...] = (
+    ("request_id", Place("/kitemesh/request_id"), _told_request_id, lambda reading: reading.asked.request_id),
+    ("model", Place("/model"), _told_model, lambda reading: reading.asked.model),
 )
 """(member, its place, what the answer says, what the request said)."""
 
@@ -125,7 +124,7 @@ def _wrong_alone(evidence: Evidence, member: str, value_of: Told, asked_of: Told
     key = f"wrong alone: {member}"
     if key not in evidence.memo:
         evidence.memo[key] = any(
-            r.accepted and r.due is Due.ACCEPT and asked_of(r) is not None and value_of(r) != asked_of(r) and alone(r)
+            r.accepted and r.due is Due.ACCEPT and asked_of(r) is not None and value_of(r) != asked_of(r) and r.alone
             for r in evidence.last
             if not (may_be_of_abandoned(r, value_of(r), asked_of) or (r.waits and member == "request_id"))
         )
@@ -135,37 +134,44 @@ def _wrong_alone(evidence: Evidence, member: str, value_of: Told, asked_of: Told
 def _right_alone(reading: Reading, value_of: Told, asked_of: Told) -> bool:
     """True where the same probe was sent once more with nothing else under way, and its answer was right."""
     return any(
-        r.note.round > reading.note.round and r.accepted and alone(r) and value_of(r) == asked_of(r)
+        r.note.round > reading.note.round and r.accepted and r.alone and value_of(r) == asked_of(r)
         for r in reading.evidence.by_probe.get(reading.note.probe, ())
     )
 
 
-@over_all("isolation.streams")
-def own_chunks(evidence: Evidence) -> Iterator[Item]:
+@Selection
+def _concurrent_streams(evidence: Evidence) -> list[Reading]:
+    """Streams that were under way at the same time as another one."""
+    return _together([r for r in evidence.last if _is_stream_of_chunks(r)])
+
+
+def _is_stream_of_chunks(reading: Reading) -> bool:
+    return (
+        reading.asked.stream and reading.taken and reading.streamed and bool(reading.chunks) and not reading.asked.edge
+    )
+
+
+def _mixed_with_abandoned(reading: Reading) -> Unjudged | None:
+    owner = reading.mixed_with
+    told = owner is not None and owner.left
+    return reading.unjudged(f"a chunk of {owner.name}, which was abandoned", by=BROKEN) if owner and told else None
+
+
+_cut = when(lambda r: r.exchange.ending is Ending.CUT, "the stream was cut off", by="http.complete")
+
+
+@each("isolation.streams", _concurrent_streams.unless(_mixed_with_abandoned, _cut, failed))
+def own_chunks(reading: Reading) -> Iterator[Finding]:
     """No chunks are mixed between N concurrent streams."""
-    streams = [r for r in evidence.last if r.asked.stream and r.taken and r.streamed and r.chunks and not r.asked.edge]
-    for reading in _together(streams):
-        if reading.mixed_with is not None and reading.mixed_with.left:
-            yield reading.unjudged(f"a chunk of {reading.mixed_with.name}, which was abandoned", by=BROKEN)
-            continue
-        if reading.exchange.ending is Ending.CUT:
-            yield reading.unjudged("the stream was cut off", by="http.complete")
-            continue
-        if (excused := failed(reading)) is not None:
-            yield excused
-            continue
-        yield Judged(reading.name)
-        owner = reading.mixed_with
-        if owner is None:
-            continue
-        stranger = next(c for c in reading.chunks if c.value.get("id") == owner.answer_id)
+    owner = reading.mixed_with
+    if owner is not None:
+        stranger = next(chunk for chunk in reading.chunks if chunk.value.get("id") == owner.answer_id)
         yield reading.finding(
-            "isolation.streams",
             f"a chunk of {owner.name} came in another stream",
             f"chunks of id {show(reading.answer_id)}",
             owner.answer_id,
             stranger.place,
-            span=(stranger.event.offset, stranger.event.end - stranger.event.offset),
+            span=stranger.span,
         )
 
 
@@ -178,13 +184,8 @@ def asked_word(reading: Reading) -> str | None:
 @over_all("isolation.content")
 def own_content(evidence: Evidence) -> Iterator[Item]:
     """The word asked for in one request is never in the answer to another."""
-    readings = []
-    for item in _read(evidence):
-        if isinstance(item, Unjudged):
-            if item.exchange in evidence.by_name and evidence.by_name[item.exchange or ""].note.group:
-                yield item
-        else:
-            readings.append(item)
+    yield from _sent_together.unjudged(evidence)
+    readings = _read.readings(evidence)
     words: dict[str, Reading] = {}
     for reading in evidence.all:
         if word := asked_word(reading):
@@ -201,16 +202,16 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
             word = match.group(0).lower()
             if word not in sent and word in words and not _same_id_sent(words[word], reading):
                 yield reading.finding(
-                    "isolation.content",
                     f"the answer holds the word that {words[word].name} asked for",
                     "nothing from another request",
                     Words(f"{word!r} in {reading.said[:100]!r}"),
-                    "delta.content" if reading.asked.stream else "/choices/0/message/content",
+                    reading.said_at,
                 )
                 break
 
 
-def _sharing(evidence: Evidence) -> Selected:
+@Selection
+def _sharing(evidence: Evidence) -> Iterator[Reading]:
     """First attempts of requests that bore the `request_id` of another one at the same time; the later of each pair."""
     shared: dict[str, list[Reading]] = defaultdict(list)
     for reading in evidence.all:
@@ -221,6 +222,17 @@ def _sharing(evidence: Evidence) -> Selected:
         for number, reading in enumerate(readings):
             if any(reading.shares_request_id(other) for other in readings[:number]):
                 yield reading
+
+
+_colliding = _sharing.unless(
+    when(
+        lambda r: any(one.unreadable for one in _pair(r)),
+        "an answer is framed in a way that clients refuse",
+        by="http.complete",
+    ),
+    when(barred, "no request of this run was served, alone or beside others"),
+    when(lambda r: any(map(acts.shed, _pair(r))), "an answer excuses itself", excused=True),
+)
 
 
 def _same_answer(one: Reading, other: Reading) -> bool:
@@ -235,33 +247,17 @@ def same_request_id(evidence: Evidence) -> Iterator[Item]:
 
     A server error, silence or a reset may be an accident: the requests are sent together once more before it is told.
     """
-    colliding, others = _collisions(evidence)
-    yield from acts.judged(evidence, colliding, _told_of_collision)
-    yield from judge_each(others, _shared_answer)
+    yield from acts.judged(evidence, _collisions(evidence), _told_of_collision)
+    yield from judge_each(_colliding.where(lambda r: not _collision(r).troubled)(evidence), _shared_answer)
 
 
-def _collisions(evidence: Evidence) -> tuple[list[Act], list[Reading | Unjudged]]:
-    """Those that share a `request_id` with an earlier one, as acts; and those that no trouble met."""
-    colliding: list[Act] = []
-    others: list[Reading | Unjudged] = []
-    for item in _sharing(evidence):
-        if isinstance(item, Unjudged):
-            others.append(item)
-            continue
-        pair = _pair(item)
-        if any(r.unreadable for r in pair):
-            others.append(item.unjudged("an answer is framed in a way that clients refuse", by="http.complete"))
-            continue
-        if barred(item):
-            others.append(item.unjudged("no request of this run was served, alone or beside others"))
-            continue
-        if any(acts.shed(r) for r in pair):
-            others.append(item.unjudged("an answer excuses itself", excused=True))
-            continue
-        colliding.append(acts.act(item, *pair, trouble=_hindered))
-        if not colliding[-1].troubled:
-            others.append(item)
-    return colliding, others
+def _collisions(evidence: Evidence) -> list[Act]:
+    """Those that share a `request_id` with an earlier one, as acts."""
+    return [_collision(reading) for reading in _colliding.readings(evidence)]
+
+
+def _collision(reading: Reading) -> Act:
+    return acts.act(reading, *_pair(reading), trouble=_hindered)
 
 
 def _pair(reading: Reading) -> tuple[Reading, ...]:
@@ -271,26 +267,23 @@ def _pair(reading: Reading) -> tuple[Reading, ...]:
 
 def _hindered(reading: Reading) -> bool:
     """Neither served nor refused; or refused, where none of those with the same `request_id` is served."""
-    refused = reading.status is not None and 400 <= reading.status < 500
-    return not reading.accepted and (not refused or not any(r.accepted for r in _pair(reading)))
+    return not reading.accepted and (not reading.refuses or not any(r.accepted for r in _pair(reading)))
 
 
 def _told_of_collision(act: Act) -> Finding:
-    if all(r.status is not None and 400 <= r.status < 500 for r in act.troubled):
+    if all(r.refuses for r in act.troubled):
         return act.did.finding(
-            "isolation.same-request-id",
             "none of the requests with one `request_id` is served",
             "both served, or one answered 4xx",
-            Words(" and ".join(told(r) for r in _pair(act.did))),
-            "status",
+            Words(" and ".join(r.told for r in _pair(act.did))),
+            STATUS,
             yields_to=("accept.minimal",),
         )
     return act.did.finding(
-        "isolation.same-request-id",
         "two requests with one `request_id` collide, each time",
         "both served, or one answered 4xx",
-        told(next(r for r in act.troubled if r.status is None or r.status >= 500)),
-        "status",
+        next(r for r in act.troubled if not r.refuses).told,
+        STATUS,
         yields_to=("accept.minimal", *act.did.evidence.never_answered),
     )
 
@@ -300,20 +293,18 @@ def _shared_answer(reading: Reading) -> Iterator[Finding]:
     partners = list(_pair(reading)[1:])
     if same := [o for o in partners if _same_answer(o, reading)]:
         yield reading.finding(
-            "isolation.same-request-id",
             f"{same[0].name}, with the same `request_id`, gets the same answer",
             "an answer for each, or a 4xx",
             reading.answer_id,
-            "/id",
+            Place("/id"),
             yields_to=("completion.id-unique", "isolation.answers"),
         )
     elif word := _word_of_a_partner(reading, partners):
         yield reading.finding(
-            "isolation.same-request-id",
             "the answer holds the word of the other request with the same `request_id`",
             "an answer for each, or a 4xx",
             Words(f"{word!r} in {reading.said[:100]!r}"),
-            "content",
+            Place(words="content"),
         )
 
 
@@ -323,41 +314,52 @@ def _word_of_a_partner(reading: Reading, partners: list[Reading]) -> str | None:
     return next((word for word in words if word in reading.said.lower()), None)
 
 
-def _beside_a_slow_one(evidence: Evidence) -> Selected:
-    """First attempts of requests that were sent while another client read a stream slowly."""
-    for slow in evidence.last:
-        if not slow.note.slow or not slow.taken:
-            continue
+@Selection
+def _kin_of_slow(evidence: Evidence) -> Iterator[Reading]:
+    """First attempts of requests that were to be served while another client reads a stream slowly."""
+    for slow in filter(_is_slow, evidence.last):
         for reading in evidence.all:
             kin = (reading.note.flow, reading.note.round) == (slow.note.flow, slow.note.round)
-            if not kin or reading is slow or reading.due is not Due.ACCEPT or reading.note.attempt > 1:
-                continue
-            if reading.exchange.started >= slow.ended or slow.exchange.finished < SLOW_SECONDS:
-                yield reading.unjudged("the stream was too short to hold up others while one client reads it slowly")
-            else:
+            if kin and reading is not slow and reading.due is Due.ACCEPT and reading.note.attempt <= 1:
                 yield reading
+
+
+def _is_slow(reading: Reading) -> bool:
+    return bool(reading.note.slow) and reading.taken
+
+
+def _slow_beside(reading: Reading) -> Reading:
+    """The stream that is read slowly in its flow and round."""
+    of_one = (reading.note.flow, reading.note.round)
+    return next(r for r in reading.evidence.last if _is_slow(r) and (r.note.flow, r.note.round) == of_one)
+
+
+def _done_before(reading: Reading) -> bool:
+    slow = _slow_beside(reading)
+    return reading.exchange.started >= slow.ended or slow.exchange.finished < SLOW_SECONDS
+
+
+_beside_a_slow_one = _kin_of_slow.unless(
+    when(_done_before, "the stream was too short to hold up others while one client reads it slowly")
+)
 
 
 @over_all("isolation.slow-reader")
 def slow_reader(evidence: Evidence) -> Iterator[Item]:
     """Others are served while one client reads slowly. What may be an accident is done once more before it is told."""
-    beside = list(_beside_a_slow_one(evidence))
-    yield from (item for item in beside if isinstance(item, Unjudged))
-    yield from acts.judged(evidence, _slow_acts(evidence, beside), _told_of_slow)
+    yield from _beside_a_slow_one.unjudged(evidence)
+    yield from acts.judged(evidence, _slow_acts(evidence), _told_of_slow)
 
 
-def _slow_acts(evidence: Evidence, beside: Iterable[Reading | Unjudged]) -> Iterator[Act]:
-    for reading in beside:
-        if isinstance(reading, Reading):
-            yield acts.act(reading, reading, trouble=_held_up)
+def _slow_acts(evidence: Evidence) -> list[Act]:
+    return [acts.act(one, one, trouble=_held_up) for one in _beside_a_slow_one.readings(evidence)]
 
 
 def _held_up(reading: Reading) -> bool:
     """Not served, or held up by the slow reader: for most of that one's time, and far longer than usual."""
     if acts.shed(reading):
         return False
-    slow = next(r for r in reading.evidence.last if r.note.slow and r.note.round == reading.note.round)
-    overlap = slow.ended - reading.exchange.started
+    overlap = _slow_beside(reading).ended - reading.exchange.started
     usual = reading.evidence.usual_seconds
     return not reading.accepted or reading.exchange.finished > max(0.6 * overlap, 4 * usual, SLOW_SECONDS / 2)
 
@@ -365,19 +367,17 @@ def _held_up(reading: Reading) -> bool:
 def _told_of_slow(act: Act) -> Finding:
     reading = act.did
     return reading.finding(
-        "isolation.slow-reader",
         "a request is not served until a slow reader is done, each time",
         f"an answer in about {reading.evidence.usual_seconds:.1f} s, as usual",
-        Words(f"{told(reading)} after {reading.exchange.finished:.1f} s"),
-        "time",
+        Words(f"{reading.told} after {reading.exchange.finished:.1f} s"),
+        Place(words="time"),
         yields_to=("accept.minimal",),
     )
 
 
 def _doubts(evidence: Evidence) -> set[str]:
     """The flows of acts that are to be done once more."""
-    slow = _slow_acts(evidence, _beside_a_slow_one(evidence))
-    return acts.doubts(_collisions(evidence)[0]) | acts.doubts(slow)
+    return acts.doubts(_collisions(evidence)) | acts.doubts(_slow_acts(evidence))
 
 
 REPEATED.append(_doubts)

@@ -2,83 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from conformance.checks.auth import told
 from conformance.checks.check import each
-from conformance.checks.stream import refused
+from conformance.checks.rules.refusal import UNLESS, refused
 from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading
 from conformance.evidence.finding import Finding, Unjudged
-from conformance.evidence.select import Selected, barred, due_by
+from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
+from conformance.evidence.select import Selection, barred, last, refusal_excused, server_error, to_be_refused, when
 
 
-def _fixed(requirement: str) -> Callable[[Evidence], Selected]:
-    def select(evidence: Evidence) -> Selected:
-        for reading in due_by(evidence, Due.REFUSE, requirement):
-            known = evidence.by_name[reading.exchange or ""] if isinstance(reading, Unjudged) else reading
-            if known.generated:
-                continue
-            if isinstance(reading, Reading) and barred(reading):
-                yield reading.unjudged(f"status {reading.status} came to valid requests too: none was ever served")
-            else:
-                yield reading
-
-    return select
-
-
-def _judge(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]]:
-    return lambda reading: refused(reading, requirement)
+def _fixed(requirement: str) -> Selection:
+    """Requests of the fixed probes that have to be refused by this requirement."""
+    return to_be_refused(requirement).among(lambda r: not r.generated).unless(barred)
 
 
 for _id in load().basic("reject"):
-    each(_id, _fixed(_id))(_judge(_id))
+    each(_id, _fixed(_id).unless(*UNLESS))(refused)
+
+_generated = last.where(lambda r: r.due is Due.REFUSE and r.generated)
+each("reject.generated", _generated.unless(refusal_excused, *UNLESS))(refused)
+
+_another_method = when(lambda r: r.exchange.request.method != "PUT", "another method than PUT")
 
 
-def _generated(evidence: Evidence) -> Selected:
-    for reading in evidence.last:
-        if reading.due is not Due.REFUSE or not reading.generated:
-            continue
-        if (excuse := reading.excuses_refusal) is not None:
-            yield reading.unjudged(excuse, excused=True)
-        else:
-            yield reading
+def _fails(reading: Reading) -> Unjudged | None:
+    return None if reading.status == 501 else server_error(reading)
 
 
-@each("reject.generated", _generated)
-def generated(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """Every payload with a single generated breach of the request schema."""
-    yield from refused(reading, "reject.generated")
-
-
-@each("reject.method", _fixed("reject.method"))
-def method(reading: Reading) -> Iterator[Finding | Unjudged]:
+@each("reject.method", _fixed("reject.method").unless(_another_method, _fails))
+def method(reading: Reading) -> Iterator[Finding]:
     """PUT: 404, 405 (with `Allow`) or 501 (RFC 9110, sections 15.5.6 and 15.6.2)."""
-    if reading.exchange.request.method != "PUT":
-        yield reading.unjudged("another method than PUT")
-        return
     if reading.status not in (404, 405, 501):
-        if reading.status is not None and reading.status >= 500:
-            yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
-            return
-        yield reading.finding(
-            "reject.method", "PUT is not refused as a method", "404, 405 or 501", told(reading), "status"
-        )
+        yield reading.finding("PUT is not refused as a method", "404, 405 or 501", reading.told, STATUS)
     elif reading.status == 405 and reading.response is not None and reading.response.header("allow") is None:
-        yield reading.finding("reject.method", "a 405 without `Allow`", "Allow: POST", told(reading), "header Allow")
+        yield reading.finding("a 405 without `Allow`", "Allow: POST", reading.told, Place(header="Allow"))
 
 
-@each("reject.media-type", _fixed("reject.media-type"))
-def media_type(reading: Reading) -> Iterator[Finding | Unjudged]:
+@each("reject.media-type", _fixed("reject.media-type").unless(server_error))
+def media_type(reading: Reading) -> Iterator[Finding]:
     """A body that is not `application/json`: 415, 400 or 422."""
-    if reading.status is not None and reading.status >= 500:
-        yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
-    elif reading.status not in (400, 415, 422):
-        yield reading.finding(
-            "reject.media-type",
-            f"a body is not refused for its {reading.asked.reason}",
-            "415, 400 or 422",
-            told(reading),
-            "status",
-        )
+    if reading.status not in (400, 415, 422):
+        message = f"a body is not refused for its {reading.asked.reason}"
+        yield reading.finding(message, "415, 400 or 422", reading.told, STATUS)

@@ -1,8 +1,7 @@
 """Area resume: continuing after an approval.
 
-A resume is judged by the state of the approval that it names: which answer gave it, whether an earlier resume was
-served on it, whether it had expired (`checks.approvals`). What an answer to a resume must look like is what chat
-completions' must, so those requirements judge it; only a breach that shows in resumes alone is `resume.stream`'s.
+What an answer to a resume must look like is what chat completions' must, so those requirements judge it; only a breach
+that shows in resumes alone is `resume.stream`'s.
 """
 
 from __future__ import annotations
@@ -11,288 +10,91 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
+from typing import NamedTuple
 
-from conformance.checks import approval as approval_rules
-from conformance.checks import chunk as chunk_rules
-from conformance.checks import stream as stream_rules
-from conformance.checks.auth import SERVER_ERROR, denied, told
-from conformance.checks.check import broken_elsewhere, each, judge_each, over_all
-from conformance.checks.resuming import race_silence, trouble_after_refusals
-from conformance.checks.stream import refused
-from conformance.contract.classify import Due
-from conformance.evidence.approvals import (
-    Given,
-    age,
-    approval_of,
-    expired,
-    given,
-    in_time,
-    lost_before,
-    refused_before,
-    resumes_of,
-    shared_by_then,
-    spent_by,
+from conformance.checks.check import breaches, broken_elsewhere, each, judge_each, over_all
+from conformance.checks.decisions import (
+    apart,
+    approval,
+    approves,
+    as_spelled,
+    decision,
+    fair,
+    is_lost,
+    just_came,
+    known,
+    named,
+    racing,
+    refused_earlier,
+    replicas_apart,
+    spender,
+    taken_after,
+    unfair,
+    unknown,
+    valid,
+    waiting_still,
+    was_in_time,
+    wrong_to_take,
 )
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.checks.resuming import race_silence, trouble_after_refusals
+from conformance.checks.rules.acceptance import another_success, with_its_words
+from conformance.checks.rules.approval import RULES, STREAM_RULES
+from conformance.checks.rules.denial import denied, without_good_token
+from conformance.checks.rules.ids import id_changes
+from conformance.checks.rules.refusal import UNLESS, refused
+from conformance.contract.catalogue import load
+from conformance.contract.classify import Due
+from conformance.evidence.answer import Words
+from conformance.evidence.approvals import age, approval_of, expired, lost_before
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, uuid
+from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import (
+    SERVER_ERROR,
     Selected,
+    Selection,
+    due_by,
+    excused,
     failed,
+    last,
     legible_streams,
-    remembered,
-    unauthenticated,
+    opening_error,
+    refusal_excused,
+    server_error,
     waiting,
     waiting_streams,
+    when,
     why_no_answer,
     with_own_token,
 )
 from conformance.transcript.exchange import Credential, Ending
 
-EXPIRY_SLACK = 2.0
-"""Seconds around `expires_at` in which a resume is judged neither as in time nor as late."""
-
-
-def _decision(reading: Reading) -> tuple[set[str], set[str]]:
-    """The calls that a valid resume approves and denies, in lower case."""
-    body = reading.asked.body
-    approves = {str(call).lower() for call in body.get("approved_tool_execution_ids") or []}
-    denies = {
-        str(item["tool_execution_id"]).lower()
-        for item in body.get("denied_tools") or []
-        if isinstance(item, dict) and "tool_execution_id" in item
-    }
-    return approves, denies
-
-
-def _as_spelled(reading: Reading, approval: Given) -> bool:
-    """True where the resume names the approval and its calls in the letters in which the server gave them."""
-    body = reading.asked.body
-    named = [body.get("approval_id"), *(body.get("approved_tool_execution_ids") or [])]
-    named += [item.get("tool_execution_id") for item in body.get("denied_tools") or [] if isinstance(item, dict)]
-    return set(named) <= approval.spelled
-
-
-@remembered
-def _valid(evidence: Evidence) -> Iterator[tuple[Reading, Given | None]]:
-    """Resumes whose body holds by the schema, last attempts, with the approval where it is known."""
-    approvals = given(evidence)
-    for reading in evidence.last:
-        if reading.asked.resume and reading.due in (Due.ACCEPT, Due.OPEN) and not reading.asked.edge:
-            yield reading, approvals.get(approval_of(reading) or "")
-
-
-def _raced(reading: Reading) -> bool:
-    """True where another resume of the same approval was under way at the same time."""
-    return any(
-        other is not reading
-        and other.due is Due.ACCEPT
-        and (other.note.probe or other.name) != (reading.note.probe or reading.name)
-        and other.overlaps(reading)
-        for other in resumes_of(reading.evidence, approval_of(reading))
-    )
-
-
-@remembered
-def _fair(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
-    """Resumes that decide some of the waiting calls, by their own caller, once each: what must be served in time."""
-    for reading, approval in _valid(evidence):
-        if approval is None or not with_own_token(reading) or reading.due is not Due.ACCEPT:
-            continue
-        approves, denies = _decision(reading)
-        if approves & denies or not _as_spelled(reading, approval) or _raced(reading):
-            continue
-        yield reading, approval
-
-
-# --- replicas that do not share their approvals
-
-
-@remembered
-def _unknown(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
-    """All attempts at fair decisions in time that were answered 404 though their approval waits."""
-    approvals = given(evidence)
-    for reading in evidence.all:
-        if not reading.asked.resume or reading.status != 404 or reading.due is not Due.ACCEPT or reading.excuse:
-            continue
-        approval = approvals.get(approval_of(reading) or "")
-        if approval is None or not with_own_token(reading) or not _as_spelled(reading, approval):
-            continue
-        if _unfair(reading, approval) or _raced(reading) or _wrongly_taken(reading):
-            continue
-        if spent_by(approval, reading) or lost_before(approval, reading):
-            continue
-        if in_time(approval, reading, EXPIRY_SLACK):
-            yield reading, approval
-
-
-def _taken_after(reading: Reading, approval: Given) -> Reading | None:
-    """The decision on the same approval that was taken after it had been unknown."""
-    of_one = resumes_of(reading.evidence, approval.id)
-    return next((r for r in of_one if r.taken and r.started >= reading.ended and r.due is Due.ACCEPT), None)
-
-
-@remembered
-def _apart(evidence: Evidence) -> Iterator[tuple[Reading, Given]]:
-    """Of each approval that was unknown to the end of the time for sharing it, the first decision that says so.
-
-    None of them tells of replicas unless some approval of the run was unknown and then taken: else it is lost. To be
-    unknown at the first try and to be taken at the second is fair whenever it comes (contract, "Left open …").
-    """
-    if not any(_taken_after(reading, approval) for reading, approval in _unknown(evidence)):
-        return
-    told_of: set[str] = set()
-    for reading, approval in _unknown(evidence):
-        second = reading.note.attempt > 1
-        if second and shared_by_then(approval, reading) and approval.id not in told_of:
-            told_of.add(approval.id)
-            yield reading, approval
-
-
-def _apart_by(reading: Reading) -> str | None:
-    """The requirement that speaks of replicas, where a 404 may be theirs; None where it may not."""
-    if reading.status != 404:
-        return None
-    kinds = [bool(_decision(other)[0]) for other, _ in _apart(reading.evidence)]
-    if not kinds:
-        return None
-    own = bool(_decision(reading)[0])
-    return "resume.approve" if (own if own in kinds else kinds[0]) else "resume.deny"
-
-
-def _of_replicas(evidence: Evidence, requirement: str) -> Iterator[Item]:
-    """What of it is this requirement's."""
-    unknown = list(_unknown(evidence))
-    flipped = {approval.id for reading, approval in unknown if _taken_after(reading, approval)}
-    decided = {approval.id for _, approval in _fair(evidence)}
-    for reading, approval in _apart(evidence):
-        if (requirement == "resume.approve") is not bool(_decision(reading)[0]):
-            continue
-        yield Judged(reading.name)
-        taken = _taken_after(reading, approval)
-        seen = f"{told(reading)}, {age(approval, reading):.1f} s after the approval came"
-        if taken is not None:
-            seen += f"; {told(taken)} to {taken.name}, {taken.started - reading.started:.1f} s later"
-        unknown_here = len({a.id for _, a in unknown} & decided)
-        seen += f"; of {len(decided)} approvals {unknown_here} were unknown at some time, {len(flipped)} not always"
-        yield reading.finding(
-            requirement,
-            "an approval that waits is unknown on one connection and known on another: replicas do not share their "
-            "approvals",
-            "status 200, whichever replica is asked",
-            Words(f"{seen}; {_stickiness(reading, approval)}"),
-            "status",
-        )
-
-
-def _stickiness(reading: Reading, approval: Given) -> str:
-    """Whether the answers set a cookie that would have bound the client to one replica; its value is nobody's."""
-    for answer in (approval.by, reading):
-        value = answer.response.header("set-cookie") if answer.response else None
-        if value:
-            name = value.partition("=")[0].strip()[:40]
-            return f"the answers set the cookie {name!r}, which clients of an API do not send back as a rule"
-    return "no answer set a cookie that would have bound the client to one of them"
-
-
-def _to_be_served(evidence: Evidence, wanted: Callable[[Reading], bool]) -> Selected:
-    """Fair resumes of this kind, of approvals that still wait."""
-    for reading, approval in _fair(evidence):
-        if not wanted(reading):
-            continue
-        spender = spent_by(approval, reading)
-        if reading.excuse is not None:
-            yield reading.unjudged(reading.excuse, excused=True)
-        elif (by := _apart_by(reading)) is not None:
-            yield reading.unjudged("replicas do not share their approvals", by=by)
-        elif reading.status == 404 and not shared_by_then(approval, reading):
-            yield reading.unjudged("the approval had just come: a replica need not know it yet")
-        elif _refuses(reading) and (wrong := _wrongly_taken(reading)) is not None:
-            yield reading.unjudged(f"{wrong.name} was served and should not have been", by=wrong.asked.requirement)
-        elif _refuses(reading) and (lost := lost_before(approval, reading)) is not None:
-            yield reading.unjudged(lost, excused=True)
-        elif spender is not None:
-            if by := _wrong_to_take(spender, approval):
-                yield reading.unjudged("an earlier resume used the approval up", by=by)
-        elif not in_time(approval, reading, EXPIRY_SLACK):
-            if not reading.accepted and not expired(approval, reading, EXPIRY_SLACK):
-                yield reading.unjudged("the approval was about to expire")
-        else:
-            yield reading
-
-
-def _wrongly_taken(reading: Reading) -> Reading | None:
-    """A resume of the same chain that was served though it had to be refused: it may have used the approval up."""
-    for other in _all_wrongly_taken(reading.evidence):
-        kin = (other.note.flow, other.note.round) == (reading.note.flow, reading.note.round)
-        if kin and other is not reading and other.started <= reading.started:
-            return other
-    return None
-
-
-@remembered
-def _all_wrongly_taken(evidence: Evidence) -> Iterator[Reading]:
-    for reading in evidence.all:
-        if (
-            reading.asked.resume
-            and reading.taken
-            and not reading.page
-            and reading.due in (Due.REFUSE, Due.AUTHENTICATE)
-        ):
-            yield reading
-
-
-def _wrong_to_take(spender: Reading, approval: Given) -> str | None:
-    """The requirement that a resume breaks by having been served; None where it was right to serve it."""
-    wrong = spender.due in (Due.REFUSE, Due.AUTHENTICATE)
-    return spender.asked.requirement if wrong else _unfair(spender, approval)
-
-
-def _unfair(spender: Reading, approval: Given) -> str | None:
-    """The requirement by which a served resume ought to have been refused; None where it was right to serve it."""
-    approves, denies = _decision(spender)
-    if spender.whose is Credential.SECOND:
-        return "resume.other-caller"
-    if approves & denies:
-        return "resume.conflict"
-    if not (approves | denies) <= set(approval.calls):
-        return "resume.foreign-call"
-    return None
-
-
-def _served(requirement: str) -> Callable[[Reading], Iterator[Finding | Unjudged]]:
-    """The rule: a fair decision in time is answered 200."""
-
-    def judge(reading: Reading) -> Iterator[Finding | Unjudged]:
-        status = reading.status
-        if reading.taken and status != 200:
-            by = "stream.media-type" if reading.asked.stream else "completion.media-type"
-            yield reading.unjudged(f"status {status}", by=by)
-        elif status is not None and status >= 500:
-            yield reading.unjudged(f"status {status}", by=SERVER_ERROR)
-        elif not reading.accepted:
-            if _lost_by_refusals(reading):
-                yield reading.unjudged("after refused resumes of the same approval", by="resume.refusal-keeps")
-                return
-            why = reading.error.get("message") if reading.error else None
-            seen = Words(f"{told(reading)}: {why[:160]!r}") if isinstance(why, str) else told(reading)
-            message = "a decision on an approval that waits is not taken"
-            general = ("accept.minimal",) if _refused_as_minimal(reading) else ()
-            yield reading.finding(requirement, message, "status 200", seen, "status", yields_to=general)
-
-    return judge
+# --- what must be served
 
 
 def _lost_by_refusals(reading: Reading) -> bool:
     """True for a refused decision behind other refused resumes: resume.refusal-keeps speaks of it."""
-    approval = given(reading.evidence).get(approval_of(reading) or "")
-    return approval is not None and bool(refused_before(approval, reading)) and not _refused_anyway(reading)
+    return named(reading) is not None and bool(refused_earlier(reading)) and not _refused_anyway(reading)
 
 
-def _refused_as_minimal(reading: Reading) -> bool:
-    """True where it, or one at the same time, was refused in a minimal request's words: no matter of the decision."""
+def _refused_anyway(reading: Reading) -> bool:
+    """True where a decision of the same kind is refused on an approval of which none was refused before."""
+    return any(
+        other.refuses
+        and approves(other) is approves(reading)
+        and not refused_earlier(other)
+        and spender(other) is None
+        and was_in_time(other)
+        for other in fair.readings(reading.evidence)
+    )
+
+
+def _refused_as_minimal(reading: Reading) -> tuple[str, ...]:
+    """accept.minimal, where it, or one at the same time, was refused in the words that a minimal request gets."""
     minimal = {_words(r) for r in reading.evidence.last if r.asked.requirement == "accept.minimal"} - {None}
-    return any(_words(r) in minimal for r in _racing(reading))
+    return ("accept.minimal",) if any(_words(r) in minimal for r in racing(reading)) else ()
 
 
 def _words(reading: Reading) -> tuple[int | None, str] | None:
@@ -301,346 +103,319 @@ def _words(reading: Reading) -> tuple[int | None, str] | None:
     return (reading.status, message) if isinstance(message, str) else None
 
 
-def _refused_anyway(reading: Reading) -> bool:
-    """True where a decision of the same kind is refused on an approval of which none was refused before."""
-    kind = bool(_decision(reading)[0])
-    return any(
-        _refuses(other) and bool(_decision(other)[0]) is kind and not refused_before(approval, other)
-        for other, approval in _fair(reading.evidence)
-        if spent_by(approval, other) is None and in_time(approval, other, EXPIRY_SLACK)
+_after_refusals = when(
+    lambda r: not r.accepted and _lost_by_refusals(r),
+    "after refused resumes of the same approval",
+    by="resume.refusal-keeps",
+)
+_UNLESS = (another_success, server_error, _after_refusals)
+"""What tells nothing of whether a decision is taken."""
+
+
+def _served(reading: Reading) -> Iterator[Finding]:
+    """The rule: a fair decision in time is answered 200."""
+    if not reading.accepted:
+        message = "a decision on an approval that waits is not taken"
+        seen = with_its_words(reading)
+        yield reading.finding(message, "status 200", seen, STATUS, yields_to=_refused_as_minimal(reading))
+
+
+def _known_elsewhere(reading: Reading) -> Iterator[Finding]:
+    """The rule: an approval that waits is known on every connection."""
+    evidence, taken = reading.evidence, taken_after(reading)
+    unknown_ones = unknown.readings(evidence)
+    decided = {approval(r).id for r in fair.readings(evidence)}
+    flipped = {approval(r).id for r in unknown_ones if taken_after(r)}
+    seen = f"{reading.told}, {age(approval(reading), reading):.1f} s after the approval came"
+    if taken is not None:
+        seen += f"; {taken.told} to {taken.name}, {taken.started - reading.started:.1f} s later"
+    unknown_here = len({approval(r).id for r in unknown_ones} & decided)
+    seen += f"; of {len(decided)} approvals {unknown_here} were unknown at some time, {len(flipped)} not always"
+    yield reading.finding(
+        "an approval that waits is unknown on one connection and known on another: replicas do not share their "
+        "approvals",
+        "status 200, whichever replica is asked",
+        Words(f"{seen}; {_stickiness(reading)}"),
+        STATUS,
     )
 
 
-def _approves(reading: Reading) -> bool:
-    return bool(_decision(reading)[0]) and not reading.asked.stream
+def _stickiness(reading: Reading) -> str:
+    """Whether the answers set a cookie that would have bound the client to one replica; its value is nobody's."""
+    for answer in (approval(reading).by, reading):
+        value = answer.response.header("set-cookie") if answer.response else None
+        if value:
+            name = value.partition("=")[0].strip()[:40]
+            return f"the answers set the cookie {name!r}, which clients of an API do not send back as a rule"
+    return "no answer set a cookie that would have bound the client to one of them"
 
 
-def _denies(reading: Reading) -> bool:
-    return not _decision(reading)[0] and not reading.asked.stream
-
-
+@Selection
 def _approving(evidence: Evidence) -> Selected:
     """Approving resumes in JSON; as streams only where there are none in JSON (resume.stream judges those)."""
-    found = list(_to_be_served(evidence, _approves))
-    return iter(found or list(_to_be_served(evidence, lambda r: bool(_decision(r)[0]))))
+    approving = waiting_still.among(approves)
+    return approving.among(lambda r: not r.asked.stream)(evidence) or approving(evidence)
 
 
 @over_all("resume.approve")
 def approve(evidence: Evidence) -> Iterator[Item]:
     """A resume that approves the waiting calls is accepted, whichever replica is asked."""
-    yield from judge_each(_approving(evidence), _served("resume.approve"))
-    yield from _of_replicas(evidence, "resume.approve")
+    yield from judge_each(_approving.unless(*_UNLESS)(evidence), _served)
+    yield from judge_each(apart.where(approves)(evidence), _known_elsewhere)
 
 
-def _denying(evidence: Evidence) -> Selected:
-    """Denying resumes in JSON; of several at once that were all refused, the first stands for all."""
-    yield from _to_be_served(evidence, _denies)
-    if not any(_refuses(r) and not _decision(r)[0] and in_time(a, r, EXPIRY_SLACK) for r, a in _fair(evidence)):
-        return  # refused only where several came at once: resume.race's
-    approvals = given(evidence)
+def _denies(reading: Reading) -> bool:
+    return not approves(reading)
+
+
+def _denies_in_json(reading: Reading) -> bool:
+    return _denies(reading) and not reading.asked.stream
+
+
+@Selection
+def _refused_together(evidence: Evidence) -> Iterator[Reading]:
+    """Of several denials at once that were all refused, the first stands for all.
+
+    Refused only where several came at once: resume.race's.
+    """
+    if not any(r.refuses and _denies(r) and was_in_time(r) for r in fair.readings(evidence)):
+        return
     seen: set[str] = set()
-    for reading in evidence.last:
-        approval = approvals.get(approval_of(reading) or "") if reading.asked.resume else None
-        if approval is None or approval.id in seen or reading.due is not Due.ACCEPT or not with_own_token(reading):
+    for reading in known.readings(evidence):
+        id_, group = approval(reading).id, racing(reading)
+        due = reading.due is Due.ACCEPT and with_own_token(reading) and as_spelled(reading) and was_in_time(reading)
+        if id_ in seen or not due or not _denies_in_json(reading) or len(group) < 2:
             continue
-        group = _racing(reading)
-        fair = _denies(reading) and _as_spelled(reading, approval) and in_time(approval, reading, EXPIRY_SLACK)
-        if fair and len(group) > 1 and all(_refuses(r) and not r.excuse for r in group):
-            if spent_by(approval, reading) is None and lost_before(approval, reading) is None:
-                seen.add(approval.id)
-                yield reading
+        kept = spender(reading) is None and lost_before(approval(reading), reading) is None
+        if kept and all(r.refuses and not r.excuse for r in group):
+            seen.add(id_)
+            yield reading
+
+
+_denying = waiting_still.among(_denies_in_json) | _refused_together
 
 
 @over_all("resume.deny")
 def deny(evidence: Evidence) -> Iterator[Item]:
     """Also one that denies them, with or without a reason."""
-    yield from judge_each(_denying(evidence), _served("resume.deny"))
-    yield from _of_replicas(evidence, "resume.deny")
+    yield from judge_each(_denying.unless(*_UNLESS)(evidence), _served)
+    yield from judge_each(apart.where(_denies)(evidence), _known_elsewhere)
 
 
 # --- as a stream
+
+_refused_streams = waiting_still.among(lambda r: r.asked.stream).where(lambda r: not r.taken).unless(*_UNLESS)
+
+
+def _is_taken_stream(reading: Reading) -> bool:
+    asked = reading.asked.resume and reading.asked.stream and not reading.asked.edge and not reading.left
+    return asked and reading.due in (Due.ACCEPT, Due.OPEN) and reading.taken and reading.known
+
+
+_taken_streams = last.where(_is_taken_stream)
+"""Resumes that asked for a stream and were taken, last attempts."""
+
+
+def _served_as_stream(reading: Reading) -> Iterator[Finding]:
+    for found in _served(reading):
+        yield replace(found, yields_to=("resume.approve", "resume.deny", *found.yields_to))
 
 
 @over_all("resume.stream")
 def stream(evidence: Evidence) -> Iterator[Item]:
     """Streams it when asked to, under all the stream and chunk rules."""
-    yield from _refused_streams(evidence)
-    streams = list(_taken_streams(evidence))
-    lost = any(r.failed_within and not r.made_good for r in streams)
+    yield from judge_each(_refused_streams(evidence), _served_as_stream)
+    taken = _taken_streams.readings(evidence)
+    lost = any(r.failed_within and not r.made_good for r in taken)
     # A further round is not an answer: where all that were to bring one failed, none was shown.
-    in_vain = lost and all(r.failed_within or r.waits for r in streams)
-    for reading in streams:
-        breaches = list(_first_breach(reading))
-        if breaches:
+    in_vain = lost and all(r.failed_within or r.waits for r in taken)
+    for reading in taken:
+        breach = _first_breach(reading)
+        if breach is not None:
             yield Judged(reading.name)
-            yield from breaches
-        elif reading.opens_with_error:
-            yield reading.unjudged("the stream opens with an error", by="error.status")
-        elif (excused := failed(reading)) is not None:
-            yield excused
+            yield breach
+        elif (why := opening_error(reading) or failed(reading)) is not None:
+            yield why
         elif not in_vain:
             yield Judged(reading.name)
 
 
-def _taken_streams(evidence: Evidence) -> Iterator[Reading]:
-    """Resumes that asked for a stream and were taken, last attempts."""
-    for reading in evidence.last:
-        asked = reading.asked.resume and reading.asked.stream and not reading.asked.edge and not reading.left
-        if asked and reading.due in (Due.ACCEPT, Due.OPEN) and reading.taken and reading.known:
-            yield reading
-
-
-def _refused_streams(evidence: Evidence) -> Iterator[Item]:
-    for item in _to_be_served(evidence, lambda reading: reading.asked.stream):
-        if isinstance(item, Unjudged):
-            yield item
-        elif not item.taken:
-            for found in _served("resume.stream")(item):
-                yield Judged(item.name)
-                if isinstance(found, Finding):
-                    yield item.finding(
-                        "resume.stream",
-                        found.message,
-                        found.expected,
-                        Words(found.observed),
-                        found.place,
-                        yields_to=("resume.approve", "resume.deny", *found.yields_to),
-                    )
-                else:
-                    yield found
-
-
-def _first_breach(reading: Reading) -> Iterator[Item]:
+def _first_breach(reading: Reading) -> Item | None:
     """The first rule that the stream breaks, told as resume.stream's too where no other stream breaks it.
 
     The rule's own requirement tells of it in any case: both speak of this stream in so many words.
     """
-    for id_, rule in _rules_for(reading):
-        for found in rule(reading):
-            if not isinstance(found, Finding):
-                continue
-            if broken_elsewhere(reading.evidence, id_, lambda other: other.asked.resume):
-                yield reading.unjudged(f"{id_} is broken by other streams too", by=id_)
-                return
-            yield reading.finding(
-                "resume.stream",
-                f"{id_}: {found.message}",
-                found.expected,
-                Words(found.observed),
-                found.place,
-                span=found.span,
-            )
-            return
+    for id_, found in _breaches(reading):
+        if broken_elsewhere(reading.evidence, id_, lambda other: other.asked.resume):
+            return reading.unjudged(f"{id_} is broken by other streams too", by=id_)
+        return replace(found, message=f"{id_}: {found.message}", yields_to=())
+    return None
 
 
-def _rules_for(reading: Reading) -> Iterator[tuple[str, stream_rules.Rule]]:
-    yield "stream.media-type", stream_rules.media_type
+def _breaches(reading: Reading) -> Iterator[tuple[str, Finding]]:
+    """What is wrong with the stream, by requirement."""
+    yield from _of("stream.media-type", reading)
     if not reading.streamed or reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE):
         return
-    yield from stream_rules.MUST_RULES
-    if any(reading is r for r in legible_streams(reading.evidence)):
-        yield from chunk_rules.MUST_RULES
+    legible = reading in legible_streams.readings(reading.evidence)
+    for id_ in (*load().basic("stream")[1:], *(load().basic("chunk") if legible else ())):
+        yield from _of(id_, reading)
 
 
-@over_all("resume.execution-continues")
-def execution_continues(evidence: Evidence) -> Iterator[Item]:
+def _of(id_: str, reading: Reading) -> Iterator[tuple[str, Finding]]:
+    # Of all streams together chunk.id-stable says more than of one.
+    found = id_changes(reading) if id_ == "chunk.id-stable" else breaches(id_, reading)
+    return ((id_, one) for one in found)
+
+
+# --- the execution
+
+
+def _execution(reading: Reading) -> str | None:
+    return uuid(reading.kitemesh.get("execution_id"))
+
+
+def _paused(reading: Reading) -> str | None:
+    return _execution(approval(reading).by)
+
+
+def _untold(reading: Reading) -> Unjudged | None:
+    if _paused(reading) is None:
+        return reading.unjudged("the approval had no `execution_id`", by="approval.execution-id")
+    if _execution(reading) is not None or reading.asked.stream:
+        return None
+    by = "kitemesh.execution-id" if not reading.waits else "approval.execution-id"
+    return reading.unjudged("the answer has no `execution_id`", by=by)
+
+
+_continued = known.where(lambda r: r.accepted and not r.failed_within).unless(_untold).where(_execution)
+
+
+@each("resume.execution-continues", _continued)
+def execution_continues(reading: Reading) -> Iterator[Finding]:
     """The paused `execution_id` is kept."""
-    for reading, approval in _valid(evidence):
-        if approval is None or not reading.accepted or reading.failed_within:
-            continue
-        before = uuid(approval.by.kitemesh.get("execution_id"))
-        after = uuid(reading.kitemesh.get("execution_id"))
-        if before is None:
-            yield reading.unjudged("the approval had no `execution_id`", by="approval.execution-id")
-        elif after is None:
-            if not reading.asked.stream:
-                by = "kitemesh.execution-id" if not reading.waits else "approval.execution-id"
-                yield reading.unjudged("the answer has no `execution_id`", by=by)
-        else:
-            yield Judged(reading.name)
-            if after != before:
-                yield reading.finding(
-                    "resume.execution-continues",
-                    "the resumed execution has another id",
-                    f'"{before}"',
-                    after,
-                    "/kitemesh/execution_id",
-                )
+    before, after = _paused(reading), _execution(reading)
+    if after != before:
+        place = Place("/kitemesh/execution_id")
+        yield reading.finding("the resumed execution has another id", f'"{before}"', after, place)
 
 
 # --- what must be refused
 
 
-def _broken(requirement: str) -> Callable[[Evidence], Selected]:
-    """Resumes that break the schema at this requirement's members, of approvals that wait."""
-
-    def select(evidence: Evidence) -> Selected:
-        approvals = given(evidence)
-        for reading in evidence.last:
-            if reading.due is not Due.REFUSE or not reading.asked.resume or reading.asked.requirement != requirement:
-                continue
-            if (excuse := reading.excuses_refusal) is not None:
-                yield reading.unjudged(excuse, excused=True)
-                continue
-            approval = approvals.get(approval_of(reading) or "")
-            spender = spent_by(approval, reading) if approval is not None else None
-            if spender is not None and not reading.taken:
-                by = spender.asked.requirement or "resume.replay"
-                yield reading.unjudged("the approval had been used up", by=by)
-            elif (apart := _apart_by(reading)) is not None:
-                yield reading.unjudged("replicas do not share their approvals", by=apart)
-            elif reading.status == 404 and approval is not None and not shared_by_then(approval, reading):
-                yield reading.unjudged("the approval had just come: a replica need not know it yet")
-            else:
-                yield reading
-
-    return select
+def _used_up(reading: Reading) -> Unjudged | None:
+    before = spender(reading) if named(reading) is not None else None
+    if before is None or reading.taken:
+        return None
+    return reading.unjudged("the approval had been used up", by=before.asked.requirement or "resume.replay")
 
 
-def _is_refused(reading: Reading, requirement: str) -> Iterator[Finding | Unjudged]:
+def _unrefused(reading: Reading) -> Unjudged | None:
+    """What tells nothing of a refusal; a twin that was lost by refusals is resume.refusal-keeps's."""
+    told = next((told for why in UNLESS if (told := why(reading)) is not None), None)
     twin = reading.evidence.twin_of(reading)
-    for item in refused(reading, requirement):
-        if isinstance(item, Unjudged) and twin is not None and not twin.accepted and _lost_by_refusals(twin):
-            yield replace(item, blocked_by="resume.refusal-keeps", excused=False)
-        else:
-            yield item
+    if told is not None and twin is not None and not twin.accepted and _lost_by_refusals(twin):
+        return replace(told, blocked_by="resume.refusal-keeps", excused=False)
+    return told
 
 
-def _register_refusal(requirement: str) -> None:
-    each(requirement, _broken(requirement))(lambda reading: _is_refused(reading, requirement))
+def _to_be_refused(requirement: str) -> Selection:
+    """Resumes that break the schema at this requirement's members, of approvals that wait."""
+    resumes = due_by(Due.REFUSE, requirement).where(lambda r: r.asked.resume)
+    return resumes.unless(refusal_excused, _used_up, replicas_apart, just_came, _unrefused)
 
 
-_register_refusal("resume.approval-id")
-_register_refusal("resume.decision-shape")
-_register_refusal("resume.request-fields")
+each("resume.approval-id", _to_be_refused("resume.approval-id"))(refused)
+each("resume.decision-shape", _to_be_refused("resume.decision-shape"))(refused)
+each("resume.request-fields", _to_be_refused("resume.request-fields"))(refused)
 
 
-@over_all("resume.approval-unknown")
-def approval_unknown(evidence: Evidence) -> Iterator[Item]:
-    """4xx to an approval that it never gave."""
-    for reading, approval in _valid(evidence):
-        if approval is not None or not evidence.own or not with_own_token(reading) or approval_of(reading) is None:
-            continue
-        if (excuse := reading.excuses_refusal) is not None:
-            yield reading.unjudged(excuse, excused=True)
-        elif reading.status is not None and reading.status >= 500:
-            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
-        elif reading.status in (401, 403) and not evidence.admitted:
-            yield reading.unjudged("the token was never accepted")
-        else:
-            yield Judged(reading.name)
-            if not _refuses(reading):
-                yield reading.finding(
-                    "resume.approval-unknown",
-                    "an approval that was never given is resumed",
-                    "a 4xx error, such as 404",
-                    told(reading),
-                    "status",
-                )
+def _of_nobody(reading: Reading) -> bool:
+    """True for a resume of an approval that was never given, as far as a recording of this suite tells."""
+    named_none = named(reading) is None and approval_of(reading) is not None
+    return named_none and reading.evidence.own and with_own_token(reading)
 
 
-def _refuses(reading: Reading) -> bool:
-    return reading.status is not None and 400 <= reading.status < 500
+_never_accepted = when(lambda r: r.status in (401, 403) and not r.evidence.admitted, "the token was never accepted")
 
 
-def _four_hundred(requirement: str, evidence: Evidence, wanted: Callable[[Reading, Given], str]) -> Iterator[Item]:
-    """Resumes of a known approval that ought to be answered 4xx; `wanted` says why, or nothing."""
-    for reading, approval in _valid(evidence):
-        if approval is None or not (why := wanted(reading, approval)):
-            continue
-        if (spender := spent_by(approval, reading)) is not None:
-            if by := _wrong_to_take(spender, approval):
-                yield reading.unjudged(f"the approval that would have shown it was used up by {spender.name}", by=by)
-            continue
-        if (excuse := reading.excuses_refusal) is not None:
-            yield reading.unjudged(excuse, excused=True)
-        elif reading.status is not None and reading.status >= 500:
-            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
-        else:
-            yield Judged(reading.name)
-            if not _refuses(reading):
-                yield reading.finding(requirement, why, "a 4xx error", told(reading), "status")
+def _turned_down(what: str, expected: str = "a 4xx error") -> Callable[[Reading], Iterator[Finding]]:
+    """The rule: it is answered by a 4xx."""
+
+    def judge(reading: Reading) -> Iterator[Finding]:
+        if not reading.refuses:
+            yield reading.finding(what, expected, reading.told, STATUS)
+
+    return judge
 
 
-@over_all("resume.foreign-call")
-def foreign_call(evidence: Evidence) -> Iterator[Item]:
-    """4xx to a call id of another approval."""
-
-    def wanted(reading: Reading, approval: Given) -> str:
-        approves, denies = _decision(reading)
-        foreign = (approves | denies) - set(approval.calls)
-        live = approval.calls and with_own_token(reading)
-        return "a call of another approval is decided" if foreign and live and not approves & denies else ""
-
-    yield from _four_hundred("resume.foreign-call", evidence, wanted)
+each("resume.approval-unknown", valid.where(_of_nobody).unless(refusal_excused, server_error, _never_accepted))(
+    _turned_down("an approval that was never given is resumed", "a 4xx error, such as 404")
+)
 
 
-@over_all("resume.conflict")
-def conflict(evidence: Evidence) -> Iterator[Item]:
-    """4xx to one call both approved and denied."""
-
-    def wanted(reading: Reading, approval: Given) -> str:
-        approves, denies = _decision(reading)
-        live = approves & denies and with_own_token(reading)
-        return "one call is both approved and denied, and the decision is taken" if live else ""
-
-    yield from _four_hundred("resume.conflict", evidence, wanted)
+def _used_up_wrongly(reading: Reading) -> Unjudged | None:
+    before = spender(reading)
+    by = wrong_to_take(before) if before is not None else None
+    if before is None or not by:
+        return None
+    return reading.unjudged(f"the approval that would have shown it was used up by {before.name}", by=by)
 
 
-@over_all("resume.other-caller")
-def other_caller(evidence: Evidence) -> Iterator[Item]:
-    """4xx to another token."""
-
-    def wanted(reading: Reading, approval: Given) -> str:
-        mine = approval.by.whose
-        other = reading.whose is Credential.SECOND and mine is Credential.OWN
-        return "another caller decides on the approval" if other else ""
-
-    yield from _four_hundred("resume.other-caller", evidence, wanted)
+def _of_known(wanted: Callable[[Reading], object]) -> Selection:
+    """Resumes of a known approval that wants to be turned down, as long as it was not used up."""
+    unspent = known.where(wanted).unless(_used_up_wrongly).where(lambda r: spender(r) is None)
+    return unspent.unless(refusal_excused, server_error)
 
 
-@over_all("resume.expired")
-def late(evidence: Evidence) -> Iterator[Item]:
-    """4xx after `expires_at`."""
+def _foreign(reading: Reading) -> bool:
+    """True where a call of another approval is decided."""
+    calls, decided = set(approval(reading).calls), decision(reading)
+    foreign = (decided.approves | decided.denies) - calls
+    return bool(foreign and calls) and with_own_token(reading) and not decided.both
 
-    def wanted(reading: Reading, approval: Given) -> str:
-        over = with_own_token(reading) and expired(approval, reading, 0.5)
-        return "an approval is resumed after it expired" if over else ""
 
-    yield from _four_hundred("resume.expired", evidence, wanted)
+def _conflicts(reading: Reading) -> bool:
+    return bool(decision(reading).both) and with_own_token(reading)
+
+
+def _of_another(reading: Reading) -> bool:
+    return reading.whose is Credential.SECOND and approval(reading).by.whose is Credential.OWN
+
+
+def _late(reading: Reading) -> bool:
+    return with_own_token(reading) and expired(approval(reading), reading, 0.5)
+
+
+each("resume.foreign-call", _of_known(_foreign))(_turned_down("a call of another approval is decided"))
+each("resume.conflict", _of_known(_conflicts))(
+    _turned_down("one call is both approved and denied, and the decision is taken")
+)
+each("resume.other-caller", _of_known(_of_another))(_turned_down("another caller decides on the approval"))
+each("resume.expired", _of_known(_late))(_turned_down("an approval is resumed after it expired"))
 
 
 # --- twice
 
 
-@over_all("resume.replay")
-def replay(evidence: Evidence) -> Iterator[Item]:
-    """Nothing runs twice: 4xx to an approval that has been resumed already, or its first answer again."""
-    for reading, approval in _fair(evidence):
-        first = spent_by(approval, reading)
-        if first is None or first.ended > reading.exchange.started or first.due is not Due.ACCEPT:
-            continue
-        if _unfair(first, approval):
-            continue
-        if (excuse := reading.excuses_refusal) is not None:
-            yield reading.unjudged(excuse, excused=True)
-        elif (lost := failed(first) or failed(reading)) is not None:
-            yield lost
-        elif reading.status is not None and reading.status >= 500:
-            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
-        elif first.taken and reading.taken and (first.answer_id is None or reading.answer_id is None):
-            yield reading.unjudged("the answers cannot be told apart", by=_unreadable(reading))
-        else:
-            yield Judged(reading.name)
-            if not _refuses(reading) and not _same_answer(first, reading):
-                seen = Words(f"{told(reading)}, id {reading.answer_id!r} (the first answer's is {first.answer_id!r})")
-                yield reading.finding(
-                    "resume.replay",
-                    "an approval is resumed a second time",
-                    "a 4xx error, or the first answer again",
-                    seen,
-                    "status",
-                )
+def _spent_before(reading: Reading) -> bool:
+    """True where its approval had been resumed already, and rightly so."""
+    first = spender(reading)
+    over = first is not None and first.ended <= reading.exchange.started and first.due is Due.ACCEPT
+    return first is not None and over and not unfair(first)
+
+
+def _first(reading: Reading) -> Reading:
+    first = spender(reading)
+    assert first is not None  # says `_spent_before`
+    return first
+
+
+def _indistinct(first: Reading, second: Reading) -> Unjudged | None:
+    """Two served answers of which one has no `id` that could be read."""
+    if not (first.taken and second.taken) or (first.answer_id is not None and second.answer_id is not None):
+        return None
+    return second.unjudged("the answers cannot be told apart", by=_unreadable(second))
 
 
 def _unreadable(reading: Reading) -> str:
@@ -654,177 +429,170 @@ def _same_answer(one: Reading, other: Reading) -> bool:
     return one.taken and other.taken and one.answer_id is not None and one.answer_id == other.answer_id
 
 
-def _racing(reading: Reading) -> list[Reading]:
-    """All resumes of the same approval that were under way at the same time, this one too."""
-    of_one = resumes_of(reading.evidence, approval_of(reading))
-    return [r for r in of_one if r is reading or r.overlaps(reading)]
+_again = fair.where(_spent_before).unless(
+    refusal_excused, lambda r: failed(_first(r)) or failed(r), server_error, lambda r: _indistinct(_first(r), r)
+)
 
 
-def _simultaneous(evidence: Evidence) -> Iterator[tuple[Reading, Reading]]:
-    """Pairs of valid resumes of one approval by one caller, under way at the same time; in the order of sending."""
+@each("resume.replay", _again)
+def replay(reading: Reading) -> Iterator[Finding]:
+    """Nothing runs twice: 4xx to an approval that has been resumed already, or its first answer again."""
+    first = _first(reading)
+    if not reading.refuses and not _same_answer(first, reading):
+        seen = Words(f"{reading.told}, id {reading.answer_id!r} (the first answer's is {first.answer_id!r})")
+        yield reading.finding(
+            "an approval is resumed a second time", "a 4xx error, or the first answer again", seen, STATUS
+        )
+
+
+class _Race(NamedTuple):
+    """Two valid resumes of one approval by one caller, under way at the same time, in the order of `known`."""
+
+    one: Reading
+    two: Reading
+
+    @property
+    def earlier(self) -> Reading:
+        return self.two if self.two.started < self.one.started else self.one
+
+    @property
+    def later(self) -> Reading:
+        return self.one if self.earlier is self.two else self.two
+
+    @property
+    def both_served(self) -> bool:
+        return self.one.taken and self.two.taken
+
+    @property
+    def served(self) -> bool:
+        return self.one.taken or self.two.taken
+
+
+def _races(evidence: Evidence) -> Iterator[_Race]:
     of_one: dict[str, list[tuple[int, Reading]]] = defaultdict(list)
-    for number, (reading, approval) in enumerate(_valid(evidence)):
-        if approval is not None and reading.due is Due.ACCEPT:
-            of_one[approval.id].append((number, reading))
+    for number, reading in enumerate(known.readings(evidence)):
+        if reading.due is Due.ACCEPT:
+            of_one[approval(reading).id].append((number, reading))
     pairs = [pair for group in of_one.values() for pair in combinations(group, 2)]
     for (_, one), (_, two) in sorted(pairs, key=lambda pair: (pair[0][0], pair[1][0])):
         if one.overlaps(two) and one.whose == two.whose:
-            yield one, two
+            yield _Race(one, two)
+
+
+def _undecided(race: _Race) -> Unjudged | None:
+    """Why a race tells nothing; None where it does."""
+    one, two, later = race.one, race.two, race.later
+    if (excuse := one.excuses_refusal or two.excuses_refusal) is not None:
+        return later.unjudged(excuse, excused=True)
+    if (told := failed(one) or failed(two) or _indistinct(race.earlier, later)) is not None:
+        return told
+    if one.failed_to_serve or two.failed_to_serve:
+        return later.unjudged("a server error", by=SERVER_ERROR)
+    if not was_in_time(later) or spender(race.earlier) is not None:
+        return later.unjudged("the approval waited no longer")
+    if (gone := lost_before(approval(one), one) or lost_before(approval(two), two)) is not None:
+        return later.unjudged(gone, excused=True)
+    return None if race.served else _lost_race(race)
+
+
+def _lost_race(race: _Race) -> Unjudged | None:
+    """Why none of two may have been served; None where nothing explains it."""
+    if (apart_ := replicas_apart(race.one) or replicas_apart(race.two)) is not None:
+        return replace(apart_, exchange=race.later.name)
+    winner = next((r for r in racing(race.earlier) if r.excuses_refusal or r.status is None or r.failed_to_serve), None)
+    if winner is None:
+        return None
+    return race.later.unjudged(f"{winner.name}, which may have won, got {winner.told}", excused=True)
 
 
 @over_all("resume.race")
 def race(evidence: Evidence) -> Iterator[Item]:
     """One of two simultaneous resumes is served; the other gets a 4xx or the same answer."""
     yield from race_silence(evidence)
-    approvals = given(evidence)
-    for one, two in _simultaneous(evidence):
-        approval = approvals[approval_of(one) or ""]
-        earlier, later = sorted((one, two), key=lambda r: r.exchange.started)
-        excuse = one.excuses_refusal or two.excuses_refusal
-        if excuse is not None:
-            yield later.unjudged(excuse, excused=True)
-        elif (lost := failed(one) or failed(two)) is not None:
-            yield lost
-        elif one.taken and two.taken and (one.answer_id is None or two.answer_id is None):
-            yield later.unjudged("the answers cannot be told apart", by=_unreadable(later))
-        elif any(r.status is not None and r.status >= 500 for r in (one, two)):
-            yield later.unjudged("a server error", by=SERVER_ERROR)
-        elif not in_time(approval, later, EXPIRY_SLACK) or spent_by(approval, earlier) is not None:
-            yield later.unjudged("the approval waited no longer")
-        elif (gone := lost_before(approval, one) or lost_before(approval, two)) is not None:
-            yield later.unjudged(gone, excused=True)
-        elif not (one.taken or two.taken) and (by := _apart_by(one) or _apart_by(two)) is not None:
-            yield later.unjudged("replicas do not share their approvals", by=by)
-        elif not (one.taken or two.taken) and (winner := _hindered(_racing(earlier))) is not None:
-            yield later.unjudged(f"{winner.name}, which may have won, got {told(winner)}", excused=True)
-        elif one.taken and two.taken:
-            yield Judged(later.name)
-            if not _same_answer(one, two):
-                yield later.finding(
-                    "resume.race",
-                    "both of two simultaneous resumes are served",
-                    "one served, the other a 4xx or the same answer",
-                    Words(f"ids {earlier.answer_id!r} and {later.answer_id!r}"),
-                    "status",
-                )
+    for two in _races(evidence):
+        if (why := _undecided(two)) is not None:
+            yield why
         else:
-            yield Judged(later.name)
-            if not any(r.taken for r in _racing(earlier)):
-                general = ("accept.minimal",) if _refused_as_minimal(later) else ()
-                yield later.finding(
-                    "resume.race",
-                    "neither of two simultaneous resumes is served",
-                    "one served",
-                    Words(f"{told(earlier)} and {told(later)}"),
-                    "status",
-                    yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps", *general),
-                )
+            yield Judged(two.later.name)
+            yield from _of_race(two)
 
 
-def _hindered(racing: list[Reading]) -> Reading | None:
-    """One of several simultaneous resumes that was neither served nor refused: the others came too late behind it."""
-    return next((r for r in racing if r.excuses_refusal or r.status is None or r.status >= 500), None)
+def _of_race(race: _Race) -> Iterator[Finding]:
+    earlier, later = race.earlier, race.later
+    if race.both_served and not _same_answer(earlier, later):
+        yield later.finding(
+            "both of two simultaneous resumes are served",
+            "one served, the other a 4xx or the same answer",
+            Words(f"ids {earlier.answer_id!r} and {later.answer_id!r}"),
+            STATUS,
+        )
+    elif not any(r.taken for r in racing(earlier)):
+        yield later.finding(
+            "neither of two simultaneous resumes is served",
+            "one served",
+            Words(f"{earlier.told} and {later.told}"),
+            STATUS,
+            yields_to=("resume.deny", "resume.approve", "resume.refusal-keeps", *_refused_as_minimal(later)),
+        )
+
+
+def _behind_refused(reading: Reading) -> bool:
+    """True for a decision after refused resumes of an approval that ought to wait still."""
+    kept = bool(refused_earlier(reading)) and spender(reading) is None
+    return kept and not (reading.refuses and is_lost(reading))
+
+
+_kept = fair.where(_behind_refused).unless(excused, replicas_apart, just_came).where(was_in_time).unless(server_error)
+
+
+def _still_taken(reading: Reading) -> Iterator[Finding]:
+    if not reading.taken:
+        yield reading.finding(
+            f"a resume is refused after {len(refused_earlier(reading))} refused ones",
+            "status 200: the approval still waits",
+            reading.told,
+            STATUS,
+            yields_to=("resume.approve", "resume.deny", "resume.stream", *_refused_as_minimal(reading)),
+        )
 
 
 @over_all("resume.refusal-keeps")
 def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
     """An approval stays usable after a refused resume."""
     yield from trouble_after_refusals(evidence)
-    for reading, approval in _fair(evidence):
-        before = refused_before(approval, reading)
-        if not before or spent_by(approval, reading) is not None:
-            continue
-        if _refuses(reading) and (lost_before(approval, reading) is not None or _wrongly_taken(reading) is not None):
-            continue
-        if reading.excuse is not None:
-            yield reading.unjudged(reading.excuse, excused=True)
-        elif (by := _apart_by(reading)) is not None:
-            yield reading.unjudged("replicas do not share their approvals", by=by)
-        elif reading.status == 404 and not shared_by_then(approval, reading):
-            yield reading.unjudged("the approval had just come: a replica need not know it yet")
-        elif not in_time(approval, reading, EXPIRY_SLACK):
-            continue
-        elif reading.status is not None and reading.status >= 500:
-            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
-        else:
-            yield Judged(reading.name)
-            if not reading.taken:
-                general = ("accept.minimal",) if _refused_as_minimal(reading) else ()
-                yield reading.finding(
-                    "resume.refusal-keeps",
-                    f"a resume is refused after {len(before)} refused ones",
-                    "status 200: the approval still waits",
-                    told(reading),
-                    "status",
-                    yields_to=("resume.approve", "resume.deny", "resume.stream", *general),
-                )
+    yield from judge_each(_kept(evidence), _still_taken)
 
 
 # --- further rounds
+
+_rounds = (waiting | waiting_streams).among(lambda r: r.asked.resume)
+_shown = _rounds.among(lambda r: r.accepted and not r.made_good)
 
 
 @over_all("resume.further-round")
 def further_round(evidence: Evidence) -> Iterator[Item]:
     """An approval that a resume leads to is complete, with a new `approval_id`."""
-    seen: set[str] = set()
-    for select, rules in (
-        (waiting, (*approval_rules.RULES, ("kitemesh.present", lambda reading: iter(())))),
-        (waiting_streams, (*approval_rules.RULES, *approval_rules.STREAM_RULES)),
-    ):
-        for reading in select(evidence):
-            if isinstance(reading, Unjudged):
-                known = evidence.by_name.get(reading.exchange or "")
-                if known is not None and known.asked.resume and known.accepted and not known.made_good:
-                    yield reading
-                continue
-            if not reading.asked.resume or reading.name in seen:
-                continue
-            seen.add(reading.name)
-            yield Judged(reading.name)
-            yield from _incomplete(reading, rules)
+    yield from _shown.unjudged(evidence)
+    yield from judge_each(_rounds.readings(evidence), _incomplete)
 
 
-def _incomplete(reading: Reading, rules: tuple[tuple[str, approval_rules.Rule], ...]) -> Iterator[Item]:
+def _incomplete(reading: Reading) -> Iterator[Finding]:
     before, now = approval_of(reading), uuid(reading.kitemesh.get("approval_id"))
     if now is not None and now == before:
-        yield reading.finding(
-            "resume.further-round",
-            "a further round has the `approval_id` of the last one",
-            "a new `approval_id`",
-            now,
-            "/kitemesh/approval_id",
-        )
+        message, place = "a further round has the `approval_id` of the last one", Place("/kitemesh/approval_id")
+        yield reading.finding(message, "a new `approval_id`", now, place)
         return
     if not reading.calls:
-        yield reading.finding(
-            "resume.further-round",
-            "a further round brings no tool call",
-            "tool calls",
-            ABSENT,
-            "tool_calls",
-            yields_to=("approval.stream",),
-        )
+        message, place = "a further round brings no tool call", Place(words="tool_calls")
+        yield reading.finding(message, "tool calls", ABSENT, place, yields_to=("approval.stream",))
         return
-    for id_, rule in rules:
+    for id_, rule in (*RULES, *STREAM_RULES) if reading.asked.stream else RULES:
         for found in rule(reading):
             if isinstance(found, Finding):
-                yield reading.finding(
-                    "resume.further-round",
-                    f"{id_}: {found.message}",
-                    found.expected,
-                    Words(found.observed),
-                    found.place,
-                    span=found.span,
-                    yields_to=(id_, *found.yields_to),
-                )
+                yield replace(found, message=f"{id_}: {found.message}", yields_to=(id_, *found.yields_to))
                 return
 
 
 # --- credentials
 
-
-def _without_token(evidence: Evidence) -> Selected:
-    return unauthenticated(evidence, "resume.auth")
-
-
-each("resume.auth", _without_token)(denied("resume.auth"))
+each("resume.auth", without_good_token("resume.auth"))(denied())

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from conformance.checks.auth import told
 from conformance.checks.check import REPEATED
 from conformance.contract.classify import Due
 from conformance.evidence import acts
 from conformance.evidence.acts import Act
 from conformance.evidence.approvals import approval_of, given, refused_before, spent_by
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item
+from conformance.evidence.place import STATUS
+from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import Credential
 
 RACE = "resume.race"
@@ -94,21 +95,19 @@ def _decides(reading: Reading, calls: tuple[str, ...]) -> bool:
 def _told_of_error(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "one of several simultaneous resumes meets a server error at first, each time"
-    return seen.finding(ERROR, message, "status 200, or a 4xx", told(seen), "status")
+    return seen.finding(message, "status 200, or a 4xx", seen.told, STATUS)
 
 
 def _told_of_silence(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "one of several simultaneous resumes is not answered at first, each time"
-    return seen.finding(RACE, message, "one served, the other a 4xx or the same answer", told(seen), "status")
+    return seen.finding(message, "one served, the other a 4xx or the same answer", seen.told, STATUS)
 
 
 def _told_after_refusals(act: Act) -> Finding:
     seen = act.troubled[0]
     message = "a resume meets trouble at first after refused ones, each time"
-    return seen.finding(
-        KEEPS, message, "status 200: the approval still waits", told(seen), "status", yields_to=(ERROR,)
-    )
+    return seen.finding(message, "status 200: the approval still waits", seen.told, STATUS, yields_to=(ERROR,))
 
 
 def _doubts(evidence: Evidence) -> set[str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from conformance.checks.accept import accepted
-from conformance.checks.auth import told
 from conformance.checks.check import REPEATED, each, judge_each, over_all
+from conformance.checks.rules.acceptance import UNLESS, accepted
 from conformance.contract.classify import Due
 from conformance.evidence import acts
 from conformance.evidence.acts import Act
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.residue import BROKEN, abandoned, residue
-from conformance.evidence.select import Selected
+from conformance.evidence.select import excused, last
+from conformance.probes.flow import Phase
 from conformance.transcript.exchange import TIMED_OUT, Ending
 
 LARGE = 1_000_000
@@ -24,38 +27,47 @@ SUSPICION = 0.1
 """Trouble behind many bodies at once makes each a suspect where accident would bring it about more seldom."""
 
 
-def _edges(evidence: Evidence) -> Iterator[Reading]:
-    return (r for r in evidence.last if r.asked.edge and r.note.left_after is None)
+def _unanswered(reading: Reading) -> bool:
+    """True for a server error, silence and a dropped connection."""
+    return reading.status is None or reading.failed_to_serve or not reading.whole
 
 
-def _edge(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _edge_untold(reading: Reading) -> Unjudged | None:
+    """What is not answered, and not, as far as can be told, for its hostile JSON."""
+    ending, silent = reading.exchange.ending, reading.exchange.ending in TIMED_OUT
+    if not _unanswered(reading):
+        return None
+    if ending is Ending.CUT or not (silent or reading.status is None or reading.failed_to_serve):
+        return reading.unjudged("the body is not whole", by="http.complete")
+    if not silent and not reading.evidence.served_meanwhile(reading.tries[0], reading):
+        return reading.unjudged(f"{reading.told}, and nothing else was served either", excused=True)
+    if any(tried.status is not None and not tried.failed_to_serve for tried in reading.tries):
+        return reading.unjudged("answered otherwise in another try", excused=True)
+    return None if silent else _by_accident(reading)
+
+
+def _by_accident(reading: Reading) -> Unjudged | None:
+    if not acts.by_accident(reading):
+        return None
+    return reading.unjudged(f"{reading.told}, as it comes now and then whatever is asked")
+
+
+_edges = last.where(lambda r: r.asked.edge and r.note.left_after is None).unless(_edge_untold)
+
+
+def _edge(reading: Reading) -> Iterator[Finding]:
     """What is answered by a server error, by nothing or by hanging up, time after time."""
-    evidence = reading.evidence
-    tries = evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [reading])
-    ending = reading.exchange.ending
-    if reading.status is not None and reading.status < 500 and ending in (Ending.COMPLETE, Ending.UNSTATED):
+    if not _unanswered(reading):
         return
-    if ending is Ending.CUT or (reading.status is not None and reading.status < 500 and ending not in TIMED_OUT):
-        yield reading.unjudged("the body is not whole", by="http.complete")
-        return
-    if ending not in TIMED_OUT and not evidence.served_meanwhile(tries[0], reading):
-        yield reading.unjudged(f"{told(reading)}, and nothing else was served either", excused=True)
-        return
-    if any(r.status is not None and r.status < 500 for r in tries):
-        yield reading.unjudged("answered otherwise in another try", excused=True)
-        return
-    if ending not in TIMED_OUT and acts.by_accident(reading):
-        yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
-        return
-    expected = "an answer below 500"
-    if reading.status is not None and reading.status >= 500:
+    if reading.failed_to_serve:
         message = "hostile JSON brings about a server error"
-    elif ending in TIMED_OUT:
+    elif reading.exchange.ending in TIMED_OUT:
         message = "hostile JSON is not answered"
     else:
         message = "hostile JSON makes the server drop the connection"
-    seen = Words(f"{told(reading)}, {len(tries)} time{'s' if len(tries) > 1 else ''} of {len(tries)}")
-    yield reading.finding("robust.json-edges", f"{message} ({reading.asked.reason})", expected, seen, "status")
+    times = len(reading.tries)
+    seen = Words(f"{reading.told}, {times} time{'s' if times > 1 else ''} of {times}")
+    yield reading.finding(f"{message} ({reading.asked.reason})", "an answer below 500", seen, STATUS)
 
 
 @over_all("robust.json-edges")
@@ -66,7 +78,7 @@ def json_edges(evidence: Evidence) -> Iterator[Item]:
     yield from acts.judged(
         evidence,
         _bodies(evidence, items, lambda reading: reading.asked.edge),
-        lambda act: _told_of_body(act, "robust.json-edges", f"hostile JSON ({act.did.asked.reason})"),
+        lambda act: _told_of_body(act, f"hostile JSON ({act.did.asked.reason})"),
     )
 
 
@@ -81,7 +93,7 @@ def _bodies(evidence: Evidence, items: Iterable[Item], wanted: Callable[[Reading
             yield acts.act(reading, reading)
 
 
-def _told_of_body(act: Act, requirement: str, what: str) -> Finding:
+def _told_of_body(act: Act, what: str) -> Finding:
     seen = act.troubled[0]
     own = seen is act.did
     message = (
@@ -90,44 +102,44 @@ def _told_of_body(act: Act, requirement: str, what: str) -> Finding:
         else f"a minimal request right after {what} is not served, each time that it is sent"
     )
     expected = "an answer below 500" if own else "status 200"
-    observed = Words(f"{told(seen)}{'' if own else f' to {seen.name}'}")
-    return act.did.finding(requirement, message, expected, observed, "status", yields_to=("accept.minimal",))
-
-
-def _large(evidence: Evidence) -> Iterator[Reading]:
-    return (r for r in evidence.last if _is_large(r) and r.asked.endpoint and not r.left)
+    observed = Words(f"{seen.told}{'' if own else f' to {seen.name}'}")
+    return act.did.finding(message, expected, observed, STATUS, yields_to=("accept.minimal",))
 
 
 def _is_large(reading: Reading) -> bool:
     return len(reading.exchange.request.body or b"") >= LARGE and not reading.asked.edge
 
 
-def _large_one(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _served_or_refused(reading: Reading) -> bool:
+    return reading.accepted or reading.refuses
+
+
+def _large_untold(reading: Reading) -> Unjudged | None:
+    """What is neither served nor refused, and not, as far as can be told, for its size."""
+    if _served_or_refused(reading):
+        return None
+    others_served = reading.evidence.served_meanwhile(reading.tries[0], reading)
+    if reading.exchange.ending is Ending.RESET:
+        if len(reading.tries) < 2 or not others_served:
+            return reading.unjudged("the connection was reset", excused=True)
+    elif reading.excuse is not None and not (reading.status in (502, 503, 504) and others_served):
+        return excused(reading)
+    return None if reading.exchange.ending in TIMED_OUT else _by_accident(reading)
+
+
+_large = last.where(lambda r: _is_large(r) and not r.left).unless(_large_untold)
+
+
+def _large_one(reading: Reading) -> Iterator[Finding]:
     """What a large body is answered by, other than 200 or a 4xx."""
-    status = reading.status
-    if status is not None and (status == 200 or 400 <= status < 500):
-        return
-    tries = reading.evidence.attempts.get((reading.note.probe or reading.name, reading.note.round), [reading])
-    if reading.exchange.ending is Ending.RESET and (
-        len(tries) < 2 or not reading.evidence.served_meanwhile(tries[0], reading)
-    ):
-        yield reading.unjudged("the connection was reset", excused=True)
-        return
-    proxied = status in (502, 503, 504) and reading.evidence.served_meanwhile(tries[0], reading)
-    if reading.exchange.ending is not Ending.RESET and reading.excuse is not None and not proxied:
-        yield reading.unjudged(reading.excuse, excused=True)
-        return
-    if reading.exchange.ending not in TIMED_OUT and acts.by_accident(reading):
-        yield reading.unjudged(f"{told(reading)}, as it comes now and then whatever is asked")
-        return
-    yield reading.finding(
-        "robust.large-body",
-        "a large body is not answered by 200 or a 4xx",
-        "200 or a 4xx",
-        told(reading),
-        "status",
-        yields_to=reading.evidence.never_answered,
-    )
+    if not _served_or_refused(reading):
+        yield reading.finding(
+            "a large body is not answered by 200 or a 4xx",
+            "200 or a 4xx",
+            reading.told,
+            STATUS,
+            yields_to=reading.evidence.never_answered,
+        )
 
 
 @over_all("robust.large-body")
@@ -138,7 +150,7 @@ def large_body(evidence: Evidence) -> Iterator[Item]:
     yield from acts.judged(
         evidence,
         _bodies(evidence, items, _is_large),
-        lambda act: _told_of_body(act, "robust.large-body", "a large body"),
+        lambda act: _told_of_body(act, "a large body"),
     )
 
 
@@ -159,11 +171,10 @@ def disconnect(evidence: Evidence) -> Iterator[Item]:
             gone, mark = borne
             yield Judged(reading.name)
             yield reading.finding(
-                BROKEN,
                 f"the answer holds a part of {gone.name}'s, whose client had left",
                 "an answer of its own",
                 Words(mark),
-                "body",
+                Place(words="body"),
                 # Requests under way together that get each other's answers may do so with one that was left, too.
                 yields_to=("isolation.answers", "isolation.streams", "isolation.content"),
             )
@@ -172,11 +183,10 @@ def disconnect(evidence: Evidence) -> Iterator[Item]:
 def _told_of_leaving(act: Act) -> Finding:
     seen = act.troubled[0]
     return seen.finding(
-        BROKEN,
         f"a request after a client left mid-stream is not served ({act.did.name}), each time",
         "status 200",
-        told(seen),
-        "status",
+        seen.told,
+        STATUS,
         yields_to=("accept.minimal",),
     )
 
@@ -216,50 +226,50 @@ def _suspects(evidence: Evidence, bodies: list[Act]) -> set[str]:
 
 def _fails_alone(reading: Reading) -> bool:
     """True for a hostile body that was never answered well: it may be the only one that suffers."""
-    tries = reading.evidence.attempts.get((reading.note.probe, reading.note.round), [reading])
+    tries = reading.tries
     return reading.due is not Due.ACCEPT and all(acts.failed(r) for r in tries)
 
 
 REPEATED.append(_doubts)
 
 
-def _afterwards(evidence: Evidence) -> Selected:
-    """Minimal requests of the last phase."""
-    for reading in evidence.last:
-        if reading.note.phase != "recover" or reading.due is not Due.ACCEPT:
-            continue
-        later = (r for r in evidence.last if (r.note.flow, r.note.round) == (reading.note.flow, reading.note.round))
-        if not reading.taken and any(r.started > reading.started for r in later):
-            continue  # it was asked once more when the target had time to recover
-        if reading.excuse is not None and reading.exchange.ending is not Ending.REFUSED:
-            yield reading.unjudged(reading.excuse, excused=True)
-        else:
-            yield reading
+def _afterwards(reading: Reading) -> bool:
+    """True for a minimal request of the last phase, but for one that was asked again when the target had recovered."""
+    if reading.note.phase != Phase.RECOVER or reading.due is not Due.ACCEPT:
+        return False
+    asked = (reading.note.flow, reading.note.round)
+    later = (r for r in reading.evidence.last if (r.note.flow, r.note.round) == asked and r.started > reading.started)
+    return reading.taken or not any(later)
 
 
-@each("robust.recovers", _afterwards)
-def recovers(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _weather(reading: Reading) -> Unjudged | None:
+    return None if reading.exchange.ending is Ending.REFUSED else excused(reading)
+
+
+def _otherwise(reading: Reading) -> Unjudged | None:
+    """What tells nothing of life after hostile input, where it does not tell of death."""
+    if _no_longer_served(reading):
+        return None
+    return next((told for why in UNLESS if (told := why(reading)) is not None), None)
+
+
+def _no_longer_served(reading: Reading) -> str:
+    """What came of it all: server errors, or no connection; empty where neither did."""
+    if reading.failed_to_serve and reading.evidence.admitted:
+        return "a minimal request is no longer served"
+    if reading.exchange.ending is Ending.REFUSED and (last_ := _under_way_at_the_end(reading.evidence)):
+        return f"no connection has been taken since {last_} went unanswered"
+    return ""
+
+
+@each("robust.recovers", last.where(_afterwards).unless(_weather, _otherwise))
+def recovers(reading: Reading) -> Iterator[Finding]:
     """A minimal request is served after all of the above."""
-    if reading.status is not None and reading.status >= 500 and reading.evidence.admitted:
-        yield reading.finding(
-            "robust.recovers",
-            "a minimal request is no longer served",
-            "status 200",
-            told(reading),
-            "status",
-            yields_to=reading.evidence.never_answered,
-        )
-        return
-    if reading.exchange.ending is Ending.REFUSED and (last := _under_way_at_the_end(reading.evidence)):
-        yield reading.finding(
-            "robust.recovers",
-            f"no connection has been taken since {last} went unanswered",
-            "status 200",
-            told(reading),
-            "status",
-        )
-        return
-    yield from accepted(reading, "robust.recovers")
+    if message := _no_longer_served(reading):
+        general = reading.evidence.never_answered if reading.failed_to_serve else ()
+        yield reading.finding(message, "status 200", reading.told, STATUS, yields_to=general)
+    else:
+        yield from accepted(reading)
 
 
 def _under_way_at_the_end(evidence: Evidence) -> str:

@@ -11,13 +11,26 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from conformance.checks.auth import SERVER_ERROR, told
-from conformance.checks.check import over_all
+from conformance.checks.check import judge_each, over_all
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading, Words
-from conformance.evidence.finding import Item, Judged, Unjudged
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import integer, show, text
-from conformance.evidence.select import UNREAD, Selected, standard, text_streams, waiting, waiting_streams, why_unserved
+from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
+from conformance.evidence.select import (
+    Selection,
+    coded,
+    excused,
+    last,
+    server_error,
+    standard,
+    text_streams,
+    waiting,
+    waiting_streams,
+    why_unserved,
+)
 
 NOT_INSTALLED = "the openai client is not installed: pip install 'kitemesh-conformance[sdk]'"
 
@@ -74,45 +87,42 @@ def _player() -> _Player | None:
         return None
 
 
-def _served(evidence: Evidence, requirement: str, flow: str) -> Iterator[Item]:
-    """Is a request with the client's own header fields served as its twin is, which bears the suite's?"""
-    for reading in evidence.last:
-        if not reading.as_client or reading.note.flow != flow or reading.due is not Due.ACCEPT or reading.left:
-            continue
-        twin = evidence.twin_of(reading)
-        if reading.excuse is not None:
-            yield reading.unjudged(reading.excuse, excused=True)
-        elif reading.status is not None and reading.status >= 500:
-            yield reading.unjudged(f"status {reading.status}", by=SERVER_ERROR)
-        elif twin is None or not twin.accepted:
-            by = twin.asked.requirement if twin is not None and not twin.excuse else None
-            yield reading.unjudged("its twin was not served", by=by, excused=twin is not None and bool(twin.excuse))
-        elif reading.coded_away:
-            yield reading.unjudged("the answer's body is coded in a way that is not read here", by=UNREAD)
-        elif why := why_unserved(reading):
-            yield Judged(reading.name)
-            yield reading.finding(
-                requirement,
-                f"the openai client, by the header fields that it sends, is not served: {why}",
-                "the same answer as with other header fields",
-                told(reading),
-                "status",
-            )
+def _twin_not_served(reading: Reading) -> Unjudged | None:
+    twin = reading.evidence.twin_of(reading)
+    if twin is not None and twin.accepted:
+        return None
+    excuse = twin is not None and bool(twin.excuse)
+    by = twin.asked.requirement if twin is not None and not excuse else None
+    return reading.unjudged("its twin was not served", by=by, excused=excuse)
 
 
-def _fed(
-    evidence: Evidence, select: Callable[[Evidence], Selected], requirement: str, judge: Callable[[Reading], str]
-) -> Iterator[Item]:
-    player = _player()
-    if player is None:
+_as_client = last.where(lambda r: r.as_client and r.due is Due.ACCEPT and not r.left).unless(
+    excused, server_error, _twin_not_served, coded
+)
+"""Requests with the client's own header fields, whose twins bear the suite's."""
+
+
+_unserved = _as_client.where(why_unserved)
+
+
+def _told_of_unserved(reading: Reading) -> Iterator[Finding]:
+    yield reading.finding(
+        f"the openai client, by the header fields that it sends, is not served: {why_unserved(reading)}",
+        "the same answer as with other header fields",
+        reading.told,
+        STATUS,
+    )
+
+
+def _fed(evidence: Evidence, selection: Selection, flow: str, judge: Callable[[Reading], str]) -> Iterator[Item]:
+    """Is a request of this flow served as its twin is, and does the client understand what is selected?"""
+    if _player() is None:
         yield Unjudged(NOT_INSTALLED)
         return
-    yield from _served(evidence, requirement, f"sdk-{requirement.rpartition('-')[2]}")
+    yield from judge_each(_unserved.among(lambda r: r.note.flow == flow)(evidence), _told_of_unserved)
+    yield from selection.unjudged(evidence)
     seen: set[Any] = set()
-    for reading in select(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-            continue
+    for reading in selection.readings(evidence):
         yield Judged(reading.name)
         if (shape := (reading.note.round, _shape(reading))) in seen:
             continue
@@ -123,11 +133,10 @@ def _fed(
             wrong = f"{type(error).__name__}: {error}"
         if wrong:
             yield reading.finding(
-                requirement,
                 "the openai client does not understand the answer",
                 "the answer's text",
                 Words(wrong[:200]),
-                "the whole answer",
+                Place(words="the whole answer"),
             )
 
 
@@ -171,7 +180,7 @@ def completion(evidence: Evidence) -> Iterator[Item]:
             return f"id {show(answer.id)}, created {show(answer.created)}"
         return ""
 
-    yield from _fed(evidence, standard, "sdk.openai-completion", judge)
+    yield from _fed(evidence, standard, "sdk-completion", judge)
 
 
 @over_all("sdk.openai-stream")
@@ -189,7 +198,7 @@ def stream(evidence: Evidence) -> Iterator[Item]:
         whole = "".join(said)
         return "" if whole == reading.said else f"content {show(whole)} instead of {show(reading.said)}"
 
-    yield from _fed(evidence, text_streams, "sdk.openai-stream", judge)
+    yield from _fed(evidence, text_streams, "sdk-stream", judge)
 
 
 @over_all("sdk.openai-approval")
@@ -207,15 +216,14 @@ def approval(evidence: Evidence) -> Iterator[Item]:
             return f"tool calls {show(read)} instead of {show(sent)}"
         return "" if choice.finish_reason == "tool_calls" else f"finish_reason {show(choice.finish_reason)}"
 
-    yield from _fed(evidence, waiting, "sdk.openai-approval", judge)
+    yield from _fed(evidence, waiting, "sdk-approval", judge)
 
 
 def remarks(evidence: Evidence) -> Iterator[str]:
     """What is not a breach, and a user of the client has to know."""
     lacking = [
         reading
-        for reading in waiting_streams(evidence)
-        if isinstance(reading, Reading)
+        for reading in waiting_streams.readings(evidence)
         if any("index" not in call for chunk in reading.chunks for call in chunk.calls())
     ]
     if lacking:

@@ -1,33 +1,34 @@
 """Area stream: the bytes of a stream.
 
-Each MUST has its rule as a function of a reading, so that `resume.stream` can run the same rules over the streams of
-resumes, and `approval.stream` the one on `[DONE]` over those of approvals.
+What must hold of every stream, `resume.stream` asks of those of resumes too, by the ids of these requirements.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.checks.auth import told
 from conformance.checks.check import each
-from conformance.contract.catalogue import load
-from conformance.contract.classify import Due
-from conformance.evidence.evidence import DONE, Evidence, Reading, Words
+from conformance.checks.rules.ending import done_missing, several
+from conformance.checks.rules.refusal import UNLESS, error_as_success, refused
+from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
-from conformance.evidence.json_text import read_json
 from conformance.evidence.json_values import show
+from conformance.evidence.place import STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import (
-    Selected,
-    due_by,
     ended_streams,
-    failed,
     finished_streams,
     served_streams,
+    server_error,
     streams,
+    to_be_refused,
+    when,
     whole_streams,
 )
+from conformance.evidence.stream import DONE
+from conformance.probes.flow import Phase
 from conformance.transcript.exchange import TIMED_OUT, Ending
 from conformance.transcript.sse import Oddity
 
@@ -39,91 +40,67 @@ LAST_TENTH = 0.1
 SAME_INSTANT = 0.0015
 """Seconds: pieces that arrive closer together than this were sent at once."""
 
-Rule = Callable[[Reading], Iterator[Finding | Unjudged]]
 
-
-@each("stream.media-type", served_streams)
-def media_type(reading: Reading, requirement: str = "stream.media-type") -> Iterator[Finding | Unjudged]:
+@each("stream.media-type", served_streams.unless(error_as_success))
+def media_type(reading: Reading) -> Iterator[Finding]:
     """200 `text/event-stream`."""
-    if reading.opens_with_error and not reading.streamed:
-        yield reading.unjudged("an error object, but not as an error", by="error.status")
-        return
     if reading.status != 200:
         yield reading.finding(
-            requirement,
-            "the stream has another status than 200",
-            "status 200",
-            Words(f"status {reading.status}"),
-            "status",
+            "the stream has another status than 200", "status 200", Words(f"status {reading.status}"), STATUS
         )
     if reading.media_type != "text/event-stream":
         yield reading.finding(
-            requirement,
             "the answer to `stream: true` is not called text/event-stream",
             "text/event-stream",
             Words(reading.media_type or "no media type"),
-            "header Content-Type",
+            Place(header="Content-Type"),
         )
     elif not reading.streamed:
         yield reading.finding(
-            requirement,
             "the answer to `stream: true` is not an event stream",
             "events",
             Words(repr(reading.body[:60])),
-            "byte 0",
+            Place(byte=0),
         )
 
 
 @each("stream.utf8", streams)
-def utf8(reading: Reading, requirement: str = "stream.utf8") -> Iterator[Finding]:
+def utf8(reading: Reading) -> Iterator[Finding]:
     """Valid UTF-8. A character that the connection's end cut is http.complete's."""
     kinds = [Oddity.INVALID_UTF8] + ([Oddity.CUT_CHARACTER] if reading.whole else [])
     for note in reading.stream.noted(*kinds)[:1]:
         yield reading.finding(
-            requirement,
             "octets that are not UTF-8",
             "valid UTF-8",
             Words(note.detail),
-            f"byte {note.offset}",
+            Place(byte=note.offset),
             span=(note.offset, 1),
         )
 
 
 @each("stream.framing", ended_streams)
-def framing(reading: Reading, requirement: str = "stream.framing") -> Iterator[Finding]:
+def framing(reading: Reading) -> Iterator[Finding]:
     """Every event, the last one too, ends with a blank line."""
     pending = reading.stream.pending
     if pending is not None and (pending.raw_data or pending.name):
         yield reading.finding(
-            requirement,
             "the last event is not ended by a blank line",
             "a blank line",
             Words(f"the body ends after {show(pending.data, 60)}"),
-            f"byte {pending.end}",
+            Place(byte=pending.end),
             span=(pending.offset, pending.end - pending.offset),
         )
         return
     for event in reading.stream.events:
-        if len(event.raw_data) > 1 and _several(event.data):
+        if len(event.raw_data) > 1 and several(event.data):
             yield reading.finding(
-                requirement,
                 "two events stand in one block",
                 "a blank line after every event",
                 Words(f"{len(event.raw_data)} data lines without a blank line between them"),
-                f"event {event.number + 1}, byte {event.offset}",
+                Place.of(event),
                 span=(event.offset, event.end - event.offset),
             )
             return
-
-
-def _several(data: str) -> bool:
-    """True where each data line of an event is an event's data by itself, and together they are not."""
-    if read_json(data.encode("utf-8", "surrogatepass")).ok:
-        return False
-    lines = data.split("\n")
-    return all(
-        line == DONE or isinstance(read_json(line.encode("utf-8", "surrogatepass")).value, dict) for line in lines
-    )
 
 
 @each("stream.fields", ended_streams)
@@ -131,49 +108,42 @@ def fields(reading: Reading) -> Iterator[Finding]:
     """Every line starts with a field that the standard knows, or with a colon."""
     for note in reading.stream.noted(Oddity.UNKNOWN_FIELD, Oddity.BOM_INSIDE)[:1]:
         yield reading.finding(
-            "stream.fields",
             "a line that is neither a known field nor a comment",
             "data, event, id, retry or a colon at the line's start",
             Words(note.detail),
-            f"byte {note.offset}",
+            Place(byte=note.offset),
             span=(note.offset, max(len(note.detail) - 3, 1)),
             yields_to=("stream.json-data", "stream.framing"),
         )
 
 
 @each("stream.json-data", whole_streams)
-def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterator[Finding | Unjudged]:
+def json_data(reading: Reading) -> Iterator[Finding | Unjudged]:
     """One JSON object in each event before the end."""
     if not reading.data_events:
         if not reading.events and reading.exchange.ending in TIMED_OUT:
             yield reading.unjudged("no event came in time", by="stream.done")
         elif not reading.events:
             yield reading.finding(
-                requirement,
                 "the stream holds no event",
                 "chunks, then [DONE]",
                 Words(f"{len(reading.body)} octets without an event"),
-                "byte 0",
+                Place(byte=0),
             )
         elif reading.done:
             yield reading.finding(
-                requirement,
-                "the stream holds no chunk before its end",
-                "chunks, then [DONE]",
-                Words("[DONE] alone"),
-                "event 1",
+                "the stream holds no chunk before its end", "chunks, then [DONE]", Words("[DONE] alone"), Place(event=1)
             )
         return
     for event, json in reading.data_events:
-        place = f"event {event.number + 1}, byte {event.offset}"
-        if len(event.raw_data) > 1 and _several(event.data):
+        place = Place.of(event)
+        if len(event.raw_data) > 1 and several(event.data):
             yield reading.unjudged("two events stand in one block", by="stream.framing")
             return
         if json.ok and isinstance(json.value, dict):
             continue
         why = json.problem or "another JSON value"
         yield reading.finding(
-            requirement,
             f"an event's data are not a JSON object: {why}",
             "one JSON object",
             event.data,
@@ -186,108 +156,73 @@ def json_data(reading: Reading, requirement: str = "stream.json-data") -> Iterat
 @each("stream.done", whole_streams)
 def done(reading: Reading) -> Iterator[Finding | Unjudged]:
     """Ends with the event `[DONE]`."""
-    yield from done_missing(reading, "stream.done")
+    yield from done_missing(reading)
 
 
-def done_missing(reading: Reading, requirement: str, yields_to: tuple[str, ...] = ()) -> Iterator[Finding | Unjudged]:
-    """The rule itself: there is a `[DONE]`. Whether a failed answer ends with it is open."""
-    if (excused := failed(reading)) is not None:
-        yield excused
-        return
-    if reading.done:
-        return
-    if reading.opens_with_error:
-        yield reading.unjudged("the stream opens with an error", by="error.status")
-        return
-    if any(_several(event.data) for event in reading.events):
-        yield reading.unjudged("events stand in one block", by="stream.framing")
-        return
-    last = reading.events[-1] if reading.events else None
-    place = f"event {last.number + 1}, byte {last.offset}" if last else f"byte {len(reading.body)}"
-    if reading.done_like:
-        like = reading.done_like[-1]
-        seen = Words(show("data" + like.raw_data[0].decode("utf-8", "replace"), 60))
-        place = f"event {like.number + 1}, byte {like.offset}"
-    elif reading.exchange.ending in TIMED_OUT or reading.exchange.ending is Ending.TOO_LARGE:
-        seen = Words(f"no [DONE] until the limit of the suite ({reading.exchange.ending})")
-    else:
-        seen = Words("the body ends without it")
-    yield reading.finding(
-        requirement, "the stream does not end with [DONE]", "data: [DONE]", seen, place, yields_to=yields_to
-    )
+_with_done = whole_streams.unless(when(lambda r: not r.done, "there is no [DONE]", by="stream.done"))
 
 
-@each("stream.done-once", whole_streams)
-def done_once(reading: Reading, requirement: str = "stream.done-once") -> Iterator[Finding | Unjudged]:
+@each("stream.done-once", _with_done)
+def done_once(reading: Reading) -> Iterator[Finding]:
     """`[DONE]` comes once."""
-    if not reading.done:
-        yield reading.unjudged("there is no [DONE]", by="stream.done")
-    elif len(reading.done) > 1:
+    if len(reading.done) > 1:
         again = reading.done[1]
         yield reading.finding(
-            requirement,
             "[DONE] comes more than once",
             "one [DONE]",
             Words(f"{len(reading.done)} of them"),
-            f"event {again.number + 1}, byte {again.offset}",
+            Place.of(again),
             span=(again.offset, again.end - again.offset),
         )
 
 
-@each("stream.done-last", whole_streams)
-def done_last(reading: Reading, requirement: str = "stream.done-last") -> Iterator[Finding | Unjudged]:
+@each("stream.done-last", _with_done)
+def done_last(reading: Reading) -> Iterator[Finding]:
     """No event follows it."""
-    if not reading.done:
-        yield reading.unjudged("there is no [DONE]", by="stream.done")
-        return
     after = [e for e in reading.events if e.number > reading.done[0].number and e.data != DONE]
     if after:
         event = after[0]
         yield reading.finding(
-            requirement,
             "an event follows [DONE]",
             "nothing after [DONE]",
             event.data,
-            f"event {event.number + 1}, byte {event.offset}",
+            Place.of(event),
             span=(event.offset, event.end - event.offset),
         )
 
 
-@each("stream.done-literal", whole_streams)
-def done_literal(reading: Reading) -> Iterator[Finding | Unjudged]:
+@each("stream.done-literal", _with_done)
+def done_literal(reading: Reading) -> Iterator[Finding]:
     """Written `data: [DONE]`, with the space."""
-    if not reading.done:
-        yield reading.unjudged("there is no [DONE]", by="stream.done")
-        return
     event = reading.done[0]
     if event.raw_data != (b": [DONE]",):
         yield reading.finding(
-            "stream.done-literal",
             "[DONE] is not written as documented",
             "data: [DONE]",
             Words("data" + " | data".join(raw.decode("utf-8", "replace") for raw in event.raw_data)),
-            f"event {event.number + 1}, byte {event.offset}",
+            Place.of(event),
         )
 
 
-@each("stream.closes", whole_streams)
-def closes(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _untimed(reading: Reading) -> bool:
+    """True where the recording does not tell when the answer's octets came."""
+    return reading.response is None or reading.response.pieces is None
+
+
+_untold = when(lambda r: r.note.slow or _untimed(r), "the transcript holds no times, or the suite read slowly")
+
+
+@each("stream.closes", _with_done.unless(_untold))
+def closes(reading: Reading) -> Iterator[Finding]:
     """The body ends soon after `[DONE]`."""
-    if not reading.done:
-        yield reading.unjudged("there is no [DONE]", by="stream.done")
-        return
-    if reading.note.slow or reading.response is None or reading.response.pieces is None:
-        yield reading.unjudged("the transcript holds no times, or the suite read slowly")
-        return
     waited = reading.exchange.finished - reading.done[-1].at
     open_ = reading.exchange.ending in TIMED_OUT
     if open_ or (waited > CLOSES_WITHIN and reading.exchange.ending is Ending.COMPLETE):
         yield reading.finding(
-            "stream.closes",
             "the body stays open after [DONE]",
             f"its end within {CLOSES_WITHIN:.0f} s",
             Words(f"{'still open' if open_ else 'the end'} after {waited:.1f} s"),
-            f"byte {reading.done[-1].end}",
+            Place(byte=reading.done[-1].end),
         )
 
 
@@ -301,51 +236,49 @@ def default_event(reading: Reading) -> Iterator[Finding]:
         name = (match.group(1) or b"").decode("utf-8", "replace")
         if name not in ("", "message"):
             yield reading.finding(
-                "stream.default-event",
-                "an event has a name of its own",
-                "events without a name",
-                name,
-                f"byte {match.start()}",
+                "an event has a name of its own", "events without a name", name, Place(byte=match.start())
             )
             return
 
 
-def _timed_streams(evidence: Evidence) -> Selected:
-    for reading in finished_streams(evidence):
-        if isinstance(reading, Unjudged) or (not reading.waits and not reading.note.slow and not reading.note.group):
-            yield reading
+def _own_pace(reading: Reading) -> bool:
+    """True for a stream that came as fast as the server sent it, nothing else being asked with it."""
+    return not (reading.waits or reading.note.slow or reading.note.group)
 
 
-@each("stream.incremental", _timed_streams)
-def incremental(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _content_times(reading: Reading) -> list[float]:
+    """When each chunk with content came."""
+    return [chunk.event.at for chunk in reading.chunks if any(True for _ in chunk.contents())]
+
+
+def _short(reading: Reading) -> bool:
+    return len(_content_times(reading)) < INCREMENTAL_CHUNKS or reading.exchange.finished < INCREMENTAL_SECONDS
+
+
+_long_answers = finished_streams.where(_own_pace).unless(
+    when(_untimed, "the transcript holds no times"),
+    when(_short, "no answer was long enough to tell (20 chunks and a second)"),
+)
+
+
+@each("stream.incremental", _long_answers)
+def incremental(reading: Reading) -> Iterator[Finding]:
     """Chunks come as they are made: of a long answer not all content in the last tenth of the time.
 
     A model that thinks long and then writes fast is not a buffer: what was held back comes at one instant, or a few.
     """
-    if reading.response is None or reading.response.pieces is None:
-        yield reading.unjudged("the transcript holds no times")
-        return
-    times = [chunk.event.at for chunk in reading.chunks if any(True for _ in chunk.contents())]
-    total = reading.exchange.finished
-    if len(times) < INCREMENTAL_CHUNKS or total < INCREMENTAL_SECONDS:
-        yield reading.unjudged("no answer was long enough to tell (20 chunks and a second)")
-        return
+    times, total = _content_times(reading), reading.exchange.finished
     instants = 1 + sum(1 for a, b in pairwise(times) if b - a > SAME_INSTANT)
     if times[0] > (1 - LAST_TENTH) * total and instants < len(times) / 4:
         yield reading.finding(
-            "stream.incremental",
             "the whole answer comes at once, at its end",
             "content throughout the answer's time",
             Words(f"{len(times)} chunks within {times[-1] - times[0]:.3f} s, after {times[0]:.2f} s"),
-            f"event {reading.chunks[0].event.number + 1}",
+            Place(event=reading.chunks[0].event.number + 1),
         )
 
 
-def _heads(evidence: Evidence) -> Selected:
-    return (r for r in streams(evidence) if isinstance(r, Unjudged) or r.response is not None)
-
-
-@each("stream.not-cached", _heads)
+@each("stream.not-cached", streams)
 def not_cached(reading: Reading) -> Iterator[Finding]:
     """No invitation to caches: `public`, `max-age` or `s-maxage` above 0 (RFC 9111, section 5.2.2)."""
     value = (reading.response.header("cache-control") if reading.response else None) or ""
@@ -356,104 +289,37 @@ def not_cached(reading: Reading) -> Iterator[Finding]:
         aged = re.fullmatch(r"(?:max-age|s-maxage)\s*=\s*\"?(\d{1,18})\"?", directive)
         if directive == "public" or (aged and int(aged.group(1)) > 0):
             yield reading.finding(
-                "stream.not-cached",
                 "caches are invited to keep the stream",
                 "no-cache or no-store",
                 Words(value),
-                "header Cache-Control",
+                Place(header="Cache-Control"),
             )
             return
 
 
-def _broken_streams(evidence: Evidence) -> Selected:
-    for reading in due_by(evidence, Due.REFUSE, "stream.refusal-as-json"):
-        if isinstance(reading, Unjudged) or reading.note.phase != "generated":
-            yield reading
+_broken_streams = to_be_refused("stream.refusal-as-json").where(lambda r: r.note.phase != Phase.GENERATED)
 
 
-@each("stream.refusal-as-json", _broken_streams)
-def refusal_as_json(reading: Reading) -> Iterator[Finding | Unjudged]:
+def _taken_or_streamed(reading: Reading) -> bool:
+    """True where it is not refused, or not in JSON: told without its valid twin."""
+    return reading.taken or reading.media_type == "text/event-stream" or reading.looks_streamed
+
+
+def _twin_first(reading: Reading) -> Unjudged | None:
+    reasons = (server_error, error_as_success) if _taken_or_streamed(reading) else UNLESS
+    return next((told for why in reasons if (told := why(reading))), None)
+
+
+@each("stream.refusal-as-json", _broken_streams.unless(_twin_first))
+def refusal_as_json(reading: Reading) -> Iterator[Finding]:
     """A body that breaks the schema, with `stream: true`, is refused with a 4xx JSON error before any event."""
-    requirement = "stream.refusal-as-json"
     expected = "a 4xx error in application/json, before any event"
-    if reading.status is not None and reading.status >= 500:
-        yield reading.unjudged(f"status {reading.status}", by="error.no-server-error")
-    elif reading.taken and reading.opens_with_error and not reading.streamed:
-        yield reading.unjudged("an error object, but not as an error", by="error.status")
-    elif reading.taken:
-        first = show(reading.events[0].data, 80) if reading.streamed and reading.events else "no event"
-        yield reading.finding(
-            requirement,
-            f"an invalid body is not refused: {reading.asked.reason}",
-            expected,
-            Words(f"{told(reading)}, {first}"),
-            "status",
-        )
-    elif reading.media_type == "text/event-stream" or reading.looks_streamed:
-        yield reading.finding(
-            requirement, "the refusal comes as an event stream", expected, told(reading), "header Content-Type"
-        )
-    else:
-        yield from refused(reading, requirement, expected)
-
-
-def refused(
-    reading: Reading, requirement: str, expected: str = "a 4xx error", yields_to: tuple[str, ...] = ()
-) -> Iterator[Finding | Unjudged]:
-    """The rule of every refusal (contract, "Refused"): judged by the status; of the object, area error speaks."""
-    status = reading.status
-    twin = reading.evidence.twin_of(reading)
-    if status is not None and status >= 500:
-        yield reading.unjudged(f"status {status}", by="error.no-server-error")
-        return
-    if reading.taken and reading.opens_with_error and not reading.streamed:
-        yield reading.unjudged("an error object, but not as an error", by="error.status")
-        return
     if reading.taken:
-        yield reading.finding(
-            requirement,
-            f"an invalid request is accepted: {reading.asked.reason}",
-            expected,
-            told(reading),
-            "status",
-            yields_to=yields_to,
-        )
-        return
-    if twin is None or not twin.accepted:
-        by = twin.asked.requirement if twin is not None and not twin.excuse else None
-        if twin is not None and twin.unreadable:
-            by = "http.complete"
-        yield reading.unjudged("its valid twin was not accepted", by=by, excused=twin is not None and bool(twin.excuse))
-        return
-    if reading.refused_status and (status != 404 or names_something(reading)):
-        return
-    if status == 413 and len(reading.exchange.request.body or b"") > 8_192:
-        yield reading.unjudged("refused for its size", excused=True)
-        return
-    why = " (404 tells of an unknown identifier, and none is)" if status == 404 else ""
-    yield reading.finding(
-        requirement,
-        f"an invalid request is not refused as such: {reading.asked.reason}{why}",
-        expected,
-        told(reading),
-        "status",
-        yields_to=yields_to,
-    )
-
-
-def names_something(reading: Reading) -> bool:
-    """True where 404 may answer: the breach is in an identifier, malformed or unknown."""
-    id_ = reading.asked.requirement
-    of_an_identifier = ("/model", "model", "/approval_id", "approval_id")
-    return bool(id_ and load()[id_].not_found) or reading.asked.reason.startswith(of_an_identifier)
-
-
-MUST_RULES: tuple[tuple[str, Rule], ...] = (
-    ("stream.utf8", utf8),
-    ("stream.framing", framing),
-    ("stream.json-data", json_data),
-    ("stream.done", lambda reading: done_missing(reading, "stream.done")),
-    ("stream.done-once", done_once),
-    ("stream.done-last", done_last),
-)
-"""The rules of this area that a stream must hold, by requirement."""
+        first = show(reading.events[0].data, 80) if reading.streamed and reading.events else "no event"
+        message = f"an invalid body is not refused: {reading.asked.reason}"
+        yield reading.finding(message, expected, Words(f"{reading.told}, {first}"), STATUS)
+    elif _taken_or_streamed(reading):
+        place = Place(header="Content-Type")
+        yield reading.finding("the refusal comes as an event stream", expected, reading.told, place)
+    else:
+        yield from refused(reading, expected)

@@ -15,8 +15,9 @@ from math import comb
 
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged
+from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import NO_ANSWER, TIMED_OUT, Ending
 
 TRIES = 3

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.json_values import moment, uuid
+from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import NO_ANSWER
 
 SHARED_WITHIN = 2.0

@@ -7,7 +7,9 @@ or `Judged`; for one that it cannot, `Unjudged` with the reason. Counting, blame
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from conformance.evidence.place import NOWHERE, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,7 @@ class Finding:
     """One breach of one requirement in one exchange."""
 
     requirement: str
+    """Its id. A check does not say it: whoever runs the check stamps it (`conformance.checks.check`)."""
     exchange: str
     """Name of the exchange that shows it."""
     message: str
@@ -22,8 +25,7 @@ class Finding:
     expected: str
     observed: str
     """May hold the target's text: bounded, and to be escaped by whoever shows it."""
-    place: str = ""
-    """JSON Pointer, `event 3, byte 812`, `header Content-Type`, `status`."""
+    place: Place = NOWHERE
     span: tuple[int, int] | None = None
     """(offset, length) of the offending octets in the answer's body, where they can be told."""
     yields_to: tuple[str, ...] = ()
@@ -36,6 +38,10 @@ class Finding:
     """What Schemathesis says of the same answer, where it was asked."""
     shrunk_from: str = ""
     """Name of the exchange with the larger body that showed it first; this one's was shrunk from it."""
+
+    def breaking(self, requirement: str) -> Finding:
+        """This finding, stamped with the requirement that it breaks."""
+        return replace(self, requirement=requirement)
 
 
 @dataclass(frozen=True, slots=True)

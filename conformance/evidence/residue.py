@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import Ending
 
 BROKEN = "robust.disconnect"

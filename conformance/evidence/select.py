@@ -1,91 +1,194 @@
-"""What checks look at: selections of readings, and for each reading that cannot be read the requirement that says so.
+"""What checks look at: selections of readings, which also say of each reading that cannot be judged why.
 
-One fault is blamed once: an answer that fails in one layer (transport, status, framing, JSON) is yielded as `Unjudged`,
-blocked by the requirement of that layer, so that no requirement of a layer above fails for it too.
+A selection is composed from others: `where` keeps readings, `unless` leaves readings unjudged with a reason, `among`
+keeps exchanges whether they can be judged or not, `|` adds. A check that looks at a selection needs no guards of its
+own:
+
+    each("kitemesh.execution-id", standard.unless(without_extension))
+
+One fault is blamed once: an answer that fails in one layer (transport, status, framing, JSON) is left unjudged, blocked
+by the requirement of that layer, so that no requirement of a layer above fails for it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import wraps
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
 
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Unjudged
+from conformance.evidence.reading import Reading
 from conformance.evidence.residue import BROKEN, residue
 from conformance.transcript.exchange import TIMED_OUT, Credential, Ending
 
-Selected = Iterator[Reading | Unjudged]
-T = TypeVar("T")
+Selected = Iterable[Reading | Unjudged]
+Why = Callable[[Reading], Unjudged | None]
+"""Why a reading cannot be judged; None where it can."""
 UNREAD = "http.encoding"
 """The requirement that speaks of a content coding which cannot be undone."""
+SERVER_ERROR = "error.no-server-error"
+"""The requirement that speaks of every 5xx."""
 
 
-def remembered(select: Callable[[Evidence], Iterator[T]]) -> Callable[[Evidence], Iterator[T]]:
-    """Makes a selection once for all the checks that look at it."""
-    key = f"selection {select.__module__}.{select.__qualname__}"
+class Selection:
+    """Readings of the evidence, and what is left unjudged of it; made once for all the checks that look at it."""
 
-    @wraps(select)
-    def again(evidence: Evidence) -> Iterator[T]:
-        if key not in evidence.memo:
-            evidence.memo[key] = tuple(select(evidence))
-        return iter(evidence.memo[key])
+    def __init__(self, make: Callable[[Evidence], Selected]) -> None:
+        """Decorates a function that makes the selection."""
+        self._make = make
+        self.__doc__ = make.__doc__
 
-    return again
+    def __call__(self, evidence: Evidence) -> tuple[Reading | Unjudged, ...]:
+        """All of it, in order."""
+        if self not in evidence.memo:
+            evidence.memo[self] = tuple(self._make(evidence))
+        found: tuple[Reading | Unjudged, ...] = evidence.memo[self]
+        return found
+
+    def readings(self, evidence: Evidence) -> list[Reading]:
+        """What can be judged."""
+        return [one for one in self(evidence) if isinstance(one, Reading)]
+
+    def unjudged(self, evidence: Evidence) -> list[Unjudged]:
+        """What cannot, with the reasons."""
+        return [one for one in self(evidence) if isinstance(one, Unjudged)]
+
+    def where(self, holds: Callable[[Reading], object]) -> Selection:
+        """The readings of which something holds; what cannot be judged stays, as it cannot be told of that."""
+        return Selection(lambda evidence: (one for one in self(evidence) if isinstance(one, Unjudged) or holds(one)))
+
+    def among(self, holds: Callable[[Reading], object]) -> Selection:
+        """The exchanges of which something holds, whether they can be judged or not."""
+        return Selection(lambda evidence: (one for one in self(evidence) if holds(_exchange(evidence, one))))
+
+    def unless(self, *reasons: Why) -> Selection:
+        """The same, but what one of these reasons applies to is unjudged; the first that does is told."""
+
+        def make(evidence: Evidence) -> Iterator[Reading | Unjudged]:
+            for one in self(evidence):
+                if isinstance(one, Reading):
+                    yield next((told for why in reasons if (told := why(one)) is not None), one)
+                else:
+                    yield one
+
+        return Selection(make)
+
+    def judgeable(self) -> Selection:
+        """The readings alone: another selection tells of what cannot be judged."""
+        return Selection(self.readings)
+
+    def __or__(self, other: Selection) -> Selection:
+        return Selection(lambda evidence: (*self(evidence), *other(evidence)))
 
 
-@remembered
-def served(evidence: Evidence) -> Selected:
-    """Answers to requests that may be served: 2xx, complete or not."""
-    for reading in evidence.last:
-        if reading.due not in (Due.ACCEPT, Due.OPEN) or reading.left or reading.asked.edge:
-            continue
-        if reading.as_client and why_unserved(reading):
-            continue  # area sdk speaks of it
-        if reading.excuse is not None:
-            yield reading.unjudged(reading.excuse, excused=True)
-        elif (borne := residue(reading)) is not None:
-            yield reading.unjudged(f"a part of the answer to {borne[0].name} came in it", by=BROKEN)
-        elif reading.taken and reading.known:
-            yield reading
-        elif reading.taken and reading.response is not None and not reading.response.body_known:
-            yield reading.unjudged("the transcript holds the answer without its body")
-        elif reading.taken:
-            yield reading.unjudged("the answer's body is coded in a way that is not read here", by=UNREAD)
-
-
-@remembered
-def served_json(evidence: Evidence) -> Selected:
-    """Those of them to requests that did not ask for a stream."""
-    return (r for r in served(evidence) if not _known(evidence, r).asked.stream)
-
-
-@remembered
-def served_streams(evidence: Evidence) -> Selected:
-    """Those of them to requests that asked for one, and the failed ones that were asked for again."""
-    yield from (r for r in served(evidence) if _known(evidence, r).asked.stream)
-    yield from (r for r in evidence.failed_before if r.known)
-
-
-def _known(evidence: Evidence, selected: Reading | Unjudged) -> Reading:
+def _exchange(evidence: Evidence, one: Reading | Unjudged) -> Reading:
     """The reading of an exchange that was selected, also where it is not judged."""
-    return evidence.by_name[selected.exchange or ""] if isinstance(selected, Unjudged) else selected
+    return evidence.by_name[one.exchange or ""] if isinstance(one, Unjudged) else one
+
+
+def when(holds: Callable[[Reading], object], reason: str, *, by: str | None = None, excused: bool = False) -> Why:
+    """A reason that is the same for all readings of which something holds."""
+    return lambda reading: reading.unjudged(reason, by=by, excused=excused) if holds(reading) else None
+
+
+# --- reasons
+
+
+def excused(reading: Reading) -> Unjudged | None:
+    """It is neither acceptance nor refusal."""
+    return None if reading.excuse is None else reading.unjudged(reading.excuse, excused=True)
+
+
+def refusal_excused(reading: Reading) -> Unjudged | None:
+    """The same of a request that has to be refused."""
+    excuse = reading.excuses_refusal
+    return None if excuse is None else reading.unjudged(excuse, excused=True)
+
+
+def server_error(reading: Reading) -> Unjudged | None:
+    """A 5xx, whatever was asked, is error.no-server-error's."""
+    return reading.unjudged(f"status {reading.status}", by=SERVER_ERROR) if reading.failed_to_serve else None
+
+
+failed = when(lambda r: r.failed_within, "the stream told of an error: a failed answer", excused=True)
+"""The stream failed within."""
+coded = when(lambda r: r.coded_away, "the answer's body is coded in a way that is not read here", by=UNREAD)
+"""Its content coding cannot be undone."""
+never_admitted = when(lambda r: not r.evidence.admitted, "the token was never accepted")
+"""Nothing was ever served: the token, the model or the address may be wrong."""
+
+
+def with_own_token(reading: Reading) -> bool:
+    """True where the request bore the good token, as far as is known."""
+    return reading.whose in (Credential.OWN, Credential.UNSTATED)
+
+
+def barred(reading: Reading) -> Unjudged | None:
+    """Nothing was ever served, and a valid request got its status.
+
+    Then it is the token, the model or the address, not what this request asks for.
+    """
+    if reading.evidence.admitted or not any(
+        r.due is Due.ACCEPT and r.status == reading.status and not r.sharing_request_id for r in reading.evidence.last
+    ):
+        return None
+    return reading.unjudged(f"status {reading.status} came to valid requests too: none was ever served")
+
+
+# --- by what is due
+
+
+every = Selection(lambda evidence: evidence.all)
+"""Every attempt."""
+last = Selection(lambda evidence: evidence.last)
+"""The last attempt of each request to a documented endpoint."""
+
+
+def due_by(due: Due, requirement: str) -> Selection:
+    """Last attempts that deserve this by this requirement."""
+    return Selection(lambda evidence: evidence.by_due.get((due, requirement), ()))
+
+
+def to_be_refused(requirement: str) -> Selection:
+    """Requests that have to be refused by this requirement."""
+    return due_by(Due.REFUSE, requirement).unless(refusal_excused)
+
+
+def unauthenticated(requirement: str) -> Selection:
+    """Requests that deserve 401 by this requirement."""
+    return due_by(Due.AUTHENTICATE, requirement).unless(lambda r: None if r.status == 401 else excused(r))
+
+
+# --- served
+
+
+def _holds_residue(reading: Reading) -> Unjudged | None:
+    found = residue(reading)
+    return found and reading.unjudged(f"a part of the answer to {found[0].name} came in it", by=BROKEN)
+
+
+def _may_be_served(reading: Reading) -> bool:
+    """Whether a client without its own header fields is served, area sdk tells."""
+    open_ = reading.due in (Due.ACCEPT, Due.OPEN) and not (reading.left or reading.asked.edge)
+    return open_ and not (reading.as_client and why_unserved(reading))
+
+
+served = (
+    last.where(_may_be_served)
+    .unless(excused, _holds_residue)
+    .where(lambda r: r.taken)
+    .unless(when(lambda r: not r.body_is_there, "the transcript holds the answer without its body"), coded)
+)
+"""Answers to requests that may be served: 2xx, complete or not."""
+
+served_json = served.among(lambda r: not r.asked.stream)
+"""Those of them to requests that did not ask for a stream."""
+
+served_streams = served.among(lambda r: r.asked.stream) | Selection(lambda e: e.failed_before).where(lambda r: r.known)
+"""Those of them to requests that asked for one, and the failed ones that were asked for again."""
 
 
 # --- JSON answers
-
-
-@remembered
-def answers(evidence: Evidence) -> Selected:
-    """JSON answers that can be read: an object, and no error object."""
-    for reading in served_json(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif (by := why_no_answer(reading)) is not None:
-            yield reading.unjudged(f"{by} stands in the way", by=by)
-        else:
-            yield reading
 
 
 def why_no_answer(reading: Reading) -> str | None:
@@ -113,146 +216,82 @@ def why_unserved(reading: Reading) -> str:
     return "" if by in (None, "http.complete") else f"the answer cannot be read ({by})"
 
 
-@remembered
-def standard(evidence: Evidence) -> Selected:
-    """Standard answers: JSON, and nothing waits."""
-    return (r for r in answers(evidence) if isinstance(r, Unjudged) or not r.waits)
+def _no_answer(reading: Reading) -> Unjudged | None:
+    by = why_no_answer(reading)
+    return None if by is None else reading.unjudged(f"{by} stands in the way", by=by)
 
 
-@remembered
-def waiting(evidence: Evidence) -> Selected:
-    """Approval answers in JSON."""
-    return (r for r in answers(evidence) if isinstance(r, Unjudged) or r.waits)
+def on_chat(reading: Reading) -> bool:
+    """True for what is not an answer to a resume."""
+    return not reading.asked.resume
+
+
+answers = served_json.unless(_no_answer)
+"""JSON answers that can be read: an object, and no error object."""
+
+standard = answers.where(lambda r: not r.waits)
+"""Standard answers: JSON, and nothing waits."""
+
+waiting = answers.where(lambda r: r.waits)
+"""Approval answers in JSON."""
 
 
 # --- streams
 
 
-@remembered
-def streams(evidence: Evidence) -> Selected:
-    """Answers that are event streams, cut or whole."""
-    for reading in served_streams(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif not reading.streamed:
-            by = "error.status" if reading.opens_with_error else "stream.media-type"
-            yield reading.unjudged("no event stream came", by=by)
-        else:
-            yield reading
+def _no_stream(reading: Reading) -> Unjudged | None:
+    by = "error.status" if reading.opens_with_error else "stream.media-type"
+    return None if reading.streamed else reading.unjudged("no event stream came", by=by)
 
 
-@remembered
-def whole_streams(evidence: Evidence) -> Selected:
-    """Streams that were not cut off by the connection: what is missing in them, the server left out."""
-    for reading in streams(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE) or reading.cut_by_length:
-            yield reading.unjudged("the stream was cut off", by="http.complete")
-        else:
-            yield reading
+def broken_off(reading: Reading) -> bool:
+    """True where the connection or a wrong length cut the answer off."""
+    return reading.exchange.ending in (Ending.CUT, Ending.RESET, Ending.GARBAGE) or reading.cut_by_length
 
 
-@remembered
-def ended_streams(evidence: Evidence) -> Selected:
-    """Whole streams that came to an end of their own, no time-out before it: what is judged of their bytes."""
-    for reading in whole_streams(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif not reading.done and (reading.exchange.ending in TIMED_OUT or reading.exchange.ending is Ending.TOO_LARGE):
-            yield failed(reading) or reading.unjudged("the stream never ended", by="stream.done")
-        else:
-            yield reading
-
-
-@remembered
-def finished_streams(evidence: Evidence) -> Selected:
-    """Those of them that told of no failure within: all else that is judged of a stream."""
-    return (r if isinstance(r, Unjudged) else failed(r) or r for r in ended_streams(evidence))
-
-
-def failed(reading: Reading) -> Unjudged | None:
-    """Why a stream that failed within is not judged; None for any other."""
-    if not reading.failed_within:
+def _never_ended(reading: Reading) -> Unjudged | None:
+    ending = reading.exchange.ending
+    if reading.done or not (ending in TIMED_OUT or ending is Ending.TOO_LARGE):
         return None
-    return reading.unjudged("the stream told of an error: a failed answer", excused=True)
+    return failed(reading) or reading.unjudged("the stream never ended", by="stream.done")
 
 
-@remembered
-def legible_streams(evidence: Evidence) -> Selected:
-    """Finished streams of which every event could be read: whether there is an answer in them is still open."""
-    for reading in finished_streams(evidence):
-        if isinstance(reading, Unjudged):
-            yield reading
-        elif any(not json.ok or not isinstance(json.value, dict) for _, json in reading.data_events):
-            by = "stream.framing" if reading.stream.pending is not None and not reading.chunks else "stream.json-data"
-            yield reading.unjudged("an event does not hold a JSON object", by=by)
-        elif not reading.chunks:
-            yield reading.unjudged("the stream holds no chunk", by="stream.json-data")
-        elif reading.opens_with_error:
-            yield reading.unjudged("the stream opens with an error", by="error.status")
-        elif reading.mixed_with is not None:
-            yield reading.unjudged(f"a chunk of {reading.mixed_with.name} came in it", by="isolation.streams")
-        else:
-            yield reading
+def _illegible(reading: Reading) -> Unjudged | None:
+    if any(not json.ok or not isinstance(json.value, dict) for _, json in reading.data_events):
+        by = "stream.framing" if reading.stream.pending is not None and not reading.chunks else "stream.json-data"
+        return reading.unjudged("an event does not hold a JSON object", by=by)
+    if not reading.chunks:
+        return reading.unjudged("the stream holds no chunk", by="stream.json-data")
+    if reading.mixed_with is not None and not reading.opens_with_error:
+        return reading.unjudged(f"a chunk of {reading.mixed_with.name} came in it", by="isolation.streams")
+    return opening_error(reading)
 
 
-@remembered
-def readable_streams(evidence: Evidence) -> Selected:
-    """Those of them that hold a choice: what the chunk requirements judge."""
-    for reading in legible_streams(evidence):
-        if isinstance(reading, Unjudged) or any(chunk.choices for chunk in reading.chunks):
-            yield reading
-        else:
-            yield reading.unjudged("the stream holds no choice", by="chunk.finish-once")
+opening_error = when(lambda r: r.opens_with_error, "the stream opens with an error", by="error.status")
+"""The stream begins with what error.status speaks of."""
 
+streams = served_streams.unless(_no_stream)
+"""Answers that are event streams, cut or whole."""
 
-def on_chat(select_from: Selected) -> Selected:
-    """Without the answers to resumes."""
-    return (r for r in select_from if isinstance(r, Unjudged) or not r.asked.resume)
+whole_streams = streams.unless(when(broken_off, "the stream was cut off", by="http.complete"))
+"""Streams that were not cut off by the connection: what is missing in them, the server left out."""
 
+ended_streams = whole_streams.unless(_never_ended)
+"""Whole streams that came to an end of their own, no time-out before it: what is judged of their bytes."""
 
-@remembered
-def text_streams(evidence: Evidence) -> Selected:
-    """Readable streams in which nothing waits."""
-    return (r for r in readable_streams(evidence) if isinstance(r, Unjudged) or not r.waits)
+finished_streams = ended_streams.unless(failed)
+"""Those of them that told of no failure within: all else that is judged of a stream."""
 
+legible_streams = finished_streams.unless(_illegible)
+"""Finished streams of which every event could be read: whether there is an answer in them is still open."""
 
-@remembered
-def waiting_streams(evidence: Evidence) -> Selected:
-    """Readable streams that ask for an approval, on either endpoint."""
-    return (r for r in readable_streams(evidence) if isinstance(r, Unjudged) or r.waits)
+readable_streams = legible_streams.unless(
+    when(lambda r: not any(chunk.choices for chunk in r.chunks), "the stream holds no choice", by="chunk.finish-once")
+)
+"""Those of them that hold a choice: what the chunk requirements judge."""
 
+text_streams = readable_streams.where(lambda r: not r.waits)
+"""Readable streams in which nothing waits."""
 
-# --- by what is due
-
-
-def unauthenticated(evidence: Evidence, requirement: str) -> Selected:
-    """Requests that deserve 401 by this requirement."""
-    return due_by(evidence, Due.AUTHENTICATE, requirement)
-
-
-def due_by(evidence: Evidence, due: Due, requirement: str) -> Selected:
-    """Last attempts that deserve this by this requirement; excused ones as unjudged."""
-    for reading in evidence.by_due.get((due, requirement), ()):
-        excuse = reading.excuses_refusal if due is Due.REFUSE else reading.excuse
-        if excuse is not None and not (due is Due.AUTHENTICATE and reading.status == 401):
-            yield reading.unjudged(excuse, excused=True)
-        else:
-            yield reading
-
-
-def with_own_token(reading: Reading) -> bool:
-    """True where the request bore the good token, as far as is known."""
-    return reading.whose in (Credential.OWN, Credential.UNSTATED)
-
-
-def barred(reading: Reading) -> bool:
-    """True where nothing was ever served, and a valid request of its own got its status.
-
-    Then it is the token, the model or the address, not what this request asks for.
-    """
-    evidence = reading.evidence
-    return not evidence.admitted and any(
-        r.due is Due.ACCEPT and r.status == reading.status and not r.sharing_request_id for r in evidence.last
-    )
+waiting_streams = readable_streams.where(lambda r: r.waits)
+"""Readable streams that ask for an approval, on either endpoint."""

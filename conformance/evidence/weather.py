@@ -26,7 +26,7 @@ from conformance.probes.flow import Phase
 from conformance.transcript.exchange import Ending
 
 if TYPE_CHECKING:
-    from conformance.evidence.evidence import Reading
+    from conformance.evidence.reading import Reading
 
 RECURS = 2
 """Calm tries that fall foul, with requests served in between, of a request that brings it about."""

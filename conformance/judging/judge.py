@@ -13,9 +13,10 @@ from conformance.contract.catalogue import CAPABILITIES, Catalogue, Level, Requi
 from conformance.contract.classify import Due
 from conformance.evidence import weather
 from conformance.evidence.approvals import approval_of, given, spent_by, went_down
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import number
+from conformance.evidence.reading import Reading
 from conformance.judging import baseline, leading, preflight, second_opinion, steadiness, unseen
 from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline

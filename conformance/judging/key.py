@@ -8,16 +8,16 @@ and so are the finding's words, which a newer suite may put better.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from conformance.evidence.finding import Finding
+from conformance.evidence.place import Place
 from conformance.probes.flow import Phase
 from conformance.transcript.exchange import Exchange
 
 LONGEST = 200
 """Characters of a key; what is longer is cut off, in every run at the same place."""
 
-_NUMBERED = re.compile(r"\b(event|byte|line|piece|chunk) \d+")
-_BYTE = re.compile(r", byte\b")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"(?<=/)\d+(?=/|$)|\d{3,}")
 
@@ -29,9 +29,16 @@ def key(finding: Finding, exchange: Exchange | None) -> str:
         finding: what a check yielded.
         exchange: the exchange that it names; None where the transcript holds none of this name.
     """
-    place = stable(finding.place)
+    place = steady(finding.place)
     name = probe(exchange) if exchange else stable(finding.exchange)
     return (f"{name} @ {place}" if place else name)[:LONGEST].rstrip()
+
+
+def steady(place: Place) -> str:
+    """The place without what changes from run to run."""
+    parts = ["event"] if place.event is not None else ["byte"] if place.byte is not None else []
+    rest = stable(str(replace(place, event=None, byte=None)))
+    return "".join(parts) + (", " if parts and place.pointer else "") + rest
 
 
 def probe(exchange: Exchange) -> str:
@@ -47,9 +54,7 @@ def probe(exchange: Exchange) -> str:
 
 def stable(text: str) -> str:
     """The text without what changes from run to run, in printable ASCII: it may hold names that the target chose."""
-    text = _BYTE.sub("", _NUMBERED.sub(r"\1", text))
-    text = _NUMBER.sub("*", _UUID.sub("*", text))
-    return _ascii(text)
+    return _ascii(_NUMBER.sub("*", _UUID.sub("*", text)))
 
 
 def _ascii(text: str) -> str:

@@ -17,8 +17,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from conformance.contract.catalogue import Bars, Exchanges, load
 from conformance.contract.classify import Due
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import readable_streams, why_no_answer
 
 Named = Mapping[str, Sequence[Item]]

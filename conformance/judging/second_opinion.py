@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item
+from conformance.evidence.reading import Reading
 from conformance.probes.coverage import COVERAGE
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.reading import Reading
 
 KINDS = ("completion", "approval", "chunk", "approval-chunk", "error")
 MEMBERS = 120

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from conformance.checks.check import CHECKS
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding
+from conformance.evidence.reading import Reading
 
 TOLD_ABOVE = 0.01
 """Share of failures above which they are told."""

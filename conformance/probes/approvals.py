@@ -41,7 +41,7 @@ REASON = "not needed for this test"
 EXPIRY_MARGIN = 2.0
 """Seconds after `expires_at` before the late resume is sent."""
 LATER = 2.5
-"""Seconds until all replicas of a target have to know an approval, and a little more (`checks.approvals`)."""
+"""Seconds until all replicas of a target have to know an approval, and a little more (`evidence.approvals`)."""
 SHORT_LIVED = 60.0
 """An approval that expires sooner than this many seconds is not kept waiting."""
 DECIDED_ANEW = 4

@@ -42,7 +42,7 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], ca_bundle
     if exchange and finding.asked:
         yield Line("sent", excerpt(f"{finding.asked}: {_member(exchange, finding.asked)}"))
     name = excerpt(finding.exchange, 120)
-    place = f"{excerpt(finding.place)}, in {name}" if finding.place else f"in {name}"
+    place = f"{excerpt(str(finding.place))}, in {name}" if finding.place else f"in {name}"
     yield Line("place", f"{place}, shrunk from {excerpt(finding.shrunk_from, 120)}" if finding.shrunk_from else place)
     if finding.second_opinion:
         yield Line("opinion", excerpt(finding.second_opinion))

@@ -20,9 +20,10 @@ from markupsafe import Markup
 
 from conformance import __version__
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
-from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding
+from conformance.evidence.reading import Reading
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
+from conformance.judging.key import steady
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, Outcome, State, Verdict
 from conformance.report import latency, octets, tally, timeline
@@ -374,7 +375,7 @@ def _chosen(findings: Sequence[Finding], most: int) -> tuple[list[Finding], list
     ordered = sorted(findings, key=lambda finding: (finding.intermittent, not finding.shrunk_from))
     kinds: dict[tuple[str, str, str], int] = {}
     for index, finding in enumerate(ordered):
-        kinds.setdefault((finding.message, finding.expected, re.sub(r"\d+", "", finding.place)), index)
+        kinds.setdefault((finding.message, finding.expected, steady(finding.place)), index)
     chosen = [*kinds.values()]
     if len(chosen) == 1 and len(ordered) > 1:
         chosen.append(1)
@@ -394,7 +395,7 @@ def _shown(
         second_opinion=excerpt(finding.second_opinion, bounds.text),
         expected=excerpt(finding.expected, bounds.text),
         observed=excerpt(finding.observed, bounds.text),
-        place=excerpt(finding.place, bounds.text),
+        place=excerpt(str(finding.place), bounds.text),
         exchange=excerpt(finding.exchange, 120),
         lines=_head(reading, where) if reading else (),
         excerpt=_excerpt(reading, where, bounds) if reading else (),

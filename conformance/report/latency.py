@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.reading import Reading
 
 _BINS_A_DECADE = 12
 _MARKS = (1.0, 2.0, 5.0)

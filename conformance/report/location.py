@@ -1,7 +1,7 @@
 """Where in an answer the breach of a finding stands: octets of the body, a header field, or the status line.
 
-A finding names its place in words for people (`event 3, byte 812, /id`); some tell the octets as well. This module
-brings both together, as narrow as it can be told: of an event whose `id` is wrong, the value of that `id`.
+A finding names its place (event 3, byte 812, /id); some tell the octets as well. This module brings both together, as
+narrow as it can be told: of an event whose `id` is wrong, the value of that `id`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.evidence.evidence import Reading
 from conformance.evidence.finding import Finding
+from conformance.evidence.place import STATUS
+from conformance.evidence.reading import Reading
 from conformance.report.pointer import locate
 from conformance.transcript.sse import Event
 
-_PLACE = re.compile(r"(?:event (?P<event>\d{1,9}))?(?:(?:, )?byte (?P<byte>\d{1,12}))?(?:, )?(?P<pointer>/.*)?", re.S)
-_CHARACTER = re.compile(r"character \d+")
 _LITERAL = re.compile(rb"-?[A-Za-z]{2,12}")
 
 
@@ -39,20 +38,17 @@ class Offence:
 def offence(finding: Finding, reading: Reading) -> Offence:
     """Where the breach stands in the answer of the finding's exchange."""
     place = finding.place
-    if place == "status":
+    if place == STATUS:
         return Offence(status=True)
-    if place.startswith("header "):
-        return Offence(field=place.removeprefix("header "))
-    if _CHARACTER.fullmatch(place):
+    if place.header:
+        return Offence(field=place.header)
+    if place.character is not None:
         return Offence(_quoted(finding.observed, reading.body))
-    matched = _PLACE.fullmatch(place)
-    if matched is None:
-        return Offence(_within(finding.span, reading.body))
-    number, byte, pointer = matched["event"], matched["byte"], matched["pointer"]
-    event = _event(reading, int(number)) if number else None
+    number, pointer = place.event, place.pointer
+    event = _event(reading, number) if number else None
     span = finding.span
-    if span is None and byte and not pointer:
-        span = _octets(event, int(byte))
+    if span is None and place.byte is not None and not pointer:
+        span = _octets(event, place.byte)
     elif span is None and event:
         span = (event.offset, event.end - event.offset)
     missing = ""

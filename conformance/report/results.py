@@ -168,7 +168,7 @@ def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange], trusted: s
                 "expected": finding.expected,
                 "observed": finding.observed,
                 "exchange": finding.exchange,
-                "place": finding.place,
+                "place": str(finding.place),
                 "intermittent": finding.intermittent,
                 **({"second_opinion": finding.second_opinion} if finding.second_opinion else {}),
                 **({"shrunk_from": finding.shrunk_from} if finding.shrunk_from else {}),

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding
+from conformance.evidence.reading import Reading
 from conformance.report.location import offence
 from conformance.transcript.exchange import TIMED_OUT, Ending
 from conformance.transcript.sse import Event
@@ -192,7 +193,7 @@ def _breaches(reading: Reading, findings: Sequence[Finding], seconds: float) -> 
     first: Mapping[str, Finding] = {finding.requirement: finding for finding in reversed(findings)}
     chosen = [finding for finding in findings if first[finding.requirement] is finding][:_BREACHES]
     return tuple(
-        Breach(finding.requirement, finding.message, finding.place, number, _when(finding, reading, seconds))
+        Breach(finding.requirement, finding.message, str(finding.place), number, _when(finding, reading, seconds))
         for number, finding in enumerate(chosen, 1)
     )
 

@@ -29,8 +29,11 @@ from typing import Any, TypedDict, Unpack
 from conformance.checks import check
 from conformance.checks.check import Check, JudgeOne, Select
 from conformance.contract.catalogue import CatalogueError, Level, load
-from conformance.evidence.evidence import Evidence, Reading, Words
-from conformance.evidence.finding import Finding, Item, Judged, Unjudged
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.finding import Finding, Judged, Unjudged
+from conformance.evidence.place import NOWHERE, STATUS, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selected, served, served_json, served_streams
 from conformance.probes.catalogue import OUTSIDE
 from conformance.probes.flow import CHAT, RESUME, Answer, Compose, Flow, Phase, Send, Steps, encode, single
@@ -125,10 +128,7 @@ class Extension:
         row = _row(id_, level, statement, why, fix, {"whim": whim, **facts})
 
         def decorate(judge: JudgeOne) -> JudgeOne:
-            def stamped(reading: Reading) -> Iterator[Finding | Unjudged]:
-                return (_stamped(item, id_) for item in judge(reading))
-
-            self._add(_Rule(row, lambda: check.each(id_, of)(stamped)))
+            self._add(_Rule(row, lambda: check.each(id_, of)(judge)))
             return judge
 
         return decorate
@@ -152,10 +152,7 @@ class Extension:
         row = _row(id_, level, statement, why, fix, facts)
 
         def decorate(judge: Check) -> Check:
-            def stamped(evidence: Evidence) -> Iterator[Item]:
-                return (_stamped(item, id_) for item in judge(evidence))
-
-            self._add(_Rule(row, lambda: check.over_all(id_)(stamped)))
+            self._add(_Rule(row, lambda: check.over_all(id_)(judge)))
             return judge
 
         return decorate
@@ -299,21 +296,18 @@ def answered(evidence: Evidence) -> Selected:
         yield reading if reading.excuse is None else reading.unjudged(reading.excuse, excused=True)
 
 
-def breach(reading: Reading, message: str, expected: str, observed: Any, place: str = "") -> Finding:
-    """What is wrong with an exchange; which requirement it breaks is added by the extension.
+def breach(reading: Reading, message: str, expected: str, observed: Any, place: Place = NOWHERE) -> Finding:
+    """What is wrong with an exchange; which requirement it breaks is added by whoever runs the check.
 
     Args:
         reading: the exchange.
         message: one line, without the server's own text.
         expected: what the requirement asks for.
         observed: what came: a text as it is, any other value as JSON.
-        place: JSON Pointer (`/kitemesh/region`), `header X-Acme-Region`, `event 3, byte 812`, `status`.
+        place: where: `Place("/kitemesh/region")` is a JSON Pointer, `Place(header="X-Acme-Region")` a header field,
+            `Place.of(event)` an event of a stream, `STATUS` the status line.
     """
-    return reading.finding("", message, expected, Words(observed) if isinstance(observed, str) else observed, place)
-
-
-def _stamped(item: Any, id_: str) -> Any:
-    return replace(item, requirement=id_) if isinstance(item, Finding) else item
+    return reading.finding(message, expected, Words(observed) if isinstance(observed, str) else observed, place)
 
 
 def _row(
@@ -323,7 +317,7 @@ def _row(
 
 
 __all__ = [
-    "Answer", "Compose", "Evidence", "Extension", "Finding", "Flow", "Judged", "Phase", "Plan", "Reading", "Send",
-    "Steps", "Unjudged", "Words", "answered", "breach", "encode", "register", "registered", "served", "served_json",
-    "served_streams", "single",
+    "STATUS", "Answer", "Compose", "Evidence", "Extension", "Finding", "Flow", "Judged", "Phase", "Place", "Plan",
+    "Reading", "Send", "Steps", "Unjudged", "Words", "answered", "breach", "encode", "register", "registered", "served",
+    "served_json", "served_streams", "single",
 ]  # fmt: skip

@@ -8,8 +8,9 @@ from typing import Any
 from conformance.contract.classify import Due
 from conformance.contract.http_date import read_http_date
 from conformance.evidence.approvals import SHARED_WITHIN
-from conformance.evidence.evidence import Evidence, Reading
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.json_values import moment, number, uuid
+from conformance.evidence.reading import Reading
 from conformance.probes.flow import Answer, Approval
 from conformance.transcript.exchange import Exchange, Transcript
 from conformance.wire.weather import Kind, Trouble

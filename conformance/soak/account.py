@@ -9,10 +9,11 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from conformance.evidence.finding import Finding
+from conformance.evidence.place import Place
 from conformance.soak.window import JUDGED, Example, Found
 from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Transcript
@@ -149,7 +150,7 @@ def _example(id_: str, example: Example) -> dict[str, Any]:
         "message": _text(finding.message),
         "expected": _text(finding.expected),
         "observed": _text(finding.observed),
-        "place": _text(finding.place),
+        "place": {k: _text(v) if isinstance(v, str) else v for k, v in asdict(finding.place).items()},
         # A lone surrogate becomes `\\udcff`, which JSON reads as the same.
         "har": text.encode("utf-8", "backslashreplace"),
     }
@@ -162,9 +163,16 @@ def _examples(told: object) -> Iterator[tuple[str, Example]]:
         if one["requirement"] not in JUDGED or len(one["har"]) > LONGEST_EXAMPLE:
             continue
         (exchange,) = har_reader.load(bytes(one["har"])).exchanges
-        message, expected, observed, place = (_text(one[name]) for name in ("message", "expected", "observed", "place"))
-        finding = Finding(one["requirement"], exchange.name, message, expected, observed, place)
+        message, expected, observed = (_text(one[name]) for name in ("message", "expected", "observed"))
+        finding = Finding(one["requirement"], exchange.name, message, expected, observed, _place(one["place"]))
         yield one["requirement"], Example(finding, exchange)
+
+
+def _place(told: dict[str, Any]) -> Place:
+    event, byte, character = (told[name] for name in ("event", "byte", "character"))
+    if not all(value is None or isinstance(value, int) for value in (event, byte, character)):
+        raise Unreadable("a place")
+    return Place(_text(told["pointer"]), event, byte, _text(told["header"]), character, _text(told["words"]))
 
 
 def _ids(octets: object) -> Iterator[tuple[str, int, int]]:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from conformance.evidence.finding import Finding, Item, Judged
+from conformance.evidence.place import Place
 from conformance.judging.verdict import Exit, Selection, Verdict, decide
 from conformance.settings.options import Options
 from conformance.soak.account import Account, Unreadable, read
@@ -153,7 +154,7 @@ class Gathering:
                     f"the `{what}` of {before.name} comes again, which another worker asked for",
                     f"an `{what}` of its own",
                     f"the same in both (64 bits of its hash: {value:016x})",
-                    "/kitemesh/execution_id" if what == "execution_id" else "/id",
+                    Place("/kitemesh/execution_id" if what == "execution_id" else "/id"),
                 ),
             )
 

@@ -300,7 +300,7 @@ def _requirement(made: Gathering, id_: str, exchanges: dict[str, Exchange]) -> d
             "message": finding.message,
             "expected": finding.expected,
             "observed": finding.observed,
-            "place": finding.place,
+            "place": str(finding.place),
             **({"curl": curl(exchange)} if exchange else {}),
         }
     return told

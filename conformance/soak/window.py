@@ -15,9 +15,12 @@ from typing import Any
 from conformance.checks import registry
 from conformance.contract import classify
 from conformance.contract.catalogue import Catalogue, UnderLoad, load
-from conformance.evidence.evidence import Evidence, Reading, Words
+from conformance.evidence.answer import Words
+from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item
 from conformance.evidence.json_values import uuid
+from conformance.evidence.place import NOWHERE, Place
+from conformance.evidence.reading import Reading
 from conformance.evidence.select import answers, readable_streams
 from conformance.judging.verdict import Selection, State, decide
 from conformance.report import without_bodies as withheld
@@ -124,12 +127,11 @@ class Judge:
             word = self.key.word(own)
             for foreign, owner in self.key.foreign(reading.said, word):
                 yield reading.finding(
-                    "isolation.content",
                     f"the answer holds the word that {owner.name} asked for",
                     "nothing from another request",
                     Words(f"{foreign!r} in {reading.said[:100]!r}"),
-                    "delta.content" if reading.asked.stream else "/choices/0/message/content",
-                )
+                    reading.said_at,
+                ).breaking("isolation.content")
                 break
             else:
                 yield from self._elsewhere(reading, word)
@@ -138,15 +140,14 @@ class Judge:
         assert reading.response is not None  # says whoever calls
         fields = "\n".join(f"{name}: {value}" for name, value in reading.response.headers)
         body = _ESCAPE.sub(b" ", reading.body).decode("utf-8", "replace")
-        for place, text in (("", body), ("header section", fields)):
+        for place, text in ((NOWHERE, body), (Place(words="header section"), fields)):
             for foreign, owner in self.key.foreign(text, word):
                 yield reading.finding(
-                    "isolation.answers",
                     f"the answer has the mark of {owner.name}",
                     f"nothing but its own, {word!r}",
                     Words(repr(foreign)),
                     place,
-                )
+                ).breaking("isolation.answers")
                 return
 
     def _of(self, reading: Reading) -> Marker | None:
@@ -179,12 +180,11 @@ class Judge:
         elif before[:2] != seen[:2]:
             together = before.beside(seen)
             yield reading.finding(
-                "isolation.answers" if together else alone,
                 f"the `id` of {before.name} comes again{', which was under way at the same time' if together else ''}",
                 "an `id` of its own",
                 id_,
-                f"{reading.chunks[0].place}, /id" if reading.asked.stream else "/id",
-            )
+                reading.chunks[0].at("/id") if reading.asked.stream else Place("/id"),
+            ).breaking("isolation.answers" if together else alone)
 
     def _chunk_of_another(self, reading: Reading, seen: Seen) -> Iterator[Finding]:
         if not reading.asked.stream:
@@ -196,13 +196,12 @@ class Judge:
             owner = self.answers.find(digest(id_))
             if owner is not None and owner[:2] != seen[:2]:
                 yield reading.finding(
-                    "isolation.streams",
                     f"a chunk of {owner.name} came in another stream",
                     f"chunks of id {reading.answer_id!r}",
                     id_,
                     chunk.place,
-                    span=(chunk.event.offset, chunk.event.end - chunk.event.offset),
-                )
+                    span=chunk.span,
+                ).breaking("isolation.streams")
                 return
 
     def _execution_again(self, reading: Reading, execution: str, seen: Seen, found: Found) -> Iterator[Finding]:
@@ -212,12 +211,11 @@ class Judge:
             found.ids.append(("kitemesh.execution-unique", value, seen.request))
         elif before[:2] != seen[:2]:
             yield reading.finding(
-                "kitemesh.execution-unique",
                 f"the `execution_id` of {before.name} comes again",
                 "an execution of its own",
                 execution,
-                "/kitemesh/execution_id",
-            )
+                Place("/kitemesh/execution_id"),
+            ).breaking("kitemesh.execution-unique")
 
 
 def bounded(exchange: Exchange) -> Exchange:

@@ -19,6 +19,7 @@ from checks.exchanges import (
 
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.json_values import ABSENT
+from conformance.evidence.place import Place
 from conformance.transcript.exchange import Credential
 
 
@@ -38,7 +39,7 @@ from conformance.transcript.exchange import Credential
 )
 def test_what_is_shown_is_what_came(body, place, shown):
     reading = Evidence(transcript(exchange("a", sent("a"), answer(body)))).all[0]
-    assert reading.finding("http.json", "m", "e", ABSENT, place).observed == shown
+    assert reading.finding("m", "e", ABSENT, Place(place)).observed == shown
 
 
 ASKED = sent("p", prompt="Please create a ticket.\n(Reference: x.)")

@@ -196,13 +196,16 @@ def test_an_entry_on_a_finding_that_is_mended_is_stale_only_where_its_probe_was_
 
 
 def test_keys_are_the_same_when_ids_numbers_and_times_differ():
-    from conformance.judging.key import stable
+    from conformance.evidence.place import Place
+    from conformance.judging.key import steady
 
-    assert stable("event 3, byte 812, /choices/0/delta") == stable("event 12, byte 9, /choices/1/delta")
-    assert stable("event 3, byte 812") == "event"
-    assert stable("/x/123e4567-e89b-42d3-a456-426614174000") == "/x/*"
-    assert stable("header Content-Type") == "header Content-Type"
-    assert stable("/a\x1b\u202e") == "/a??"
+    assert steady(Place("/choices/0/delta", 3, 812)) == steady(Place("/choices/1/delta", 12, 9))
+    assert steady(Place("/choices/0/delta", 3, 812)) == "event, /choices/*/delta"
+    assert steady(Place(event=3, byte=812)) == "event"
+    assert steady(Place(byte=812)) == "byte"
+    assert steady(Place("/x/123e4567-e89b-42d3-a456-426614174000")) == "/x/*"
+    assert steady(Place(header="Content-Type")) == "header Content-Type"
+    assert steady(Place("/a\x1b\u202e")) == "/a??"
 
 
 def test_a_key_is_printable_whatever_a_transcript_calls_its_probes():
@@ -219,6 +222,7 @@ def test_a_key_is_printable_whatever_a_transcript_calls_its_probes():
 def test_the_keys_of_a_generated_body_name_its_rule():
     from made_up import exchange, finding
 
+    from conformance.evidence.place import STATUS
     from conformance.judging.key import key
     from conformance.transcript.exchange import ProbeNote
 
@@ -226,7 +230,7 @@ def test_the_keys_of_a_generated_body_name_its_rule():
         exchange(name, note=ProbeNote(phase="generated", probe=name, breach="role-enum"))
         for name in ("generated-role-enum-json-3", "generated-role-enum-stream-7")
     ]
-    assert {key(finding("reject.generated", place="status"), one) for one in made} == {"generated-role-enum @ status"}
+    assert {key(finding("reject.generated", place=STATUS), one) for one in made} == {"generated-role-enum @ status"}
 
 
 # --- writing -----------------------------------------------------------------------------------------------------

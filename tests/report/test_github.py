@@ -7,6 +7,7 @@ import pytest
 from made_up import MODEL, NASTY, URL, World, finding
 
 from conformance.contract.catalogue import load
+from conformance.evidence.place import Place
 from conformance.report import github
 
 pytestmark = pytest.mark.usefixtures("bare")
@@ -72,7 +73,7 @@ def forging(monkeypatch):
 
     made = World()
     monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
-    texts = {"message": FORGED, "expected": FORGED, "observed": FORGED, "place": FORGED}
+    texts = {"message": FORGED, "expected": FORGED, "observed": FORGED, "place": Place(words=FORGED)}
     monkeypatch.setattr("made_up.finding", lambda id_, **more: finding(id_, **{**texts, **more}))
     return made
 

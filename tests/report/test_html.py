@@ -16,6 +16,7 @@ from made_up import MODEL, NASTY, URL, exchange, finding, report
 from conformance.contract.catalogue import Level, load
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Judged
+from conformance.evidence.place import NOWHERE, STATUS, Place
 from conformance.judging import baseline
 from conformance.judging.baseline import Entry
 from conformance.judging.verdict import Selection, decide
@@ -128,7 +129,9 @@ WORLDS = {
     "nothing-recorded": replace(report(), evidence=Evidence(Transcript(())), notes=(NASTY,)),
     "no-target": replace(report(Options()), evidence=Evidence(Transcript(()))),
     "no-answer": judged([replace(exchange(), response=None, ending=Ending.RESET, error=NASTY)], [finding("http.json")]),
-    "streams": judged([streamed(EVENTS)], [finding("stream.done-last", exchange="stream", place="event 4, byte 66")]),
+    "streams": judged(
+        [streamed(EVENTS)], [finding("stream.done-last", exchange="stream", place=Place(event=4, byte=66))]
+    ),
 }
 worlds = pytest.mark.parametrize("name", WORLDS)
 
@@ -214,7 +217,7 @@ def test_an_interruption_and_a_partial_scope_are_told():
 
 
 def test_findings_of_one_kind_are_counted():
-    places = [finding("stream.done", exchange=f"e{n}", place=f"event {n}, byte {n * 9}") for n in range(40)]
+    places = [finding("stream.done", exchange=f"e{n}", place=Place(event=n, byte=n * 9)) for n in range(40)]
     other = [finding("stream.done", exchange="other", message="quite another fault")]
     page = shown(judged([exchange()], [*places, *other]), files={"results.json": "all"})
     assert page.text.count("The end is missing") == 1
@@ -239,7 +242,10 @@ def hostile():
         )  # fmt: skip
         request = Request(nasty, f"{URL}/{nasty}", ((header, header),), octets_)
         made = Exchange(nasty, request, response, Ending.CUT, 1.0, 0.3, error=nasty)
-        places = ["/" + nasty, f"header {header}", "status", "event 1, byte 3", "byte 9", nasty, "character 5"]
+        places = [
+            Place("/" + nasty), Place(header=header), STATUS, Place(event=1, byte=3), Place(byte=9), Place(words=nasty),
+            Place(character=5),
+        ]  # fmt: skip
         found = [
             Finding("stream.done", nasty, nasty, nasty, nasty, place, span, intermittent=bool(n % 2))
             for n, place in enumerate(places)
@@ -267,7 +273,7 @@ def test_a_flood_stays_small():
     flood = "\U000e0041'\"<&" * 2_000
     bodies = [streamed(b"data: " + flood.encode() + b"\n\n", name=f"e{n}") for n in range(40)]
     found = [
-        Finding(r.id, f"e{n % 40}", flood, flood + str(n), flood, "event 1, byte 0")
+        Finding(r.id, f"e{n % 40}", flood, flood + str(n), flood, Place(event=1, byte=0))
         for r in load()
         for n in range(9)
     ]  # fmt: skip
@@ -283,7 +289,7 @@ def test_a_flood_stays_small():
 def test_whatever_comes_the_page_stands(words, body):
     message, expected, observed, place = words
     made = replace(streamed(body, [Piece(0.1, len(body))]), name=message or "x")
-    found = [Finding("stream.done", made.name, message, expected, observed, place, (len(place), 7))]
+    found = [Finding("stream.done", made.name, message, expected, observed, Place(place), (len(place), 7))]
     text = html.page(judged([made], found))
     text.encode("utf-8")
     assert Page(text).problems == []
@@ -310,14 +316,14 @@ def marked(one, body, answer="application/json"):
 @pytest.mark.parametrize(
     ("place", "body", "seen"),
     [
-        ("/usage/total_tokens", b'{"usage": {"total_tokens": -1, "x": 2}}', "-1"),
-        ("/choices/1/index", b'{"choices":[{"index":0},{"index":"one"}]}', '"one"'),
-        ("/usage", b'{"id":"x","object":"y"}', "⟨usage is missing here⟩"),
-        ("status", b"{}", "HTTP/1.1 200"),
-        ("header Content-Type", b"{}", "Content-Type: application/json"),
-        ("header WWW-Authenticate", b"{}", "⟨no WWW-Authenticate field here⟩"),
-        ("byte 1", b"{\xff}", "\\xff"),
-        ("byte 2", b"{}", "⟨the body ends here⟩"),
+        (Place("/usage/total_tokens"), b'{"usage": {"total_tokens": -1, "x": 2}}', "-1"),
+        (Place("/choices/1/index"), b'{"choices":[{"index":0},{"index":"one"}]}', '"one"'),
+        (Place("/usage"), b'{"id":"x","object":"y"}', "⟨usage is missing here⟩"),
+        (STATUS, b"{}", "HTTP/1.1 200"),
+        (Place(header="Content-Type"), b"{}", "Content-Type: application/json"),
+        (Place(header="WWW-Authenticate"), b"{}", "⟨no WWW-Authenticate field here⟩"),
+        (Place(byte=1), b"{\xff}", "\\xff"),
+        (Place(byte=2), b"{}", "⟨the body ends here⟩"),
     ],
 )
 def test_the_offending_octets_of_json_are_marked(place, body, seen):
@@ -327,11 +333,11 @@ def test_the_offending_octets_of_json_are_marked(place, body, seen):
 @pytest.mark.parametrize(
     ("place", "span", "seen"),
     [
-        ("event 2, byte 35, /id", None, '"b"'),
-        ("event 2, byte 35", (35, 18), 'data: {"id":"b"}\n\n'),
-        ("event 4, byte 67", None, 'data: {"usage":{"total":\\xff5}}\n\n'),
-        ("event 2, byte 35, /model", (35, 18), "⟨model is missing here⟩"),
-        ("/object", None, '"chunk"'),
+        (Place("/id", 2, 35), None, '"b"'),
+        (Place(event=2, byte=35), (35, 18), 'data: {"id":"b"}\n\n'),
+        (Place(event=4, byte=67), None, 'data: {"usage":{"total":\\xff5}}\n\n'),
+        (Place("/model", 2, 35), (35, 18), "⟨model is missing here⟩"),
+        (Place("/object"), None, '"chunk"'),
     ],
 )
 def test_the_offending_octets_of_a_stream_are_marked(place, span, seen):
@@ -342,7 +348,7 @@ def test_the_offending_octets_of_a_stream_are_marked(place, span, seen):
 def test_a_stack_trace_is_found_by_what_was_seen():
     body = json.dumps({"error": {"message": 'oh: File "/app/x.py", line 3'}}).encode()
     seen = 'File "/app/x.py", line 3'
-    one = finding("error.no-internals", place="character 30", observed=json.dumps(seen))
+    one = finding("error.no-internals", place=Place(character=30), observed=json.dumps(seen))
     assert set(marked(one, body)) == {json.dumps(seen)[1:-1]}
 
 
@@ -385,7 +391,7 @@ def test_deep_nesting_is_no_trouble():
 def test_a_window_shows_the_octets_as_they_are(body, start, length, beside, most):
     made = replace(exchange(), response=Response(200, (), body))
     reading = Evidence(Transcript((made,))).all[0]
-    span = offence(finding("http.json", place="", span=(start, length)), reading).span
+    span = offence(finding("http.json", place=NOWHERE, span=(start, length)), reading).span
     if span is None:
         return
     parts = octets.around(body, span, "", beside, most)
@@ -413,7 +419,7 @@ def test_characters_are_not_torn():
 
 
 def test_a_stream_is_drawn_with_its_breaches():
-    one = finding("stream.done-last", exchange="stream", place="event 4, byte 67", span=(67, 28))
+    one = finding("stream.done-last", exchange="stream", place=Place(event=4, byte=67), span=(67, 28))
     line = timeline.timelines(timeline.streams(Evidence(Transcript((streamed(EVENTS),)))), [one])[0]
     assert line.events == 4
     assert (line.headers.at, line.first.at, line.done[0].at, line.end.at) == (0.05, 0.1, pytest.approx(0.3), 1.0)
@@ -567,9 +573,9 @@ def test_the_sentence_leads_to_what_is_broken():
 
 
 def test_the_smallest_body_is_shown_first():
-    small = finding("reject.generated", place="status", exchange="small", shrunk_from="larger")
+    small = finding("reject.generated", place=STATUS, exchange="small", shrunk_from="larger")
     findings = [
-        finding("reject.generated", place="status", exchange="large"),
+        finding("reject.generated", place=STATUS, exchange="large"),
         replace(small, exchange="unsteady", intermittent=True),
         small,
     ]

@@ -14,6 +14,7 @@ from conformance.running.extending import (
     Flow,
     Judged,
     Phase,
+    Place,
     Plan,
     Reading,
     Send,
@@ -38,7 +39,7 @@ ACME = Extension("acme", title="Acme's own rules", source="Acme API guide, editi
 )
 def region_header(reading: Reading) -> Iterator[Finding]:
     if not region(reading):
-        yield breach(reading, "no region is named", f"a field {FIELD}", "none", f"header {FIELD}")
+        yield breach(reading, "no region is named", f"a field {FIELD}", "none", Place(header=FIELD))
 
 
 @ACME.each(
@@ -52,7 +53,7 @@ def region_header(reading: Reading) -> Iterator[Finding]:
 def region_asked(reading: Reading) -> Iterator[Finding]:
     wish = reading.note.probe.rpartition("-")[2]
     if region(reading) not in (wish, None):  # of an answer without one, region-header speaks
-        yield breach(reading, "another region served it", wish, region(reading), f"header {FIELD}")
+        yield breach(reading, "another region served it", wish, region(reading), Place(header=FIELD))
 
 
 @ACME.over_all(
@@ -68,7 +69,7 @@ def one_region(evidence: Evidence) -> Iterator[Finding | Judged]:
     for reading in named:
         yield Judged(reading.name)
         if region(reading) != region(named[0]):
-            yield breach(reading, "the region changed", region(named[0]) or "", region(reading), f"header {FIELD}")
+            yield breach(reading, "the region changed", region(named[0]) or "", region(reading), Place(header=FIELD))
 
 
 @ACME.probes

@@ -10,6 +10,7 @@ from soak_answers import KEPT, MODEL, edited, error, exchange, world
 
 from conformance.checks import registry
 from conformance.contract import classify
+from conformance.evidence.place import Place
 from conformance.soak import window
 from conformance.soak.ledger import Ledger, Seen, digest
 from conformance.soak.markers import Key, Marker
@@ -92,7 +93,7 @@ def test_a_mark_in_a_header_field(judge):
     told = replace(one, response=replace(one.response, headers=(*one.response.headers, field)))
     found = judge.judge([*world(KEY, range(40, 60)), told])
     assert broken(found) == {"isolation.answers": 1}
-    assert found.examples["isolation.answers"].finding.place == "header section"
+    assert found.examples["isolation.answers"].finding.place == Place(words="header section")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""The rule of every denial: a request without a good token is answered 401. Of the error object, area error speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.checks.check import JudgeOne
+from conformance.evidence.finding import Finding, Unjudged
+from conformance.evidence.place import STATUS
+from conformance.evidence.reading import Reading
+from conformance.evidence.select import Selection, server_error, unauthenticated, when
+from conformance.transcript.exchange import Credential
+
+error_as_success = when(
+    lambda r: r.taken and r.error is not None and not r.streamed,
+    "an error object, but not as an error",
+    by="error.status",
+)
+"""A 2xx with an error object."""
+
+
+def without_good_token(requirement: str) -> Selection:
+    """Requests that are to be denied by this requirement."""
+    return unauthenticated(requirement).unless(server_error, error_as_success)
+
+
+def denied(*yields_to: str) -> JudgeOne:
+    """A judge for requests without a good token: the status is 401."""
+
+    def judge(reading: Reading) -> Iterator[Finding | Unjudged]:
+        if reading.status != 401:
+            yield reading.finding(
+                f"a request with {_WHAT.get(reading.whose, 'no good token')} is not denied",
+                "status 401 and the error object",
+                reading.told,
+                STATUS,
+                yields_to=yields_to,
+            )
+
+    return judge
+
+
+_WHAT = {
+    Credential.NONE: "no Authorization header",
+    Credential.EMPTY: "an empty bearer token",
+    Credential.NEVER_ISSUED: "a token that was never issued",
+    Credential.NEARLY_OWN: "a token that differs from the real one in its end only",
+    Credential.OTHER_SCHEME: "another authentication scheme",
+}

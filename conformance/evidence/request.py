@@ -1,0 +1,67 @@
+"""What is read off the request of an exchange: whose it is, and what it deserves."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from conformance.contract.classify import Asked, Due, classify
+from conformance.probes.flow import Phase
+from conformance.transcript.exchange import Credential, Exchange
+
+if TYPE_CHECKING:
+    from conformance.evidence.evidence import Evidence
+
+
+class RequestReading:
+    """The request's part of a `Reading`."""
+
+    def __init__(self, exchange: Exchange, evidence: Evidence) -> None:
+        self.exchange = exchange
+        self.evidence = evidence
+        self.name = exchange.name
+        self.note = exchange.note
+        self.started = exchange.started
+        """Unix seconds."""
+
+    @cached_property
+    def asked(self) -> Asked:
+        """What the request deserves."""
+        request = self.exchange.request
+        return classify(
+            request.method,
+            request.url,
+            {k.lower(): v for k, v in request.headers},
+            request.body,
+            str(request.credential),
+            model=self.evidence.model,
+            modes=self.evidence.modes,
+        )
+
+    @cached_property
+    def due(self) -> Due:
+        """What a conforming server does with it."""
+        return self.asked.due
+
+    @property
+    def generated(self) -> bool:
+        """True where the body was generated, now or, when it is replayed, by an earlier run."""
+        return self.note.phase in (Phase.GENERATED, Phase.REPLAY)
+
+    @property
+    def as_client(self) -> bool:
+        """True where it was sent with a client's own header fields: whether that is served, area sdk tells."""
+        return self.note.area == "sdk" and not self.asked.resume
+
+    @property
+    def odd_scheme(self) -> bool:
+        """True where the good token came with another spelling of `Bearer`."""
+        if self.exchange.request.credential is not Credential.OWN:
+            return False
+        value = next((v for k, v in self.exchange.request.headers if k.lower() == "authorization"), "Bearer ")
+        return not value.startswith("Bearer ")
+
+    @property
+    def whose(self) -> Credential:
+        """Whose token it bore."""
+        return self.exchange.request.credential

@@ -1,0 +1,251 @@
+"""What is read off an answer as a stream, and what a stream and an answer in JSON have in common."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from conformance.evidence.answer import AnswerReading
+from conformance.evidence.json_text import JsonText, read_json
+from conformance.evidence.json_values import ABSENT, get, objects, optional, text
+from conformance.evidence.place import Place
+from conformance.transcript import sse
+
+DONE = "[DONE]"
+_DONE_LIKE = re.compile(r"[\s\"']*\[?\s*done\s*\]?[\s\"';.]*", re.IGNORECASE)
+
+
+def tells_of_error(value: Any) -> bool:
+    """True for an object with an `error`; beside `choices` an empty one (`""`, `{}`, false) is an extra member."""
+    told = optional(value, "error")
+    return told is not ABSENT and (bool(told) or not isinstance(get(value, "choices"), list))
+
+
+class Chunk:
+    """One event of a stream that holds a JSON object."""
+
+    def __init__(self, event: sse.Event, value: dict[str, Any]) -> None:
+        self.event = event
+        self.value = value
+
+    @cached_property
+    def choices(self) -> tuple[tuple[int, dict[str, Any]], ...]:
+        """The choices that are objects, each with the choice index that it names (0 where it names none)."""
+        found = []
+        for _, choice in objects(get(self.value, "choices")):
+            index = choice.get("index")
+            found.append((index if isinstance(index, int) and not isinstance(index, bool) else 0, choice))
+        return tuple(found)
+
+    @property
+    def without_choices(self) -> bool:
+        """True for a chunk with empty `choices`: usage or annotations, judged by stream.json-data alone."""
+        return bool(get(self.value, "choices") == [])
+
+    @cached_property
+    def error(self) -> bool:
+        """True where the event tells of an error, whatever `choices` it bears (contract, "Failed answers")."""
+        return tells_of_error(self.value) or any(tells_of_error(choice) for _, choice in self.choices)
+
+    def contents(self) -> Iterator[tuple[int, str]]:
+        """Choice index and text of each piece of content."""
+        for index, choice in self.choices:
+            if content := text(choice, "delta", "content"):
+                yield index, content
+
+    def finishes(self) -> Iterator[tuple[int, Any]]:
+        """Choice index and `finish_reason` where it is not null."""
+        for index, choice in self.choices:
+            if (reason := optional(choice, "finish_reason")) is not ABSENT:
+                yield index, reason
+
+    @property
+    def brings_calls(self) -> bool:
+        """True where `delta.tool_calls` holds anything, whatever it is."""
+        return any(get(choice, "delta", "tool_calls") for _, choice in self.choices)
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        """The tool calls, or fragments of them."""
+        for _, choice in self.choices:
+            for _, call in objects(get(choice, "delta", "tool_calls")):
+                yield call
+
+    @property
+    def approves(self) -> bool:
+        """True where it tells of an approval that waits."""
+        return optional(self.value, "kitemesh", "approval_id") is not ABSENT
+
+    @property
+    def place(self) -> Place:
+        """Where the event stands."""
+        return Place.of(self.event)
+
+    def at(self, pointer: str) -> Place:
+        """Where a value in it stands."""
+        return Place.of(self.event, pointer)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """(offset, length) of the event in the body."""
+        return self.event.offset, self.event.end - self.event.offset
+
+
+class StreamReading(AnswerReading):
+    """The stream's part of a `Reading`, and what is said in either form."""
+
+    # --- as a stream
+
+    @cached_property
+    def stream(self) -> sse.Stream:
+        """The body read as an event stream, with arrival times where they are known."""
+        response = self.response
+        pieces = response.pieces if response and self.body is response.body else None
+        return sse.read(self.body, pieces)
+
+    @cached_property
+    def events(self) -> tuple[sse.Event, ...]:
+        """All events, also an unterminated one where the body ended by itself (stream.framing speaks of that)."""
+        pending = self.stream.pending
+        extra = (pending,) if pending is not None and pending.raw_data and self.whole else ()
+        return (*self.stream.events, *extra)
+
+    @cached_property
+    def done(self) -> tuple[sse.Event, ...]:
+        """The `[DONE]` events."""
+        return tuple(event for event in self.events if event.data == DONE)
+
+    @cached_property
+    def done_like(self) -> tuple[sse.Event, ...]:
+        """Events that were meant to be `[DONE]` and are not."""
+        return tuple(e for e in self.events if e.data != DONE and len(e.data) < 32 and _DONE_LIKE.fullmatch(e.data))
+
+    @cached_property
+    def data_events(self) -> tuple[tuple[sse.Event, JsonText], ...]:
+        """The events that ought to hold a JSON object, each with what it holds."""
+        meant = {event.number for event in (*self.done, *self.done_like)}
+        return tuple(
+            (event, read_json(event.data.encode("utf-8", "surrogatepass")))
+            for event in self.events
+            if event.number not in meant
+        )
+
+    @cached_property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The events that hold a JSON object."""
+        return tuple(Chunk(e, j.value) for e, j in self.data_events if j.ok and isinstance(j.value, dict))
+
+    @cached_property
+    def opens_with_error(self) -> bool:
+        """True where the first event of a stream tells of an error, or an answer in JSON does; of a 2xx no answer."""
+        return bool(self.chunks) and self.chunks[0].error if self.streamed else tells_of_error(self.object)
+
+    @cached_property
+    def failed_within(self) -> bool:
+        """True where the stream told of an error behind chunks and before `[DONE]`: a failed answer, no breach."""
+        end = self.done[0].number if self.done else math.inf
+        if not (self.asked.stream and self.taken and self.streamed) or self.opens_with_error:
+            return False
+        return any(chunk.error and chunk.event.number < end for chunk in self.chunks)
+
+    # --- in either form
+
+    @cached_property
+    def waits(self) -> bool:
+        """True where the answer, JSON or stream, asks for an approval: tool calls are there, or all else tells so."""
+        if self.asked.stream:
+            calls = any(chunk.brings_calls for chunk in self.chunks)
+            told = any(chunk.approves for chunk in self.chunks)
+            reasons = {reason for chunk in self.chunks for _, reason in chunk.finishes() if isinstance(reason, str)}
+            texts = any(True for chunk in self.chunks for _ in chunk.contents())
+            return calls or (told and (not texts or "tool_calls" in reasons))
+        message = get(self.object, "choices", 0, "message")
+        calls = bool(get(message, "tool_calls"))
+        told = optional(self.object, "kitemesh", "approval_id") is not ABSENT
+        reason = get(self.object, "choices", 0, "finish_reason")
+        return calls or (told and (reason == "tool_calls" or not optional(message, "content")))
+
+    @cached_property
+    def cut_short(self) -> bool:
+        """True where `finish_reason` is `length` or `content_filter`."""
+        if self.asked.stream:
+            reasons = [reason for chunk in self.chunks for _, reason in chunk.finishes()]
+        else:
+            reasons = [choice.get("finish_reason") for _, choice in objects(get(self.object, "choices"))]
+        return any(reason in ("length", "content_filter") for reason in reasons if isinstance(reason, str))
+
+    @cached_property
+    def said(self) -> str:
+        """The text of the answer's first choice."""
+        if self.asked.stream:
+            return "".join(content for chunk in self.chunks for index, content in chunk.contents() if index == 0)
+        return text(self.object, "choices", 0, "message", "content") or ""
+
+    @property
+    def said_at(self) -> Place:
+        """Where the text of the first choice stands."""
+        return Place(words="delta.content") if self.asked.stream else Place("/choices/0/message/content")
+
+    @cached_property
+    def answer_id(self) -> str | None:
+        """The `id` of the answer, of a stream that which most of its chunks bear (the first of those).
+
+        Chunks with empty `choices` have no say: some servers leave theirs blank.
+        """
+        if self.asked.stream:
+            named = [c for c in self.chunks if isinstance(c.value.get("id"), str) and not c.error]
+            telling = [c for c in named if not c.without_choices] or [c for c in named if c.value["id"]]
+            ids = Counter(c.value["id"] for c in telling)
+            return ids.most_common(1)[0][0] if ids else None
+        return text(self.object, "id")
+
+    @cached_property
+    def kitemesh(self) -> dict[str, Any]:
+        """The answer's `kitemesh` members; of a stream all chunks' together. Empty where there is none."""
+        sources = [c.value for c in self.chunks] if self.asked.stream else [self.object]
+        found: dict[str, Any] = {}
+        for source in sources:
+            extension = get(source, "kitemesh")
+            if isinstance(extension, dict):
+                found.update((k, v) for k, v in extension.items() if v is not None)
+        return found
+
+    @cached_property
+    def calls(self) -> tuple[dict[str, Any], ...]:
+        """The tool calls, of a stream joined from their fragments."""
+        if not self.asked.stream:
+            return tuple(call for _, call in objects(get(self.object, "choices", 0, "message", "tool_calls")))
+        return tuple(_joined([call for chunk in self.chunks for call in chunk.calls()]))
+
+
+def _joined(fragments: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Tool calls from their fragments, as a client joins them: by `index`, else by a new `id`, else to the last one."""
+    slots: dict[Any, dict[str, Any]] = {}
+    latest: Any = None
+    for number, fragment in enumerate(fragments):
+        index, id_ = fragment.get("index"), fragment.get("id")
+        if isinstance(index, int) and not isinstance(index, bool):
+            key: Any = ("index", index)
+        elif id_ is not None or latest is None:
+            key = ("id", id_) if isinstance(id_, str) else ("number", number)
+        else:
+            key = latest
+        latest = key
+        call = slots.setdefault(key, {})
+        for member, value in fragment.items():
+            if member == "function" and isinstance(value, dict):
+                function = call.setdefault("function", {})
+                if not isinstance(function, dict):
+                    continue
+                for name, part in value.items():
+                    before = function.get(name)
+                    if name == "arguments" and isinstance(before, str) and isinstance(part, str):
+                        function[name] = before + part
+                    elif before is None or before == "":
+                        function[name] = part
+            elif call.get(member) is None:
+                call[member] = value
+    yield from slots.values()
