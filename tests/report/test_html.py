@@ -19,7 +19,7 @@ from conformance.evidence.finding import Finding, Judged
 from conformance.evidence.place import NOWHERE, STATUS, Place
 from conformance.judging import baseline
 from conformance.judging.baseline import Entry
-from conformance.judging.verdict import Selection, decide
+from conformance.judging.verdict import Outcome, Selection, State, decide
 from conformance.report import files, html, latency, octets, timeline
 from conformance.report.location import offence
 from conformance.report.pointer import locate
@@ -272,12 +272,17 @@ def test_hostile_content_is_inert(made):
 def test_a_flood_stays_small():
     flood = "\U000e0041'\"<&" * 2_000
     bodies = [streamed(b"data: " + flood.encode() + b"\n\n", name=f"e{n}") for n in range(40)]
-    found = [
-        Finding(r.id, f"e{n % 40}", flood, flood + str(n), flood, Place(event=1, byte=0))
+    failed = [
+        Outcome(
+            r,
+            State.FAILED,
+            9,
+            tuple(Finding(r.id, f"e{n}", flood, f"{flood}{n}", flood, Place(event=1, byte=0)) for n in range(9)),
+        )
         for r in load()
-        for n in range(9)
-    ]  # fmt: skip
-    made = judged(bodies, found)
+    ]
+    made = judged(bodies)
+    made = replace(made, verdict=replace(made.verdict, outcomes=tuple(failed)))
     page = html.page(made)
     assert len(page.encode()) < html.LARGEST
     assert Page(page).problems == []

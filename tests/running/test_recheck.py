@@ -24,7 +24,7 @@ from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.report.vectors import vectors
 from conformance.running import recheck, run
 from conformance.settings.options import Options
-from conformance.settings.vectors import loads
+from conformance.settings.vectors import loads, replayed
 from conformance.transcript.exchange import Exchange
 from conformance.wire.recorder import ATTEMPTS
 
@@ -34,8 +34,8 @@ AREAS = ("accept", "reject")
 
 def recorded(behaviour: Behaviour, areas: tuple[str, ...] = AREAS, **options: Any) -> Result:
     with in_thread(create_app(SETTINGS, behaviour)) as url:
-        told = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], only=areas, **options).checked()
-        transcript = asyncio.run(run.record(told, 7, patience=0.1))
+        told = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], only=areas, **options)
+        transcript = asyncio.run(run.record(replayed(told).checked(), 7, patience=0.1))
     return run.judge(transcript)
 
 
