@@ -29,7 +29,7 @@ from conformance.contract.catalogue import Level, Requirement
 from conformance.evidence.finding import Finding
 from conformance.judging.verdict import Conclusion, Exit, Outcome, State, Verdict
 from conformance.report.report import Report
-from conformance.running.app import Told, check_app, checked
+from conformance.running.app import AppOptions, check_app, checked
 from conformance.running.extending import Extension, register
 from conformance.running.run import Stop
 from conformance.settings.options import Depth, Options, UsageError
@@ -42,7 +42,7 @@ REFERENCE = "reference"
 """In the place of a URL: the embedded reference server, which is started for the run."""
 
 
-class Settings(Told, total=False):
+class CheckOptions(AppOptions, total=False):
     """What `check` may be told beside URL, model and token: members of `Options`, with their units."""
 
     ca_bundle: str | os.PathLike[str] | None
@@ -55,7 +55,7 @@ def check(
     token: str | None = None,
     output: str | os.PathLike[str] | None = None,
     progress: Tell | None = None,
-    **told: Unpack[Settings],
+    **told: Unpack[CheckOptions],
 ) -> Report:
     """Record a run against a server, and judge it.
 
@@ -91,7 +91,7 @@ async def check_async(
     token: str | None = None,
     output: str | os.PathLike[str] | None = None,
     progress: Tell | None = None,
-    **told: Unpack[Settings],
+    **told: Unpack[CheckOptions],
 ) -> Report:
     """Record a run against a server and judge it, beside the running event loop.
 
@@ -181,8 +181,8 @@ def _options(function: str, url: str, model: str | None, token: str | None, told
             "embedded reference server."
         )
     if url.strip() == REFERENCE:
-        return checked(function, Settings.__annotations__, told)
-    return checked(function, Settings.__annotations__, told, url=url, model=model, token=token)
+        return checked(function, CheckOptions.__annotations__, told)
+    return checked(function, CheckOptions.__annotations__, told, url=url, model=model, token=token)
 
 
 def _refuse_loop() -> None:
@@ -207,6 +207,7 @@ def _run(options: Options, output: str | os.PathLike[str] | None, progress: Tell
 
 __all__ = [
     "REFERENCE",
+    "CheckOptions",
     "Conclusion",
     "Depth",
     "Exit",
@@ -218,7 +219,6 @@ __all__ = [
     "Progress",
     "Report",
     "Requirement",
-    "Settings",
     "State",
     "UsageError",
     "Verdict",

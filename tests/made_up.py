@@ -12,7 +12,7 @@ from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.place import Place
 from conformance.judging.gate import decide as decide_gate
 from conformance.judging.judge import known_failures
-from conformance.judging.verdict import Selection, decide
+from conformance.judging.verdict import RequirementSelection, decide
 from conformance.report.report import Report
 from conformance.settings.options import Options
 from conformance.transcript.exchange import (
@@ -87,7 +87,9 @@ class World:
         chosen = {r.id for r in catalogue.select(options.only)} if options.only else {r.id for r in catalogue}
         chosen -= {r.id for r in catalogue.select(options.skip)}
         selected = frozenset(chosen) if len(chosen) < len(catalogue) else None
-        verdict = decide(catalogue, items, Selection(options.strict, selected), errors=self.errors, excused=(0, 12))
+        verdict = decide(
+            catalogue, items, RequirementSelection(options.strict, selected), errors=self.errors, excused=(0, 12)
+        )
         transcript = Transcript((exchange(),), {"suite": "made up", "model": options.model}, "made up")
         gate = decide_gate(verdict, transcript, known_failures(options), today=TODAY, allow_stale=options.allow_stale)
         return Report(

@@ -58,7 +58,7 @@ _FOREIGN = re.compile(r"(?<!file)(?<!webpack)(?<!webpack-internal)(?<!webkit-mas
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Leak:
     """A piece of a server's inside."""
 
     start: int
@@ -69,7 +69,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class LeakKind:
     """One kind of inside."""
 
     marks: tuple[str, ...]
@@ -78,8 +78,8 @@ class Kind:
     """The group `core`, where there is one, is what a request may have held."""
 
 
-def _kind(pattern: str, *marks: str, flags: re.RegexFlag = _FLAGS) -> Kind:
-    return Kind(marks, re.compile(pattern, flags))
+def _kind(pattern: str, *marks: str, flags: re.RegexFlag = _FLAGS) -> LeakKind:
+    return LeakKind(marks, re.compile(pattern, flags))
 
 
 _CASED = re.VERBOSE | re.DOTALL | re.ASCII
@@ -146,7 +146,7 @@ KINDS = (
 )  # fmt: skip
 
 
-def shown(text: str) -> Iterator[Shown]:
+def shown(text: str) -> Iterator[Leak]:
     """Every piece of a server's inside that a text shows, kind by kind."""
     text = text[:LOOKED_AT]
     yield from locations(text)
@@ -155,10 +155,10 @@ def shown(text: str) -> Iterator[Shown]:
         if any(mark in lower for mark in kind.marks):
             for match in kind.pattern.finditer(text):
                 core = match["core"] if "core" in kind.pattern.groupindex else match[0]
-                yield Shown(match.start(), match[0], core)
+                yield Leak(match.start(), match[0], core)
 
 
-def locations(text: str) -> Iterator[Shown]:
+def locations(text: str) -> Iterator[Leak]:
     """Every source file with a line."""
     for match in islice(_LOCATION.finditer(text), MOST):
         start = match.start()
@@ -168,7 +168,7 @@ def locations(text: str) -> Iterator[Shown]:
         stem = text[start : match.start()]
         if _is_source(stem, match):
             told = text[start : match.end()]
-            yield Shown(start, told, told)
+            yield Leak(start, told, told)
 
 
 def _is_source(stem: str, match: re.Match[str]) -> bool:
@@ -216,7 +216,7 @@ class Held:
     def __init__(self, sent: str) -> None:
         self._sent = tuple(_bare(text) for text in (sent, _TAG.sub("", sent)))
 
-    def __contains__(self, inside: Shown) -> bool:
+    def __contains__(self, inside: Leak) -> bool:
         core = _bare(inside.core).lstrip("./:-")
         return any(core in sent for sent in self._sent)
 

@@ -59,7 +59,7 @@ def command(
         wanted = prover.with_conforming(wanted)
     with shown.meter(terminal.console(stderr=True), len(wanted)) as advance:
 
-        def told(found: prover.Found) -> None:
+        def told(found: prover.Trial) -> None:
             advance(found.case)
             collected.add(found)
 

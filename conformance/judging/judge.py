@@ -22,7 +22,7 @@ from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
 from conformance.judging.result import Result
 from conformance.judging.rounds import told_once
-from conformance.judging.verdict import Selection, Verdict, decide
+from conformance.judging.verdict import RequirementSelection, Verdict, decide
 from conformance.probes.flow import Phase
 from conformance.settings import files
 from conformance.settings.options import Depth, Options, UsageError
@@ -169,7 +169,7 @@ def _replayed(evidence: Evidence) -> frozenset[str]:
     return frozenset(valid.get(breach or "", "reject.generated") for breach in breaches)
 
 
-def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> Selection:
+def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> RequirementSelection:
     why = "the target was declared to have no approvals (--no-approvals)"
     # A second caller and leave to wait serve approvals alone.
     absent = {} if options.approvals else dict.fromkeys(CAPABILITIES, why)
@@ -186,7 +186,7 @@ def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collecti
     narrowed = (
         quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
     )
-    return Selection(options.strict, selected_ids(options), absent, withheld, narrowed)
+    return RequirementSelection(options.strict, selected_ids(options), absent, withheld, narrowed)
 
 
 def _trouble(evidence: Evidence) -> str:

@@ -44,7 +44,7 @@ _MEMBERS = re.compile(r"\b(messages|temperature|max_tokens|max_completion_tokens
 
 
 @dataclass(frozen=True)
-class Reply:
+class FirstReply:
     """An exchange, read as somebody would who does not know what it is that answered."""
 
     exchange: Exchange
@@ -135,16 +135,16 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Seen:
+class FirstAnswers:
     """What the first requests met with; of each the last attempt."""
 
     base: str
     """The base URL that was asked."""
-    bearing: Reply
+    bearing: FirstReply
     """The answer to the minimal request with the token."""
-    bare: Reply | None = None
+    bare: FirstReply | None = None
     """To the one without a token; None: it was not sent."""
-    elsewhere: tuple[Reply, ...] = ()
+    elsewhere: tuple[FirstReply, ...] = ()
     """To the minimal request at other addresses."""
     proxies: tuple[str, ...] = ()
     """Variables that name a proxy, which the suite does not use."""
@@ -247,12 +247,12 @@ class Seen:
         return ""
 
 
-def speaks(reply: Reply) -> bool:
+def speaks(reply: FirstReply) -> bool:
     """Whether the API answers: it took the request, or refuses in its own words, but for an address that it lacks."""
     return reply.served or (reply.error is not None and reply.status not in _UNSERVED)
 
 
-def judged(seen: Seen) -> bool:
+def judged(seen: FirstAnswers) -> bool:
     """Whether the API answers, right or wrong, so that it is to be judged."""
     bearing, bare = seen.bearing, seen.bare
     if bearing.served or bearing.read_the_body or (bare is not None and bare.served):
@@ -269,12 +269,12 @@ def judged(seen: Seen) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Situation:
     """One situation: how it is known, and the sentence that says what it is and what to do."""
 
     id: str
-    when: Callable[[Seen], bool]
-    says: Callable[[Seen], str]
+    when: Callable[[FirstAnswers], bool]
+    says: Callable[[FirstAnswers], str]
 
 
 _LOGIN = r"\blog ?[io]n\b|\bsign[- ]?in\b|\bsso\b|single sign|password|anmeld|connexion|se connecter|\boauth|\bsaml"
@@ -295,7 +295,7 @@ _WANTS_TLS = (
 _MODEL = r"\bmod(el|èle)s?\b|\bgroup\b"
 
 
-def _redirect(seen: Seen) -> str:
+def _redirect(seen: FirstAnswers) -> str:
     to, asked = seen.location, seen.base + CHAT
     came = f'{seen.url} redirects ({seen.status}) to "{excerpt(to, 200)}"'
     if not to:
@@ -327,25 +327,25 @@ def _redirect(seen: Seen) -> str:
     return f"{came}, which is not the API's path: check the URL."
 
 
-def _proxy_hint(seen: Seen) -> str:
+def _proxy_hint(seen: FirstAnswers) -> str:
     return f" The suite connects directly: the proxy that {seen.proxies[0]} names is not used." if seen.proxies else ""
 
 
-def _hung(seen: Seen) -> str:
+def _hung(seen: FirstAnswers) -> str:
     """How many requests ran into the time limit, and what the last one waited for."""
     bare = seen.bare.exchange if seen.bare else None
     last = bare.error if bare else seen.bearing.exchange.error
     return f"{'2 requests' if bare else '1 request'} ran into the time limit ({excerpt(last, 200)})"
 
 
-def _address(seen: Seen) -> str:
+def _address(seen: FirstAnswers) -> str:
     if seen.found:
         return f"{seen.url} is not the API ({seen.bearing.came}), but {excerpt(seen.found, 200)} is: give that URL."
     tried = "".join(f", nor at {excerpt(r.exchange.request.url, 200)}" for r in seen.elsewhere)
     return f"There is no API at {seen.url}{tried}: what came is {seen.bearing.came}. Check the URL's path."
 
 
-def _certificate(problem: str, remedy: str) -> Callable[[Seen], str]:
+def _certificate(problem: str, remedy: str) -> Callable[[FirstAnswers], str]:
     return lambda s: f"The certificate of {s.place} {problem} ({_verify_words(s)}): {remedy}."
 
 
@@ -353,9 +353,9 @@ _GARBAGE = (Ending.GARBAGE, Ending.RESET, Ending.CUT)
 _ALERTED = (Ending.TLS, Ending.RESET, Ending.CUT)
 _LEFT = (*TIMED_OUT, Ending.LEFT)
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Situation, ...] = (
     # nobody there
-    Rule(
+    Situation(
         "unknown-host",
         lambda s: s.ended(Ending.REFUSED) and s.said(_NO_HOST),
         lambda s: (
@@ -363,7 +363,7 @@ RULES: tuple[Rule, ...] = (
             f"machine's name service knows it.{_proxy_hint(s)}"
         ),
     ),
-    Rule(
+    Situation(
         "refused-port",
         lambda s: s.ended(Ending.REFUSED) and s.said("refused|all connection attempts failed|Errno 111|Errno 61"),
         lambda s: (
@@ -371,14 +371,14 @@ RULES: tuple[Rule, ...] = (
             f"Check the address and that it is up.{_proxy_hint(s)}"
         ),
     ),
-    Rule(
+    Situation(
         "unreachable",
         lambda s: s.ended(Ending.REFUSED),
         lambda s: (
             f"The target cannot be reached at {s.place}: {s.words}. Check the address and the network.{_proxy_hint(s)}"
         ),
     ),
-    Rule(
+    Situation(
         "not-accepted",
         lambda s: s.ended(Ending.TIMED_OUT_CONNECTING) and not s.said("TLS"),
         lambda s: (
@@ -387,7 +387,7 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     # what was reached speaks another protocol, or wants another certificate
-    Rule(
+    Situation(
         "http-at-https",
         lambda s: (
             s.ended(Ending.TLS)
@@ -398,7 +398,7 @@ RULES: tuple[Rule, ...] = (
             "the port that serves https."
         ),
     ),
-    Rule(
+    Situation(
         "client-certificate",
         lambda s: s.ended(*_ALERTED) and s.said(_WANTS_CERTIFICATE),
         lambda s: (
@@ -406,7 +406,7 @@ RULES: tuple[Rule, ...] = (
             "that does without."
         ),
     ),
-    Rule(
+    Situation(
         "client-certificate-page",
         lambda s: s.status in (400, 403, 495, 496) and s.said("(no required ssl|client|ssl) certificate"),
         lambda s: (
@@ -414,17 +414,17 @@ RULES: tuple[Rule, ...] = (
             "address that does without."
         ),
     ),
-    Rule(
+    Situation(
         "certificate-expired",
         lambda s: s.ended(Ending.TLS) and s.said("certificate has expired|not yet valid"),
         _certificate("is out of date", "renew it"),
     ),
-    Rule(
+    Situation(
         "certificate-name",
         lambda s: s.ended(Ending.TLS) and s.said("mismatch|not valid for|doesn't match"),
         _certificate("is for another name", "give the URL with the name that the certificate has, or renew it"),
     ),
-    Rule(
+    Situation(
         "certificate-untrusted",
         lambda s: s.ended(Ending.TLS) and s.said("CERTIFICATE_VERIFY_FAILED|not trusted|self.signed"),
         lambda s: (
@@ -432,14 +432,14 @@ RULES: tuple[Rule, ...] = (
             "to trust."
         ),
     ),
-    Rule(
+    Situation(
         "http2-tls",
         lambda s: s.ended(*_ALERTED) and s.said("no[ _]application[ _]protocol"),
         lambda s: (
             f"{s.place} speaks no HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: let it take HTTP/1.1 too."
         ),
     ),
-    Rule(
+    Situation(
         "tls-failed",
         lambda s: s.ended(Ending.TLS),
         lambda s: (
@@ -447,7 +447,7 @@ RULES: tuple[Rule, ...] = (
             "versions of TLS; it may demand a client certificate, too, which the suite does not have."
         ),
     ),
-    Rule(
+    Situation(
         "https-at-http",
         lambda s: (
             (s.ended(*_GARBAGE) and s.octets[:2] in (b"\x15\x03", b"\x16\x03"))
@@ -459,7 +459,7 @@ RULES: tuple[Rule, ...] = (
             + f": give https://{excerpt(s.base.partition('://')[2], 200)}."
         ),
     ),
-    Rule(
+    Situation(
         "http2",
         lambda s: (
             s.ended(*_GARBAGE) and len(s.octets) > 4 and s.octets[3:4] in (b"\x04", b"\x07") and s.octets[:1] == b"\0"
@@ -469,7 +469,7 @@ RULES: tuple[Rule, ...] = (
             "the address of the HTTP/1.1 API."
         ),
     ),
-    Rule(
+    Situation(
         "other-protocol",
         lambda s: s.ended(Ending.GARBAGE, Ending.RESET) and bool(s.octets),
         lambda s: (
@@ -477,7 +477,7 @@ RULES: tuple[Rule, ...] = (
             f'"{_first_line(s.octets)}". Check the port.'
         ),
     ),
-    Rule(
+    Situation(
         "closes-tls",
         lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
         lambda s: (
@@ -485,7 +485,7 @@ RULES: tuple[Rule, ...] = (
             "a client certificate, which the suite does not have. Check its log."
         ),
     ),
-    Rule(
+    Situation(
         "closes",
         lambda s: s.ended(Ending.RESET, Ending.CUT),
         lambda s: (
@@ -493,37 +493,37 @@ RULES: tuple[Rule, ...] = (
             "https), and the server's log."
         ),
     ),
-    Rule(
+    Situation(
         "silent",
         lambda s: s.ended(*_LEFT),
         lambda s: f"The target does not answer: {_hung(s)}; --timeout sets it. Check the address and that it is up.",
     ),
-    Rule(
+    Situation(
         "unreadable",
         lambda s: not s.status,
         lambda s: f"The target gives no answer that can be read ({s.words}). Check the address and that it is up.",
     ),
     # an address that leads elsewhere
-    Rule("redirect", lambda s: s.status in (301, 302, 303, 307, 308), _redirect),
+    Situation("redirect", lambda s: s.status in (301, 302, 303, 307, 308), _redirect),
     # the API is there, and refuses this caller
-    Rule(
+    Situation(
         "token-refused",
         lambda s: s.status == 401 and not s.bearing.page and (s.bearing.error is not None or (s.gated and s.differ)),
         lambda s: f"The target refused the token ({s.told}); check the token, and that it belongs to this server.",
     ),
-    Rule(
+    Situation(
         "forbidden",
         lambda s: s.status == 403 and (s.bearing.error is not None or s.gated),
         lambda s: (
             f"The target refused the token in every request ({s.told}); check the token and that it may use the model."
         ),
     ),
-    Rule(
+    Situation(
         "no-credits",
         lambda s: s.status == 402,
         lambda s: f"The target asks for payment ({s.told}): top up the account, or give another token.",
     ),
-    Rule(
+    Situation(
         "model",
         lambda s: (
             s.status == 404
@@ -533,7 +533,7 @@ RULES: tuple[Rule, ...] = (
         ),
         lambda s: f"The target does not know the model ({s.told}): check --model, and that the token may use it.",
     ),
-    Rule(
+    Situation(
         "address-or-model",
         lambda s: s.status in _UNSERVED and s.gated and not s.found,
         lambda s: (
@@ -542,12 +542,12 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     # something else answers
-    Rule(
+    Situation(
         "proxy-login",
         lambda s: s.status in (407, 511),
         lambda s: f"A proxy in between wants a login ({s.bearing.came}): let this machine reach {s.place} without it.",
     ),
-    Rule(
+    Situation(
         "proxy-page",
         lambda s: s.status >= 200 and s.bearing.page and (s.said(_PROXY) or bool(s.bearing.field("x-squid-error"))),
         lambda s: (
@@ -555,7 +555,7 @@ RULES: tuple[Rule, ...] = (
             "without it, or let the proxy pass the API."
         ),
     ),
-    Rule(
+    Situation(
         "meta-refresh",
         lambda s: s.bearing.page and s.said(r"http-equiv\s*=\s*[\"']?refresh"),
         lambda s: (
@@ -563,7 +563,7 @@ RULES: tuple[Rule, ...] = (
             f'"{excerpt(_refreshed(s.bearing.text), 200)}" ({s.bearing.came}): give the API\'s own address.'
         ),
     ),
-    Rule(
+    Situation(
         "login-page",
         lambda s: s.bearing.page and s.status in (200, 203, 401, 403) and s.said(_LOGIN),
         lambda s: (
@@ -571,12 +571,12 @@ RULES: tuple[Rule, ...] = (
             "suite pass the login (--header)."
         ),
     ),
-    Rule(
+    Situation(
         "grpc",
         lambda s: s.bearing.media_type.startswith("application/grpc") or bool(s.bearing.field("grpc-status")),
         lambda s: f"{s.url} is a gRPC service ({s.bearing.came}): give the address of the HTTP API.",
     ),
-    Rule(
+    Situation(
         "graphql",
         lambda s: (
             isinstance(s.bearing.value, dict)
@@ -587,17 +587,17 @@ RULES: tuple[Rule, ...] = (
         ),
         lambda s: f"{s.url} is a GraphQL service ({s.bearing.came}): give the address of the chat API.",
     ),
-    Rule(
+    Situation(
         "address",
         lambda s: s.status in _UNSERVED or bool(s.found),
         _address,
     ),
-    Rule(
+    Situation(
         "limited",
         lambda s: s.status == 429,
         lambda s: f"The target puts off every request ({s.told}){_retry_after(s)}: wait, or raise this caller's limit.",
     ),
-    Rule(
+    Situation(
         "down",
         lambda s: s.status in _LATER,
         lambda s: (
@@ -605,27 +605,27 @@ RULES: tuple[Rule, ...] = (
             f"down for now{_retry_after(s)}. Check that it is up."
         ),
     ),
-    Rule(
+    Situation(
         "failing",
         lambda s: s.status >= 500,
         lambda s: f"{s.everything} is answered {s.bearing.came}: the server fails on everything. Check its log.",
     ),
-    Rule(
+    Situation(
         "empty",
         lambda s: 200 <= s.status < 300 and not s.bearing.text,
         lambda s: f"{s.everything} to {s.url} is answered {s.bearing.came}: that is not the chat API. Check the URL.",
     ),
-    Rule(
+    Situation(
         "web-page",
         lambda s: 200 <= s.status < 300 and s.bearing.page,
         lambda s: f"{s.url} is a web page ({s.bearing.came}): give the API's own address.",
     ),
-    Rule(
+    Situation(
         "other-api",
         lambda s: 200 <= s.status < 300,
         lambda s: f"{s.url} is a service other than the chat API ({s.bearing.came}): check the URL.",
     ),
-    Rule(
+    Situation(
         "gateway",
         lambda s: s.status >= 400,
         lambda s: (
@@ -634,7 +634,7 @@ RULES: tuple[Rule, ...] = (
             f"{', and check the token' if s.status == 401 else ''}, or let the suite pass."
         ),
     ),
-    Rule(
+    Situation(
         "unknown",
         lambda s: True,
         lambda s: f"{s.everything} is answered {s.bearing.came}, which is nothing that the API says. Check the URL.",
@@ -642,7 +642,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _verify_words(seen: Seen) -> str:
+def _verify_words(seen: FirstAnswers) -> str:
     found = re.search(r"certificate verify failed: ([^(;]+)", seen.failed)
     return excerpt(found[1].strip().rstrip("."), 120) if found else seen.words
 
@@ -675,7 +675,7 @@ def _refreshed(page: str) -> str:
     return html.unescape(found[1]) if found else "somewhere else"
 
 
-def _retry_after(seen: Seen) -> str:
+def _retry_after(seen: FirstAnswers) -> str:
     told = seen.bearing.field("retry-after").strip()
     if not told:
         return ""
@@ -685,7 +685,7 @@ def _retry_after(seen: Seen) -> str:
 # --- over exchanges
 
 
-def seen_in(exchanges: Iterable[Exchange], options: Mapping[str, Any]) -> Seen | None:
+def seen_in(exchanges: Iterable[Exchange], options: Mapping[str, Any]) -> FirstAnswers | None:
     """What the opening of a recording met with; None where nothing was sent."""
     mine = [e for e in exchanges if e.note.phase == Phase.OPENING and e.note.round == 1]
     at = [e for e in mine if e.note.flow != ELSEWHERE]
@@ -694,16 +694,16 @@ def seen_in(exchanges: Iterable[Exchange], options: Mapping[str, Any]) -> Seen |
         return None
     bare = [e for e in at if e.request.credential is Credential.NONE]
     proxies = options.get("proxies")
-    return Seen(
+    return FirstAnswers(
         base=bearing[0].request.url.removesuffix(CHAT),
-        bearing=Reply(max(bearing, key=lambda e: e.note.attempt)),
-        bare=Reply(max(bare, key=lambda e: e.note.attempt)) if bare else None,
-        elsewhere=tuple(Reply(e) for e in mine if e.note.flow == ELSEWHERE),
+        bearing=FirstReply(max(bearing, key=lambda e: e.note.attempt)),
+        bare=FirstReply(max(bare, key=lambda e: e.note.attempt)) if bare else None,
+        elsewhere=tuple(FirstReply(e) for e in mine if e.note.flow == ELSEWHERE),
         proxies=tuple(p for p in proxies if isinstance(p, str)) if isinstance(proxies, list) else (),
     )
 
 
-def situation(seen: Seen) -> tuple[Rule, Seen] | None:
+def situation(seen: FirstAnswers) -> tuple[Situation, FirstAnswers] | None:
     """The rule that fits, and what it speaks of; None: the API answers, and is to be judged."""
     if judged(seen):
         return None
@@ -784,4 +784,14 @@ def noted(exchange: Exchange, number: int) -> Exchange:
     )
 
 
-__all__: Sequence[str] = ["MOST", "RULES", "Reply", "Rule", "Seen", "alternatives", "seen_in", "settled", "situation"]
+__all__: Sequence[str] = [
+    "MOST",
+    "RULES",
+    "FirstAnswers",
+    "FirstReply",
+    "Situation",
+    "alternatives",
+    "seen_in",
+    "settled",
+    "situation",
+]

@@ -81,7 +81,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class RequirementSelection:
     """What the options left to judge."""
 
     strict: bool = False
@@ -155,7 +155,7 @@ class Verdict:
 def decide(
     catalogue: Catalogue,
     items: Mapping[str, Sequence[Item]],
-    selection: Selection,
+    selection: RequirementSelection,
     *,
     errors: Mapping[str, str] | None = None,
     excused: tuple[int, int] = (0, 0),
@@ -203,7 +203,7 @@ Kept = tuple[tuple[Finding, ...], frozenset[str]]
 def _resolve_blame(
     catalogue: Catalogue,
     items: Mapping[str, Sequence[Item]],
-    selection: Selection,
+    selection: RequirementSelection,
 ) -> dict[str, Kept]:
     """For each requirement with findings: those that stay its own, and who took the others.
 
@@ -248,7 +248,7 @@ def _resolve_blame(
     return resolved
 
 
-def _applies(requirement: Requirement, selection: Selection) -> bool:
+def _applies(requirement: Requirement, selection: RequirementSelection) -> bool:
     """True where options left the requirement to judge."""
     chosen = selection.selected is None or requirement.id in selection.selected
     return chosen and requirement.capability not in selection.absent
@@ -257,7 +257,7 @@ def _applies(requirement: Requirement, selection: Selection) -> bool:
 def _outcome(
     requirement: Requirement,
     items: Sequence[Item],
-    selection: Selection,
+    selection: RequirementSelection,
     error: str | None,
     failed: Mapping[str, Kept],
     in_vain: Collection[str],
@@ -342,7 +342,7 @@ def _roots(id_: str, by_id: Mapping[str, Outcome], path: frozenset[str]) -> froz
     return frozenset().union(*(_roots(blocker, by_id, path | {id_}) for blocker in outcome.blocked_by))
 
 
-def _scope(outcomes: Iterable[Outcome], selection: Selection) -> str:
+def _scope(outcomes: Iterable[Outcome], selection: RequirementSelection) -> str:
     # Whoever leaves an extension out leaves nothing of the contract out.
     left_out = (o for o in outcomes if o.state is State.NOT_SELECTED and not o.requirement.extension)
     narrowed = selection.partial or any(left_out)

@@ -21,12 +21,12 @@ from conformance.probes.accept import MINIMAL
 from conformance.probes.flow import (
     RESUME,
     Answer,
-    Approval,
     Compose,
     Flow,
     Phase,
     Send,
     Steps,
+    WaitingApproval,
     approve,
     deny,
     encode,
@@ -63,7 +63,7 @@ class Paused:
     """A request that was paused, and what waits."""
 
     body: dict[str, Any]
-    approval: Approval
+    approval: WaitingApproval
 
     @property
     def streamed(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _unknown(plan: Plan, round_: int) -> Steps:
     """Resumes of an approval that the target never gave, in JSON and as a stream."""
     compose = Compose(plan, round_)
     source = plan.source("approval-unknown", round_)
-    never = Approval(str(uuid.UUID(int=source.getrandbits(128), version=4)),
+    never = WaitingApproval(str(uuid.UUID(int=source.getrandbits(128), version=4)),
                      (str(uuid.UUID(int=source.getrandbits(128), version=4)),))  # fmt: skip
     for name, fields in (("resume-unknown", {}), ("resume-unknown-stream", {"stream": True})):
         body = compose.resume(name, compose.body(name), never, **deny(never), **fields)
@@ -231,7 +231,7 @@ def _broken_in_streams() -> tuple[tuple[Breach, ...], ...]:
     return ids, shapes, tuple((rule, 0) for rule in RULES if rule.place != "/stream")
 
 
-def _later(plan: Plan, approval: Approval) -> float:
+def _later(plan: Plan, approval: WaitingApproval) -> float:
     """Seconds to wait until every replica has to know an approval; none where it would expire meanwhile."""
     short = approval.expires_in is not None and approval.expires_in < SHORT_LIVED
     return 0.0 if short else LATER * plan.patience
@@ -268,7 +268,7 @@ def _refused(answer: Answer) -> bool:
     return answer.status is not None and 400 <= answer.status < 500 and not answer.excused
 
 
-def _decide_untouched(compose: Compose, name: str, decide: Callable[[Plan, Approval], dict[str, Any]]) -> Chain:
+def _decide_untouched(compose: Compose, name: str, decide: Callable[[Plan, WaitingApproval], dict[str, Any]]) -> Chain:
     """A decision that was refused once more, in JSON, on an approval that has seen nothing else.
 
     So it shows whether the refusals before it were at fault, or the stream, or it is the decision itself.
@@ -279,7 +279,7 @@ def _decide_untouched(compose: Compose, name: str, decide: Callable[[Plan, Appro
         yield from _settle(compose, name, paused, answer)
 
 
-def _decision(plan: Plan, approval: Approval) -> dict[str, Any]:
+def _decision(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
     return approve(approval) if plan.execute else deny(approval)
 
 
@@ -308,7 +308,7 @@ def _decide_streamed(plan: Plan, round_: int) -> Steps:
     yield from _replay(compose, "resume-replay-stream", decision, paused, answer)
 
 
-def _mixed(plan: Plan, approval: Approval) -> dict[str, Any]:
+def _mixed(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
     if not plan.execute or len(approval.calls) < 2:
         return _decision(plan, approval)
     first, *others = approval.calls
@@ -351,22 +351,22 @@ def _deny_two(plan: Plan, round_: int) -> Steps:
         yield from _settle(compose, name, paused, answer, **paused.streamed)
 
 
-def _unfair(compose: Compose, paused: Paused, others: Approval, delay: float) -> Chain:
+def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: float) -> Chain:
     """Decisions that ought to be refused, one after the other; gives what waits afterwards.
 
     Where the resume is streamed, the fault is in the last of several calls only.
     """
     plan, kind = compose.plan, "-stream" if paused.streamed else ""
 
-    def foreign(own: Approval) -> dict[str, Any]:
+    def foreign(own: WaitingApproval) -> dict[str, Any]:
         strange = deny(others)["denied_tools"]
         return {"denied_tools": [*deny(own)["denied_tools"][:-1], *strange] if kind else strange}
 
-    def conflict(own: Approval) -> dict[str, Any]:
+    def conflict(own: WaitingApproval) -> dict[str, Any]:
         denied = deny(own)["denied_tools"]
         return {**approve(own), "denied_tools": denied[-1:] if kind else denied}
 
-    wanted: list[tuple[str, Callable[[Approval], dict[str, Any]], str]] = [
+    wanted: list[tuple[str, Callable[[WaitingApproval], dict[str, Any]], str]] = [
         ("resume-foreign-call", foreign, "Bearer {token}")
     ]
     if plan.execute:

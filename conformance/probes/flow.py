@@ -40,7 +40,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class WaitingApproval:
     """An approval that waits, as an answer told it."""
 
     approval_id: str
@@ -58,7 +58,7 @@ class Answer:
     name: str
     status: int | None
     excused: bool = False
-    approval: Approval | None = None
+    approval: WaitingApproval | None = None
     doubted: bool = False
     """True where an approval that waits was unknown at the first try."""
     during: tuple[float, float] = (0.0, 0.0)
@@ -158,7 +158,7 @@ class Compose:
         """A valid request to chat completions."""
         return Send(name, encode(self.body(name, **fields)), served=served)
 
-    def resume(self, name: str, of: Mapping[str, Any], approval: Approval, **fields: Any) -> dict[str, Any]:
+    def resume(self, name: str, of: Mapping[str, Any], approval: WaitingApproval, **fields: Any) -> dict[str, Any]:
         """A resume's body: the paused request's own fields, the approval, and the decision in `fields`."""
         kept = {key: of[key] for key in ("model", "messages")}
         metadata = {"request_id": self.plan.request_id(name, self.round)}
@@ -170,13 +170,13 @@ def encode(body: Any) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
-def deny(approval: Approval, reason: str | None = None) -> dict[str, Any]:
+def deny(approval: WaitingApproval, reason: str | None = None) -> dict[str, Any]:
     """The decision that denies every call."""
     extra = {} if reason is None else {"reason": reason}
     return {"denied_tools": [{"tool_execution_id": call, **extra} for call in approval.calls]}
 
 
-def approve(approval: Approval) -> dict[str, Any]:
+def approve(approval: WaitingApproval) -> dict[str, Any]:
     """The decision that approves every call."""
     return {"approved_tool_execution_ids": list(approval.calls)}
 
@@ -201,6 +201,6 @@ def single(
 
 
 __all__ = [
-    "AGAIN", "CHAT", "JSON_TYPE", "RESUME", "SMALLER", "WHIMS", "Answer", "Approval", "Compose", "Flow", "Phase",
-    "Send", "Steps", "approve", "deny", "encode", "single",
+    "AGAIN", "CHAT", "JSON_TYPE", "RESUME", "SMALLER", "WHIMS", "Answer", "Compose", "Flow", "Phase", "Send",
+    "Steps", "WaitingApproval", "approve", "deny", "encode", "single",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from conformance.probes.accept import MINIMAL, MINIMAL_STREAM
-from conformance.probes.flow import CHAT, JSON_TYPE, RESUME, Approval, Compose, Flow, Phase, Send, encode, single
+from conformance.probes.flow import CHAT, JSON_TYPE, RESUME, Compose, Flow, Phase, Send, WaitingApproval, encode, single
 from conformance.probes.plan import Plan
 from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Rule
 
@@ -166,7 +166,12 @@ def _resumes(plan: Plan) -> bool:
 
 
 def on_resume(
-    compose: Compose, paused: dict[str, Any], approval: Approval, decision: dict[str, Any], *, stream: bool = False
+    compose: Compose,
+    paused: dict[str, Any],
+    approval: WaitingApproval,
+    decision: dict[str, Any],
+    *,
+    stream: bool = False,
 ) -> list[Send]:
     """The same credentials on resume; the decision denies, in case that a server lets it pass.
 

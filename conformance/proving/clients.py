@@ -22,7 +22,7 @@ _SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class ClientProgram:
     """A client in one of the ways in which it is used."""
 
     id: str
@@ -36,7 +36,7 @@ class Client:
 class Harm:
     """How a client fared where it did not get what it ought to."""
 
-    client: Client
+    client: ClientProgram
     scenario: str
     outcome: str
     """`raises`, `hangs`, or `wrong`: something else than was sent is taken for the answer, and nobody is told."""
@@ -58,7 +58,7 @@ class Server:
 class Measured:
     """All that was measured."""
 
-    clients: tuple[Client, ...]
+    clients: tuple[ClientProgram, ...]
     scenarios: tuple[str, ...]
     conforming: tuple[Harm, ...]
     """By the conforming server: none, or the measurement is worth nothing."""
@@ -81,7 +81,7 @@ def loads(text: str) -> Measured:
         ValueError, KeyError, TypeError: it is none.
     """
     document = json.loads(text)
-    clients = {one["id"]: Client(**one) for one in document["clients"]}
+    clients = {one["id"]: ClientProgram(**one) for one in document["clients"]}
 
     def harms(of_server: Mapping[str, Any]) -> tuple[Harm, ...]:
         return tuple(
@@ -110,7 +110,7 @@ def dumps(measured: Measured) -> str:
 
     document = {
         "format": 1,
-        "clients": [{name: getattr(one, name) for name in Client.__slots__} for one in measured.clients],
+        "clients": [{name: getattr(one, name) for name in ClientProgram.__slots__} for one in measured.clients],
         "scenarios": list(measured.scenarios),
         "conforming": harms(measured.conforming),
         "faults": {

@@ -16,7 +16,7 @@ WIDTH = 80
 _INDENT = 8
 
 
-class Bounds(NamedTuple):
+class ExampleBounds(NamedTuple):
     """How much of what travelled is shown."""
 
     lines: int = 24
@@ -115,9 +115,9 @@ def _example(requirement: str, example: Example) -> Iterator[str]:
     yield from travelled(example.breaks)
 
 
-def travelled(transcript: Transcript, bounds: Bounds | None = None) -> Iterator[str]:
+def travelled(transcript: Transcript, bounds: ExampleBounds | None = None) -> Iterator[str]:
     """What travelled in each exchange, line by line, indented by two, an empty line before each."""
-    bounds = bounds or Bounds()
+    bounds = bounds or ExampleBounds()
     for exchange in transcript:
         yield ""
         yield f"  {excerpt(exchange.name)}"
@@ -125,7 +125,7 @@ def travelled(transcript: Transcript, bounds: Bounds | None = None) -> Iterator[
         yield from _received(exchange, bounds)
 
 
-def _sent(exchange: Exchange, bounds: Bounds) -> Iterator[str]:
+def _sent(exchange: Exchange, bounds: ExampleBounds) -> Iterator[str]:
     request = exchange.request
     path = "/" + request.url.split("/", 3)[-1]
     yield f"  > {request.method} {excerpt(path)} HTTP/1.1"
@@ -133,7 +133,7 @@ def _sent(exchange: Exchange, bounds: Bounds) -> Iterator[str]:
     yield from _body(request.body or b"", "  > ", bounds)
 
 
-def _received(exchange: Exchange, bounds: Bounds) -> Iterator[str]:
+def _received(exchange: Exchange, bounds: ExampleBounds) -> Iterator[str]:
     response = exchange.response
     if response is not None:
         yield f"  < {excerpt(response.http_version)} {response.status} {excerpt(response.reason)}".rstrip()
@@ -155,13 +155,13 @@ def _remark(exchange: Exchange, response: Response | None) -> str:
     return "; ".join(told)
 
 
-def _fields(headers: Headers, lead: str, bounds: Bounds) -> Iterator[str]:
+def _fields(headers: Headers, lead: str, bounds: ExampleBounds) -> Iterator[str]:
     for name, value in headers:
         if name.lower() not in bounds.fields:
             yield f"{lead}{excerpt(name)}: {excerpt(value)}".rstrip()
 
 
-def _body(body: bytes, lead: str, bounds: Bounds) -> Iterator[str]:
+def _body(body: bytes, lead: str, bounds: ExampleBounds) -> Iterator[str]:
     if not body:
         return
     yield lead.rstrip()

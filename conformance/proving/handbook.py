@@ -11,11 +11,11 @@ from html import escape
 
 from conformance.contract.catalogue import CAPABILITIES, SOURCES, Catalogue, Requirement
 from conformance.proving import examples
-from conformance.proving.explain import Bounds, circumstances, travelled
+from conformance.proving.explain import ExampleBounds, circumstances, travelled
 from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import Transcript
 
-_BOUNDS = Bounds(
+_BOUNDS = ExampleBounds(
     lines=12,
     characters=320,
     fields=frozenset({"host", "user-agent", "accept", "accept-encoding", "content-length", "date", "server"}),

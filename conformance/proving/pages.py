@@ -16,9 +16,9 @@ from conformance.contract.catalogue import Catalogue
 from conformance.proving.proof import (
     FREE_KNOCK_ONS,
     Case,
-    Kind,
     Problem,
     Proof,
+    TargetKind,
     document,
     faults,
     median_knock_ons,
@@ -164,7 +164,7 @@ def _totals(proof: Proof, catalogue: Catalogue) -> Iterator[str]:
         if len(case.knock_ons) > FREE_KNOCK_ONS and case.target.knock_ons:
             yield f"{case.target.id} has {len(case.knock_ons)} knock-ons: {case.target.knock_ons}."
     for case in proof.cases:
-        if case.target.kind is Kind.CONFORMING:
+        if case.target.kind is TargetKind.CONFORMING:
             judged = len(catalogue) - len(case.failures) - len(case.open) - len(case.errors)
             yield f"Conforming server: {judged} of {len(catalogue)} requirements passed."
     if free := variations(proof):

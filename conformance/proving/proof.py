@@ -22,7 +22,7 @@ FREE_KNOCK_ONS = 3
 """Failed requirements besides the one to be blamed that need no written reason."""
 
 
-class Kind(StrEnum):
+class TargetKind(StrEnum):
     """What a server was made to show."""
 
     CONFORMING = "conforming"
@@ -51,11 +51,11 @@ class Problem(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TrialServer:
     """A server to try the suite on."""
 
     id: str
-    kind: Kind
+    kind: TargetKind
     summary: str
     requirement: str | None = None
     """The one that it breaks; None: it breaks none."""
@@ -89,7 +89,7 @@ class Failure:
 class Case:
     """What the suite made of one server."""
 
-    target: Target
+    target: TrialServer
     failures: tuple[Failure, ...] = ()
     """In the catalogue's order."""
     open: tuple[tuple[str, str], ...] = ()
@@ -120,7 +120,7 @@ class Case:
         if self.target.requirement is not None:
             if not self.caught:
                 found.append(Problem.WRONGLY_BLAMED if self.failures else Problem.MISSED)
-            if self.target.kind is Kind.WARNED and self.knock_ons:
+            if self.target.kind is TargetKind.WARNED and self.knock_ons:
                 found.append(Problem.FALSE_ALARM)
             elif len(self.knock_ons) > FREE_KNOCK_ONS and not self.target.knock_ons:
                 found.append(Problem.KNOCK_ONS)
@@ -166,7 +166,7 @@ def tried_again(first: Case, second: Case) -> Case:
     )
 
 
-def examined(target: Target, verdict: Verdict, requests: int, seconds: float) -> Case:
+def examined(target: TrialServer, verdict: Verdict, requests: int, seconds: float) -> Case:
     """What a verdict says of a target. What was not judged counts only where there was no fault."""
     unjudged = (State.NOT_EXERCISED, State.BLOCKED, State.NOT_SELECTED, State.NOT_APPLICABLE)
     open_ = [
@@ -191,7 +191,7 @@ def _failure(outcome: Outcome) -> Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AreaProof:
     """The faults of one area, or of all."""
 
     area: str
@@ -203,7 +203,7 @@ class Row:
     """Requirements that failed besides the right one, over all its caught faults."""
 
 
-def rows(proof: Proof, catalogue: Catalogue) -> list[Row]:
+def rows(proof: Proof, catalogue: Catalogue) -> list[AreaProof]:
     """One row for each area that has faults, in the catalogue's order."""
     by_area: dict[str, list[Case]] = {area: [] for area in catalogue.areas}
     for case in faults(proof):
@@ -211,14 +211,14 @@ def rows(proof: Proof, catalogue: Catalogue) -> list[Row]:
     return [_row(area, cases) for area, cases in by_area.items() if cases]
 
 
-def total(proof: Proof) -> Row:
+def total(proof: Proof) -> AreaProof:
     """All faults in one row."""
     return _row("all", faults(proof))
 
 
-def _row(area: str, cases: Iterable[Case]) -> Row:
+def _row(area: str, cases: Iterable[Case]) -> AreaProof:
     cases = tuple(cases)
-    return Row(
+    return AreaProof(
         area=area,
         faults=len(cases),
         caught=sum(case.caught for case in cases),
@@ -235,7 +235,7 @@ def faults(proof: Proof) -> list[Case]:
 
 def variations(proof: Proof) -> list[Case]:
     """The cases of servers that break nothing, the conforming one aside."""
-    return [case for case in proof.cases if case.target.kind is Kind.VARIATION]
+    return [case for case in proof.cases if case.target.kind is TargetKind.VARIATION]
 
 
 def median_knock_ons(proof: Proof) -> float:

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 import conformance
 from conformance.contract.catalogue import Level
 from conformance.proving import examples
-from conformance.proving.proof import Case, Kind, Proof, Target, examined, tried_again
+from conformance.proving.proof import Case, Proof, TargetKind, TrialServer, examined, tried_again
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.fault import Fault, Variation
@@ -57,7 +57,7 @@ UNPROVOKED: Mapping[str, str] = MappingProxyType(
 )
 """Requirement id to the reason why no variation exercises it."""
 
-CONFORMING = Target("conforming", Kind.CONFORMING, "The reference server as it is, with a rate limit.")
+CONFORMING = TrialServer("conforming", TargetKind.CONFORMING, "The reference server as it is, with a rate limit.")
 _CONFORMING = Behaviour(adjust=lambda settings: replace(settings, rate_limit_every=RATE_LIMIT_EVERY))
 RATE_LIMIT_EVERY = 97
 """Every n-th request to the conforming server is answered 429, so that error.rate-limit is exercised."""
@@ -77,7 +77,7 @@ PATIENCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Trial:
     """What came of one target."""
 
     case: Case
@@ -106,7 +106,7 @@ class Examples:
         self._collection = examples.Collection()
         self._caught: set[str] = set()
 
-    def add(self, found: Found) -> None:
+    def add(self, found: Trial) -> None:
         """What came of one target."""
         target = found.case.target
         if found.transcript is not None:
@@ -128,7 +128,7 @@ class Examples:
         return said if not without else f"{said} None is small enough of: {', '.join(without)}."
 
 
-Tell = Callable[[Found], None]
+Tell = Callable[[Trial], None]
 """Told of each target as it is over."""
 
 
@@ -139,8 +139,8 @@ def behaviours() -> dict[str, Behaviour]:
     """Every server that can be served, by the key of its target."""
     return {
         CONFORMING.key: _CONFORMING,
-        **{_broken(fault, Kind.FAULT).key: fault.behaviour for fault in FAULTS},
-        **{_broken(fault, Kind.WARNED).key: fault.behaviour for fault in WARNED},
+        **{_broken(fault, TargetKind.FAULT).key: fault.behaviour for fault in FAULTS},
+        **{_broken(fault, TargetKind.WARNED).key: fault.behaviour for fault in WARNED},
         **{_free(variation).key: variation.behaviour for variation in VARIATIONS},
     }
 
@@ -150,27 +150,29 @@ def serve_all(settings: Settings) -> ASGIApp:
     return create_many(settings, behaviours())
 
 
-def targets() -> list[Target]:
+def targets() -> list[TrialServer]:
     """The conforming server, the faults, those that are warned, the variations."""
     return [
         CONFORMING,
-        *(_broken(fault, Kind.FAULT) for fault in FAULTS),
-        *(_broken(fault, Kind.WARNED) for fault in WARNED),
+        *(_broken(fault, TargetKind.FAULT) for fault in FAULTS),
+        *(_broken(fault, TargetKind.WARNED) for fault in WARNED),
         *(_free(variation) for variation in VARIATIONS),
     ]
 
 
-def _broken(fault: Fault, kind: Kind) -> Target:
+def _broken(fault: Fault, kind: TargetKind) -> TrialServer:
     knock_ons = KNOCK_ONS.get(fault.id, "")
-    return Target(fault.id, kind, fault.summary, fault.requirement, fault.seen_in, knock_ons=knock_ons)
+    return TrialServer(fault.id, kind, fault.summary, fault.requirement, fault.seen_in, knock_ons=knock_ons)
 
 
-def _free(variation: Variation) -> Target:
+def _free(variation: Variation) -> TrialServer:
     unexercised = {**UNPROVOKED, **variation.unexercised}
-    return Target(variation.id, Kind.VARIATION, variation.summary, source=variation.source, unexercised=unexercised)
+    return TrialServer(
+        variation.id, TargetKind.VARIATION, variation.summary, source=variation.source, unexercised=unexercised
+    )
 
 
-def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
+def chosen(known: Sequence[TrialServer], patterns: Sequence[str]) -> list[TrialServer]:
     """Those of the targets that any pattern names, in their order; all where there is no pattern.
 
     Args:
@@ -192,28 +194,28 @@ def chosen(known: Sequence[Target], patterns: Sequence[str]) -> list[Target]:
     return [target for target in known if target.key in wanted]
 
 
-def spread(known: Sequence[Target]) -> list[Target]:
+def spread(known: Sequence[TrialServer]) -> list[TrialServer]:
     """A choice that speaks of every requirement and takes minutes.
 
     The conforming server, of each requirement's faults the plainest and, for a MUST, the last as well, and one in
     `VARIATIONS_APART` of the variations.
     """
-    faults: dict[str, list[Target]] = {}
+    faults: dict[str, list[TrialServer]] = {}
     for target in known:
-        if target.kind is Kind.FAULT and target.requirement is not None:
+        if target.kind is TargetKind.FAULT and target.requirement is not None:
             faults.setdefault(target.requirement, []).append(target)
     wanted = {of_one[0].key for of_one in faults.values()}
     wanted |= {of_one[-1].key for id_, of_one in faults.items() if run.CATALOGUE[id_].level is Level.MUST}
-    wanted |= {target.key for target in [t for t in known if t.kind is Kind.VARIATION][::VARIATIONS_APART]}
-    return [target for target in known if target.kind is Kind.CONFORMING or target.key in wanted]
+    wanted |= {target.key for target in [t for t in known if t.kind is TargetKind.VARIATION][::VARIATIONS_APART]}
+    return [target for target in known if target.kind is TargetKind.CONFORMING or target.key in wanted]
 
 
-def with_conforming(wanted: Sequence[Target]) -> list[Target]:
+def with_conforming(wanted: Sequence[TrialServer]) -> list[TrialServer]:
     """The same and the conforming server, which the examples of what holds come from."""
     return [CONFORMING, *(target for target in wanted if target is not CONFORMING)]
 
 
-def _names(target: Target) -> Iterator[str]:
+def _names(target: TrialServer) -> Iterator[str]:
     yield target.id
     yield target.kind.value
     if target.requirement is not None:
@@ -221,7 +223,7 @@ def _names(target: Target) -> Iterator[str]:
         yield target.requirement.partition(".")[0]
 
 
-def _nobody(known: Sequence[Target], pattern: str) -> str:
+def _nobody(known: Sequence[TrialServer], pattern: str) -> str:
     if pattern in run.CATALOGUE or pattern in run.CATALOGUE.areas:
         return f"--only: no fault breaks {pattern!r}; the requirement is known, but nothing proves its check."
     return f"--only knows nothing called {pattern!r}: {_hint(pattern, (n for target in known for n in _names(target)))}"
@@ -260,7 +262,7 @@ def behaviour(fault: str | None, variation: str | None) -> Behaviour:
 
 
 def prove(
-    wanted: Sequence[Target],
+    wanted: Sequence[TrialServer],
     *,
     seed: int = SEED,
     jobs: int = JOBS,
@@ -285,7 +287,7 @@ def prove(
 
 
 def examine(
-    wanted: Sequence[Target], work: Work, *, processes: int | None = None, told: Tell = lambda found: None
+    wanted: Sequence[TrialServer], work: Work, *, processes: int | None = None, told: Tell = lambda found: None
 ) -> list[Case]:
     """Try each target on servers that run already; gives what came of them in their order.
 
@@ -301,12 +303,12 @@ def examine(
     return [tried_again(case, anew[case.target.key]) if case.target.key in anew else case for case in cases]
 
 
-def _examine_each(wanted: Sequence[Target], work: Work, processes: int | None, told: Tell) -> list[Case]:
+def _examine_each(wanted: Sequence[TrialServer], work: Work, processes: int | None, told: Tell) -> list[Case]:
     if processes is None:
         processes = min(PROCESSES, os.cpu_count() or 1, max(1, len(wanted) // 8))
     cases: dict[str, Case] = {}
 
-    def keep(found: Found) -> None:
+    def keep(found: Trial) -> None:
         cases[found.case.target.key] = found.case
         told(found)
 
@@ -318,17 +320,17 @@ def _examine_each(wanted: Sequence[Target], work: Work, processes: int | None, t
     return [cases[target.key] for target in wanted]
 
 
-async def _examine_all(wanted: Sequence[Target], work: Work, keep: Tell) -> None:
+async def _examine_all(wanted: Sequence[TrialServer], work: Work, keep: Tell) -> None:
     places = asyncio.Semaphore(work.jobs)
 
-    async def one(target: Target) -> None:
+    async def one(target: TrialServer) -> None:
         async with places:
             keep(await _examine(target, work))
 
     await asyncio.gather(*(one(target) for target in wanted))
 
 
-async def _examine(target: Target, work: Work) -> Found:
+async def _examine(target: TrialServer, work: Work) -> Trial:
     """Record and judge one target. An exception is the suite's own fault, and told as such."""
     started = time.monotonic()
     # What only concurrency brings about is told by the same request alone.
@@ -344,18 +346,18 @@ async def _examine(target: Target, work: Work) -> Found:
         report = run.judge(transcript)
     except Exception as error:
         what = ("", f"{type(error).__name__}: {error}")
-        return Found(Case(target, errors=(what,), seconds=time.monotonic() - started))
+        return Trial(Case(target, errors=(what,), seconds=time.monotonic() - started))
     case = examined(target, report.verdict, len(transcript), time.monotonic() - started)
     if not work.with_examples:
-        return Found(case)
-    if target.kind is Kind.CONFORMING:
-        return Found(case, transcript=transcript)
+        return Trial(case)
+    if target.kind is TargetKind.CONFORMING:
+        return Trial(case, transcript=transcript)
     if target.requirement is None or not case.caught:
-        return Found(case)
-    return Found(case, examples.breaking(transcript, target.requirement))
+        return Trial(case)
+    return Trial(case, examples.breaking(transcript, target.requirement))
 
 
-def options(url: str, target: Target) -> Options:
+def options(url: str, target: TrialServer) -> Options:
     """How a target is recorded: as `run` does without a URL."""
     return Options(
         url=f"{url}{PREFIX}{target.key}/v1",
@@ -371,7 +373,7 @@ def options(url: str, target: Target) -> Options:
 # --- in several processes
 
 
-def _in_processes(wanted: Sequence[Target], work: Work, processes: int, keep: Tell) -> None:
+def _in_processes(wanted: Sequence[TrialServer], work: Work, processes: int, keep: Tell) -> None:
     """Share the targets out, each process every n-th, and hand on what they find.
 
     Raises:
@@ -406,7 +408,7 @@ def _in_processes(wanted: Sequence[Target], work: Work, processes: int, keep: Te
             worker.join()
 
 
-def _work(mine: Sequence[Target], work: Work, pipe: Connection) -> None:
+def _work(mine: Sequence[TrialServer], work: Work, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
     with cycles.looked_for_seldom():
         asyncio.run(_examine_all(mine, work, pipe.send))

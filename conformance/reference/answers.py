@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from conformance.reference.decision import Approval, Call, Refuse, Serve
+from conformance.reference.decision import Call, PendingCalls, Refuse, Serve
 
 Object = dict[str, Any]
 
@@ -40,7 +40,7 @@ def completion(decision: Serve) -> Object:
     }
 
 
-def approval(decision: Serve, waiting: Approval) -> Object:
+def approval(decision: Serve, waiting: PendingCalls) -> Object:
     """The answer that waits for approval (S)."""
     message = {"role": "assistant", "content": None, "tool_calls": [_call(call) for call in waiting.calls]}
     return {
@@ -68,7 +68,7 @@ def chunks(decision: Serve, tokens_each: int) -> list[Object]:
     ]
 
 
-def approval_chunks(decision: Serve, waiting: Approval) -> list[Object]:
+def approval_chunks(decision: Serve, waiting: PendingCalls) -> list[Object]:
     """A stream that ends by waiting for approval (S): calls, reason and approval in one chunk.
 
     The documented calls have no `index`; the clients that people use join fragments by it, so it is added.
@@ -110,7 +110,7 @@ def _charged(decision: Serve) -> Object:
     }
 
 
-def _waiting(waiting: Approval) -> Object:
+def _waiting(waiting: PendingCalls) -> Object:
     return {
         "approval_id": waiting.id,
         "execution_id": waiting.execution_id,

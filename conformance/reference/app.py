@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from conformance.reference import answers
 from conformance.reference.behaviour import CONFORMING, Behaviour
-from conformance.reference.decision import Decision, Kind, Refuse, Serve
+from conformance.reference.decision import Decision, ObjectKind, Refuse, Serve
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.intake import CRASH, Intake, refuse
 from conformance.reference.quota import Quota
@@ -151,18 +151,18 @@ class _Server:
         status, headers = self._behaviour.head(incoming, status, _headers(incoming, pieces))
         return Reply(status, tuple(headers), tuple(pieces))
 
-    def _objects(self, decision: Decision) -> tuple[Kind, list[dict[str, Any]]]:
+    def _objects(self, decision: Decision) -> tuple[ObjectKind, list[dict[str, Any]]]:
         match decision:
             case Refuse():
-                return Kind.ERROR, [answers.error(decision)]
+                return ObjectKind.ERROR, [answers.error(decision)]
             case Serve(stream=True, approval=None):
-                return Kind.CHUNK, answers.chunks(decision, self._settings.chunk_tokens)
+                return ObjectKind.CHUNK, answers.chunks(decision, self._settings.chunk_tokens)
             case Serve(stream=False, approval=None):
-                return Kind.COMPLETION, [answers.completion(decision)]
+                return ObjectKind.COMPLETION, [answers.completion(decision)]
             case Serve(stream=True, approval=waiting) if waiting:
-                return Kind.APPROVAL_CHUNK, answers.approval_chunks(decision, waiting)
+                return ObjectKind.APPROVAL_CHUNK, answers.approval_chunks(decision, waiting)
             case Serve(approval=waiting) if waiting:
-                return Kind.APPROVAL, [answers.approval(decision, waiting)]
+                return ObjectKind.APPROVAL, [answers.approval(decision, waiting)]
         raise TypeError(f"no such decision: {type(decision).__name__}")
 
     def _pieces(self, incoming: Incoming, objects: list[dict[str, Any]]) -> list[Piece]:
@@ -203,4 +203,4 @@ def _encode(value: dict[str, Any]) -> bytes:
 def _crash(incoming: Incoming) -> Reply:
     decision = refuse(incoming, CRASH, "The server failed at this request.")
     pieces: list[Piece] = [Out(_encode(answers.error(decision)))]
-    return Reply(decision.status, tuple(_headers(incoming.answered(decision, Kind.ERROR), pieces)), tuple(pieces))
+    return Reply(decision.status, tuple(_headers(incoming.answered(decision, ObjectKind.ERROR), pieces)), tuple(pieces))

@@ -14,7 +14,7 @@ from conformance.reference.decision import Resolution
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Task:
     """What is needed for an answer."""
 
     model: str
@@ -24,11 +24,11 @@ class Asked:
     """Tokens of output, `max_completion_tokens` before `max_tokens` (S); None: no limit."""
 
 
-def asked(document: Mapping[str, Any]) -> Asked:
+def asked(document: Mapping[str, Any]) -> Task:
     """What a chat request, or the shared part of a resume request, asks for."""
     model = document.get("model")
     limit = document.get("max_completion_tokens", document.get("max_tokens"))
-    return Asked(
+    return Task(
         model=model if isinstance(model, str) else "",
         messages=tuple(message for message in _items(document.get("messages")) if isinstance(message, dict)),
         stream=document.get("stream") is True,

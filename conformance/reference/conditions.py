@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from conformance.reference.decision import Decision, Kind, Refuse, Serve
+from conformance.reference.decision import Decision, ObjectKind, Refuse, Serve
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.model import last_prompt
 
@@ -260,7 +260,7 @@ non_ascii = any_text(r"[^\x00-\x7f]")
 # --- of the answer, once it is settled
 
 
-def answer_is(*kinds: Kind) -> When:
+def answer_is(*kinds: ObjectKind) -> When:
     """The answer is of one of these kinds."""
     return lambda incoming: incoming.kind in kinds
 
@@ -270,17 +270,17 @@ def any_stream(incoming: Incoming) -> bool:
     return incoming.stream
 
 
-text_stream = all_of(answer_is(Kind.CHUNK), chat)
+text_stream = all_of(answer_is(ObjectKind.CHUNK), chat)
 """A text stream of chat completions."""
-resumed_stream = all_of(answer_is(Kind.CHUNK), resume)
+resumed_stream = all_of(answer_is(ObjectKind.CHUNK), resume)
 """A text stream of a resume."""
-approval_stream = all_of(answer_is(Kind.APPROVAL_CHUNK), chat)
+approval_stream = all_of(answer_is(ObjectKind.APPROVAL_CHUNK), chat)
 """The stream of a new chat that waits for approval."""
-approval_json = all_of(answer_is(Kind.APPROVAL), chat)
+approval_json = all_of(answer_is(ObjectKind.APPROVAL), chat)
 """The JSON answer to a new chat that waits for approval."""
-approval = all_of(answer_is(Kind.APPROVAL, Kind.APPROVAL_CHUNK), chat)
+approval = all_of(answer_is(ObjectKind.APPROVAL, ObjectKind.APPROVAL_CHUNK), chat)
 """An answer to a new chat that waits for approval, in either mode."""
-further_round = all_of(answer_is(Kind.APPROVAL, Kind.APPROVAL_CHUNK), resume)
+further_round = all_of(answer_is(ObjectKind.APPROVAL, ObjectKind.APPROVAL_CHUNK), resume)
 """The answer to a resume, in either mode, that waits for another approval."""
 
 

@@ -21,7 +21,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class PendingCalls:
     """Calls of one execution that wait for a person."""
 
     id: str
@@ -59,7 +59,7 @@ class Serve:
     finish_reason: str = "stop"
     prompt_tokens: int = 0
     credits_charged: float = 0
-    approval: Approval | None = None
+    approval: PendingCalls | None = None
     """The calls that the answer waits for; None: a standard answer."""
     resolution: Resolution | None = None
     """The decision that this answer carries out; None: a new chat."""
@@ -86,7 +86,7 @@ class Refuse:
 Decision = Serve | Refuse
 
 
-class Kind(StrEnum):
+class ObjectKind(StrEnum):
     """What an answer's objects are."""
 
     COMPLETION = "completion"

@@ -17,7 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from conformance.contract import schemas
 from conformance.contract.schemas import SchemaError
-from conformance.reference.decision import Decision, Kind
+from conformance.reference.decision import Decision, ObjectKind
 from conformance.reference.identifiers import fresh_request_id
 from conformance.reference.store import Record, Store
 
@@ -59,7 +59,7 @@ class Endpoint(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedBody:
     """What a body says."""
 
     document: dict[str, Any] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class Incoming:
     """Scratch space of this server, for a behaviour that has to remember something."""
     decision: Decision | None = None
     """What is to be answered; None until that is settled."""
-    kind: Kind | None = None
+    kind: ObjectKind | None = None
     """Of the answer's objects; None until it is settled what is answered."""
 
     def header(self, name: str) -> str | None:
@@ -120,7 +120,7 @@ class Incoming:
         return len(self.body) > self.max_body
 
     @_Once
-    def reading(self) -> Reading:
+    def reading(self) -> ParsedBody:
         """What the body says."""
         return read(self.body, self.max_depth)
 
@@ -151,9 +151,9 @@ class Incoming:
     @property
     def stream(self) -> bool:
         """True where the answer is an event stream."""
-        return self.kind in (Kind.CHUNK, Kind.APPROVAL_CHUNK)
+        return self.kind in (ObjectKind.CHUNK, ObjectKind.APPROVAL_CHUNK)
 
-    def answered(self, decision: Decision, kind: Kind) -> Self:
+    def answered(self, decision: Decision, kind: ObjectKind) -> Self:
         """The same request, of which is known how it is answered. What was read of it stays read."""
         settled = copy.copy(self)
         settled.__dict__.update(decision=decision, kind=kind)
@@ -169,7 +169,7 @@ class Incoming:
         return replace(self, headers=rest if value is None else (*rest, (name, value)))
 
 
-def read(body: bytes, max_depth: int) -> Reading:
+def read(body: bytes, max_depth: int) -> ParsedBody:
     """Read a body strictly: RFC 8259, and what its section 4 to 8 advise for the sake of every other reader.
 
     Refused are, beside what is not JSON: a byte order mark, text that is not UTF-8, NaN and Infinity, numbers that a
@@ -178,16 +178,16 @@ def read(body: bytes, max_depth: int) -> Reading:
     try:
         document = _parse(body, max_depth)
     except UnicodeDecodeError:
-        return Reading(fault="The body is not UTF-8.", request_id=_leniently_read_id(body))
+        return ParsedBody(fault="The body is not UTF-8.", request_id=_leniently_read_id(body))
     except json.JSONDecodeError as error:
-        return Reading(fault=f"The body is not JSON: {error.msg}, at character {error.pos}.")
+        return ParsedBody(fault=f"The body is not JSON: {error.msg}, at character {error.pos}.")
     except ValueError as error:
-        return Reading(fault=f"The body cannot be read: {error}.", request_id=_leniently_read_id(body))
+        return ParsedBody(fault=f"The body cannot be read: {error}.", request_id=_leniently_read_id(body))
     except RecursionError:
-        return Reading(fault="The body cannot be read: nested too deeply.")
+        return ParsedBody(fault="The body cannot be read: nested too deeply.")
     if not isinstance(document, dict):
-        return Reading(fault="The body is not a JSON object.")
-    return Reading(_without_nulls(document), request_id=_request_id(document))
+        return ParsedBody(fault="The body is not a JSON object.")
+    return ParsedBody(_without_nulls(document), request_id=_request_id(document))
 
 
 def _parse(body: bytes, max_depth: int) -> object:

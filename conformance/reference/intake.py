@@ -17,7 +17,7 @@ from conformance.reference import model
 from conformance.reference.asked import asked
 from conformance.reference.asked import resolution as asked_resolution
 from conformance.reference.behaviour import Behaviour, Leniency, Replay
-from conformance.reference.decision import APPROVAL, Approval, Decision, Refuse, Resolution, Serve
+from conformance.reference.decision import APPROVAL, Decision, PendingCalls, Refuse, Resolution, Serve
 from conformance.reference.identifiers import fresh_answer_id, fresh_request_id, fresh_uuid
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.quota import Quota
@@ -119,7 +119,7 @@ class Intake:
         return self._serve(incoming, resolution, approval)
 
     def _serve(
-        self, incoming: Incoming, resolution: Resolution | None = None, resumed: Approval | None = None
+        self, incoming: Incoming, resolution: Resolution | None = None, resumed: PendingCalls | None = None
     ) -> Serve:
         """An answer with status 200: to a new chat, or to one that `resumed` after `resolution`."""
         request = asked(incoming.document)
@@ -149,7 +149,7 @@ class Intake:
             return answer
         brief = self.settings.brief_phrase.casefold() in model.last_prompt(request.messages).casefold()
         expires = incoming.at + (self.settings.brief_ttl if brief else self.settings.approval_ttl)
-        approval = Approval(fresh_uuid(), execution_id, turn.calls, incoming.token or "", expires)
+        approval = PendingCalls(fresh_uuid(), execution_id, turn.calls, incoming.token or "", expires)
         return replace(answer, finish_reason=APPROVAL, approval=approval)
 
 

@@ -27,7 +27,7 @@ from typing import Any, Final, TypeVar, cast
 from conformance.contract.schemas import SchemaError
 from conformance.reference.behaviour import CONFORMING, Behaviour, Headers, Leniency
 from conformance.reference.conditions import Object, When, always, chat, plain_chat, text_stream
-from conformance.reference.decision import Decision, Kind, Refuse, Serve
+from conformance.reference.decision import Decision, ObjectKind, Refuse, Serve
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import BREACH, CRASH, Refusal, refuse
 from conformance.reference.settings import Settings
@@ -46,15 +46,15 @@ GONE: Final = object()
 DONE: Final = b"data: [DONE]\n\n"
 OTHER_MODEL: Final = "group:9b2d1c0e-3f4a-4b5c-8d6e-7f8091a2b3c4"
 
-COMPLETION = (Kind.COMPLETION,)
-TEXT_STREAM = (Kind.CHUNK,)
-APPROVAL_STREAM = (Kind.APPROVAL_CHUNK,)
-APPROVALS = (Kind.APPROVAL, Kind.APPROVAL_CHUNK)
-JSON_ANSWERS = (Kind.COMPLETION, Kind.APPROVAL)
-STREAMS = (Kind.CHUNK, Kind.APPROVAL_CHUNK)
+COMPLETION = (ObjectKind.COMPLETION,)
+TEXT_STREAM = (ObjectKind.CHUNK,)
+APPROVAL_STREAM = (ObjectKind.APPROVAL_CHUNK,)
+APPROVALS = (ObjectKind.APPROVAL, ObjectKind.APPROVAL_CHUNK)
+JSON_ANSWERS = (ObjectKind.COMPLETION, ObjectKind.APPROVAL)
+STREAMS = (ObjectKind.CHUNK, ObjectKind.APPROVAL_CHUNK)
 SERVED = (*JSON_ANSWERS, *STREAMS)
-ERRORS = (Kind.ERROR,)
-ALL_KINDS = tuple(Kind)
+ERRORS = (ObjectKind.ERROR,)
+ALL_KINDS = tuple(ObjectKind)
 
 
 # --- several at once
@@ -308,7 +308,9 @@ def drop(pointer: str) -> Change:
 
 
 def shapes(
-    change: Callable[[Incoming, list[Object]], list[Object]], kinds: Iterable[Kind] = ALL_KINDS, when: When = always
+    change: Callable[[Incoming, list[Object]], list[Object]],
+    kinds: Iterable[ObjectKind] = ALL_KINDS,
+    when: When = always,
 ) -> Behaviour:
     """All objects of an answer are changed together: the one of a JSON answer, or all chunks of a stream."""
     chosen = frozenset(kinds)
@@ -320,13 +322,13 @@ def shapes(
 
 
 def on_objects(
-    change: Callable[[Incoming, Object], Object], kinds: Iterable[Kind] = ALL_KINDS, when: When = always
+    change: Callable[[Incoming, Object], Object], kinds: Iterable[ObjectKind] = ALL_KINDS, when: When = always
 ) -> Behaviour:
     """Each object of an answer is changed by itself."""
     return shapes(lambda incoming, objects: [change(incoming, value) for value in objects], kinds, when)
 
 
-def sets(pointer: str, value: Any, kinds: Iterable[Kind] = COMPLETION, when: When = always) -> Behaviour:
+def sets(pointer: str, value: Any, kinds: Iterable[ObjectKind] = COMPLETION, when: When = always) -> Behaviour:
     """A member of the answer gets another value, wherever the object that holds it is there.
 
     Args:
@@ -342,12 +344,12 @@ def sets(pointer: str, value: Any, kinds: Iterable[Kind] = COMPLETION, when: Whe
     return on_objects(change, kinds, when)
 
 
-def without(pointer: str, kinds: Iterable[Kind] = COMPLETION, when: When = always) -> Behaviour:
+def without(pointer: str, kinds: Iterable[ObjectKind] = COMPLETION, when: When = always) -> Behaviour:
     """A member of the answer is absent."""
     return sets(pointer, GONE, kinds, when)
 
 
-def added(members: Mapping[str, Any], kinds: Iterable[Kind], at: str = "") -> Behaviour:
+def added(members: Mapping[str, Any], kinds: Iterable[ObjectKind], at: str = "") -> Behaviour:
     """These members are in each object, at a place where there is such; none that is there is replaced."""
     return on_objects(lambda _, value: at_path(value, at, lambda place: {**members, **place}), kinds)
 
@@ -421,7 +423,7 @@ def with_text(value: Object, text: str) -> Object:
 
 
 def transmits(
-    change: Callable[[Incoming, list[Piece]], list[Piece]], kinds: Iterable[Kind] = ALL_KINDS, when: When = always
+    change: Callable[[Incoming, list[Piece]], list[Piece]], kinds: Iterable[ObjectKind] = ALL_KINDS, when: When = always
 ) -> Behaviour:
     """The pieces of an answer are sent in another way; Content-Length is counted anew by the server."""
     chosen = frozenset(kinds)
@@ -432,12 +434,12 @@ def transmits(
     return Behaviour(emit=emit)
 
 
-def on_bytes(change: Callable[[bytes], bytes], kinds: Iterable[Kind], when: When = always) -> Behaviour:
+def on_bytes(change: Callable[[bytes], bytes], kinds: Iterable[ObjectKind], when: When = always) -> Behaviour:
     """The octets of a JSON answer, or of each event of a stream, are changed."""
     return transmits(lambda _, pieces: [rewritten(piece, change) for piece in pieces], kinds, when)
 
 
-def on_json(write: Callable[[Any], str], kinds: Iterable[Kind]) -> Behaviour:
+def on_json(write: Callable[[Any], str], kinds: Iterable[ObjectKind]) -> Behaviour:
     """JSON answers are written out in another way."""
     return on_bytes(lambda data: write(json.loads(data)).encode() if data else data, kinds)
 
@@ -511,7 +513,7 @@ def drops(when: When) -> Behaviour:
 
 def heads(
     change: Callable[[Incoming, int, Headers], tuple[int, Headers]],
-    kinds: Iterable[Kind] = ALL_KINDS,
+    kinds: Iterable[ObjectKind] = ALL_KINDS,
     when: When = always,
 ) -> Behaviour:
     """Status and header fields change."""
@@ -526,7 +528,7 @@ def heads(
 
 
 def on_headers(
-    change: Callable[[Incoming, Headers], Headers], kinds: Iterable[Kind] = ALL_KINDS, when: When = always
+    change: Callable[[Incoming, Headers], Headers], kinds: Iterable[ObjectKind] = ALL_KINDS, when: When = always
 ) -> Behaviour:
     """Header fields change."""
     return heads(lambda incoming, status, headers: (status, change(incoming, headers)), kinds, when)
@@ -534,7 +536,7 @@ def on_headers(
 
 def with_headers(
     fields: Mapping[str, str | None],
-    kinds: Iterable[Kind] = ALL_KINDS,
+    kinds: Iterable[ObjectKind] = ALL_KINDS,
     when: When = always,
     status: int | None = None,
 ) -> Behaviour:
@@ -551,20 +553,24 @@ def with_headers(
 
 
 def with_field(
-    name: str, value: str | None, kinds: Iterable[Kind] = ALL_KINDS, when: When = always, status: int | None = None
+    name: str,
+    value: str | None,
+    kinds: Iterable[ObjectKind] = ALL_KINDS,
+    when: When = always,
+    status: int | None = None,
 ) -> Behaviour:
     """A header field is set; None: it is absent. `status`: only in answers with that one."""
     return with_headers({name: value}, kinds, when, status)
 
 
 def with_type(
-    value: str | None, kinds: Iterable[Kind] = ALL_KINDS, when: When = always, status: int | None = None
+    value: str | None, kinds: Iterable[ObjectKind] = ALL_KINDS, when: When = always, status: int | None = None
 ) -> Behaviour:
     """The answer names another media type; None: no media type."""
     return with_field("Content-Type", value, kinds, when, status)
 
 
-def with_status(status: int, kinds: Iterable[Kind], when: When = always) -> Behaviour:
+def with_status(status: int, kinds: Iterable[ObjectKind], when: When = always) -> Behaviour:
     """The answer has another status; its objects stay."""
     return heads(lambda _, __, headers: (status, headers), kinds, when)
 

@@ -35,35 +35,35 @@ _REMARKS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ModelTurn:
     """What the model comes back with: calls that have to be approved, else text."""
 
     text: str = ""
     calls: tuple[Call, ...] = ()
 
 
-def begin(messages: Sequence[Mapping[str, Any]], phrase: str) -> Turn:
+def begin(messages: Sequence[Mapping[str, Any]], phrase: str) -> ModelTurn:
     """The first turn of a new execution; `phrase` is the one that asks for tools."""
     prompt = last_prompt(messages)
     if phrase.casefold() in prompt.casefold():
         title = (prompt.split("\n")[-1].strip() or "A ticket")[:_TITLE_AT_MOST]
-        return Turn(
+        return ModelTurn(
             calls=(
                 _call("create_ticket", priority="high", title=title),
                 _call("notify_team", channel="support", urgent=False),
             )
         )
-    return Turn(text=_reply(prompt))
+    return ModelTurn(text=_reply(prompt))
 
 
-def proceed(messages: Sequence[Mapping[str, Any]], approved: Sequence[Call]) -> Turn:
+def proceed(messages: Sequence[Mapping[str, Any]], approved: Sequence[Call]) -> ModelTurn:
     """The turn after a person has decided; `approved` are the calls that may run, all others were denied."""
     names = {call.name for call in approved}
     if "create_ticket" in names and "assign" in last_prompt(messages).casefold():
-        return Turn(calls=(_call("assign_ticket", assignee="support", ticket=1),))
+        return ModelTurn(calls=(_call("assign_ticket", assignee="support", ticket=1),))
     if not names:
-        return Turn(text="As you wish: nothing was run.")
-    return Turn(text=f"Done: {', '.join(sorted(names))}.")
+        return ModelTurn(text="As you wish: nothing was run.")
+    return ModelTurn(text=f"Done: {', '.join(sorted(names))}.")
 
 
 def last_prompt(messages: Iterable[Mapping[str, Any]]) -> str:

@@ -36,7 +36,7 @@ _STOP_WITHIN = 5.0
 _KEEP_ALIVE = 300  # seconds; longer than a run pauses, so that no request meets a connection that is being closed
 
 
-class Connection(H11Protocol):
+class ServedConnection(H11Protocol):
     """uvicorn's connection, which tells the application about itself and has its own errors in the standard form."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -139,7 +139,7 @@ def _uvicorn(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=Connection,
+            http=ServedConnection,
             loop="asyncio",
             ws="none",
             lifespan="off",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from conformance.reference.decision import Approval, Resolution, Serve
+from conformance.reference.decision import PendingCalls, Resolution, Serve
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Settlement:
 class Record:
     """What is known of an approval."""
 
-    approval: Approval
+    approval: PendingCalls
     settlement: Settlement | None = None
     """None while it waits."""
 
@@ -48,7 +48,7 @@ class Store:
         """What is known of an approval; None where it was never given, or is forgotten."""
         return self._records.get(approval_id)
 
-    def add(self, approval: Approval) -> None:
+    def add(self, approval: PendingCalls) -> None:
         """Let an approval wait. One that is known already stays as it is."""
         self._records.setdefault(approval.id, Record(approval))
         if len(self._records) > self._capacity:

@@ -28,7 +28,7 @@ from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, Outcome, State, Verdict
 from conformance.report import latency, octets, tally, timeline
 from conformance.report.curl import curl
-from conformance.report.location import Offence, offence
+from conformance.report.location import Location, offence
 from conformance.report.octets import Part
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
@@ -47,7 +47,7 @@ _SAFE_FIELDS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class PageBounds:
     """How much is shown."""
 
     findings: int
@@ -70,9 +70,9 @@ class Bounds:
 
 
 BOUNDS = (
-    Bounds(5, 100, 400, 160, 600, 300_000, 6_000, 4_000, timeline.SHOWN),
-    Bounds(2, 40, 200, 80, 200, 60_000, 1_000, 1_000, 6),
-    Bounds(1, 0, 80, 20, 40, 0, 0, 0, 3),
+    PageBounds(5, 100, 400, 160, 600, 300_000, 6_000, 4_000, timeline.SHOWN),
+    PageBounds(2, 40, 200, 80, 200, 60_000, 1_000, 1_000, 6),
+    PageBounds(1, 0, 80, 20, 40, 0, 0, 0, 3),
 )
 """From ample to scant: the first that gives a page within `LARGEST` is taken."""
 
@@ -145,7 +145,7 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownFinding:
     """One finding, ready to be printed."""
 
     message: str
@@ -172,7 +172,7 @@ class Broken:
 
     outcome: Outcome
     sign: Sign
-    shown: tuple[Shown, ...]
+    shown: tuple[ShownFinding, ...]
     others: tuple[str, ...]
     """Exchanges that show it as well, the first of them."""
     left: int
@@ -198,7 +198,7 @@ class GateRow:
 class Area:
     """A row of the matrix, and the rows of the table below it."""
 
-    row: tally.Row
+    row: tally.AreaTally
     title: str
     outcomes: tuple[tuple[Outcome, Sign], ...]
     broken: str
@@ -232,7 +232,7 @@ def sign_of(outcome: Outcome) -> Sign:
     return _BY_STATE[outcome.state]
 
 
-def _render(result: Result, bounds: Bounds, files: Mapping[str, str]) -> str:
+def _render(result: Result, bounds: PageBounds, files: Mapping[str, str]) -> str:
     verdict = result.verdict
     areas, total = _areas(result), tally.total(verdict)
     failed = tally.broken(verdict)
@@ -348,7 +348,7 @@ def _moment(seconds: float) -> str:
 # --- findings
 
 
-def _broken(failed: Sequence[Outcome], result: Result, bounds: Bounds) -> list[Broken]:
+def _broken(failed: Sequence[Outcome], result: Result, bounds: PageBounds) -> list[Broken]:
     secret = set(result.options.recorded().get("headers", ()))
     trusted, exchanges = ca_bundle(result.transcript), exchanges_by_name(result.transcript)
     each = max(1, min(bounds.findings, bounds.in_all // max(len(failed), 1)))
@@ -384,11 +384,11 @@ def _chosen(findings: Sequence[Finding], most: int) -> tuple[list[Finding], list
 
 
 def _shown(
-    finding: Finding, reading: Reading | None, bounds: Bounds, body: int, secret: set[str], trusted: str
-) -> Shown:
-    where = offence(finding, reading) if reading else Offence()
+    finding: Finding, reading: Reading | None, bounds: PageBounds, body: int, secret: set[str], trusted: str
+) -> ShownFinding:
+    where = offence(finding, reading) if reading else Location()
     command = curl(reading.exchange, trusted) if reading else ""
-    return Shown(
+    return ShownFinding(
         message=_sentence(excerpt(finding.message, bounds.text)),
         intermittent=finding.intermittent,
         shrunk_from=excerpt(finding.shrunk_from, 120),
@@ -409,7 +409,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _head(reading: Reading, where: Offence) -> tuple[tuple[Part, ...], ...]:
+def _head(reading: Reading, where: Location) -> tuple[tuple[Part, ...], ...]:
     """The status line, and the header field where one is the point."""
     response = reading.response
     if response is None:
@@ -423,7 +423,7 @@ def _head(reading: Reading, where: Offence) -> tuple[tuple[Part, ...], ...]:
     return tuple(lines)
 
 
-def _excerpt(reading: Reading, where: Offence, bounds: Bounds) -> tuple[Part, ...]:
+def _excerpt(reading: Reading, where: Location, bounds: PageBounds) -> tuple[Part, ...]:
     """The offending octets and what is around them; of other answers the beginning."""
     body = _body(reading)
     if not body:
@@ -433,7 +433,7 @@ def _excerpt(reading: Reading, where: Offence, bounds: Bounds) -> tuple[Part, ..
     return octets.around(body, where.span, where.missing, bounds.beside, bounds.marked)
 
 
-def _sent(reading: Reading, pointer: str, bounds: Bounds) -> tuple[Part, ...]:
+def _sent(reading: Reading, pointer: str, bounds: PageBounds) -> tuple[Part, ...]:
     """The member of the request that breaks the schema, marked, and what is around it."""
     body = reading.exchange.request.body or b""
     found = locate(body, pointer)
@@ -448,7 +448,7 @@ def _body(reading: Reading) -> bytes:
     return reading.body or (reading.response.body if reading.response else b"")
 
 
-def _whole(reading: Reading, where: Offence, most: int, secret: set[str]) -> Whole:
+def _whole(reading: Reading, where: Location, most: int, secret: set[str]) -> Whole:
     request, response = reading.exchange.request, reading.response
     sent = request.body
     return Whole(

@@ -21,7 +21,7 @@ _LITERAL = re.compile(rb"-?[A-Za-z]{2,12}")
 
 
 @dataclass(frozen=True, slots=True)
-class Offence:
+class Location:
     """Where it stands. Without a span, a field and the status it stands nowhere: nothing came, or too little."""
 
     span: tuple[int, int] | None = None
@@ -35,15 +35,15 @@ class Offence:
     status: bool = False
 
 
-def offence(finding: Finding, reading: Reading) -> Offence:
+def offence(finding: Finding, reading: Reading) -> Location:
     """Where the breach stands in the answer of the finding's exchange."""
     place = finding.place
     if place == STATUS:
-        return Offence(status=True)
+        return Location(status=True)
     if place.header:
-        return Offence(field=place.header)
+        return Location(field=place.header)
     if place.character is not None:
-        return Offence(_quoted(finding.observed, reading.body))
+        return Location(_quoted(finding.observed, reading.body))
     number, pointer = place.event, place.pointer
     event = _event(reading, number) if number else None
     span = finding.span
@@ -56,7 +56,7 @@ def offence(finding: Finding, reading: Reading) -> Offence:
         event = next((e for e in reading.events if _has(reading, e, pointer)), None)
     if pointer and (event or not (number or reading.streamed)):
         span, missing = _pointed(reading, event, pointer) or (span, "")
-    return Offence(_within(span, reading.body), missing, event)
+    return Location(_within(span, reading.body), missing, event)
 
 
 def _octets(event: Event | None, byte: int) -> tuple[int, int]:

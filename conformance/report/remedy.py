@@ -268,7 +268,7 @@ def _pass_on(exchanges: Sequence[Exchange]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _Remedy:
     fits: Callable[[str, Finding, Exchange], bool]
     """Takes the requirement's area, a finding and its exchange."""
     words: Callable[[Sequence[Exchange]], str]
@@ -278,13 +278,13 @@ class _Rule:
 
 
 _RULES = (
-    _Rule(_too_large, _raise_limit),
-    _Rule(_page, _reshape),
-    _Rule(_strange_page, _perhaps_intercepted, beside=True),
-    _Rule(_late, _wait_longer),
-    _Rule(_no_answer, _ask_its_log),
-    _Rule(_cut, _one_time_limit),
-    _Rule(_buffered, _pass_on, beside=True),
+    _Remedy(_too_large, _raise_limit),
+    _Remedy(_page, _reshape),
+    _Remedy(_strange_page, _perhaps_intercepted, beside=True),
+    _Remedy(_late, _wait_longer),
+    _Remedy(_no_answer, _ask_its_log),
+    _Remedy(_cut, _one_time_limit),
+    _Remedy(_buffered, _pass_on, beside=True),
 )
 
 

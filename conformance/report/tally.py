@@ -17,7 +17,7 @@ WEIGHT = (Exit.SUITE_ERROR, Exit.INTERRUPTED, Exit.USAGE, Exit.NONCONFORMANT, Ex
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AreaTally:
     """What came of the requirements of one area, or of all."""
 
     area: str
@@ -39,7 +39,7 @@ class Row:
         return self.passed + self.failed + self.warned
 
 
-def rows(verdict: Verdict) -> list[Row]:
+def rows(verdict: Verdict) -> list[AreaTally]:
     """One row an area, in the catalogue's order."""
     areas: dict[str, list[Outcome]] = {}
     for outcome in verdict.outcomes:
@@ -47,7 +47,7 @@ def rows(verdict: Verdict) -> list[Row]:
     return [_row(area, outcomes) for area, outcomes in areas.items()]
 
 
-def total(verdict: Verdict) -> Row:
+def total(verdict: Verdict) -> AreaTally:
     """All areas in one row."""
     return _row("all", verdict.outcomes)
 
@@ -90,14 +90,14 @@ def weightiest(codes: Collection[int]) -> Exit:
     return next(code for code in WEIGHT if code in codes)
 
 
-def _row(area: str, outcomes: Iterable[Outcome]) -> Row:
+def _row(area: str, outcomes: Iterable[Outcome]) -> AreaTally:
     states: Counter[State] = Counter()
     failed: Counter[Level] = Counter()
     for outcome in outcomes:
         states[outcome.state] += 1
         if outcome.state is State.FAILED:
             failed[outcome.requirement.level] += 1
-    return Row(
+    return AreaTally(
         area=area,
         passed=states[State.PASSED],
         failed=failed[Level.MUST],

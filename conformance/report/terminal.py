@@ -253,7 +253,7 @@ def _show_areas(result: Result, screen: Console) -> None:
     screen.print(table)
 
 
-def _cells(row: tally.Row) -> list[Text]:
+def _cells(row: tally.AreaTally) -> list[Text]:
     counts = (row.passed, row.failed, row.warned, row.blocked, row.open, row.left_out)
     styles = _COLUMNS.values()
     return [

@@ -48,7 +48,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Breach:
+class MarkedBreach:
     """One finding in this stream."""
 
     requirement: str
@@ -60,7 +60,7 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
+class MergedMarks:
     """The numbers of breaches that stand too close together for a number each."""
 
     x: float
@@ -72,7 +72,7 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class DrawnStream:
     """A stream as it is drawn."""
 
     name: str
@@ -87,9 +87,9 @@ class Timeline:
     ending: str
     whole: bool
     """True where the body ended as it should, or the suite left on purpose."""
-    breaches: tuple[Breach, ...]
+    breaches: tuple[MarkedBreach, ...]
     more_breaches: int
-    flags: tuple[Flag, ...]
+    flags: tuple[MergedMarks, ...]
     ticks: tuple[float, ...]
     """Where events came, in per cent of the width; those that fall together once."""
     stairs: tuple[tuple[float, float], ...]
@@ -109,7 +109,7 @@ def streams(evidence: Evidence) -> list[Reading]:
     ]
 
 
-def timelines(readings: Sequence[Reading], findings: Iterable[Finding], most: int = SHOWN) -> list[Timeline]:
+def timelines(readings: Sequence[Reading], findings: Iterable[Finding], most: int = SHOWN) -> list[DrawnStream]:
     """The streams worth drawing: one for each broken requirement first, then others with findings, then of each area.
 
     Args:
@@ -139,12 +139,12 @@ def _varied(readings: Iterable[Reading]) -> list[str]:
     return [name for _, _, name in sorted(ranked)]
 
 
-def _timeline(reading: Reading, findings: Sequence[Finding]) -> Timeline:
+def _timeline(reading: Reading, findings: Sequence[Finding]) -> DrawnStream:
     seconds = max(reading.exchange.finished, *(event.at for event in reading.events), 1e-6)
     events = reading.events
     steps = sorted({round(_STEPS * event.at / seconds) for event in events})
     breaches = _breaches(reading, findings, seconds)
-    return Timeline(
+    return DrawnStream(
         name=reading.name,
         events=len(events),
         octets=len(reading.body),
@@ -188,26 +188,26 @@ def _stairs(events: Sequence[Event], seconds: float) -> tuple[tuple[float, float
     return (*corners, (100.0, corners[-1][1]))
 
 
-def _breaches(reading: Reading, findings: Sequence[Finding], seconds: float) -> tuple[Breach, ...]:
+def _breaches(reading: Reading, findings: Sequence[Finding], seconds: float) -> tuple[MarkedBreach, ...]:
     """The first of each requirement, numbered as they are told."""
     first: Mapping[str, Finding] = {finding.requirement: finding for finding in reversed(findings)}
     chosen = [finding for finding in findings if first[finding.requirement] is finding][:_BREACHES]
     return tuple(
-        Breach(finding.requirement, finding.message, str(finding.place), number, _when(finding, reading, seconds))
+        MarkedBreach(finding.requirement, finding.message, str(finding.place), number, _when(finding, reading, seconds))
         for number, finding in enumerate(chosen, 1)
     )
 
 
-def _flags(breaches: Sequence[Breach]) -> tuple[Flag, ...]:
-    flags: list[Flag] = []
+def _flags(breaches: Sequence[MarkedBreach]) -> tuple[MergedMarks, ...]:
+    flags: list[MergedMarks] = []
     for breach in sorted(breaches, key=lambda b: (b.moment.x if b.moment else 0.0, b.number)):
         if breach.moment is None:
             continue
         x = breach.moment.x
         if flags and x - flags[-1].last < _TOGETHER:
-            flags[-1] = Flag(flags[-1].x, x, f"{flags[-1].numbers}, {breach.number}")
+            flags[-1] = MergedMarks(flags[-1].x, x, f"{flags[-1].numbers}, {breach.number}")
         else:
-            flags.append(Flag(x, x, str(breach.number)))
+            flags.append(MergedMarks(x, x, str(breach.number)))
     return tuple(flags)
 
 

@@ -49,7 +49,7 @@ _KEEP_ALIVE = 300
 _Given = TypeVar("_Given")
 
 
-class Told(TypedDict, total=False):
+class AppOptions(TypedDict, total=False):
     """What `check_app` may be told beside model and token: members of `conformance.Options`, with their units."""
 
     second_token: str | None
@@ -88,7 +88,7 @@ def check_app(
     path: str = PATH,
     output: str | os.PathLike[str] | None = None,
     progress: Tell | None = None,
-    **told: Unpack[Told],
+    **told: Unpack[AppOptions],
 ) -> Report:
     """Serve an ASGI application on loopback, record a run against it, and judge it.
 
@@ -114,7 +114,7 @@ def check_app(
     from conformance.report import files
     from conformance.running import run
 
-    options = checked("check_app", Told.__annotations__, told, url=base(path), model=model, token=token)
+    options = checked("check_app", AppOptions.__annotations__, told, url=base(path), model=model, token=token)
     found = load(app) if isinstance(app, str) else application(app, "It")
     if output is not None:
         files.prepare(Path(output))
@@ -297,13 +297,13 @@ def serving(app: ASGIApp, path: str = PATH) -> Iterator[str]:
     """
     import uvicorn
 
-    from conformance.reference.serving import Connection, listener, url_of
+    from conformance.reference.serving import ServedConnection, listener, url_of
 
     watched = _Watched(app)
     server = uvicorn.Server(
         uvicorn.Config(
             watched,
-            http=Connection,  # what uvicorn by itself answers to bytes that are not HTTP is not the application's doing
+            http=ServedConnection,  # what uvicorn answers to bytes that are not HTTP is not the application's doing
             lifespan="auto",
             ws="none",
             log_config=None,

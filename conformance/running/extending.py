@@ -46,7 +46,7 @@ _PHASES = (Phase.CALM, Phase.CONCURRENT, Phase.HOSTILE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _Registration:
     """One requirement: its row in the catalogue, and how its check is registered."""
 
     row: dict[str, Any]
@@ -89,7 +89,7 @@ class Extension:
         """The area of its requirements."""
         self.title = title
         self.source = source
-        self._rules: list[_Rule] = []
+        self._rules: list[_Registration] = []
         self._probes: list[Probes] = []
 
     def __repr__(self) -> str:
@@ -128,7 +128,7 @@ class Extension:
         row = _row(id_, level, statement, why, fix, {"whim": whim, **facts})
 
         def decorate(judge: JudgeOne) -> JudgeOne:
-            self._add(_Rule(row, lambda: check.each(id_, of)(judge)))
+            self._add(_Registration(row, lambda: check.each(id_, of)(judge)))
             return judge
 
         return decorate
@@ -152,7 +152,7 @@ class Extension:
         row = _row(id_, level, statement, why, fix, facts)
 
         def decorate(judge: Check) -> Check:
-            self._add(_Rule(row, lambda: check.over_all(id_)(judge)))
+            self._add(_Registration(row, lambda: check.over_all(id_)(judge)))
             return judge
 
         return decorate
@@ -222,7 +222,7 @@ class Extension:
 
     # --- the registry
 
-    def _add(self, rule: _Rule) -> None:
+    def _add(self, rule: _Registration) -> None:
         self._hold_open()
         self._rules.append(rule)
 

@@ -15,7 +15,7 @@ from conformance.judging import preflight
 from conformance.probes.flow import Flow, Phase
 from conformance.transcript.exchange import TIMED_OUT, Exchange
 from conformance.wire.recorder import PAUSE, Recorder
-from conformance.wire.weather import Kind, Trouble
+from conformance.wire.weather import Trouble, TroubleKind
 
 SOON = 0.2
 """Seconds after which a refusal is asked about once more."""
@@ -44,9 +44,9 @@ class Asking:
         if exchange.ending in TIMED_OUT or (0 < status < 500 and status not in (408, 429)):
             trouble = None  # a page or a refusal tells what is there, and silence was waited for
         if trouble is None:
-            return Trouble(Kind.ERROR, SOON * self.patience) if preflight.may_pass(exchange) else None
+            return Trouble(TroubleKind.ERROR, SOON * self.patience) if preflight.may_pass(exchange) else None
         wait = PAUSE * PATIENCE * self.patience * 2.0 ** (exchange.note.attempt - 1)
-        return Trouble(Kind.ERROR, wait if trouble.seconds is None else trouble.seconds)
+        return Trouble(TroubleKind.ERROR, wait if trouble.seconds is None else trouble.seconds)
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Opening:
             asked = await self._ask(other)
             if not asked.exchanges:  # a budget is spent
                 break
-            answer = preflight.Reply(asked.exchanges[-1])
+            answer = preflight.FirstReply(asked.exchanges[-1])
             if preflight.stands_for(url, other) and preflight.speaks(answer):
                 self.kept["moved"] = {"from": url, "to": other, "came": self._came(recorder)}
                 await self._send_rest(asked)
@@ -108,7 +108,7 @@ class Opening:
         self.asking.once = False
         return recorder
 
-    def _rule(self, recorder: Recorder) -> preflight.Rule | None:
+    def _rule(self, recorder: Recorder) -> preflight.Situation | None:
         seen = preflight.seen_in(recorder.exchanges, self.kept)
         found = preflight.situation(seen) if seen else None
         return found[0] if found else None

@@ -11,9 +11,9 @@ from conformance.evidence.approvals import SHARED_WITHIN
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.json_values import moment, number, uuid
 from conformance.evidence.reading import Reading
-from conformance.probes.flow import Answer, Approval
+from conformance.probes.flow import Answer, WaitingApproval
 from conformance.transcript.exchange import Exchange, Transcript
-from conformance.wire.weather import Kind, Trouble
+from conformance.wire.weather import Trouble, TroubleKind
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
@@ -57,7 +57,7 @@ class Watch:
         during = (exchange.started, exchange.started + exchange.finished)
         return Answer(exchange.name, exchange.status, reading.excuse is not None, approval, doubted, during)
 
-    def _approval(self, reading: Reading) -> Approval | None:
+    def _approval(self, reading: Reading) -> WaitingApproval | None:
         approval_id = reading.kitemesh.get("approval_id")
         if not isinstance(approval_id, str):
             return None
@@ -65,7 +65,7 @@ class Watch:
         expires = moment(reading.kitemesh.get("expires_at"))
         execution = reading.kitemesh.get("execution_id")
         self._waiting[approval_id.lower()] = frozenset(call.lower() for call in calls)
-        return Approval(
+        return WaitingApproval(
             approval_id,
             calls,
             execution if isinstance(execution, str) else None,
@@ -83,23 +83,23 @@ class Watch:
         if status == 404 and self._waits_for(reading):
             if (probe := (exchange.note.probe, exchange.note.round)) not in self._doubted:
                 self._doubted.add(probe)
-                return Trouble(Kind.REPLICA, SHARED_WITHIN * self._hurry)
+                return Trouble(TroubleKind.REPLICA, SHARED_WITHIN * self._hurry)
             # A breach by now: whoever asks further, does not wait for it.
             self._waiting.pop(uuid(reading.asked.body.get("approval_id")) or "", None)
             return None
         if reading.foul:
-            return _trouble(Kind.OUTAGE, reading)
+            return _trouble(TroubleKind.OUTAGE, reading)
         if status == 429:
-            return _trouble(Kind.LIMIT, reading)
+            return _trouble(TroubleKind.LIMIT, reading)
         page = self._now_and_then("page", reading, reading.page)
         denied = self._now_and_then("token", reading, self._denies(reading))
         if (page or denied) and (status or 0) < 500:
-            return _trouble(Kind.INTERFERENCE, reading)
+            return _trouble(TroubleKind.INTERFERENCE, reading)
         excuse = reading.excuses_refusal if reading.due is Due.REFUSE else reading.excuse
         passing = (status or 0) >= 500 or reading.failed_alone
         # A quota, a filter or a model's limit does not pass within seconds, unless it says so.
         soon = excuse is not None and (status == 408 or _retry_after(reading) is not None)
-        return _trouble(Kind.ERROR, reading) if passing or soon else None
+        return _trouble(TroubleKind.ERROR, reading) if passing or soon else None
 
     def _now_and_then(self, what: str, reading: Reading, seen: bool) -> bool:
         """Whether such an answer was seen, and may not be what the server answers to this kind of request each time."""
@@ -135,7 +135,7 @@ class Watch:
         return charged if charged is not None and 0 <= charged < 1e12 else 0.0
 
 
-def _trouble(kind: Kind, reading: Reading) -> Trouble | None:
+def _trouble(kind: TroubleKind, reading: Reading) -> Trouble | None:
     """The trouble, with the time that the target asks for; None where that is too long to wait for."""
     seconds = _retry_after(reading)
     return Trouble(kind, seconds) if seconds is None or seconds <= LONGEST_WAIT else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.evidence.finding import Finding
 from conformance.evidence.place import Place
-from conformance.soak.window import JUDGED, Example, Found
+from conformance.soak.window import JUDGED, BreachExample, WindowResult
 from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Transcript
 
@@ -42,7 +42,7 @@ class Account:
     fates: Counter[str] = field(default_factory=Counter)
     judged: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, Example] = field(default_factory=dict)
+    examples: dict[str, BreachExample] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     ids: list[tuple[str, int, int]] = field(default_factory=list)
     untold: int = 0
@@ -60,7 +60,7 @@ class Account:
     """True: nothing comes after it."""
     interrupted: bool = False
 
-    def add(self, found: Found) -> None:
+    def add(self, found: WindowResult) -> None:
         """Take in what a window showed."""
         self.windows += 1
         self.exchanges += found.exchanges
@@ -103,7 +103,7 @@ class Account:
         }
 
 
-class Unreadable(ValueError):
+class NotAnAccount(ValueError):
     """A message is not an account."""
 
 
@@ -114,7 +114,7 @@ def read(message: object) -> Account:
         Unreadable: it is none.
     """
     if not isinstance(message, dict):
-        raise Unreadable("no account")
+        raise NotAnAccount("no account")
     try:
         return Account(
             worker=_count(message["worker"]),
@@ -138,10 +138,10 @@ def read(message: object) -> Account:
             interrupted=message["interrupted"] is True,
         )
     except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
-        raise Unreadable(f"no account ({type(error).__name__})") from None
+        raise NotAnAccount(f"no account ({type(error).__name__})") from None
 
 
-def _example(id_: str, example: Example) -> dict[str, Any]:
+def _example(id_: str, example: BreachExample) -> dict[str, Any]:
     finding = example.finding
     text = har_writer.dumps(Transcript((example.exchange,), {"suite": "soak"}, "kitemesh-conformance soak"))
     return {
@@ -156,55 +156,55 @@ def _example(id_: str, example: Example) -> dict[str, Any]:
     }
 
 
-def _examples(told: object) -> Iterator[tuple[str, Example]]:
+def _examples(told: object) -> Iterator[tuple[str, BreachExample]]:
     if not isinstance(told, list) or len(told) > MOST_EXAMPLES:
-        raise Unreadable("examples")
+        raise NotAnAccount("examples")
     for one in told:
         if one["requirement"] not in JUDGED or len(one["har"]) > LONGEST_EXAMPLE:
             continue
         (exchange,) = har_reader.load(bytes(one["har"])).exchanges
         message, expected, observed = (_text(one[name]) for name in ("message", "expected", "observed"))
         finding = Finding(one["requirement"], exchange.name, message, expected, observed, _place(one["place"]))
-        yield one["requirement"], Example(finding, exchange)
+        yield one["requirement"], BreachExample(finding, exchange)
 
 
 def _place(told: dict[str, Any]) -> Place:
     event, byte, character = (told[name] for name in ("event", "byte", "character"))
     if not all(value is None or isinstance(value, int) for value in (event, byte, character)):
-        raise Unreadable("a place")
+        raise NotAnAccount("a place")
     return Place(_text(told["pointer"]), event, byte, _text(told["header"]), character, _text(told["words"]))
 
 
 def _ids(octets: object) -> Iterator[tuple[str, int, int]]:
     if not isinstance(octets, bytes) or len(octets) > MOST_IDS * _ID.size:
-        raise Unreadable("ids")
+        raise NotAnAccount("ids")
     for kind, value, request in _ID.iter_unpack(octets):
         yield JUDGED[min(kind, len(JUDGED) - 1)], value, request
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise Unreadable("a text")
+        raise NotAnAccount("a text")
     # msgpack writes UTF-8, which has no lone surrogates.
     return value[:LONGEST_TEXT].encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _count(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
-        raise Unreadable("a count")
+        raise NotAnAccount("a count")
     return value
 
 
 def _amount(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e15:
-        raise Unreadable("an amount")
+        raise NotAnAccount("an amount")
     return float(value)
 
 
 def _counts(value: object, known: Iterable[str] | None) -> Counter[str]:
     if not isinstance(value, Mapping) or len(value) > 2 * len(JUDGED):
-        raise Unreadable("counts")
+        raise NotAnAccount("counts")
     return Counter({_text(k): _count(v) for k, v in value.items() if known is None or k in known})
 
 
-__all__ = ["MOST_EXAMPLES", "MOST_IDS", "Account", "Unreadable", "read"]
+__all__ = ["MOST_EXAMPLES", "MOST_IDS", "Account", "NotAnAccount", "read"]

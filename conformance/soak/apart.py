@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from conformance.soak.markers import Key
-from conformance.soak.window import Found, Judge
+from conformance.soak.window import Judge, WindowResult
 from conformance.transcript.exchange import Exchange
 
 
@@ -36,9 +36,9 @@ class Apart:
         """Have the process there before anybody waits for it."""
         self.pid = await self._ask(os.getpid)
 
-    async def judge(self, exchanges: Sequence[Exchange]) -> Found:
+    async def judge(self, exchanges: Sequence[Exchange]) -> WindowResult:
         """What the exchanges show. Raises RuntimeError where the process ended early."""
-        found: Found = await self._ask(_judge, tuple(exchanges))
+        found: WindowResult = await self._ask(_judge, tuple(exchanges))
         return found
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _judge(exchanges: Sequence[Exchange]) -> Found:
+def _judge(exchanges: Sequence[Exchange]) -> WindowResult:
     try:
         return _judges[0].judge(exchanges)
     finally:

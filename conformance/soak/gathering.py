@@ -14,12 +14,12 @@ from typing import Any
 
 from conformance.evidence.finding import Finding, Item, Judged
 from conformance.evidence.place import Place
-from conformance.judging.verdict import Exit, Selection, Verdict, decide
+from conformance.judging.verdict import Exit, RequirementSelection, Verdict, decide
 from conformance.settings.options import Options
-from conformance.soak.account import Account, Unreadable, read
-from conformance.soak.ledger import Ledger, Seen
+from conformance.soak.account import Account, NotAnAccount, read
+from conformance.soak.ledger import Ledger, Sighting
 from conformance.soak.load import Load, Role
-from conformance.soak.window import CATALOGUE, CORE, JUDGED, Example
+from conformance.soak.window import CATALOGUE, CORE, JUDGED, BreachExample
 
 SAMPLES = 240
 """Samples of memory that are kept of a worker; of more, every other one."""
@@ -51,7 +51,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class KindTimes:
     """The times of one kind of answer; milliseconds."""
 
     name: str
@@ -78,13 +78,13 @@ class Gathering:
     fates: Counter[str] = field(default_factory=Counter)
     judged: Counter[str] = field(default_factory=Counter)
     broken: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, Example] = field(default_factory=dict)
+    examples: dict[str, BreachExample] = field(default_factory=dict)
     across: dict[str, Finding] = field(default_factory=dict)
     """Requirement id to what two workers' answers show together; no exchange of it was kept."""
     errors: dict[str, str] = field(default_factory=dict)
     untold: int = 0
     forgotten: Counter[int] = field(default_factory=Counter)
-    rows: tuple[Row, ...] = ()
+    rows: tuple[KindTimes, ...] = ()
     started: float = 0.0
     """Unix seconds."""
     ended: float = 0.0
@@ -104,7 +104,7 @@ class Gathering:
         """Take in a worker's account; `at` is in seconds since the start."""
         try:
             told = read(message)
-        except Unreadable:
+        except NotAnAccount:
             self.note(
                 "A message that is not an account was left out; anybody who can reach the master's port can send to it."
             )
@@ -140,7 +140,7 @@ class Gathering:
         for kind, value, request in told.ids:
             # JSON answers and streams have their ids from one source; executions have another.
             ledger = self._executions if kind.startswith("kitemesh") else self._ids
-            here = Seen(told.worker, request)
+            here = Sighting(told.worker, request)
             before = ledger.first(value, here)
             if before is None or before.worker == told.worker:
                 continue
@@ -193,7 +193,7 @@ class Gathering:
         return decide(
             CATALOGUE,
             items,
-            Selection(strict=self.options.strict, selected=frozenset(selected), partial=True),
+            RequirementSelection(strict=self.options.strict, selected=frozenset(selected), partial=True),
             errors={id_: error for id_, error in self.errors.items() if id_ in JUDGED},
             excused=self.excused,
             trouble=self.trouble or self._nothing(),
@@ -233,7 +233,7 @@ class Gathering:
         return told
 
 
-def rows(stats: Mapping[str, Any]) -> tuple[Row, ...]:
+def rows(stats: Mapping[str, Any]) -> tuple[KindTimes, ...]:
     """The table of times from Locust's entries, by name, in the order given; those without a request are left out."""
     made = []
     for name, entry in stats.items():
@@ -241,5 +241,5 @@ def rows(stats: Mapping[str, Any]) -> tuple[Row, ...]:
             times = [float(entry.get_response_time_percentile(share)) for share in (0.50, 0.95, 0.99, 1.0)]
             for low, high in pairwise(range(len(times))):  # Locust rounds the percentiles, and the maximum not
                 times[high] = max(times[low], times[high])
-            made.append(Row(name, entry.num_requests, float(entry.total_rps), *times))
+            made.append(KindTimes(name, entry.num_requests, float(entry.total_rps), *times))
     return tuple(made)

@@ -17,7 +17,7 @@ MOST = 2**17
 """Places of a table: of 100,000 values one in a hundred has to make way. Each takes 32 octets."""
 
 
-class Seen(NamedTuple):
+class Sighting(NamedTuple):
     """Where a value was seen."""
 
     worker: int
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
         """The name of the exchange."""
         return f"soak-{self.worker}-{self.request}"
 
-    def beside(self, other: Seen) -> bool:
+    def beside(self, other: Sighting) -> bool:
         """True where both were under way at the same time."""
         return other.started < self.ended and self.started < other.ended
 
@@ -58,7 +58,7 @@ class Ledger:
         self.forgotten = 0
         """Values that had to make way."""
 
-    def find(self, value: int) -> Seen | None:
+    def find(self, value: int) -> Sighting | None:
         """Where the value (a `digest`) was seen; None where it is not known."""
         first = value % self._rows * WAYS
         try:
@@ -66,9 +66,9 @@ class Ledger:
         except ValueError:
             return None
         worker, request = divmod(self._whose[place], 2**32)
-        return Seen(worker, request, self._started[place], self._ended[place])
+        return Sighting(worker, request, self._started[place], self._ended[place])
 
-    def first(self, value: int, seen: Seen) -> Seen | None:
+    def first(self, value: int, seen: Sighting) -> Sighting | None:
         """Where the value (a `digest`) was seen before; None where it is new, and is remembered then."""
         if (before := self.find(value)) is not None:
             return before

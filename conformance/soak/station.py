@@ -20,7 +20,7 @@ from conformance.soak import asking
 from conformance.soak.account import Account
 from conformance.soak.apart import Apart
 from conformance.soak.markers import REQUESTS, Key, Marker
-from conformance.soak.window import Found
+from conformance.soak.window import WindowResult
 from conformance.transcript import sse
 from conformance.transcript.exchange import Exchange
 from conformance.transcript.redaction import Redactor
@@ -68,7 +68,7 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TurnOutcome:
     """What came of one turn of a user."""
 
     times: tuple[Time, ...] = ()
@@ -139,11 +139,11 @@ class Station:
         await self._apart.start()
         self._clock = asyncio.create_task(self._judge_stale())
 
-    async def turn(self) -> Turn:
+    async def turn(self) -> TurnOutcome:
         """One turn of one user: ask, wait for the answer, and hand it to the judge."""
         await self._wait_for_room()
         if self._recorder.stopped or self.failed:
-            return Turn(over=True)
+            return TurnOutcome(over=True)
         marker = Marker(self._orders.worker, self._next)
         self._next += 1
         if self._next >= REQUESTS:
@@ -158,7 +158,9 @@ class Station:
             # In a turn that is cancelled, too: what was counted has to be judged.
             exchanges = self._flows.pop(flow.name)
             self._take(exchanges)
-        return Turn(tuple(time for exchange in exchanges for time in _times(exchange)), bool(self._recorder.stopped))
+        return TurnOutcome(
+            tuple(time for exchange in exchanges for time in _times(exchange)), bool(self._recorder.stopped)
+        )
 
     async def account(self, *, final: bool = False) -> dict[str, Any]:
         """What is new since the last account, as a message; the final one waits for all judging."""
@@ -226,7 +228,7 @@ class Station:
 
     async def _judge(self, window: list[Exchange]) -> None:
         try:
-            found: Found = await self._apart.judge(window)
+            found: WindowResult = await self._apart.judge(window)
             self._account.add(found)
         except Exception as error:
             self.failed = self.failed or f"{type(error).__name__}: {error}"

@@ -22,9 +22,9 @@ from conformance.evidence.json_values import uuid
 from conformance.evidence.place import NOWHERE, Place
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import answers, readable_streams
-from conformance.judging.verdict import Selection, State, decide
+from conformance.judging.verdict import RequirementSelection, State, decide
 from conformance.report import without_bodies as withheld
-from conformance.soak.ledger import Ledger, Seen, digest
+from conformance.soak.ledger import Ledger, Sighting, digest
 from conformance.soak.markers import Key, Marker
 from conformance.transcript.exchange import TIMED_OUT, Ending, Exchange, Transcript
 
@@ -40,7 +40,7 @@ _ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class BreachExample:
     """A breach, with the exchange that shows it."""
 
     finding: Finding
@@ -48,7 +48,7 @@ class Example:
 
 
 @dataclass(slots=True)
-class Found:
+class WindowResult:
     """What a window, or several, showed: counts, and what is worth keeping."""
 
     exchanges: int = 0
@@ -58,7 +58,7 @@ class Found:
     """Requirement id to the exchanges that it was judged on."""
     broken: Counter[str] = field(default_factory=Counter)
     """Requirement id to the exchanges that break it."""
-    examples: dict[str, Example] = field(default_factory=dict)
+    examples: dict[str, BreachExample] = field(default_factory=dict)
     """Requirement id to the first breach."""
     errors: dict[str, str] = field(default_factory=dict)
     """Requirement id to what its check raised: the suite's own fault."""
@@ -80,9 +80,9 @@ class Judge:
     executions: Ledger = field(default_factory=Ledger)
     _shown: set[str] = field(default_factory=set)
 
-    def judge(self, exchanges: Sequence[Exchange]) -> Found:
+    def judge(self, exchanges: Sequence[Exchange]) -> WindowResult:
         """What the exchanges show."""
-        found = Found(exchanges=len(exchanges))
+        found = WindowResult(exchanges=len(exchanges))
         late = [exchange for exchange in exchanges if exchange.ending in TIMED_OUT]
         rest = sorted((e for e in exchanges if e.ending not in TIMED_OUT), key=lambda exchange: exchange.started)
         evidence = Evidence(Transcript(tuple(rest), self.kept))
@@ -93,7 +93,7 @@ class Judge:
         for finding in (*self._strangers(evidence), *self._repeated(evidence, found)):
             if not any(_same(item, finding) for item in items.get(finding.requirement, ())):
                 items.setdefault(finding.requirement, []).append(finding)
-        verdict = decide(CATALOGUE, items, Selection(selected=frozenset(JUDGED)), errors=found.errors)
+        verdict = decide(CATALOGUE, items, RequirementSelection(selected=frozenset(JUDGED)), errors=found.errors)
         for outcome in verdict.outcomes:
             id_ = outcome.requirement.id
             if outcome.state in (State.PASSED, State.FAILED):
@@ -107,13 +107,13 @@ class Judge:
         re.purge()
         return found
 
-    def _show(self, id_: str, findings: Sequence[Finding], evidence: Evidence, found: Found) -> None:
+    def _show(self, id_: str, findings: Sequence[Finding], evidence: Evidence, found: WindowResult) -> None:
         if id_ in self._shown:
             return
         shown = next((f for f in findings if f.exchange in evidence.by_name), None)
         if shown is not None:
             self._shown.add(id_)
-            example = Example(replace(shown, yields_to=()), bounded(evidence.by_name[shown.exchange].exchange))
+            example = BreachExample(replace(shown, yields_to=()), bounded(evidence.by_name[shown.exchange].exchange))
             found.examples[id_] = example if self.kept.get("bodies", True) else without_bodies(example)
 
     # --- markers
@@ -156,7 +156,7 @@ class Judge:
 
     # --- ids
 
-    def _repeated(self, evidence: Evidence, found: Found) -> Iterator[Finding]:
+    def _repeated(self, evidence: Evidence, found: WindowResult) -> Iterator[Finding]:
         """Ids that an earlier window knows as another request's, and chunks that bear such an id."""
         for reading in (*answers(evidence), *readable_streams(evidence)):
             if not isinstance(reading, Reading) or reading.asked.resume or reading.waits:
@@ -164,14 +164,14 @@ class Judge:
             own = self._of(reading)
             if own is None:
                 continue
-            seen = Seen(own.worker, own.request, reading.started, reading.ended)
+            seen = Sighting(own.worker, own.request, reading.started, reading.ended)
             if reading.answer_id is not None:
                 yield from self._id_again(reading, reading.answer_id, seen, found)
                 yield from self._chunk_of_another(reading, seen)
             if execution := uuid(reading.kitemesh.get("execution_id")):
                 yield from self._execution_again(reading, execution, seen, found)
 
-    def _id_again(self, reading: Reading, id_: str, seen: Seen, found: Found) -> Iterator[Finding]:
+    def _id_again(self, reading: Reading, id_: str, seen: Sighting, found: WindowResult) -> Iterator[Finding]:
         alone = "chunk.id-stable" if reading.asked.stream else "completion.id-unique"
         value = digest(id_)
         before = self.answers.first(value, seen)
@@ -186,7 +186,7 @@ class Judge:
                 reading.chunks[0].at("/id") if reading.asked.stream else Place("/id"),
             ).breaking("isolation.answers" if together else alone)
 
-    def _chunk_of_another(self, reading: Reading, seen: Seen) -> Iterator[Finding]:
+    def _chunk_of_another(self, reading: Reading, seen: Sighting) -> Iterator[Finding]:
         if not reading.asked.stream:
             return
         for chunk in reading.chunks:
@@ -204,7 +204,9 @@ class Judge:
                 ).breaking("isolation.streams")
                 return
 
-    def _execution_again(self, reading: Reading, execution: str, seen: Seen, found: Found) -> Iterator[Finding]:
+    def _execution_again(
+        self, reading: Reading, execution: str, seen: Sighting, found: WindowResult
+    ) -> Iterator[Finding]:
         value = digest(f"execution {execution}")
         before = self.executions.first(value, seen)
         if before is None:
@@ -230,12 +232,12 @@ def bounded(exchange: Exchange) -> Exchange:
     )
 
 
-def without_bodies(example: Example) -> Example:
+def without_bodies(example: BreachExample) -> BreachExample:
     """The example without the content of its request and answer (`--no-bodies`)."""
     finding = example.finding
     (exchange,) = withheld.transcript(Transcript((example.exchange,))).exchanges
     seen = withheld.observed(finding.observed)
-    return Example(replace(finding, message=withheld.words(finding.message), observed=seen, span=None), exchange)
+    return BreachExample(replace(finding, message=withheld.words(finding.message), observed=seen, span=None), exchange)
 
 
 def left_out() -> dict[str, tuple[str, ...]]:

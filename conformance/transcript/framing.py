@@ -203,7 +203,7 @@ class _Place(Enum):
     TRAILER = 4
 
 
-class Answer:
+class AnswerReader:
     """One answer, as far as it has come: the final one, behind any number of interim ones."""
 
     def __init__(self, method: str, largest_head: int) -> None:

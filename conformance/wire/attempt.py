@@ -55,7 +55,7 @@ class Attempt:
         self.reused = connection is not None
         self.before = connection.served if connection is not None else ""
         """Name of the exchange that the connection served before."""
-        self.answer = framing.Answer(outgoing.method, limits.header_section)
+        self.answer = framing.AnswerReader(outgoing.method, limits.header_section)
         self.tap = Tap(redactor, timer)
         self.settling = False
         """What the body ought to end behind has come."""

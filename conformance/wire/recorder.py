@@ -18,7 +18,7 @@ from conformance.wire.client import Client
 from conformance.wire.outgoing import Outgoing
 from conformance.wire.pace import SHEDDING, Pace
 from conformance.wire.patience import Patience
-from conformance.wire.weather import Down, Kind, Sky, Trouble, Weather, said
+from conformance.wire.weather import Down, Sky, Trouble, TroubleKind, WeatherWatch, said
 
 ATTEMPTS = 3
 """Times that a request is sent in fine weather while its answers excuse themselves (contract, "Answers that …")."""
@@ -34,7 +34,7 @@ DONE = b"[DONE]"
 """Behind these octets a stream ought to end."""
 
 
-class Stop(Exception):
+class Stopped(Exception):
     """Nothing more is sent. The message says why."""
 
 
@@ -63,11 +63,11 @@ class Budget:
     def take(self) -> None:
         """Take one request. Raises Stop where the budget is spent."""
         if self.max_requests is not None and self.requests >= self.max_requests:
-            raise Stop(f"stopped after {self.requests} requests, as --max-requests says")
+            raise Stopped(f"stopped after {self.requests} requests, as --max-requests says")
         if self.max_credits is not None and self.credits >= self.max_credits:
-            raise Stop(f"stopped after {self.credits:g} credits, as --max-credits says")
+            raise Stopped(f"stopped after {self.credits:g} credits, as --max-credits says")
         if self.max_minutes is not None and time.monotonic() - self.begun >= 60 * self.max_minutes:
-            raise Stop(f"stopped after {self.max_minutes:g} minutes, as --max-minutes says")
+            raise Stopped(f"stopped after {self.max_minutes:g} minutes, as --max-minutes says")
         self.requests += 1
 
 
@@ -95,7 +95,7 @@ class Recorder:
     """Called after each exchange, with a remark or an empty text."""
     exchanges: list[Exchange] = field(default_factory=list)
     stopped: str = ""
-    _weather: Weather = field(init=False)
+    _weather: WeatherWatch = field(init=False)
     _scouts: int = 0
     _serves_minimal: bool = False
     """A minimal request was served at some time."""
@@ -103,7 +103,7 @@ class Recorder:
     """Name of each request that is under way, to when it was begun."""
 
     def __post_init__(self) -> None:
-        self._weather = Weather(self._ask, self.down_for, self._told_weather)
+        self._weather = WeatherWatch(self._ask, self.down_for, self._told_weather)
 
     async def run(self, flows: Sequence[Flow]) -> None:
         """Record the flows phase by phase. A Stop ends it and is told."""
@@ -135,7 +135,7 @@ class Recorder:
         try:
             for task in asyncio.as_completed(tasks):
                 await task
-        except Stop as stop:
+        except Stopped as stop:
             self.stopped = self.stopped or str(stop)
             self._weather.give_up()
         finally:
@@ -188,9 +188,9 @@ class Recorder:
             if trouble is None:
                 return self.judgement.answer(exchange)
             match trouble.kind:
-                case Kind.REPLICA:
+                case TroubleKind.REPLICA:
                     over = False  # it is asked once: no further answer is such a trouble
-                case Kind.LIMIT:
+                case TroubleKind.LIMIT:
                     limited += 1
                     over = limited >= LIMITED_ATTEMPTS
                 case _:
@@ -204,7 +204,7 @@ class Recorder:
             wait = trouble.seconds or PAUSE * self.hurry * 2.0 ** (attempt - 1)
             worth, why = self.patience.wait(wait, asyncio.get_running_loop().time(), exchange)
             if why:
-                raise Stop(why)
+                raise Stopped(why)
             if not worth:
                 return self.judgement.answer(exchange)
             self.told(exchange, f"waiting {wait:.1f} s: {said(exchange)}")
@@ -212,14 +212,18 @@ class Recorder:
 
     async def _fine_behind(self, exchange: Exchange, trouble: Trouble | None) -> bool:
         """Whether the weather was fine when this answer came; where it was not, it is by the time that this returns."""
-        if trouble is None or trouble.kind not in (Kind.OUTAGE, Kind.ERROR) or not self._asks_behind(exchange):
+        if (
+            trouble is None
+            or trouble.kind not in (TroubleKind.OUTAGE, TroubleKind.ERROR)
+            or not self._asks_behind(exchange)
+        ):
             return True
         if self._weather.settled and _fails_itself(exchange, trouble):
             return True
         try:
             fine = await self._weather.behind(asyncio.get_running_loop().time(), exchange)
         except Down as down:
-            raise Stop(str(down)) from None
+            raise Stopped(str(down)) from None
         if not fine and exchange.status == 503:
             if trouble.seconds is None:
                 self.pace.slow(SHEDDING)
@@ -242,8 +246,8 @@ class Recorder:
         if trouble is None:
             return exchange, Sky.FINE if self.judgement.answer(exchange).served else Sky.ODD, None
         # Who never serves a minimal request, and says so by an error of its own, is not waited for.
-        own = trouble.kind is Kind.ERROR and not self._serves_minimal
-        odd = own or trouble.kind is Kind.INTERFERENCE
+        own = trouble.kind is TroubleKind.ERROR and not self._serves_minimal
+        odd = own or trouble.kind is TroubleKind.INTERFERENCE
         failing = Sky.FAILING if _fails_itself(exchange, trouble) else Sky.FOUL
         return exchange, Sky.ODD if odd else failing, trouble.seconds
 
@@ -270,7 +274,7 @@ class Recorder:
         """
         clock = asyncio.get_running_loop().time
         if self.stopped:
-            raise Stop(self.stopped)
+            raise Stopped(self.stopped)
         self.budget.take()
         self.client.allow(connections or self.pace.at_once)
         outgoing, sent = self._outgoing(flow, send, round_, attempt, group), clock()
@@ -292,9 +296,9 @@ class Recorder:
                 self.patience.served()
         elif exchange.ending is Ending.REFUSED and self._asks_behind(exchange):
             self._weather.doubt()
-        elif trouble.kind is Kind.LIMIT or exchange.status == 503:
+        elif trouble.kind is TroubleKind.LIMIT or exchange.status == 503:
             # A 503 may be shed at random: with who can be asked, it is asked first whether it is a limit.
-            self.pace.complain(sent, trouble.seconds, of_rate=trouble.kind is Kind.LIMIT or self.scout is None)
+            self.pace.complain(sent, trouble.seconds, of_rate=trouble.kind is TroubleKind.LIMIT or self.scout is None)
         return exchange, trouble
 
     def _keep(self, exchange: Exchange) -> None:
@@ -302,11 +306,11 @@ class Recorder:
         self.budget.credits += self.judgement.credits(exchange)
         self.told(exchange, "")
         if why := self.patience.note(exchange, DONE):
-            raise Stop(why)
+            raise Stopped(why)
         if self.patience.heard:
             return
         if exchange.ending is Ending.TLS or (exchange.ending is Ending.REFUSED and exchange.note.attempt >= ATTEMPTS):
-            raise Stop(f"the target cannot be reached: {exchange.error or exchange.ending}")
+            raise Stopped(f"the target cannot be reached: {exchange.error or exchange.ending}")
 
     def _lacks(self, part: Exchange, whole: Exchange) -> bool:
         """Whether the part of an exchange does not tell of the approval that the whole asks for."""
@@ -352,7 +356,9 @@ class Recorder:
 
 def _fails_itself(exchange: Exchange, trouble: Trouble) -> bool:
     """Whether the server answered, and failed at it: an error of its own, or an answer that it did not end."""
-    return trouble.kind is Kind.ERROR or (exchange.status == 200 and exchange.ending in (Ending.CUT, Ending.RESET))
+    return trouble.kind is TroubleKind.ERROR or (
+        exchange.status == 200 and exchange.ending in (Ending.CUT, Ending.RESET)
+    )
 
 
 def credential_of(authorization: str | None) -> Credential:

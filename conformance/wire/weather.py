@@ -28,7 +28,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
 """Seconds between two requests that ask whether an outage is over; each pause is twice the one before."""
 
 
-class Kind(Enum):
+class TroubleKind(Enum):
     """What an answer that is not an answer to the request tells of."""
 
     LIMIT = "a limit"
@@ -47,7 +47,7 @@ class Kind(Enum):
 class Trouble:
     """Why a request is asked again."""
 
-    kind: Kind
+    kind: TroubleKind
     seconds: float | None = None
     """For which the target asks to be left alone; None: it does not say."""
 
@@ -67,7 +67,7 @@ class Down(Exception):
     """The target is down for longer than it may be. The message says so."""
 
 
-class Weather:
+class WeatherWatch:
     """Knows whether the weather is fine. To be used in one event loop; one owner, the recorder."""
 
     def __init__(

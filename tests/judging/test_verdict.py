@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from conformance.contract.catalogue import Catalogue, Level, Requirement, load
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
-from conformance.judging.verdict import Conclusion, Exit, Selection, State, Verdict, decide
+from conformance.judging.verdict import Conclusion, Exit, RequirementSelection, State, Verdict, decide
 
 MUSTS, SHOULDS = ("a.one", "a.two", "a.three", "a.four"), ("b.one", "b.two", "b.three")
 CATALOGUE = Catalogue(
@@ -48,7 +48,7 @@ def with_edges(absorbed_by: Mapping[str, Sequence[str]]) -> Catalogue:
 
 def verdict(
     items: Mapping[str, Sequence[Item]],
-    selection: Selection = Selection(),  # noqa: B008 (frozen)
+    selection: RequirementSelection = RequirementSelection(),  # noqa: B008 (frozen)
     absorbed_by: Mapping[str, Sequence[str]] = MappingProxyType({}),
     **more: Any,
 ) -> Verdict:
@@ -86,7 +86,7 @@ def test_all_passed() -> None:
 )
 def test_outcome_of_items(items: Any, state: State, reason: str) -> None:
     given_ = {id_: [WELL] for id_ in ALL if id_ != "a.one"} | ({} if items is None else {"a.one": items})
-    outcome = decide(CATALOGUE, given_, Selection())["a.one"]
+    outcome = decide(CATALOGUE, given_, RequirementSelection())["a.one"]
     assert (outcome.state, outcome.reason) == (state, reason)
     assert outcome.excused is (reason == "status 429")
 
@@ -99,20 +99,20 @@ def test_exchanges_are_counted_once_each() -> None:
 
 def test_what_options_leave_out() -> None:
     bad = {id_: [found(id_)] for id_ in ALL}
-    made = verdict(bad, Selection(selected=frozenset({"a.one"}), absent={"approvals": "none"}))
+    made = verdict(bad, RequirementSelection(selected=frozenset({"a.one"}), absent={"approvals": "none"}))
     assert states(made) == {"a.one": State.FAILED, **dict.fromkeys(ALL[1:], State.NOT_SELECTED)}
     assert made.scope == "partial"
-    made = verdict({"a.four": [found("a.four")]}, Selection(absent={"approvals": "--no-approvals"}))
+    made = verdict({"a.four": [found("a.four")]}, RequirementSelection(absent={"approvals": "--no-approvals"}))
     assert states(made) == {"a.four": State.NOT_APPLICABLE}
     assert (made["a.four"].reason, made.scope, made.conclusion) == ("--no-approvals", "full", Conclusion.CONFORMANT)
-    made = verdict({"a.two": []}, Selection(withheld={"a.two": "--depth quick", "a.one": "--depth quick"}))
+    made = verdict({"a.two": []}, RequirementSelection(withheld={"a.two": "--depth quick", "a.one": "--depth quick"}))
     assert states(made) == {"a.two": State.NOT_SELECTED}
     assert made.scope == "partial"
-    assert verdict({}, Selection(partial=True)).scope == "partial"
+    assert verdict({}, RequirementSelection(partial=True)).scope == "partial"
 
 
 def test_withheld_is_told_where_it_was_judged_all_the_same() -> None:
-    made = verdict({"a.one": [found("a.one")]}, Selection(withheld={"a.one": "--depth quick"}))
+    made = verdict({"a.one": [found("a.one")]}, RequirementSelection(withheld={"a.one": "--depth quick"}))
     assert states(made) == {"a.one": State.FAILED}
 
 
@@ -156,13 +156,13 @@ def test_a_should_takes_nothing_from_a_must() -> None:
 
 def test_what_options_leave_out_takes_nothing() -> None:
     bad = {"a.one": [found("a.one")], "a.two": [found("a.two")]}
-    made = verdict(bad, Selection(selected=frozenset({"a.one"})), absorbed_by={"a.one": ("a.two",)})
+    made = verdict(bad, RequirementSelection(selected=frozenset({"a.one"})), absorbed_by={"a.one": ("a.two",)})
     assert made["a.one"].state is State.FAILED
 
 
 def test_what_the_target_was_declared_to_lack_takes_nothing() -> None:
     bad = {"a.one": [found("a.one")], "a.four": [found("a.four")]}
-    made = verdict(bad, Selection(absent={"approvals": "none"}), absorbed_by={"a.one": ("a.four",)})
+    made = verdict(bad, RequirementSelection(absent={"approvals": "none"}), absorbed_by={"a.one": ("a.four",)})
     assert made["a.one"].state is State.FAILED
 
 
@@ -210,26 +210,26 @@ def test_an_excused_must_is_inconclusive_though_a_should_failed() -> None:
 @pytest.mark.parametrize(
     ("items", "selection", "more", "conclusion", "code"),
     [
-        ({"a.one": [found("a.one")]}, Selection(), {}, Conclusion.NONCONFORMANT, 1),
-        ({"b.one": [found("b.one")]}, Selection(), {}, Conclusion.CONFORMANT, 0),
-        ({"b.one": [found("b.one")]}, Selection(strict=True), {}, Conclusion.NONCONFORMANT, 1),
-        ({"b.one": []}, Selection(), {}, Conclusion.CONFORMANT, 0),
-        ({"a.one": []}, Selection(), {}, Conclusion.INCONCLUSIVE, 6),
-        ({}, Selection(), {"errors": {"b.one": "the check raised"}}, Conclusion.ERROR, 3),
-        ({"a.one": [found("a.one")]}, Selection(), {"errors": {"b.one": "x"}}, Conclusion.ERROR, 3),
-        ({}, Selection(), {"errors": {"a.two": "x"}}, Conclusion.ERROR, 3),
-        ({}, Selection(selected=EVERY - {"a.two"}), {"errors": {"a.two": "x"}}, Conclusion.CONFORMANT, 0),
-        ({}, Selection(), {"trouble": "No answer."}, Conclusion.INCONCLUSIVE, 6),
-        ({"a.one": [found("a.one")]}, Selection(), {"trouble": "No answer."}, Conclusion.NONCONFORMANT, 1),
-        ({}, Selection(), {"excused": (25, 100)}, Conclusion.CONFORMANT, 0),
-        ({}, Selection(), {"excused": (26, 100)}, Conclusion.INCONCLUSIVE, 6),
-        ({}, Selection(), {"excused": (1, 1)}, Conclusion.INCONCLUSIVE, 6),
-        ({"a.one": [found("a.one")]}, Selection(), {"excused": (9, 10)}, Conclusion.NONCONFORMANT, 1),
-        ({"b.one": [found("b.one")]}, Selection(), {"excused": (9, 10)}, Conclusion.INCONCLUSIVE, 6),
-        ({"b.one": [found("b.one")], "a.one": []}, Selection(strict=True), {}, Conclusion.NONCONFORMANT, 1),
+        ({"a.one": [found("a.one")]}, RequirementSelection(), {}, Conclusion.NONCONFORMANT, 1),
+        ({"b.one": [found("b.one")]}, RequirementSelection(), {}, Conclusion.CONFORMANT, 0),
+        ({"b.one": [found("b.one")]}, RequirementSelection(strict=True), {}, Conclusion.NONCONFORMANT, 1),
+        ({"b.one": []}, RequirementSelection(), {}, Conclusion.CONFORMANT, 0),
+        ({"a.one": []}, RequirementSelection(), {}, Conclusion.INCONCLUSIVE, 6),
+        ({}, RequirementSelection(), {"errors": {"b.one": "the check raised"}}, Conclusion.ERROR, 3),
+        ({"a.one": [found("a.one")]}, RequirementSelection(), {"errors": {"b.one": "x"}}, Conclusion.ERROR, 3),
+        ({}, RequirementSelection(), {"errors": {"a.two": "x"}}, Conclusion.ERROR, 3),
+        ({}, RequirementSelection(selected=EVERY - {"a.two"}), {"errors": {"a.two": "x"}}, Conclusion.CONFORMANT, 0),
+        ({}, RequirementSelection(), {"trouble": "No answer."}, Conclusion.INCONCLUSIVE, 6),
+        ({"a.one": [found("a.one")]}, RequirementSelection(), {"trouble": "No answer."}, Conclusion.NONCONFORMANT, 1),
+        ({}, RequirementSelection(), {"excused": (25, 100)}, Conclusion.CONFORMANT, 0),
+        ({}, RequirementSelection(), {"excused": (26, 100)}, Conclusion.INCONCLUSIVE, 6),
+        ({}, RequirementSelection(), {"excused": (1, 1)}, Conclusion.INCONCLUSIVE, 6),
+        ({"a.one": [found("a.one")]}, RequirementSelection(), {"excused": (9, 10)}, Conclusion.NONCONFORMANT, 1),
+        ({"b.one": [found("b.one")]}, RequirementSelection(), {"excused": (9, 10)}, Conclusion.INCONCLUSIVE, 6),
+        ({"b.one": [found("b.one")], "a.one": []}, RequirementSelection(strict=True), {}, Conclusion.NONCONFORMANT, 1),
     ],
 )
-def test_conclusion(items: Any, selection: Selection, more: Any, conclusion: Conclusion, code: int) -> None:
+def test_conclusion(items: Any, selection: RequirementSelection, more: Any, conclusion: Conclusion, code: int) -> None:
     made = verdict(items, selection, **more)
     assert (made.conclusion, made.exit_code) == (conclusion, code)
     assert made.sentence.endswith(".")
@@ -239,16 +239,16 @@ def test_conclusion(items: Any, selection: Selection, more: Any, conclusion: Con
 def test_zero_checks_are_never_green(ids: frozenset[str]) -> None:
     worlds_: list[Any] = [{}, {id_: [] for id_ in ALL}, {id_: [EXCUSED] for id_ in ALL}]
     for items in worlds_:
-        made = decide(CATALOGUE, items, Selection(selected=ids))
+        made = decide(CATALOGUE, items, RequirementSelection(selected=ids))
         assert made.conclusion is Conclusion.INCONCLUSIVE
         assert made.exit_code == Exit.INCONCLUSIVE
 
 
 def test_the_sentence_names_four_and_counts_the_others() -> None:
-    made = verdict({id_: [found(id_)] for id_ in ALL}, Selection(strict=True))
+    made = verdict({id_: [found(id_)] for id_ in ALL}, RequirementSelection(strict=True))
     assert made.sentence == "The target breaks 4 MUST: a.one, a.two, a.three, a.four."
     wide = load()
-    made = decide(wide, {r.id: [found(r.id)] for r in wide}, Selection())
+    made = decide(wide, {r.id: [found(r.id)] for r in wide}, RequirementSelection())
     assert "and 83 more" in made.sentence or " more" in made.sentence
 
 
@@ -273,7 +273,7 @@ worlds = st.dictionaries(ids, st.lists(some_items, max_size=3)).map(
     }
 )
 selections = st.builds(
-    Selection,
+    RequirementSelection,
     st.booleans(),
     st.none() | st.frozensets(ids),
     st.sampled_from([{}, {"approvals": "none"}]),
@@ -286,7 +286,7 @@ tables = st.dictionaries(ids, st.lists(ids, max_size=2), max_size=4)
 @settings(max_examples=200, deadline=None)
 @given(worlds, selections, tables, st.dictionaries(ids, st.just("raised"), max_size=1), st.sampled_from([0, 1, 9]))
 def test_green_means_every_selected_must_passed(
-    world: Any, selection: Selection, table: Any, errors: Any, excused: int
+    world: Any, selection: RequirementSelection, table: Any, errors: Any, excused: int
 ) -> None:
     made = decide(with_edges(table), world, selection, errors=errors, excused=(excused, 10))
     assert [outcome.requirement.id for outcome in made.outcomes] == list(ALL)
@@ -316,7 +316,7 @@ def test_green_means_every_selected_must_passed(
 @settings(max_examples=100, deadline=None)
 @given(worlds, tables)
 def test_a_breach_is_blamed_on_somebody(world: Any, table: Any) -> None:
-    made = decide(with_edges(table), world, Selection())
+    made = decide(with_edges(table), world, RequirementSelection())
     breached = {id_ for id_, items in world.items() if any(isinstance(item, Finding) for item in items)}
     failed = {outcome.requirement.id for outcome in made.outcomes if outcome.state is State.FAILED}
     assert failed <= breached

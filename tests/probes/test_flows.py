@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conformance.probes import catalogue
-from conformance.probes.flow import Answer, Approval, Flow, Send
+from conformance.probes.flow import Answer, Flow, Send, WaitingApproval
 from conformance.running.run import plan_of
 from conformance.settings.options import Depth, Options
 from conformance.wire.recorder import credential_of
@@ -42,7 +42,7 @@ def test_a_run_sends_three_bad_tokens_at_the_most_and_both_kinds_of_them(
     if any(flow.name == "approval-json" for flow in chosen):
         chain = next(flow for flow in chosen if flow.name == "approval-json").steps(1)
         next(chain)
-        given = Approval(str(uuid.uuid4()), (str(uuid.uuid4()),))
+        given = WaitingApproval(str(uuid.uuid4()), (str(uuid.uuid4()),))
         asked += chain.send(Answer("approval-json", 200, approval=given))
     bad = [str(credential_of(one.authorization)) for one in asked if isinstance(one, Send)]
     assert [credential for credential in bad if credential in ("never-issued", "nearly-own")] == sent

@@ -5,11 +5,11 @@ import textwrap
 from conformance.commands.main import main
 from conformance.contract.catalogue import load
 from conformance.proving import clients, examples, explain
-from conformance.proving.clients import Client, Harm, Measured, Server
+from conformance.proving.clients import ClientProgram, Harm, Measured, Server
 
-ONE = Client("one-a", "one", "PyPI", "1.0", "create()")
-OTHER = Client("one-b", "one", "PyPI", "1.0", ".stream()")
-THIRD = Client("third", "third", "npm", "2.0", "fetch")
+ONE = ClientProgram("one-a", "one", "PyPI", "1.0", "create()")
+OTHER = ClientProgram("one-b", "one", "PyPI", "1.0", ".stream()")
+THIRD = ClientProgram("third", "third", "npm", "2.0", "fetch")
 
 
 def measured(**harms):

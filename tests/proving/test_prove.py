@@ -12,7 +12,7 @@ from conformance.commands.main import main
 from conformance.contract.catalogue import load
 from conformance.proving import examples, explain, proof, prove
 from conformance.proving import pages as shown
-from conformance.proving.proof import Case, Failure, Kind, Problem, Proof, Target, examined, tried_again
+from conformance.proving.proof import Case, Failure, Problem, Proof, TargetKind, TrialServer, examined, tried_again
 from conformance.reference.app import create_many
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.serving import in_thread
@@ -23,10 +23,10 @@ from conformance.transcript import har_writer
 from conformance.transcript.exchange import Piece, Transcript
 
 CATALOGUE = load()
-FAULT = Target("done-missing", Kind.FAULT, "sends no `[DONE]`", "stream.done", "done-missing")
-WARNED = Target("no-challenge", Kind.WARNED, "sends no WWW-Authenticate", "auth.challenge", "made up")
-VARIATION = Target(
-    "crlf", Kind.VARIATION, "ends lines with CRLF", source="line ends", unexercised={"error.rate-limit": "none"}
+FAULT = TrialServer("done-missing", TargetKind.FAULT, "sends no `[DONE]`", "stream.done", "done-missing")
+WARNED = TrialServer("no-challenge", TargetKind.WARNED, "sends no WWW-Authenticate", "auth.challenge", "made up")
+VARIATION = TrialServer(
+    "crlf", TargetKind.VARIATION, "ends lines with CRLF", source="line ends", unexercised={"error.rate-limit": "none"}
 )
 
 
@@ -112,8 +112,8 @@ def test_counts():
     )
     rows = {row.area: row for row in proof.rows(made, CATALOGUE)}
     assert list(rows) == ["auth", "stream"]
-    assert rows["stream"] == proof.Row("stream", 2, 1, 1, 0, 1)
-    assert proof.total(made) == proof.Row("all", 3, 1, 1, 1, 1)
+    assert rows["stream"] == proof.AreaProof("stream", 2, 1, 1, 0, 1)
+    assert proof.total(made) == proof.AreaProof("all", 3, 1, 1, 1, 1)
     assert proof.median_knock_ons(made) == proof.most_knock_ons(made) == 1
     assert "stream.done" not in proof.unproven(made, CATALOGUE)
     assert "stream.done-once" in proof.unproven(made, CATALOGUE)
@@ -180,7 +180,7 @@ def test_every_target_is_served():
     keys = [target.key for target in targets]
     assert len(set(keys)) == len(keys)
     assert set(keys) == set(prove.behaviours())
-    assert {target.kind for target in targets} == set(Kind)
+    assert {target.kind for target in targets} == set(TargetKind)
 
 
 def test_reasons_belong_to_faults_and_requirements():
@@ -360,7 +360,7 @@ def test_names_that_nobody_bears(capsys, words):
 @pytest.mark.parametrize(("made", "code"), [(case(FAULT, "stream.done"), 0), (case(FAULT), 1)])
 def test_the_exit_code_of_a_proof(capsys, monkeypatch, tmp_path, made, code):
     def prove_nothing(wanted, *, told, **_):
-        told(prove.Found(made))
+        told(prove.Trial(made))
         return proof_of(made)
 
     monkeypatch.setattr(prove, "prove", prove_nothing)

@@ -23,7 +23,7 @@ from conformance.contract import schemas
 from conformance.reference import model
 from conformance.reference.app import create_app, create_many
 from conformance.reference.behaviour import CONFORMING, Behaviour, Leniency, Replay
-from conformance.reference.decision import Approval, Decision, Resolution, Serve
+from conformance.reference.decision import Decision, PendingCalls, Resolution, Serve
 from conformance.reference.incoming import Endpoint, Incoming, read
 from conformance.reference.intake import CRASH, refuse
 from conformance.reference.quota import Quota
@@ -545,7 +545,7 @@ def test_expiry() -> None:
 
 def test_store_forgets_the_oldest() -> None:
     store = Store(2)
-    waiting = [Approval(str(n), "e", (), "t", 0) for n in range(3)]
+    waiting = [PendingCalls(str(n), "e", (), "t", 0) for n in range(3)]
     for approval in waiting:
         store.add(approval)
     assert store.find("0") is None

@@ -17,7 +17,7 @@ from conformance.reference.app import create_many
 from conformance.reference.behaviour import CONFORMING, Behaviour, Leniency, Replay
 from conformance.reference.conditions import one_in
 from conformance.reference.fault import Variation, assembled
-from conformance.reference.incoming import Reading
+from conformance.reference.incoming import ParsedBody
 from conformance.reference.making import at_path, together
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, Settings
@@ -157,7 +157,7 @@ class _Request:
         self.path = "/v1/chat/completions"
         self.body = body
         self.memory = memory
-        self.reading = Reading(fault="no JSON")
+        self.reading = ParsedBody(fault="no JSON")
 
 
 def test_one_request_in_so_many_is_picked_so_many_times():

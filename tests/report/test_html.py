@@ -19,7 +19,7 @@ from conformance.evidence.finding import Finding, Judged
 from conformance.evidence.place import NOWHERE, STATUS, Place
 from conformance.judging import baseline
 from conformance.judging.baseline import Entry
-from conformance.judging.verdict import Outcome, Selection, State, decide
+from conformance.judging.verdict import Outcome, RequirementSelection, State, decide
 from conformance.report import files, html, latency, octets, timeline
 from conformance.report.location import offence
 from conformance.report.pointer import locate
@@ -111,7 +111,7 @@ def judged(exchanges, findings=(), **more):
         items[one.requirement] = [*[i for i in items[one.requirement] if isinstance(i, Finding)], one]
     made = report()
     options = {"suite": "made up", "model": MODEL}
-    verdict = decide(load(), items, Selection())
+    verdict = decide(load(), items, RequirementSelection())
     return replace(made, verdict=verdict, evidence=Evidence(Transcript(tuple(exchanges), options, "made up")), **more)
 
 

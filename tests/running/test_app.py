@@ -20,7 +20,7 @@ from conformance import check_app
 from conformance.proving.prove import behaviour
 from conformance.reference.app import create_app
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
-from conformance.running.app import Told, application, load, serving
+from conformance.running.app import AppOptions, application, load, serving
 from conformance.settings.options import Options, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -288,7 +288,7 @@ def test_every_option_can_be_told():
     by_themselves = {"model", "token"}
     read = {"vectors"}
     known = {field.name for field in fields(Options)}
-    assert set(Told.__annotations__) == known - of_the_wire - by_themselves - read, (
+    assert set(AppOptions.__annotations__) == known - of_the_wire - by_themselves - read, (
         "add it to conformance.running.app.Told"
     )
 

@@ -17,7 +17,7 @@ from conformance.checks.check import CHECKS, ONE
 from conformance.contract import schemas
 from conformance.contract.catalogue import contract_hash, load
 from conformance.judging.confirmation import confirm
-from conformance.judging.verdict import Selection, decide
+from conformance.judging.verdict import RequirementSelection, decide
 from conformance.probes.catalogue import OUTSIDE, flows
 from conformance.probes.flow import Compose, Phase, single
 from conformance.probes.plan import Plan
@@ -139,10 +139,10 @@ def test_the_verdict_is_not_taken_for_one_on_kitemesh_alone(report):
 
 def test_whoever_leaves_them_out_has_the_full_scope():
     own = frozenset(requirement.id for requirement in load() if not requirement.extension)
-    assert decide(load(), {}, Selection(selected=own)).scope == "full"
-    assert not decide(load(), {}, Selection(selected=own)).from_outside()
-    assert decide(load(), {}, Selection(selected=own - {"stream.done"})).scope == "partial"
-    assert [r.id for r in decide(load(), {}, Selection()).from_outside()] == IDS
+    assert decide(load(), {}, RequirementSelection(selected=own)).scope == "full"
+    assert not decide(load(), {}, RequirementSelection(selected=own)).from_outside()
+    assert decide(load(), {}, RequirementSelection(selected=own - {"stream.done"})).scope == "partial"
+    assert [r.id for r in decide(load(), {}, RequirementSelection()).from_outside()] == IDS
 
 
 def test_left_out_they_are_neither_sent_nor_told():

@@ -13,11 +13,11 @@ from conformance.judging.verdict import Exit
 from conformance.report import terminal
 from conformance.settings.options import Options
 from conformance.soak import account, gathering, telling
-from conformance.soak.account import Account, Unreadable, read
-from conformance.soak.gathering import Gathering, Row
+from conformance.soak.account import Account, NotAnAccount, read
+from conformance.soak.gathering import Gathering, KindTimes
 from conformance.soak.load import Load, Role
 from conformance.soak.markers import Key, Marker
-from conformance.soak.window import JUDGED, Example, Judge
+from conformance.soak.window import JUDGED, BreachExample, Judge
 
 KEY = Key("a key")
 SCHEMA = Draft202012Validator(schemas.schema("soak"))
@@ -48,7 +48,7 @@ def gathered(*accounts, users=10, **options):
     made = Gathering(chosen, Load(users=users, role=Role.MASTER), started=time.time() - 9, ended=time.time())
     for number, one in enumerate(accounts):
         made.take(one.message(), float(number))
-    made.rows = (Row("JSON answer", 10, 1.0, 3.0, 5.0, 8.0, 9.5),)
+    made.rows = (KindTimes("JSON answer", 10, 1.0, 3.0, 5.0, 8.0, 9.5),)
     return made
 
 
@@ -119,7 +119,7 @@ SOUND = told(crosstalk()).message()
     ],
 )
 def test_a_message_that_is_no_account_is_left_out(message):
-    with pytest.raises(Unreadable):
+    with pytest.raises(NotAnAccount):
         read(message)
     made = Gathering(Options(), Load())
     made.take(message, 0.0)
@@ -274,7 +274,7 @@ def test_a_hostile_targets_text_is_shown_escaped(tmp_path):
     example = one.examples["isolation.content"]
     from dataclasses import replace
 
-    one.examples["isolation.content"] = Example(replace(example.finding, observed=NASTY), example.exchange)
+    one.examples["isolation.content"] = BreachExample(replace(example.finding, observed=NASTY), example.exchange)
     one.fates[f"excused: {NASTY}"] = 3
     made = gathered(one)
     telling.write(made, tmp_path)

@@ -12,7 +12,7 @@ from conformance.checks import registry
 from conformance.contract import classify
 from conformance.evidence.place import Place
 from conformance.soak import window
-from conformance.soak.ledger import Ledger, Seen, digest
+from conformance.soak.ledger import Ledger, Sighting, digest
 from conformance.soak.markers import Key, Marker
 from conformance.soak.window import CATALOGUE, JUDGED, Judge, left_out
 from conformance.transcript.exchange import Ending, Exchange
@@ -227,11 +227,11 @@ def test_nothing_is_kept_of_what_was_judged(judge):
 def test_a_ledger_forgets_the_oldest_and_says_so():
     ledger = Ledger(most=8)
     for number in range(1, 11):
-        assert ledger.first(number, Seen(7, number, 1.0, 2.0)) is None
+        assert ledger.first(number, Sighting(7, number, 1.0, 2.0)) is None
     assert ledger.forgotten == 2
-    assert ledger.first(10, Seen(1, 1)) == ledger.find(10) == Seen(7, 10, 1.0, 2.0)
+    assert ledger.first(10, Sighting(1, 1)) == ledger.find(10) == Sighting(7, 10, 1.0, 2.0)
     assert ledger.find(1) is None
-    assert ledger.first(2, Seen(1, 2)) is None, "it was forgotten"
+    assert ledger.first(2, Sighting(1, 2)) is None, "it was forgotten"
     assert digest("a\ud800") != digest("a")
 
 
@@ -240,11 +240,11 @@ def test_a_ledger_holds_what_it_is_made_for_and_does_not_grow():
     size = sum(sys.getsizeof(getattr(ledger, name)) for name in ("_values", "_whose", "_started", "_ended"))
     values = [digest(str(number)) for number in range(4_000)]
     for number, value in enumerate(values):
-        assert ledger.first(value, Seen(0, number)) is None
+        assert ledger.first(value, Sighting(0, number)) is None
     assert ledger.forgotten < 40, "half full, hardly a row overflows"
     assert sum(ledger.find(value) is not None for value in values) == 4_000 - ledger.forgotten
     for number in range(50_000):
-        ledger.first(digest(f"more {number}"), Seen(0, number))
+        ledger.first(digest(f"more {number}"), Sighting(0, number))
     assert sum(sys.getsizeof(getattr(ledger, name)) for name in ("_values", "_whose", "_started", "_ended")) == size
 
 

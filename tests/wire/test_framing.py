@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.transcript.framing import Answer, Head, Malformed, kept, read_head
+from conformance.transcript.framing import AnswerReader, Head, Malformed, kept, read_head
 from conformance.transcript.redaction import mask_head
 
 LARGEST = 65536
@@ -12,9 +12,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def fed(octets: bytes, *, step: int, closed: bool = True, method: str = "POST") -> tuple[Answer, bytes]:
+def fed(octets: bytes, *, step: int, closed: bool = True, method: str = "POST") -> tuple[AnswerReader, bytes]:
     """What is read of the octets, so many at a time, and the body."""
-    answer = Answer(method, LARGEST)
+    answer = AnswerReader(method, LARGEST)
     body = b""
     for at in range(0, len(octets), step):
         body += b"".join(answer.feed(octets[at : at + step]))

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from conformance.transcript.exchange import Credential, Ending, Exchange, Request, Response
-from conformance.wire.weather import Down, Sky, Weather
+from conformance.wire.weather import Down, Sky, WeatherWatch
 
 REQUEST = Request("POST", "http://127.0.0.1:9/v1", (), b"{}", Credential.OWN)
 SHED = Exchange("x", REQUEST, Response(503, (), b""), Ending.COMPLETE, 0.0, 0.1)
@@ -28,7 +28,7 @@ def test_an_outage_holds_everybody_up_until_it_is_over() -> None:
         return next(answers)
 
     async def story() -> None:
-        weather = Weather(ask, 1.0, _nobody)
+        weather = WeatherWatch(ask, 1.0, _nobody)
         asked = asyncio.ensure_future(weather.behind(0.0, SHED))
         await asyncio.sleep(0.05)
         with pytest.raises(TimeoutError):
@@ -41,7 +41,7 @@ def test_an_outage_holds_everybody_up_until_it_is_over() -> None:
 
 def test_a_question_that_was_under_way_at_the_end_holds_nobody_up() -> None:
     async def story() -> None:
-        weather = Weather(_foul, 0.1, _nobody)
+        weather = WeatherWatch(_foul, 0.1, _nobody)
         asked = asyncio.ensure_future(weather.behind(asyncio.get_running_loop().time(), SHED))
         weather.give_up()
         with pytest.raises(Down):

@@ -23,7 +23,7 @@ _LONGEST = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class OptionRow:
     """An option as a run would take it."""
 
     name: str
@@ -35,7 +35,7 @@ class Row:
     """Of what names a token: whether it is there; None: it names none."""
 
 
-def rows(target: Target, given: Mapping[str, Any], environ: Mapping[str, str]) -> list[Row]:
+def rows(target: Target, given: Mapping[str, Any], environ: Mapping[str, str]) -> list[OptionRow]:
     """Every option, its value, and where it came from, in the table's order.
 
     Args:
@@ -48,19 +48,23 @@ def rows(target: Target, given: Mapping[str, Any], environ: Mapping[str, str]) -
     """
     url = target.url.value if target.url else None
     found = flags.settings(url, given, environ, target.layers)
-    where = Row("url", url, target.url.origin if target.url else _DEFAULT)
+    where = OptionRow("url", url, target.url.origin if target.url else _DEFAULT)
     kept = config.output(given.get(OUTPUT.key), environ, target)
-    return [where, *(_row(flag, found, url, environ) for flag in FLAGS), Row(OUTPUT.name, kept.value, kept.origin)]
+    return [
+        where,
+        *(_row(flag, found, url, environ) for flag in FLAGS),
+        OptionRow(OUTPUT.name, kept.value, kept.origin),
+    ]
 
 
-def _row(flag: Flag, found: Layer, url: str | None, environ: Mapping[str, str]) -> Row:
+def _row(flag: Flag, found: Layer, url: str | None, environ: Mapping[str, str]) -> OptionRow:
     setting = found.get(flag.key)
     if url is None and flag.of_target:
-        return Row(flag.name, None, "the reference server's own")
+        return OptionRow(flag.name, None, "the reference server's own")
     if flag.key in ("token_env", "second_token_env"):
         return _variable(flag, found, environ)
     if setting is None or setting.value == ():
-        return Row(flag.name, _default(flag), _DEFAULT)
+        return OptionRow(flag.name, _default(flag), _DEFAULT)
     value = setting.value
     match flag.kind:
         case "header":
@@ -68,16 +72,16 @@ def _row(flag: Flag, found: Layer, url: str | None, environ: Mapping[str, str]) 
         case "list":
             value = list(flags.names(value))
     there = os.access(files.named(value), os.R_OK) if flag.key == "token_file" else None
-    return Row(flag.name, value, setting.origin, there)
+    return OptionRow(flag.name, value, setting.origin, there)
 
 
-def _variable(flag: Flag, found: Layer, environ: Mapping[str, str]) -> Row:
+def _variable(flag: Flag, found: Layer, environ: Mapping[str, str]) -> OptionRow:
     if flag.key == "token_env" and flag.key not in found and "token_file" in found:
-        return Row(flag.name, None, _DEFAULT)
+        return OptionRow(flag.name, None, _DEFAULT)
     default = flags.TOKEN_ENV if flag.key == "token_env" else flags.SECOND_TOKEN_ENV
     setting = found.get(flag.key, Setting(default, _DEFAULT))
     name = setting.value if flags.is_variable(setting.value) else None  # it may be a token, given by mistake
-    return Row(flag.name, name, setting.origin, bool(name and environ.get(name)))
+    return OptionRow(flag.name, name, setting.origin, bool(name and environ.get(name)))
 
 
 def _default(flag: Flag) -> Any:
@@ -87,7 +91,7 @@ def _default(flag: Flag) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def text(target: Target, shown: Sequence[Row], file: config.Config) -> str:
+def text(target: Target, shown: Sequence[OptionRow], file: config.Config) -> str:
     """One line an option: name, value, origin."""
     lines = [(row.name, _words(row), row.origin) for row in shown]
     widths = [max(len(line[column]) for line in lines if len(line[column]) <= _COLUMN) for column in (0, 1)]
@@ -98,7 +102,7 @@ def text(target: Target, shown: Sequence[Row], file: config.Config) -> str:
     return "\n".join([excerpt(head), excerpt(read), "", *told]) + "\n"
 
 
-def _words(row: Row) -> str:
+def _words(row: OptionRow) -> str:
     if row.value is None or row.value == []:
         told = "-"
     elif isinstance(row.value, bool):
@@ -111,7 +115,7 @@ def _words(row: Row) -> str:
     return excerpt(told, _LONGEST) + there
 
 
-def as_json(target: Target, shown: Sequence[Row], file: config.Config) -> str:
+def as_json(target: Target, shown: Sequence[OptionRow], file: config.Config) -> str:
     """The same for programs; `set` stands only with what names a token."""
     options = [
         {"name": row.name, "value": row.value, "origin": row.origin, **({} if row.set is None else {"set": row.set})}
@@ -126,4 +130,4 @@ def as_json(target: Target, shown: Sequence[Row], file: config.Config) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-FORMS: Mapping[str, Callable[[Target, Sequence[Row], config.Config], str]] = {"text": text, "json": as_json}
+FORMS: Mapping[str, Callable[[Target, Sequence[OptionRow], config.Config], str]] = {"text": text, "json": as_json}

@@ -20,7 +20,7 @@ from conformance.reference.conditions import (
     further_round,
     has,
 )
-from conformance.reference.decision import Kind, Serve
+from conformance.reference.decision import ObjectKind, Serve
 from conformance.reference.fault import Fault, of
 from conformance.reference.identifiers import fresh_uuid
 from conformance.reference.incoming import Endpoint, Incoming
@@ -32,7 +32,7 @@ _CALLS = "/choices/0/delta/tool_calls"
 
 
 def _in_json(incoming: Incoming) -> bool:
-    return incoming.kind is Kind.APPROVAL
+    return incoming.kind is ObjectKind.APPROVAL
 
 
 def _calls(change: Callable[[list[Object]], list[Object]], when: When = approval) -> Behaviour:
@@ -119,15 +119,15 @@ def _with_approval_id(when: When, value: Callable[[Incoming], str]) -> Behaviour
 
 
 def _standard(incoming: Incoming) -> bool:
-    return incoming.kind is Kind.COMPLETION and incoming.endpoint is Endpoint.COMPLETIONS
+    return incoming.kind is ObjectKind.COMPLETION and incoming.endpoint is Endpoint.COMPLETIONS
 
 
 def _standard_stream(incoming: Incoming) -> bool:
-    return incoming.kind is Kind.CHUNK and incoming.endpoint is Endpoint.COMPLETIONS
+    return incoming.kind is ObjectKind.CHUNK and incoming.endpoint is Endpoint.COMPLETIONS
 
 
 def _after_resume(incoming: Incoming) -> bool:
-    return incoming.kind in (Kind.COMPLETION, Kind.CHUNK) and incoming.endpoint is Endpoint.RESUME
+    return incoming.kind in (ObjectKind.COMPLETION, ObjectKind.CHUNK) and incoming.endpoint is Endpoint.RESUME
 
 
 def _resumed_id(incoming: Incoming) -> str:

@@ -19,7 +19,7 @@ from conformance.reference.conditions import (
     streamed_chat,
     unless,
 )
-from conformance.reference.decision import Decision, Kind
+from conformance.reference.decision import Decision, ObjectKind
 from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import BREACH, UNAUTHENTICATED, Refusal, refuse
@@ -147,7 +147,7 @@ def _sends_token_back(when: When) -> Behaviour:
 
 
 def _last_with_token(incoming: Incoming, objects: list[dict[str, object]]) -> list[dict[str, object]]:
-    if incoming.kind is not Kind.CHUNK:
+    if incoming.kind is not ObjectKind.CHUNK:
         return objects
     return [*objects[:-1], {**objects[-1], "caller": _token_of(incoming)}]
 

@@ -33,7 +33,7 @@ from conformance.reference.conditions import (
     text_stream,
     unless,
 )
-from conformance.reference.decision import Decision, Kind, Refuse
+from conformance.reference.decision import Decision, ObjectKind, Refuse
 from conformance.reference.failing import FORMS, Told
 from conformance.reference.fault import Fault, of
 from conformance.reference.identifiers import fresh_request_id
@@ -305,7 +305,7 @@ FAULTS: tuple[Fault, ...] = (
                           "request_id": incoming.request_id,
                       }
                   },
-                  (Kind.COMPLETION,),
+                  (ObjectKind.COMPLETION,),
                   all_of(plain_chat, mode_is("synth")),
               )),
         *(Fault(f"error-first-{name}", f"opens every text stream with an error ({name})", _opening(form, text_stream),

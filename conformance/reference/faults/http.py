@@ -21,7 +21,7 @@ from conformance.reference.conditions import (
     resume,
     unless,
 )
-from conformance.reference.decision import Kind, Refuse
+from conformance.reference.decision import ObjectKind, Refuse
 from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
@@ -43,7 +43,7 @@ from conformance.reference.transmission import Abort, Close, End, Hang, Out, Pie
 _BOM = b"\xef\xbb\xbf"
 
 
-def _longer(octets: int, end: Piece, kinds: Iterable[Kind], when: When = always) -> Behaviour:
+def _longer(octets: int, end: Piece, kinds: Iterable[ObjectKind], when: When = always) -> Behaviour:
     """Content-Length announces more than comes; then the body ends like this."""
 
     def change(incoming: Incoming, status: int, headers: Headers) -> tuple[int, Headers]:
@@ -61,7 +61,7 @@ def _cut(pieces: list[Piece], kept: float) -> list[Piece]:
     return [Out(body[: int(len(body) * kept)])]
 
 
-def _half(end: Piece, kinds: Iterable[Kind], when: When = always) -> Behaviour:
+def _half(end: Piece, kinds: Iterable[ObjectKind], when: When = always) -> Behaviour:
     """Half of a body, whose whole length is announced."""
     kinds = tuple(kinds)
 
@@ -76,7 +76,7 @@ def _half(end: Piece, kinds: Iterable[Kind], when: When = always) -> Behaviour:
     return together(transmits(emit, kinds, when), heads(change, kinds, when))
 
 
-def _breaks_off(end: Piece, kinds: Iterable[Kind]) -> Behaviour:
+def _breaks_off(end: Piece, kinds: Iterable[ObjectKind]) -> Behaviour:
     """A stream ends behind `[DONE]` like this, without the last chunk of the chunked coding."""
     return transmits(lambda incoming, pieces: [*pieces, end], kinds)
 
@@ -86,14 +86,14 @@ def _excess(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
     return [*pieces, Raw(b"\n}"), Close()]
 
 
-def _behind(octets: bytes, kinds: Iterable[Kind], when: When = always) -> Behaviour:
+def _behind(octets: bytes, kinds: Iterable[ObjectKind], when: When = always) -> Behaviour:
     """These octets behind the end of the body, on a connection that stays open."""
     return transmits(lambda incoming, pieces: [*pieces, End(), Raw(octets)], kinds, when)
 
 
 def _by_hand(
     change: Callable[[list[str]], list[str]],
-    kinds: Iterable[Kind],
+    kinds: Iterable[ObjectKind],
     when: When = always,
     *,
     size: str = "",
@@ -133,7 +133,7 @@ def _instead(line: str, number: int) -> Callable[[list[str]], list[str]]:
     return change
 
 
-def _named(coding: str, kinds: Iterable[Kind], when: When = always) -> Behaviour:
+def _named(coding: str, kinds: Iterable[ObjectKind], when: When = always) -> Behaviour:
     """Names a content coding, and leaves the body as it is."""
     return with_field("Content-Encoding", coding, kinds, when)
 
@@ -156,7 +156,7 @@ def _raw_tab(body: bytes) -> bytes:
 
 
 def _coded(
-    name: str, encode: Callable[[bytes], bytes], kinds: Iterable[Kind], when: When = always, told: str = ""
+    name: str, encode: Callable[[bytes], bytes], kinds: Iterable[ObjectKind], when: When = always, told: str = ""
 ) -> Behaviour:
     """The body is coded, whatever was offered."""
     kinds = tuple(kinds)
@@ -193,7 +193,7 @@ FAULTS: tuple[Fault, ...] = (
               _breaks_off(Close(), TEXT_STREAM), seen_in="stream-truncated"),
         Fault("stream-truncated-approval",
               "closes a stream that waits for approval without the last chunk of the coding",
-              _breaks_off(Close(), (Kind.APPROVAL_CHUNK,)), seen_in="stream-truncated"),
+              _breaks_off(Close(), (ObjectKind.APPROVAL_CHUNK,)), seen_in="stream-truncated"),
         Fault("stream-truncated-long", "breaks off long streams, with no `[DONE]`",
               transmits(
                   lambda incoming, pieces: [*pieces[:12], Close()] if len(pieces) > 20 else pieces, TEXT_STREAM
@@ -229,7 +229,7 @@ FAULTS: tuple[Fault, ...] = (
         Fault("field-without-colon", "has a field without a colon in its errors",
               _by_hand(_instead("Server", 1), ERRORS)),
         Fault("field-name-no-token", "has a space in the name of a field of approvals",
-              _by_hand(_instead("My Server: gateway", 1), (Kind.APPROVAL, Kind.APPROVAL_CHUNK))),
+              _by_hand(_instead("My Server: gateway", 1), (ObjectKind.APPROVAL, ObjectKind.APPROVAL_CHUNK))),
         Fault("field-nul", "has NUL in a field of its streams", _by_hand(_instead("Server: gate\0way", 1), STREAMS)),
         Fault("field-bare-cr", "has a CR in a field of resume's answers",
               _by_hand(_instead("Server: gate\rway", 1), ALL_KINDS, resume)),

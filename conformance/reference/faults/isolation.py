@@ -21,7 +21,7 @@ from conformance.reference.conditions import (
     plain_chat,
     streamed_chat,
 )
-from conformance.reference.decision import Decision, Kind, Serve
+from conformance.reference.decision import Decision, ObjectKind, Serve
 from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import TEXT_STREAM, crashes, decides, drops, hangs, sets, together, transmits
@@ -79,7 +79,7 @@ def _mixes_chunks(mix: Callable[[list[Object], list[Object]], list[Object]]) -> 
     """While others are in flight, a stream's chunks are mixed with those of the stream before it."""
 
     def shape(incoming: Incoming, objects: list[Object]) -> list[Object]:
-        if incoming.kind is not Kind.CHUNK or not chat(incoming):
+        if incoming.kind is not ObjectKind.CHUNK or not chat(incoming):
             return objects
         earlier = incoming.memory.get("chunks")
         incoming.memory["chunks"] = objects
@@ -152,7 +152,8 @@ def _blocked(when: When) -> Behaviour:
     so this one takes every reader for a slow one.
     """
     return together(
-        transmits(_waits, tuple(Kind), all_of(chat, when)), transmits(_notices_long_stream, TEXT_STREAM, streamed_chat)
+        transmits(_waits, tuple(ObjectKind), all_of(chat, when)),
+        transmits(_notices_long_stream, TEXT_STREAM, streamed_chat),
     )
 
 

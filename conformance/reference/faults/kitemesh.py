@@ -24,7 +24,7 @@ from conformance.reference.conditions import (
     streamed_chat,
     unless,
 )
-from conformance.reference.decision import Kind, Serve
+from conformance.reference.decision import ObjectKind, Serve
 from conformance.reference.fault import Fault, of
 from conformance.reference.identifiers import fresh_request_id
 from conformance.reference.incoming import Incoming
@@ -85,7 +85,7 @@ def _one_for_approvals(incoming: Incoming, answer: Serve) -> Serve:
 
 def _on_every_chunk(incoming: Incoming, objects: list[Object]) -> list[Object]:
     """`kitemesh` on every chunk, and right on the last one only."""
-    if incoming.kind is not Kind.CHUNK or not chat(incoming):
+    if incoming.kind is not ObjectKind.CHUNK or not chat(incoming):
         return objects
     wrong = {"execution_id": "pending", "request_id": objects[-1]["kitemesh"]["request_id"]}
     return [*({**chunk, "kitemesh": wrong} for chunk in objects[:-1]), objects[-1]]
@@ -95,7 +95,7 @@ FAULTS: tuple[Fault, ...] = (
     *of("kitemesh.present",
         Fault("kitemesh-missing", "sends no `kitemesh`", without("/kitemesh")),
         Fault("kitemesh-missing-approval", "sends no `kitemesh` with an approval",
-              without("/kitemesh", (Kind.APPROVAL,), chat)),
+              without("/kitemesh", (ObjectKind.APPROVAL,), chat)),
         Fault("kitemesh-missing-unnamed", "sends no `kitemesh` where the request has no id",
               without("/kitemesh", when=unless(has_request_id))),
         Fault("kitemesh-missing-resume", "sends no `kitemesh` with resume's standard answers",

@@ -23,7 +23,7 @@ from conformance.reference.conditions import (
     streamed,
     unless,
 )
-from conformance.reference.decision import Decision, Kind, Refuse, Resolution, Serve
+from conformance.reference.decision import Decision, ObjectKind, Refuse, Resolution, Serve
 from conformance.reference.fault import Fault, of
 from conformance.reference.identifiers import fresh_uuid
 from conformance.reference.incoming import Endpoint, Incoming
@@ -107,8 +107,8 @@ def _approves_several(incoming: Incoming) -> bool:
     return len(incoming.document.get("approved_tool_execution_ids") or []) > 1
 
 
-_further_json = all_of(further_round, answer_is(Kind.APPROVAL))
-_further_stream = all_of(further_round, answer_is(Kind.APPROVAL_CHUNK))
+_further_json = all_of(further_round, answer_is(ObjectKind.APPROVAL))
+_further_stream = all_of(further_round, answer_is(ObjectKind.APPROVAL_CHUNK))
 
 
 # --- what is refused, though it is right

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.conditions import Object, When, all_of, always, body_has, chat, plain_chat, streamed_chat
-from conformance.reference.decision import Decision, Kind, Serve
+from conformance.reference.decision import Decision, ObjectKind, Serve
 from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import crashes, drops, hangs, refuses, together
@@ -207,7 +207,7 @@ def _chunks_first() -> Behaviour:
     """The chunks that a client did not take come before those of the next stream."""
 
     def shape(incoming: Incoming, objects: list[Object]) -> list[Object]:
-        if incoming.kind is not Kind.CHUNK or not chat(incoming):
+        if incoming.kind is not ObjectKind.CHUNK or not chat(incoming):
             return objects
         rest: list[Object] = incoming.memory.pop(_ABANDONED, [])
         incoming.memory.setdefault(_DECIDED, {})[incoming.nth] = objects

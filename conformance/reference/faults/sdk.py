@@ -22,7 +22,7 @@ from conformance.reference.conditions import (
     streamed_chat,
     text_stream,
 )
-from conformance.reference.decision import Kind
+from conformance.reference.decision import ObjectKind
 from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.intake import Refusal
@@ -38,7 +38,7 @@ _HUGE = b"1" + b"0" * 5000
 
 
 def _completion(incoming: Incoming) -> bool:
-    return incoming.kind is Kind.COMPLETION and incoming.endpoint is Endpoint.COMPLETIONS
+    return incoming.kind is ObjectKind.COMPLETION and incoming.endpoint is Endpoint.COMPLETIONS
 
 
 def _from_client(incoming: Incoming) -> bool:

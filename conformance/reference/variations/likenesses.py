@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from conformance.reference.behaviour import Behaviour, Leniency, Replay
-from conformance.reference.decision import Kind
+from conformance.reference.decision import ObjectKind
 from conformance.reference.fault import Variation
 from conformance.reference.making import JSON_ANSWERS, on_json, set_to, together, with_field, with_headers
 from conformance.reference.variations import excuses, left_open, models, objects, refusals, resumes, streams, transport
@@ -28,7 +28,7 @@ def _like(id_: str, summary: str, of: tuple[str, ...], *more: Behaviour) -> Vari
 
 def _sorted(newline: str) -> Behaviour:
     write: Callable[[object], str] = lambda value: json.dumps(value, sort_keys=True, ensure_ascii=False) + newline  # noqa: E731
-    return on_json(write, (*JSON_ANSWERS, Kind.ERROR))
+    return on_json(write, (*JSON_ANSWERS, ObjectKind.ERROR))
 
 
 VARIATIONS: tuple[Variation, ...] = (

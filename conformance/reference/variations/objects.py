@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.conditions import Object, prompt
-from conformance.reference.decision import Decision, Kind, Serve
+from conformance.reference.decision import Decision, ObjectKind, Serve
 from conformance.reference.fault import Variation
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
@@ -116,7 +116,8 @@ def _two_choices(_: Incoming, value: Object) -> Object:
 
 def _rated(credits: float) -> Behaviour:
     return on_objects(
-        lambda _, value: at_path(value, "/kitemesh/credits_charged", lambda _: credits), (Kind.COMPLETION, Kind.CHUNK)
+        lambda _, value: at_path(value, "/kitemesh/credits_charged", lambda _: credits),
+        (ObjectKind.COMPLETION, ObjectKind.CHUNK),
     )
 
 
@@ -136,9 +137,9 @@ _EXTRAS: Object = {
 
 VARIATIONS: tuple[Variation, ...] = (
     Variation("json-pretty", "JSON with white space before, within and behind it.", _JSON,
-              on_json(lambda value: f" \r\n\t{json.dumps(value, indent=2)}\n\n", (*JSON_ANSWERS, Kind.ERROR))),
+              on_json(lambda value: f" \r\n\t{json.dumps(value, indent=2)}\n\n", (*JSON_ANSWERS, ObjectKind.ERROR))),
     Variation("json-escaped", "Every character beyond ASCII, and slashes, escaped.", _JSON,
-              on_json(lambda value: json.dumps(value).replace("/", "\\/"), (*JSON_ANSWERS, Kind.ERROR))),
+              on_json(lambda value: json.dumps(value).replace("/", "\\/"), (*JSON_ANSWERS, ObjectKind.ERROR))),
     Variation("json-members-backwards", "Members in the opposite order.", _JSON,
               on_objects(lambda _, value: _backwards(value), ALL_KINDS)),
     Variation("json-leading-white-space", "JSON answers that begin with white space, sent early to keep a proxy awake.",
@@ -182,7 +183,9 @@ VARIATIONS: tuple[Variation, ...] = (
               "completion.finish-reason: no call is there",
               added({"tool_calls": []}, COMPLETION, at="/choices/*/message")),
     Variation("approval-members-null", "`approval_id: null` and `expires_at: null` where nothing waits.", _NULL,
-              added({"approval_id": None, "expires_at": None}, (Kind.COMPLETION, Kind.CHUNK), at="/kitemesh")),
+              added(
+                  {"approval_id": None, "expires_at": None}, (ObjectKind.COMPLETION, ObjectKind.CHUNK), at="/kitemesh"
+              )),
     Variation("approval-usage-null", "`usage: null` and `credits_charged: null` while an approval waits.", _NULL,
               together(
                   added({"usage": None}, APPROVALS), added({"credits_charged": None}, APPROVALS, at="/kitemesh")
@@ -195,7 +198,7 @@ VARIATIONS: tuple[Variation, ...] = (
                       lambda incoming, value: at_path(
                           value, "/kitemesh", lambda k: {**k, "credits_charged": 1, "request_id": incoming.request_id}
                       ),
-                      (Kind.APPROVAL,),
+                      (ObjectKind.APPROVAL,),
                   ),
               )),
     Variation("two-choices", "Two choices in each answer.", "completion.choices: at least one choice, counted from 0",

@@ -12,7 +12,7 @@ from typing import Any
 from conformance.contract.catalogue import load
 from conformance.reference.behaviour import Behaviour, Leniency, Replay
 from conformance.reference.conditions import Object, When, one_in, resume, sent, status_is, streamed
-from conformance.reference.decision import APPROVAL, Approval, Call, Decision, Kind, Refuse, Serve
+from conformance.reference.decision import APPROVAL, Call, Decision, ObjectKind, PendingCalls, Refuse, Serve
 from conformance.reference.fault import Variation
 from conformance.reference.identifiers import fresh_uuid
 from conformance.reference.incoming import Endpoint, Incoming
@@ -88,7 +88,9 @@ def _more_rounds(rounds: int) -> Behaviour:
         if asked[decision.execution_id] > rounds:
             return replace(decision, approval=None, tokens=tokens("All done."), finish_reason="stop")
         calls = (Call(fresh_uuid(), "look_again", "{}"),)
-        waiting = Approval(fresh_uuid(), decision.execution_id, calls, record.approval.owner, record.approval.expires)
+        waiting = PendingCalls(
+            fresh_uuid(), decision.execution_id, calls, record.approval.owner, record.approval.expires
+        )
         return replace(decision, approval=waiting, tokens=(), finish_reason=APPROVAL)
 
     return Behaviour(decide=decide)
@@ -116,7 +118,7 @@ def _asks_unexpectedly(incoming: Incoming, decision: Decision) -> Decision:
     if count % 9:
         return decision
     calls = (Call(fresh_uuid(), "look_around", '{"where":"here"}'),)
-    waiting = Approval(fresh_uuid(), decision.execution_id, calls, incoming.token or "", incoming.at + 600)
+    waiting = PendingCalls(fresh_uuid(), decision.execution_id, calls, incoming.token or "", incoming.at + 600)
     return replace(decision, approval=waiting, tokens=(), finish_reason=APPROVAL)
 
 
@@ -290,7 +292,9 @@ VARIATIONS: tuple[Variation, ...] = (
                           kinds,
                           at=f"/choices/*/{member}/tool_calls/0",
                       )
-                      for member, kinds in (("message", (Kind.APPROVAL,)), ("delta", (Kind.APPROVAL_CHUNK,)))
+                      for member, kinds in (
+                          ("message", (ObjectKind.APPROVAL,)), ("delta", (ObjectKind.APPROVAL_CHUNK,))
+                      )
                   ),
                   *(
                       added(

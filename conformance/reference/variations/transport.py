@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour, Headers
-from conformance.reference.decision import Kind, Refuse
+from conformance.reference.decision import ObjectKind, Refuse
 from conformance.reference.fault import Variation
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
@@ -37,7 +37,7 @@ _HTTP = "RFC 9110 and RFC 9112 (contract, source H)"
 _CLOCK = "Answers that excuse: the server's clock is its `Date` header where there is one"
 _DATE = _CLOCK + ", in any form that RFC 9110 lets a recipient read"
 _SKEW = 600.0  # seconds
-_JSON_KINDS = (*JSON_ANSWERS, Kind.ERROR)
+_JSON_KINDS = (*JSON_ANSWERS, ObjectKind.ERROR)
 
 
 def imf_fixdate(seconds: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.conditions import Object, When, one_in, prompt_has, refused_as
-from conformance.reference.decision import Kind
+from conformance.reference.decision import ObjectKind
 from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import Refusal
@@ -82,7 +82,9 @@ def _call_by_call(_: Incoming, chunks: list[Object]) -> list[Object]:
 
 
 def _content(text: str) -> Behaviour:
-    return on_objects(lambda _, value: at_path(value, "/choices/0/message/content", lambda _: text), (Kind.APPROVAL,))
+    return on_objects(
+        lambda _, value: at_path(value, "/choices/0/message/content", lambda _: text), (ObjectKind.APPROVAL,)
+    )
 
 
 def _rich_total(_: Incoming, value: Object) -> Object:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.proving import prove
-from conformance.proving.proof import Kind, Target
+from conformance.proving.proof import TargetKind, TrialServer
 from conformance.reference.app import PREFIX
 from conformance.reference.serving import in_process
 from conformance.reference.settings import Settings
@@ -221,8 +221,8 @@ def _llm_comply(program: str) -> Tool:
 # --- faults
 
 
-def _targets() -> dict[str, Target]:
-    return {target.id: target for target in prove.targets() if target.kind is Kind.FAULT}
+def _targets() -> dict[str, TrialServer]:
+    return {target.id: target for target in prove.targets() if target.kind is TargetKind.FAULT}
 
 
 def ours(faults: Sequence[str]) -> Found:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.proving.clients import Client, Harm, Measured, Server
-from conformance.proving.proof import Kind, Target
+from conformance.proving.clients import ClientProgram, Harm, Measured, Server
+from conformance.proving.proof import TargetKind, TrialServer
 from conformance.proving.prove import targets
 from conformance.reference.app import PREFIX
 from conformance.reference.serving import in_process
@@ -86,17 +86,17 @@ class Recorded:
     """Server (`conforming`, or the key of a target), client, scenario."""
 
 
-def chosen(faults: Iterable[str], variations: Iterable[str]) -> list[Target]:
+def chosen(faults: Iterable[str], variations: Iterable[str]) -> list[TrialServer]:
     """The targets of these ids.
 
     Raises:
         KeyError: there is none.
     """
-    known = {(target.kind is Kind.VARIATION, target.id): target for target in targets()}
+    known = {(target.kind is TargetKind.VARIATION, target.id): target for target in targets()}
     return [known[False, id_] for id_ in faults] + [known[True, id_] for id_ in variations]
 
 
-def record(drivers: Sequence[Driver], servers: Sequence[Target]) -> Recorded:
+def record(drivers: Sequence[Driver], servers: Sequence[TrialServer]) -> Recorded:
     """Drive each client against the conforming server and these in every scenario.
 
     What hangs is tried once more: a busy machine is slow, too.
@@ -125,14 +125,14 @@ def record(drivers: Sequence[Driver], servers: Sequence[Target]) -> Recorded:
     return made
 
 
-def measured(recorded: Recorded, servers: Sequence[Target]) -> Measured:
+def measured(recorded: Recorded, servers: Sequence[TrialServer]) -> Measured:
     """What was recorded, in the form that is kept.
 
     Raises:
         KeyError: a client was not driven in every scenario.
     """
     clients = {
-        id_: Client(id_, one.package, one.registry, recorded.versions[id_], one.way)
+        id_: ClientProgram(id_, one.package, one.registry, recorded.versions[id_], one.way)
         for id_, one in CLIENTS.items()
         if id_ in recorded.versions
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from conformance.proving.clients import Harm, Measured, Server, said
-from conformance.proving.proof import Kind
+from conformance.proving.proof import TargetKind
 from conformance.proving.prove import targets
 
 from .judging import OK, worst
@@ -35,8 +35,8 @@ def _page(measured: Measured) -> Iterator[str]:
     yield f"The reference server as it is: {'ok in all of them' if not measured.conforming else 'NOT ok'}."
     yield f"{hurting} of {len(measured.faults)} faults hurt somebody."
     for title, servers, summaries in (
-        ("Faults", measured.faults, _summaries(Kind.FAULT, Kind.WARNED)),
-        ("Variations", measured.variations, _summaries(Kind.VARIATION)),
+        ("Faults", measured.faults, _summaries(TargetKind.FAULT, TargetKind.WARNED)),
+        ("Variations", measured.variations, _summaries(TargetKind.VARIATION)),
     ):
         yield ""
         yield f"## {title}"
@@ -76,7 +76,7 @@ def _details(harms: Iterable[Harm]) -> Iterator[str]:
         yield f"  - {scenario}: {', '.join(clients)}: {_plain(said(outcome, what))}"
 
 
-def _summaries(*kinds: Kind) -> dict[str, str]:
+def _summaries(*kinds: TargetKind) -> dict[str, str]:
     return {target.id: target.summary.rstrip(".") for target in targets() if target.kind in kinds}
 
 
