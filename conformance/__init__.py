@@ -6,8 +6,9 @@ functions. `check` does both on a server, `check_app` on an ASGI application, `j
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from conformance.settings.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from conformance.api import (
@@ -54,11 +55,6 @@ __all__ = [
     "judge",
     "register",
 ]
-
-try:
-    __version__ = version("kitemesh-conformance")
-except PackageNotFoundError:  # a source tree that nobody installed
-    __version__ = "0+unknown"
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from conformance.evidence.finding import Finding
 from conformance.evidence.json_values import objects
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selected, Selection, excused, last, when, with_own_token
-from conformance.settings.vectors import NATURAL
+from conformance.settings.vector import NATURAL
 
 
 def _is_valid(reading: Reading) -> bool:

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import click
 
-from conformance import __version__
 from conformance.commands.shell import standard_streams
 from conformance.commands.shell.exits import INTERRUPTED, OK, PROGRAM, SUITE_ERROR, USAGE, complain, unwritten
 from conformance.settings.options import UsageError
+from conformance.settings.version import VERSION
 
 
 class Commands(click.Group):
@@ -46,7 +46,7 @@ class Commands(click.Group):
     context_settings={"max_content_width": 80, "help_option_names": ["-h", "--help"]},  # of every command below it too
     no_args_is_help=True,
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 def group() -> None:
     """Check whether a server implements KiteMesh's chat API as documented.
 

@@ -15,7 +15,7 @@ from conformance.contract.classify import text_of
 from conformance.probes.flow import Compose, Flow, Phase, Send, encode, single
 from conformance.probes.plan import Plan
 from conformance.probes.rules import BY_ID, RAW_RULES, RULES, many_messages
-from conformance.settings.vectors import NATURAL, UNUSUAL
+from conformance.settings.vector import NATURAL, UNUSUAL
 
 if TYPE_CHECKING:  # Hypothesis is slow to start, and not needed where nothing is generated
     from conformance.probes.strategies import Breach, Draws

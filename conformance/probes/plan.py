@@ -9,7 +9,7 @@ import hashlib
 import random
 from dataclasses import dataclass
 
-from conformance.settings.vectors import Vector
+from conformance.settings.vector import Vector
 
 _ONSETS = (
     "b",

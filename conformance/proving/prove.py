@@ -23,7 +23,6 @@ from types import MappingProxyType
 
 from starlette.types import ASGIApp
 
-import conformance
 from conformance.contract.catalogue import Level
 from conformance.proving import examples
 from conformance.proving.proof import Case, Proof, TargetKind, TrialServer, examined, tried_again
@@ -44,6 +43,7 @@ from conformance.reference.variations import VARIATIONS, WARNED
 from conformance.running import garbage as cycles
 from conformance.running import run
 from conformance.settings.options import Options, UsageError
+from conformance.settings.version import VERSION
 from conformance.transcript.exchange import Transcript
 from conformance.wire.limits import Limits
 
@@ -283,7 +283,7 @@ def prove(
     started = time.monotonic()
     with in_process(Settings(), factory="conformance.proving.prove:serve_all") as url:
         cases = examine(wanted, Work(url, seed, jobs, with_examples), processes=processes, told=told)
-    return Proof(tuple(cases), seed, time.monotonic() - started, conformance.__version__)
+    return Proof(tuple(cases), seed, time.monotonic() - started, VERSION)
 
 
 def examine(

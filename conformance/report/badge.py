@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from conformance import __version__
 from conformance.contract.catalogue import load
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion
 from conformance.report.target import embedded
+from conformance.settings.version import VERSION
 
 _LABEL = "KiteMesh chat API"
 _COLOURS = {Conclusion.CONFORMANT: "#1a7f37", Conclusion.NONCONFORMANT: "#b42318"}
@@ -45,7 +45,7 @@ def badge(result: Result) -> str | None:
     left, right = (round(len(words) * _LETTER) + 12 for words in (_LABEL, verdict.conclusion))
     day = datetime.fromtimestamp(result.ended, UTC).date().isoformat()
     return _SVG.format(
-        title=f"{_LABEL}: {verdict.conclusion}, full scope, judged on {day} by kitemesh-conformance {__version__}, "
+        title=f"{_LABEL}: {verdict.conclusion}, full scope, judged on {day} by kitemesh-conformance {VERSION}, "
         f"contract version {load().version}",
         label=_LABEL,
         verdict=verdict.conclusion.value,

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from conformance import __version__
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
 from conformance.evidence.finding import Finding
 from conformance.evidence.reading import Reading
@@ -33,6 +32,7 @@ from conformance.report.octets import Part
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
 from conformance.report.target import ca_bundle, exchanges_by_name, target_model, target_name
+from conformance.settings.version import VERSION
 from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import Ending, Exchange, Headers, Response
 
@@ -264,7 +264,7 @@ def _render(result: Result, bounds: PageBounds, files: Mapping[str, str]) -> str
         distributions=latency.distributions(result.evidence),
         facts=_facts(result),
         files=files,
-        version=__version__,
+        version=VERSION,
     )
 
 
@@ -306,7 +306,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("Credits charged", f"{result.credits:g}"),
         ("Started", _moment(result.started)),
         ("Ended", f"{_moment(result.ended)}, after {timeline.duration(max(0.0, result.ended - result.started))}"),
-        ("Suite", f"kitemesh-conformance {__version__}"),
+        ("Suite", f"kitemesh-conformance {VERSION}"),
         ("Recorded by", result.transcript.creator or "unknown"),
         ("Contract", f"version {load().version}, SHA-256 {contract_hash()}"),
         ("Options", "; ".join(told)),

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance import __version__
 from conformance.contract.catalogue import SOURCES, contract_hash
 from conformance.contract.schemas import errors
 from conformance.evidence.json_text import read_json
@@ -21,6 +20,7 @@ from conformance.judging.verdict import Outcome, Verdict
 from conformance.report.curl import curl
 from conformance.report.target import ca_bundle, exchanges_by_name, target_model, target_name, target_url
 from conformance.settings import files
+from conformance.settings.version import VERSION
 from conformance.transcript.exchange import Exchange
 
 FORMAT = 1
@@ -37,7 +37,7 @@ def results(result: Result, transcript_sha256: str) -> dict[str, Any]:
     exchanges, trusted = exchanges_by_name(result.transcript), ca_bundle(result.transcript)
     return {
         "format": FORMAT,
-        "suite": {"name": "kitemesh-conformance", "version": __version__},
+        "suite": {"name": "kitemesh-conformance", "version": VERSION},
         "target": {
             "url": target_url(result),
             "model": target_model(result),

@@ -17,7 +17,6 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from conformance import __version__
 from conformance.contract.catalogue import Level
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion
@@ -25,6 +24,7 @@ from conformance.report import github, tally
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
 from conformance.report.curl import curl
 from conformance.report.target import ca_bundle, exchanges_by_name, suspected, target_model, target_name
+from conformance.settings.version import VERSION
 from conformance.transcript.excerpt import excerpt, harmless
 from conformance.wire.progress import Progress
 
@@ -228,7 +228,7 @@ def show_open(result: Result, screen: Console) -> None:
 
 def _show_head(result: Result, screen: Console) -> None:
     seconds = max(0.0, result.ended - result.started)
-    screen.print(Text(f"KiteMesh conformance {__version__}", "bold"))
+    screen.print(Text(f"KiteMesh conformance {VERSION}", "bold"))
     screen.print(Text(f"Target {excerpt(target_name(result)) or 'unknown'}"), soft_wrap=True)
     screen.print(Text(f"Model {excerpt(target_model(result) or 'unknown')}"), soft_wrap=True)
     excused, judged = result.excused

@@ -17,7 +17,6 @@ from contextlib import AsyncExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import conformance
 from conformance.evidence.approvals import SHARED_WITHIN
 from conformance.judging import judge as judging
 from conformance.judging import preflight
@@ -31,6 +30,7 @@ from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
 from conformance.settings.options import Depth, Options, UsageError
 from conformance.settings.vectors import replayed
+from conformance.settings.version import VERSION
 from conformance.transcript.exchange import Exchange, Headers, Transcript
 from conformance.transcript.redaction import Redactor
 from conformance.wire.client import Client
@@ -211,7 +211,7 @@ async def record(
     secrets = {"token": token, "second": second, "near": nearly(token, second)}
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
     redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
-    kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
+    kept: dict[str, Any] = {**options.recorded(), "suite": VERSION, "seed": seed}
     plan = replace(plan_of(options, seed), patience=patience)
     kept["proxies"] = proxies()
     chosen = flows(plan, selected_ids(options))
@@ -282,7 +282,7 @@ async def record(
     if recheck is not None and recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
     kept["settled"] = preflight.settled(Transcript(exchanges, kept))
-    return Transcript(exchanges, kept, f"kitemesh-conformance {conformance.__version__}")
+    return Transcript(exchanges, kept, f"kitemesh-conformance {VERSION}")
 
 
 def proxies() -> list[str]:
@@ -295,7 +295,7 @@ def proxies() -> list[str]:
 def base_headers() -> Headers:
     """What every request bears. No content coding is asked for, so that arrival times are those of the events."""
     return (
-        ("User-Agent", f"kitemesh-conformance/{conformance.__version__}"),
+        ("User-Agent", f"kitemesh-conformance/{VERSION}"),
         ("Accept", "*/*"),
         ("Accept-Encoding", "identity"),
     )

@@ -11,18 +11,16 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from conformance.settings import files
 from conformance.settings.options import Options, UsageError
+from conformance.settings.vector import Vector
 
 FORMAT = 1
 ENDPOINT = "/chat/completions"
-NATURAL = "natural"
-UNUSUAL = "unusual"
-"""Kinds of generated valid bodies, in place of a rule that they break."""
 LARGEST = 16 * 2**20
 """Octets of a file that is read."""
 MOST = 1_000
@@ -33,26 +31,6 @@ _BREACH = re.compile(r"[a-z0-9-]{1,60}")
 
 class NotVectors(ValueError):
     """A file's content is not a list of vectors. The message is a clause that says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vector:
-    """One body to be sent again."""
-
-    breach: str
-    """The rule that it breaks; `natural` or `unusual` of a valid one."""
-    body: bytes
-    model: str = ""
-    """The model that the body names, to be replaced; empty: none."""
-
-    @property
-    def valid(self) -> bool:
-        """True of a body that must be accepted."""
-        return self.breach in (NATURAL, UNUSUAL)
-
-    def octets(self, model: str) -> bytes:
-        """The body, with another model in place of its own."""
-        return self.body.replace(self.model.encode(), model.encode()) if self.model else self.body
 
 
 def replayed(options: Options) -> Options:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import conformance
 from conformance.contract import classify
 from conformance.running import run
 from conformance.settings.options import Options
+from conformance.settings.version import VERSION
 from conformance.soak import asking
 from conformance.soak.account import Account
 from conformance.soak.apart import Apart
@@ -107,7 +107,7 @@ class Station:
         """What went wrong in the suite itself."""
         self.peak = 0
         """Exchanges that were kept at one time, at the most."""
-        self._kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__}
+        self._kept: dict[str, Any] = {**options.recorded(), "suite": VERSION}
         self._apart = Apart(orders.key, orders.worker, self._kept)
 
     async def open(self) -> None:

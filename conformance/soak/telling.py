@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from conformance import __version__
 from conformance.contract.catalogue import Level
 from conformance.judging.verdict import Conclusion, Outcome, State
 from conformance.report.breach import advice, finding_lines, headline
@@ -21,6 +20,7 @@ from conformance.report.curl import curl
 from conformance.report.files import write_whole
 from conformance.report.summary import cell, code, plain
 from conformance.report.terminal import paragraphs
+from conformance.settings.version import VERSION
 from conformance.soak.gathering import Gathering
 from conformance.soak.window import JUDGED, left_out
 from conformance.transcript import har_writer
@@ -170,7 +170,7 @@ def farewell(made: Gathering) -> str:
 
 def _head(made: Gathering, screen: Console) -> None:
     seconds = max(0.0, made.ended - made.started)
-    screen.print(Text(f"KiteMesh conformance {__version__}, soak", "bold"))
+    screen.print(Text(f"KiteMesh conformance {VERSION}, soak", "bold"))
     screen.print(Text(f"Target {excerpt(made.options.url or 'unknown')}"), soft_wrap=True)
     screen.print(Text(f"Model {excerpt(made.options.model or 'unknown')}"), soft_wrap=True)
     workers = len(made.workers)
@@ -221,8 +221,8 @@ def write(made: Gathering, directory: Path) -> tuple[Path, ...]:
     ]
     exchanges = tuple(sorted(_exchanges(made).values(), key=lambda exchange: exchange.started))
     if exchanges:
-        kept = {**made.options.recorded(), "suite": __version__}
-        transcript = Transcript(exchanges, kept, f"kitemesh-conformance {__version__} soak")
+        kept = {**made.options.recorded(), "suite": VERSION}
+        transcript = Transcript(exchanges, kept, f"kitemesh-conformance {VERSION} soak")
         written.append(
             write_whole(directory / EXAMPLES, har_writer.dumps(transcript).encode("utf-8", "backslashreplace"))
         )
@@ -238,7 +238,7 @@ def document(made: Gathering) -> dict[str, Any]:
     excused, of = made.excused
     return {
         "format": FORMAT,
-        "suite": {"name": "kitemesh-conformance", "version": __version__},
+        "suite": {"name": "kitemesh-conformance", "version": VERSION},
         "target": {"url": made.options.url, "model": made.options.model},
         "verdict": verdict.conclusion.value,
         "sentence": sentence(made),

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from conformance import __version__
+from conformance.settings.version import VERSION
 from conformance.transcript.exchange import (
     Exchange,
     Headers,
@@ -62,7 +62,7 @@ def _head(transcript: Transcript) -> Json:
     """The log without its entries."""
     return {
         "version": "1.2",
-        "creator": {"name": "kitemesh-conformance", "version": __version__},
+        "creator": {"name": "kitemesh-conformance", "version": VERSION},
         "_conformance": {"creator": transcript.creator, "options": dict(transcript.options)},
     }
 

@@ -11,7 +11,8 @@ from conformance.probes import catalogue
 from conformance.probes.flow import Phase, Send
 from conformance.probes.plan import Plan
 from conformance.settings.options import UsageError
-from conformance.settings.vectors import MOST, Vector, dumps, load, loads
+from conformance.settings.vector import Vector
+from conformance.settings.vectors import MOST, dumps, load, loads
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 OTHER = "group:00000000-0000-4000-8000-000000000001"
