@@ -2,22 +2,24 @@
 
 Source: contract, "Weather". An answer is *foul* where an outage may have brought it about: 502, 503, 504 and their
 like, no connection, a reset, a body that is cut. Foul answers belong to one *spell* as long as nothing that was asked
-behind one of them was served before the next one came. What shares its spell with another request's foul answer is
-the weather's. What is foul by itself, in a calm moment, again and again, with requests served in between, is brought
-about by the request: it *recurs*.
+after one of them was served before the next one came. What shares its spell with another request's foul answer is
+the weather's. So is a connection that broke as the target began to stand still: a gateway that waits until its server
+is back gives nobody else a foul answer. What is foul by itself, in a calm moment, again and again, with requests served
+in between, is brought about by the request: it *recurs*.
 
 Pure: the same transcript has the same weather tomorrow.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import accumulate, pairwise
+from statistics import median
 from typing import TYPE_CHECKING
 
 from conformance.contract.classify import Due
@@ -49,6 +51,10 @@ _WORDS = {
     Ending.CUT: "answers cut off",
     Ending.TIMED_OUT_CONNECTING: "no connection in time",
 }
+STILL = 0.5
+"""Seconds without an answer to anybody, behind a connection that broke, from which on the target stood still."""
+HELD = 2
+"""Requests that are refused at once in fine weather, and waited meanwhile."""
 INSTANT = 0.002
 """Seconds by which two clocks may differ within one recording."""
 
@@ -59,11 +65,13 @@ class Spell:
 
     readings: tuple[Reading, ...]
     """In the order of their ends."""
+    still: float = 0.0
+    """Seconds for which nobody was answered behind a connection that broke: a gateway may wait for its server."""
 
     @property
     def began(self) -> float:
         """Unix seconds."""
-        return min(reading.started for reading in self.readings)
+        return self.readings[0].ended if self.still else min(reading.started for reading in self.readings)
 
     @property
     def ended(self) -> float:
@@ -73,7 +81,7 @@ class Spell:
     @property
     def seconds(self) -> float:
         """How long it was, as far as it was seen."""
-        return self.ended - self.began
+        return self.ended - self.began + self.still
 
     @property
     def broken(self) -> tuple[Reading, ...]:
@@ -85,7 +93,7 @@ class Spell:
     @property
     def lasts(self) -> bool:
         """True for an outage that is worth a word: two answers in a row may be an accident."""
-        return self.bad and len(self.readings) >= OUTAGE
+        return self.bad and (len(self.readings) >= OUTAGE or self.still > 0)
 
     @property
     def maintains(self) -> bool:
@@ -95,7 +103,7 @@ class Spell:
     @property
     def bad(self) -> bool:
         """True where more than one request met it: bad weather, no matter of what was asked."""
-        return len({_probe(r) for r in self.readings}) > 1
+        return len({_probe(r) for r in self.readings}) > 1 or self.still > 0
 
 
 def told(spell: Spell, since: float) -> str:
@@ -142,7 +150,9 @@ class Weather:
         self._reached = _Served(r for r in readings if _whole(r) and not r.waits)
         self._served = _Served(r for r in readings if _whole(r))
         self._timeline = Timeline(readings)
-        self.spells = self._gathered(sorted((r for r in readings if r.foul), key=lambda r: r.ended))
+        stands = _Standstill(readings)
+        gathered = self._gathered(sorted((r for r in readings if r.foul), key=lambda r: r.ended))
+        self.spells = tuple(spell if spell.bad else replace(spell, still=stands.behind(spell)) for spell in gathered)
         self._spell_of = {id(reading): spell for spell in self.spells for reading in spell.readings}
         self._cuts: dict[bool, bool] = {}
         self._tries: dict[str, list[Reading]] = defaultdict(list)
@@ -247,6 +257,29 @@ class _Served:
         """True where one was begun behind the one moment and over before the other."""
         first = bisect_left(self._starts, after - INSTANT)
         return first < len(self._starts) and self._earliest[first] <= before + INSTANT
+
+
+class _Standstill:
+    """When nobody was answered."""
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        self._ends = sorted(reading.ended for reading in readings)
+        self._refused = [reading for reading in readings if reading.refused_status]
+        self._quick = bool(self._refused) and median(r.ended - r.started for r in self._refused) < STILL / 5
+
+    def behind(self, spell: Spell) -> float:
+        """Seconds for which nobody was answered once the connections of this spell broke; 0 where somebody was.
+
+        Those who waited have to be such as no model holds up.
+        """
+        if not self._quick or any(reading.exchange.ending not in _BROKEN_OFF for reading in spell.readings):
+            return 0.0
+        next_ = bisect_right(self._ends, spell.ended + INSTANT)
+        if next_ == len(self._ends) or self._ends[next_] < spell.ended + STILL:
+            return 0.0
+        until = self._ends[next_]
+        held = {_probe(r) for r in self._refused if r.started < spell.ended + STILL / 2 and r.ended >= until}
+        return until - spell.ended if len(held) >= HELD else 0.0
 
 
 def _whole(reading: Reading) -> bool:

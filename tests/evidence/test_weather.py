@@ -66,6 +66,41 @@ def test_what_one_meets_alone_is_not() -> None:
     assert fell == {"a": False, "b": False}
 
 
+QUICK = [at(refused(f"q{n}", sent(f"q{n}"), 422), n / 10, 0.02) for n in range(5)]
+"""What is refused at once in fine weather."""
+
+
+def held(*names: str, until: float) -> list[Exchange]:
+    """Refusals that were asked for at second 1, and came late."""
+    return [at(refused(name, sent(name), 422), 1, until - 1) for name in names]
+
+
+def test_a_connection_that_breaks_as_everybody_is_held_up_is_the_weathers() -> None:
+    evidence, fell = weather(*QUICK, foul("a", 0.9, None), *held("b", "c", until=4), fine("x", 4.1))
+    assert fell == {"a": True}
+    (spell,) = evidence.weather.spells
+    assert told(spell, 0).startswith("The target did not serve for 3.0 s from 00:00:01 UTC, 1.0 s into the run")
+
+
+@pytest.mark.parametrize(
+    "besides",
+    [
+        [*held("b", "c", until=4), at(chat("y"), 1.1)],  # somebody was answered meanwhile
+        [*held("b", until=4)],  # one that waits may have its own reason
+        [at(chat(name), 1, 3) for name in "bcde"],  # a model takes its time
+        [*held("b", "c", until=1.3)],  # that is no outage
+    ],
+)
+def test_a_connection_that_breaks_is_not_while_others_are_served(besides: list[Exchange]) -> None:
+    assert weather(*QUICK, foul("a", 0.9, None), *besides, fine("x", 4.1))[1] == {"a": False}
+
+
+def test_who_makes_the_target_stand_still_whenever_it_is_sent_alone_recurs() -> None:
+    seen = [*QUICK, foul("a", 0.9, None), *held("b", "c", until=4)]
+    again = [foul("a~2", 5, None), fine("x", 8), foul("a~3", 9, None), fine("y", 12)]
+    assert weather(*seen, *again)[1] == {"a": False, "a~2": False, "a~3": False}
+
+
 def test_two_that_fall_foul_together_whenever_they_are_sent_show_nothing_until_they_are_alone() -> None:
     together = [fine("w", 0), foul("a", 1, None), foul("b", 1.05, None), fine("x", 2), foul("a~2", 3, None),
                 foul("b~2", 3.05, None), fine("y", 4)]  # fmt: skip
