@@ -34,6 +34,8 @@ URL = "http://127.0.0.1:9/v1"
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 NASTY = "\x1b[31mred\x1b[0m \u202etxt.exe\x00 | `tick` <script>alert(1)</script> [a](http://b) \ud800 _x_"
 """What a hostile target could send."""
+REPORTS = {"report.html", "results.json", "summary.md", "transcript.har", "vectors.json"}
+"""What is written of every run; of some, a badge too."""
 
 
 def exchange(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from judging.preflight.playing import Certificates, Stage, closed_port
 from judging.preflight.rows import ROWS, Row
+from made_up import REPORTS
 from wire.raw_server import RawServer, Script, unaccepting
 
 from conformance.judging import judge as judging
@@ -28,7 +29,6 @@ from conformance.wire.limits import Limits
 TOKEN = "km_secret_token"
 SHORT = Limits(connect=0.2, first_byte=0.2, idle=0.2, total=0.3, waiting=2)
 UNJUDGED = {State.NOT_EXERCISED, State.NOT_APPLICABLE, State.NOT_SELECTED}
-REPORTS = {"report.html", "results.json", "summary.md", "transcript.har", "vectors.json"}
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
+from made_up import REPORTS
 
 from conformance.reference.serving import in_process
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN, Settings
@@ -37,7 +38,6 @@ MOST_MEMORY = 300.0
 """MB, the server of the case included."""
 SLACK, SHARE = 15.0, 3.0
 """Seconds, and times the stated limit, that a busy machine may take on top of it."""
-REPORTS = {"report.html", "results.json", "summary.md", "transcript.har", "vectors.json"}
 
 
 def _certificate(directory: Path) -> str:
