@@ -49,7 +49,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--conformance-output",
         metavar="DIR",
-        help="Write report.html, results.json, summary.md and transcript.har into this directory.",
+        help="Write report.html, transcript.har and the other reports into this directory.",
     )
 
 

@@ -1,11 +1,14 @@
-"""Reports into a directory, each whole or not at all."""
+"""Reports into a directory, each whole or not at all.
+
+To add one that is made of the result alone: a module beside `summary.py`, and a row in `_FORMATS`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,15 +19,17 @@ from conformance.transcript import har_writer
 
 TRANSCRIPT = "transcript.har"
 RESULTS = "results.json"
-SUMMARY = "summary.md"
 BADGE = "badge.svg"
 REPORT = "report.html"
-VECTORS = "vectors.json"
 
+_FORMATS: dict[str, tuple[str, Callable[[Result], str | bytes]]] = {
+    "summary.md": ("the verdict as Markdown, for a pull request", summary.summary),
+    "vectors.json": ("the generated bodies that failed, for --replay", vectors.vectors),
+}
+"""What is made of the result alone: file name to what the report's page says of it, and its content."""
 _HOLDS = {
     RESULTS: "the verdict, every outcome and every finding, for programs",
-    SUMMARY: "the verdict as Markdown, for a pull request",
-    VECTORS: "the generated bodies that failed, for --replay",
+    **{name: told for name, (told, _) in _FORMATS.items()},
     TRANSCRIPT: "all that travelled, as HAR 1.2; it can be judged again, offline",
 }
 _LOG_HOLDS = "the run's log, one row a requirement"
@@ -42,7 +47,7 @@ def prepare(directory: Path) -> None:
 
 
 def write(result: Result, directory: Path, log: Path | None = None) -> list[Path]:
-    """Write the transcript, the results, the summary and the report; gives their paths, the report's first.
+    """Write the transcript, the results, each of `_FORMATS` and the report; gives their paths, the report's first.
 
     A badge is written where the verdict allows one, and one of an earlier run removed where it does not.
     The transcript is written before all else: it is what cannot be had again.
@@ -59,15 +64,14 @@ def write(result: Result, directory: Path, log: Path | None = None) -> list[Path
     written = [
         write_whole(directory / TRANSCRIPT, _hashing(_transcript(result), hashed)),
         write_whole(directory / RESULTS, results.dumps(results.results(result, hashed.hexdigest()))),
-        write_whole(directory / SUMMARY, summary.summary(result).encode("utf-8")),
-        write_whole(directory / VECTORS, vectors.vectors(result)),
+        *(write_whole(directory / name, content(result)) for name, (_, content) in _FORMATS.items()),
     ]
     if (picture := badge.badge(result)) is not None:
-        written.append(write_whole(directory / BADGE, picture.encode("utf-8")))
+        written.append(write_whole(directory / BADGE, picture))
     else:
         (directory / BADGE).unlink(missing_ok=True)  # one of an earlier run would speak of this one
     beside = {**_HOLDS, **({url: _LOG_HOLDS} if log and (url := url_of(log, directory)) else {})}
-    return [write_whole(directory / REPORT, html.page(result, beside).encode("utf-8")), *written]
+    return [write_whole(directory / REPORT, html.page(result, beside)), *written]
 
 
 def document(result: Result) -> dict[str, Any]:
@@ -100,8 +104,10 @@ def url_of(path: Path, directory: Path) -> str:
     return quote(Path(relative).as_posix())
 
 
-def write_whole(path: Path, content: bytes | Iterable[bytes]) -> Path:
+def write_whole(path: Path, content: str | bytes | Iterable[bytes]) -> Path:
     """Write, at once or piece by piece, beside the path, then rename, so that nobody ever reads a half."""
+    if isinstance(content, str):
+        content = content.encode("utf-8")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with unfinished.open("wb") as file:

@@ -27,7 +27,7 @@ class Report(Result):
         return files.document(self)
 
     def write(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write report.html, results.json, summary.md, vectors.json and transcript.har, and a badge where one is due.
+        """Write report.html, the transcript and every other report (`help reports`), and a badge where one is due.
 
         Args:
             directory: where to; it is made where it is not there.
