@@ -100,7 +100,17 @@ def test_the_table_of_options_is_that_of_the_command():
 
 def test_every_command_is_named():
     told = read(PAGES[pages.TOPICS.index("configuration")]).partition("The other commands: ")[2]
-    assert set(re.findall(r"`([a-z]+)", told)) == set(group.list_commands(click.Context(group))) - {"run"}
+    assert set(re.findall(r"`([a-z]+)", told)) == set(group.list_commands(click.Context(group))) - {"run"}, (
+        "topics/configuration.md"
+    )
+
+
+def test_the_places_that_contributors_are_sent_to_are_there():
+    text = FENCE.sub("", read(CONTRIBUTING))
+    paths = set(re.findall(r"`([\w./-]+/[\w./-]*)`", text))
+    assert not [path for path in paths if not (ROOT / path).exists()]
+    rooms = {f"{named(path.parent)}/" for path in (ROOT / "conformance").glob("*/__init__.py")}
+    assert rooms <= paths
 
 
 def test_the_exit_codes_are_told_alike():

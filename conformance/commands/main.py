@@ -4,6 +4,7 @@ A command turns arguments into values, calls, shows, and gives the exit code. Wh
 on standard error, here. Everything heavy is imported where it is used, so that `--help` is quick.
 
 To add a command, copy a small one, such as `explain.py`: its file is its name, and `command` in it is what is run.
+`topics/configuration.md` names it among the others.
 """
 
 from __future__ import annotations
