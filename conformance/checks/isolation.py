@@ -80,7 +80,7 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
         if owner is not None:
             message = f"the answer has the `{member}` of {owner.name}, which was under way at the same time"
         elif asked is not None and _right_alone(reading, value_of, asked_of):
-            message = f"the answer has another `{member}` where others are under way, and the right one alone"
+            message = f"the answer has a wrong `{member}` while others are under way, and the right one when alone"
         else:
             continue
         expected = f'"{asked}"' if asked else f"a `{member}` of its own"
@@ -202,7 +202,7 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
             word = match.group(0).lower()
             if word not in sent and word in words and not _same_id_sent(words[word], reading):
                 yield reading.finding(
-                    f"the answer holds the word that {words[word].name} asked for",
+                    f"the answer contains the word that {words[word].name} asked for",
                     "nothing from another request",
                     Words(f"{word!r} in {reading.said[:100]!r}"),
                     reading.said_at,
@@ -231,7 +231,7 @@ _colliding = _sharing.unless(
         by="http.complete",
     ),
     when(barred, "no request of this run was served, alone or beside others"),
-    when(lambda r: any(map(acts.shed, _pair(r))), "an answer excuses itself", excused=True),
+    when(lambda r: any(map(acts.shed, _pair(r))), "an answer is excused, such as a 429", excused=True),
 )
 
 
@@ -273,14 +273,14 @@ def _hindered(reading: Reading) -> bool:
 def _told_of_collision(act: Act) -> Finding:
     if all(r.refuses for r in act.troubled):
         return act.did.finding(
-            "none of the requests with one `request_id` is served",
+            "none of the requests with the same `request_id` is served",
             "both served, or one answered 4xx",
             Words(" and ".join(r.told for r in _pair(act.did))),
             STATUS,
             yields_to=("accept.minimal",),
         )
     return act.did.finding(
-        "two requests with one `request_id` collide, each time",
+        "two requests with the same `request_id` collide, each time",
         "both served, or one answered 4xx",
         next(r for r in act.troubled if not r.refuses).told,
         STATUS,
@@ -301,7 +301,7 @@ def _shared_answer(reading: Reading) -> Iterator[Finding]:
         )
     elif word := _word_of_a_partner(reading, partners):
         yield reading.finding(
-            "the answer holds the word of the other request with the same `request_id`",
+            "the answer contains the word of the other request with the same `request_id`",
             "an answer for each, or a 4xx",
             Words(f"{word!r} in {reading.said[:100]!r}"),
             Place(words="content"),
@@ -367,7 +367,7 @@ def _held_up(reading: Reading) -> bool:
 def _told_of_slow(act: Act) -> Finding:
     reading = act.did
     return reading.finding(
-        "a request is not served until a slow reader is done, each time",
+        "a request is not served until a slow reader has finished, each time",
         f"an answer in about {reading.evidence.usual_seconds:.1f} s, as usual",
         Words(f"{reading.told} after {reading.exchange.finished:.1f} s"),
         Place(words="time"),

@@ -203,7 +203,7 @@ def _trouble(evidence: Evidence) -> str:
         if statuses <= {401, 403}:
             return "The target refused the token in every request; check the token and that it may use the model."
         if statuses <= {401, 403, 404}:
-            return "The target knows neither the address nor the model (404 throughout); check the URL and the model."
+            return "The target knows neither the address nor the model (every request got 404); check both."
     if evidence.own and stopped and (suspects := weather.suspects(evidence.weather)):
         return (
             f"{str(stopped)[:1].upper()}{str(stopped)[1:300].rstrip('.')}. One of the requests that were under way may "

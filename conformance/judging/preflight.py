@@ -307,7 +307,7 @@ def _redirect(seen: FirstAnswers) -> str:
         return f"{came}, which is itself: check what stands in front of the server."
     if to.rstrip("/") == asked:
         return (
-            f"{came}: the server wants a slash at the end, which the documented path does not have; let it take the "
+            f"{came}: the server wants a slash at the end, which the documented path does not have; let it accept the "
             "path without."
         )
     base = re.sub(rf"({re.escape(CHAT)}|{re.escape(RESUME)})/?$", "", to.partition("?")[0].partition("#")[0])
@@ -318,7 +318,7 @@ def _redirect(seen: FirstAnswers) -> str:
         and there.scheme != here.scheme
         and base.partition("://")[2] == seen.base.partition("://")[2]
     ):
-        return f"{came}: the suite follows no redirect; give the URL {excerpt(base, 200)}."
+        return f"{came}: the suite does not follow redirects; give the URL {excerpt(base, 200)}."
     if base != to:
         return (
             f"{came}: the suite follows no redirect, with which the token would travel; give the URL "
@@ -342,7 +342,7 @@ def _address(seen: FirstAnswers) -> str:
     if seen.found:
         return f"{seen.url} is not the API ({seen.bearing.came}), but {excerpt(seen.found, 200)} is: give that URL."
     tried = "".join(f", nor at {excerpt(r.exchange.request.url, 200)}" for r in seen.elsewhere)
-    return f"There is no API at {seen.url}{tried}: what came is {seen.bearing.came}. Check the URL's path."
+    return f"There is no API at {seen.url}{tried}: the answer is {seen.bearing.came}. Check the URL's path."
 
 
 def _certificate(problem: str, remedy: str) -> Callable[[FirstAnswers], str]:
@@ -359,7 +359,7 @@ RULES: tuple[Situation, ...] = (
         "unknown-host",
         lambda s: s.ended(Ending.REFUSED) and s.said(_NO_HOST),
         lambda s: (
-            f"There is no host of the name {s.host} ({s.words}): check the spelling of the URL, and that this "
+            f"There is no host named {s.host} ({s.words}): check the spelling of the URL, and that this "
             f"machine's name service knows it.{_proxy_hint(s)}"
         ),
     ),
@@ -382,7 +382,7 @@ RULES: tuple[Situation, ...] = (
         "not-accepted",
         lambda s: s.ended(Ending.TIMED_OUT_CONNECTING) and not s.said("TLS"),
         lambda s: (
-            f"The target does not answer: {s.place} takes no connection ({s.words}). Check the address, that it is "
+            f"The target does not answer: {s.place} accepts no connection ({s.words}). Check the address, that it is "
             f"up, and that no firewall is in between.{_proxy_hint(s)}"
         ),
     ),
@@ -402,7 +402,7 @@ RULES: tuple[Situation, ...] = (
         "client-certificate",
         lambda s: s.ended(*_ALERTED) and s.said(_WANTS_CERTIFICATE),
         lambda s: (
-            f"{s.place} demands a client certificate ({s.words}), which the suite does not have: give an address "
+            f"{s.place} requires a client certificate ({s.words}), which the suite does not have: give an address "
             "that does without."
         ),
     ),
@@ -410,7 +410,7 @@ RULES: tuple[Situation, ...] = (
         "client-certificate-page",
         lambda s: s.status in (400, 403, 495, 496) and s.said("(no required ssl|client|ssl) certificate"),
         lambda s: (
-            f"{s.place} demands a client certificate ({s.bearing.came}), which the suite does not have: give an "
+            f"{s.place} requires a client certificate ({s.bearing.came}), which the suite does not have: give an "
             "address that does without."
         ),
     ),
@@ -436,7 +436,8 @@ RULES: tuple[Situation, ...] = (
         "http2-tls",
         lambda s: s.ended(*_ALERTED) and s.said("no[ _]application[ _]protocol"),
         lambda s: (
-            f"{s.place} speaks no HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: let it take HTTP/1.1 too."
+            f"{s.place} does not speak HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: "
+            "let it accept HTTP/1.1 too."
         ),
     ),
     Situation(
@@ -444,7 +445,7 @@ RULES: tuple[Situation, ...] = (
         lambda s: s.ended(Ending.TLS),
         lambda s: (
             f"The TLS handshake with {s.place} failed ({s.words}): check the URL, and the server's "
-            "versions of TLS; it may demand a client certificate, too, which the suite does not have."
+            "versions of TLS; it may also require a client certificate, which the suite does not have."
         ),
     ),
     Situation(
@@ -481,7 +482,7 @@ RULES: tuple[Situation, ...] = (
         "closes-tls",
         lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
         lambda s: (
-            f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may demand "
+            f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may require "
             "a client certificate, which the suite does not have. Check its log."
         ),
     ),
@@ -595,25 +596,31 @@ RULES: tuple[Situation, ...] = (
     Situation(
         "limited",
         lambda s: s.status == 429,
-        lambda s: f"The target puts off every request ({s.told}){_retry_after(s)}: wait, or raise this caller's limit.",
+        lambda s: (
+            f"The target asks to wait at every request ({s.told}){_retry_after(s)}: wait, or raise this caller's limit."
+        ),
     ),
     Situation(
         "down",
         lambda s: s.status in _LATER,
         lambda s: (
-            f"{s.everything} is answered {s.bearing.came}: what is in front of the server does not reach it, or it is "
-            f"down for now{_retry_after(s)}. Check that it is up."
+            f"{s.everything} is answered with {s.bearing.came}: what is in front of the server does not reach it, or "
+            f"it is down for now{_retry_after(s)}. Check that it is up."
         ),
     ),
     Situation(
         "failing",
         lambda s: s.status >= 500,
-        lambda s: f"{s.everything} is answered {s.bearing.came}: the server fails on everything. Check its log.",
+        lambda s: (
+            f"{s.everything} is answered with {s.bearing.came}: the server fails on every request. Check its log."
+        ),
     ),
     Situation(
         "empty",
         lambda s: 200 <= s.status < 300 and not s.bearing.text,
-        lambda s: f"{s.everything} to {s.url} is answered {s.bearing.came}: that is not the chat API. Check the URL.",
+        lambda s: (
+            f"{s.everything} to {s.url} is answered with {s.bearing.came}: that is not the chat API. Check the URL."
+        ),
     ),
     Situation(
         "web-page",
@@ -629,15 +636,15 @@ RULES: tuple[Situation, ...] = (
         "gateway",
         lambda s: s.status >= 400,
         lambda s: (
-            f"{s.everything} is answered {s.bearing.came}, which is not the API's form of an error: a gateway or "
-            "firewall refuses it before the API is asked. Give what it demands (--header 'Name: value')"
+            f"{s.everything} is answered with {s.bearing.came}, which is not the API's form of an error: a gateway or "
+            "firewall refuses it before it reaches the API. Give what it requires (--header 'Name: value')"
             f"{', and check the token' if s.status == 401 else ''}, or let the suite pass."
         ),
     ),
     Situation(
         "unknown",
         lambda s: True,
-        lambda s: f"{s.everything} is answered {s.bearing.came}, which is nothing that the API says. Check the URL.",
+        lambda s: f"{s.everything} is answered with {s.bearing.came}, which the API never sends. Check the URL.",
     ),
 )
 
@@ -662,7 +669,7 @@ def _protocol(octets: bytes) -> str:
         rb".{3}\x00\x0a": "MySQL",
         rb"RFB ": "VNC",
         rb"AMQP": "AMQP",
-        rb"HTTP/0": "an HTTP of long ago",
+        rb"HTTP/0": "a very old version of HTTP",
     }
     for pattern, name in known.items():
         if re.match(pattern, octets, re.I | re.S):

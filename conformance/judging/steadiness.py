@@ -39,8 +39,9 @@ def remark(evidence: Evidence) -> str:
     low, high = wilson(count, len(asked))
     statuses = ", ".join(f"{status} {_times(number)}" for status, number in sorted(failed.items(), key=str))
     return (
-        f"In calm {count} of {len(asked)} requests ({count / len(asked):.1%}) were first answered by a server error "
-        f"({statuses}), while others were served; the 95 % interval of that rate is {low:.1%} to {high:.1%} (Wilson)."
+        f"Outside outages, {count} of {len(asked)} requests ({count / len(asked):.1%}) were first answered with a "
+        f"server error ({statuses}), while others were served; the 95 % interval of that rate is {low:.1%} to "
+        f"{high:.1%} (Wilson)."
     )
 
 

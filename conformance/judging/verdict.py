@@ -277,7 +277,11 @@ def _outcome(
     if takers:
         names = tuple(sorted(takers))
         return Outcome(
-            requirement, State.BLOCKED, 0, reason=f"its breaches are those of {', '.join(names)}", blocked_by=names
+            requirement,
+            State.BLOCKED,
+            0,
+            reason=f"its breaches are already reported by {', '.join(names)}",
+            blocked_by=names,
         )
     unjudged = [item for item in items if isinstance(item, Unjudged)]
     vain = [item for item in unjudged if item.excused and item.exchange in in_vain]

@@ -25,9 +25,9 @@ _HOLDS = {
     RESULTS: "the verdict, every outcome and every finding, for programs",
     SUMMARY: "the verdict as Markdown, for a pull request",
     VECTORS: "the generated bodies that failed, for --replay",
-    TRANSCRIPT: "all that travelled, as HAR 1.2; it can be judged again, offline",
+    TRANSCRIPT: "every request and answer, as HAR 1.2; it can be judged again, offline",
 }
-_LOG_HOLDS = "the run's log, one row a requirement"
+_LOG_HOLDS = "the run's log, one row per requirement"
 
 
 def prepare(directory: Path) -> None:

@@ -231,7 +231,7 @@ def _hint(name: str, place: str) -> str:
 
 def _value(flag: Flag, value: Any, place: str, path: Path) -> Any:
     if not _is_of(flag, value):
-        words, example = _MUST_BE.get(flag.kind, ("a string with something in it", '"…"'))
+        words, example = _MUST_BE.get(flag.kind, ("a string that is not empty", '"…"'))
         if flag.choices and flag.kind == "choice":
             words, example = f"one of {', '.join(flag.choices)}", json.dumps(flag.choices[0])
         elif flag.choices:

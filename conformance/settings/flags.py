@@ -166,7 +166,7 @@ def settings(
     if url is None:
         for key in (key for key in of_target if key in told):
             raise UsageError(
-                f"--{of_target[key]} is about a target, and the embedded reference server has its own: give its URL "
+                f"--{of_target[key]} is for a target, and the embedded reference server has its own: give a URL "
                 "too, or leave that out."
             )
     found: dict[str, Setting] = {}

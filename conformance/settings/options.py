@@ -177,19 +177,19 @@ def check_token(token: str | None, what: str) -> None:
         raise UsageError(f"{what} contains white space or characters that no header can carry; copy it again.")
     if len(token) < SHORTEST_TOKEN:
         raise UsageError(
-            f"{what} has fewer than {SHORTEST_TOKEN} characters, so that masking it would mask innocent text too; "
+            f"{what} has fewer than {SHORTEST_TOKEN} characters, so masking it would also mask other text; "
             "use a longer one."
         )
     if not re.search("[0-9A-Za-z]", token) or (len(token) < PLAIN_TOKEN and _PLAIN.fullmatch(token)):
         raise UsageError(
-            f"{what} looks like a word or a number, so that masking it would mask innocent text too; use one that "
+            f"{what} looks like a word or a number, so masking it would also mask other text; use one that "
             f"mixes letters with other characters, or has {PLAIN_TOKEN} of them or more."
         )
     from conformance.contract import vocabulary  # it brings the schemas, which `--help` does without
 
     if vocabulary.holds(token):
         raise UsageError(
-            f"{what} is a word that requests or answers of the API hold, so that masking it would mask these too; "
+            f"{what} is a word that requests or answers of the API hold, so masking it would mask these too; "
             "use another one."
         )
 
@@ -205,7 +205,7 @@ def _check_apart(options: Options) -> None:
     for what, token in (("The token", options.token), ("The second token", options.second_token)):
         for place, text in beside.items():
             if token and text and token in text:
-                raise UsageError(f"{what} is part of {place}, so that masking it would mask that too; use another one.")
+                raise UsageError(f"{what} is part of {place}, so masking it would mask that too; use another one.")
         if token and any(token.encode() in vector.body for vector in options.vectors):
             raise UsageError(f"{what} is part of a body in --replay; use another one.")
 

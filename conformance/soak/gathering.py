@@ -106,7 +106,8 @@ class Gathering:
             told = read(message)
         except NotAnAccount:
             self.note(
-                "A message that is not an account was left out; anybody who can reach the master's port can send to it."
+                "A message that is not a worker's account was ignored; "
+                "anybody who can reach the master's port can send to it."
             )
             return
         worker = self.workers.setdefault(told.worker, Worker(told.worker))
@@ -151,7 +152,7 @@ class Gathering:
                 Finding(
                     kind,
                     here.name,
-                    f"the `{what}` of {before.name} comes again, which another worker asked for",
+                    f"the `{what}` of {before.name}, which another worker received, is used again",
                     f"an `{what}` of its own",
                     f"the same in both (64 bits of its hash: {value:016x})",
                     Place("/kitemesh/execution_id" if what == "execution_id" else "/id"),

@@ -77,7 +77,7 @@ class Head:
 def read_head(octets: bytes) -> Head | Malformed:
     """The header section, up to its blank line, or why clients refuse it."""
     if not octets.startswith(_BEGIN):
-        return Malformed("what came is not HTTP", octets[:LONGEST_KEPT])
+        return Malformed("the answer is not HTTP", octets[:LONGEST_KEPT])
     lines = _lines(octets)
     first = next(lines)
     status = _STATUS_LINE.fullmatch(first.removesuffix(b"\r\n"))
@@ -168,9 +168,9 @@ def _framing_fault(version: str, fields: Fields) -> str:
         if codings.count(b"chunked") > 1:
             return "Transfer-Encoding names chunked more than once"
         if codings != [b"chunked"]:
-            return "Transfer-Encoding names another coding than chunked, which no request offered"
+            return "Transfer-Encoding names a coding other than chunked, which no request offered"
         if b"content-length" in told:
-            return "Content-Length stands beside Transfer-Encoding"
+            return "there are both Content-Length and Transfer-Encoding"
         return "an answer of HTTP/1.0 has Transfer-Encoding" if version == "1.0" else ""
     if b"content-length" in told:
         if not lengths or not all(_LENGTH.fullmatch(length) for length in lengths):
@@ -272,7 +272,7 @@ class AnswerReader:
         self.octets += data
         while self.octets:
             if not self.octets.startswith(_BEGIN[: len(self.octets)]):
-                self.fault = Malformed("what came is not HTTP", self.octets[:LONGEST_KEPT])
+                self.fault = Malformed("the answer is not HTTP", self.octets[:LONGEST_KEPT])
                 return b""
             blank = _BLANK_LINE.search(self.octets, self._searched)
             if blank is None:

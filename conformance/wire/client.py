@@ -126,7 +126,7 @@ class Client:
     def _build(self, outgoing: Outgoing) -> _Message:
         own = {name.lower() for name, _ in outgoing.headers}
         if own & {"content-length", "transfer-encoding"}:
-            raise ValueError("the client counts the body itself: no Content-Length or Transfer-Encoding, please")
+            raise ValueError("the client frames the body itself: give no Content-Length and no Transfer-Encoding")
         headers = [*outgoing.headers, *(item for item in self._extra if item[0].lower() not in own)]
         try:
             url = httpx.URL(self._base + outgoing.path)

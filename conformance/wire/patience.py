@@ -62,7 +62,7 @@ VALUE = 180
 streams of 5,000 chunks (2,900 octets each), of events without content (800), and to texts of 1 MB."""
 WAITS_IN_ALL = 5.0
 """Times `Limits.waiting` that a run may wait in all because answers excuse themselves; then they stand as they are."""
-_IN_PART = "only a part of it was kept: large answers had had their share of memory"
+_IN_PART = "only a part of it was kept: large answers had used up their share of memory"
 
 
 @dataclass(slots=True)
@@ -169,7 +169,7 @@ class Patience:
         if exchange.ending is Ending.TOO_LARGE:
             self._floods += 1
             if self._floods >= (FLOODS if self.answered else 2):
-                return f"the target's answers are too large: {self._floods} went beyond the suite's limit of size"
+                return f"the target's answers are too large: {self._floods} exceeded the suite's size limit"
         elif exchange.response is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
             self.answered = True
         if self._vital > self._limits.large_of_a_kind // 2:
@@ -220,7 +220,7 @@ class Patience:
         """Whether to wait so long before asking again, and why nothing more should be sent (else empty)."""
         if self._put_off.seconds >= self._limits.waiting:
             said = exchange.status or exchange.ending
-            return False, f"the target puts off every request ({said}), for {self._put_off.seconds:.0f} s by now"
+            return False, f"the target asks to wait at every request ({said}), for {self._put_off.seconds:.0f} s so far"
         if self._waited.seconds + seconds > WAITS_IN_ALL * self._limits.waiting:
             self.spent = True
             return False, ""

@@ -37,7 +37,7 @@ class TroubleKind(Enum):
     """502, 503, 504 and their like, no connection, one that broke."""
     ERROR = "an error"
     """Any other server error, or an answer that failed."""
-    INTERFERENCE = "an interference"
+    INTERFERENCE = "interference"
     """A page, or a refusal of the token, where such requests are served else: a firewall's, or a lock's."""
     REPLICA = "a replica"
     """An approval that waits is not known, perhaps not yet (contract, "Left open …")."""
@@ -58,7 +58,7 @@ class Sky(Enum):
     FINE = "served"
     ODD = "answered, but not served"
     """It tells that somebody is there, and no more: some servers never serve a minimal request."""
-    FAILING = "answered by a failure of the server's own"
+    FAILING = "answered with a failure of the server"
     """Bad weather at first; how the target answers from now on, where that lasts longer than an outage may."""
     FOUL = "an outage"
 
@@ -193,5 +193,5 @@ def said(exchange: Exchange) -> str:
     if exchange.status is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
         return f"status {exchange.status}"
     if exchange.ending is Ending.REFUSED:
-        return "it takes no connection"
+        return "it accepts no connection"
     return exchange.error or f"the connection was {exchange.ending}"
