@@ -1,4 +1,4 @@
-"""Why a requirement was not exercised where its check had nothing to look at, in words that say what is to be done."""
+"""Why a requirement was not exercised where its check had nothing to look at, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECOND_TOKEN, WAIT_EXPIRY = "second-token", "wait-expiry"
 
 
 def reasons(catalogue: Catalogue, evidence: Evidence) -> dict[str, str]:
-    """Requirement id to the reason; requirements of which nothing better is known are missing."""
+    """Requirement id to the reason; requirements without a known reason are missing."""
     found = {requirement.id: requirement.rare for requirement in catalogue if requirement.rare}
     barred = _never_served(evidence)
     bodiless = _without_bodies(evidence)
@@ -33,7 +33,7 @@ def reasons(catalogue: Catalogue, evidence: Evidence) -> dict[str, str]:
 
 
 def _never_served(evidence: Evidence) -> str:
-    """That nothing was ever served, and what came instead; empty where something was."""
+    """A sentence that nothing was ever served, and what came instead; empty where something was."""
     if evidence.admitted or not evidence.own:
         return ""
     valid = [r for r in evidence.last if r.due is Due.ACCEPT]

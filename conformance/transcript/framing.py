@@ -1,7 +1,7 @@
 r"""Reads one answer as RFC 9112 frames it: octets in, a header section and pieces of body out. No socket, no clock.
 
 What clients refuse is refused here, and nothing else. Where the standard lets, or bids, a recipient accept what a
-sender must not send, it is accepted: obsolete line folding (section 5.2: replaced by a space), one length told several
+sender must not send, it is accepted: obsolete line folding (section 5.2: replaced by a space), one length given several
 times (section 6.3: taken once), a status line without a reason and its space. Strict clients such as Node's refuse the
 rest: a line that ends in a bare LF, a name that is not a token (white space before the colon makes it none), a line
 without a colon, control characters in a value, and every ambiguity about where the body ends.
@@ -11,7 +11,7 @@ without a colon, control characters in a value, and every ambiguity about where 
     chunk         = 1*HEXDIG [ BWS ";" chunk-ext ] CRLF chunk-data CRLF               (section 7.1)
     chunked-body  = *chunk 1*"0" [ BWS ";" chunk-ext ] CRLF *( field-line CRLF ) CRLF
 
-A fault is a value and no exception: what was read before it stays readable. `kept` makes of a header section that is
+A fault is a value, not an exception: what was read before it stays readable. `kept` makes of a header section that is
 refused the little that shows why, and the same reader finds the same fault in it: so a recording can be judged offline.
 """
 
@@ -27,7 +27,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 LONGEST_LINE = 4096
 """Octets of a line between chunks."""
 SHOWN = 400
-"""Octets that are kept of what lies behind the end."""
+"""The most octets that are kept of what follows the end."""
 LONGEST_KEPT = 400
 """Octets that are kept of a line which is refused."""
 
@@ -219,7 +219,7 @@ class AnswerReader:
         self.complete = False
         """The body ended as its framing says."""
         self.behind = b""
-        """The first octets behind the end."""
+        """The first octets after the end."""
         self.excess = 0
         """How many there are."""
         self._method = method
