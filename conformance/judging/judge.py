@@ -17,11 +17,11 @@ from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import number
 from conformance.evidence.reading import Reading
-from conformance.judging import baseline, leading, preflight, second_opinion, steadiness, unseen
+from conformance.judging import baseline, blocking, preflight, second_opinion, steadiness, unexercised
 from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
+from conformance.judging.repetitions import told_once
 from conformance.judging.result import Result
-from conformance.judging.rounds import told_once
 from conformance.judging.verdict import RequirementSelection, Verdict, decide
 from conformance.probes.flow import Phase
 from conformance.settings import files
@@ -89,7 +89,7 @@ def judge(
     if settled or not evidence.heard:
         items = {requirement.id: [_SETTLED if settled else _UNHEARD] for requirement in CATALOGUE}
     said = second_opinion.opinions(evidence) if opinions else {}
-    told = second_opinion.told(told_once(evidence, leading.accounted_for(evidence, items, _MUSTS)), said)
+    told = second_opinion.told(told_once(evidence, blocking.accounted_for(evidence, items, _MUSTS)), said)
     verdict = decide(
         CATALOGUE,
         told,
@@ -98,7 +98,7 @@ def judge(
         excused=evidence.excused,
         in_vain=evidence.in_vain,
         trouble=settled or _trouble(evidence),
-        unseen=unseen.reasons(CATALOGUE, evidence),
+        unseen=unexercised.reasons(CATALOGUE, evidence),
     )
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
     return Result(
@@ -126,7 +126,7 @@ _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or
 
 
 def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
-    """The items of all checks, as blame needs them (of costly ones only if selected), and the errors of selected ones."""
+    """The items of all checks, as blame needs them (of costly ones only if selected) and errors of selected ones."""
     ids = {requirement.id for requirement in CATALOGUE}
     wanted = ids if selected is None else ids & set(selected)
     needed = [r.id for r in CATALOGUE if r.id in wanted or not r.costly]

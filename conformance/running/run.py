@@ -26,7 +26,7 @@ from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import NEVER_ISSUED, nearly
-from conformance.running import opening
+from conformance.running import first_requests
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
 from conformance.settings.options import Depth, Options, UsageError
@@ -229,7 +229,7 @@ async def record(
     limits = limits or Limits.scaled(options.timeout)
     bearing = Patience(limits, options.concurrency)
     pace = Pace(options.concurrency, options.rate)
-    asking = opening.Asking(watch.trouble, patience)
+    asking = first_requests.Asking(watch.trouble, patience)
     interrupted = False
     recheck: Recheck | None = None
     async with AsyncExitStack() as stack:
@@ -264,7 +264,9 @@ async def record(
             if options.preflight:
                 first = [flow for flow in chosen if flow.phase is Phase.OPENING]
                 rest = [flow for flow in chosen if flow.phase is not Phase.OPENING]
-                recorder, go_on = await opening.Opening(first, asking, asks, kept).settle(recorder, options.url or "")
+                recorder, go_on = await first_requests.FirstRequests(first, asking, asks, kept).settle(
+                    recorder, options.url or ""
+                )
             if go_on:
                 recheck = Recheck(
                     recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.unsettled, judging.shows)

@@ -50,7 +50,7 @@ class Asking:
 
 
 @dataclass(slots=True)
-class Opening:
+class FirstRequests:
     """Sends the first requests."""
 
     flows: Sequence[Flow]
