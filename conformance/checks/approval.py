@@ -48,7 +48,7 @@ def _lacks_calls(reading: Reading) -> Unjudged | None:
 
 
 def _without_calls(reading: Reading) -> str:
-    """The requirement that speaks of an approval without calls."""
+    """The requirement for an approval without calls."""
     return "approval.stream" if reading.asked.stream else "completion.finish-reason"
 
 

@@ -1,4 +1,4 @@
-"""Area auth: who may ask, on both endpoints (resume.auth stands in `resume`)."""
+"""Area auth: who may ask, on both endpoints (resume.auth is in `resume`)."""
 
 from __future__ import annotations
 

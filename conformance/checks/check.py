@@ -26,7 +26,7 @@ CHECKS: Final[dict[str, Check]] = {}
 ONE: Final[dict[str, tuple[Selection, JudgeOne]]] = {}
 """Requirement id to selection and judge, for those of `@each`: others may run them on a narrower choice."""
 REPEATED: Final[list[Callable[[Evidence], Iterable[str]]]] = []
-"""Each gives the names of flows to record once more: what followed an act cannot be judged yet (`acts`), or the
+"""Each gives the names of flows to record again: what followed an act cannot be judged yet (`acts`), or the
 flow led to nothing."""
 
 TRIES = 3

@@ -105,7 +105,7 @@ def created_stable(reading: Reading) -> Iterator[Finding]:
 def opens(reading: Reading) -> Iterator[Finding]:
     """Opens with `delta.role` `assistant`, and never changes the role.
 
-    The documented chunk of an approval bears no role, so where that chunk comes first nothing is missing.
+    The documented chunk of an approval has no role, so where that chunk comes first nothing is missing.
     """
     first = next((chunk for chunk in reading.chunks if chunk.choices), None)
     if first is None:
@@ -180,7 +180,7 @@ def appends(reading: Reading) -> Iterator[Finding]:
 
 
 def _finishes_unknown(reading: Reading) -> Unjudged | None:
-    """An unknown `finish_reason` stands before a second one of its choice: chunk.finish-reason speaks of it."""
+    """An unknown `finish_reason` stands before a second one of its choice: chunk.finish-reason judges it."""
     finished: set[int] = set()
     for chunk in reading.chunks:
         for index, reason in chunk.finishes():

@@ -288,7 +288,7 @@ CANNED = 4
 
 
 def _of_two_turns(reading: Reading) -> bool:
-    """True for a JSON answer to a prompt that asks for a word, behind an earlier one that asked for another."""
+    """True for a JSON answer to a prompt that asks for a word, after an earlier one that asked for another."""
     return not reading.asked.stream and len(_asked_words(reading)) >= 2 and bool(WORD.match(reading.asked.prompt))
 
 

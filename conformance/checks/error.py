@@ -61,7 +61,7 @@ def _no_json(reading: Reading) -> Unjudged | None:
 
 
 def _of_streamed_errors(reading: Reading) -> str:
-    """The requirement that speaks of an error that comes as an event stream."""
+    """The requirement for an error that comes as an event stream."""
     id_ = reading.asked.requirement
     return id_ if id_ and load()[id_].shown_by is Exchanges.REFUSED_STREAMS else "error.media-type"
 
@@ -180,7 +180,7 @@ def _breaks(reading: Reading) -> bool:
 
 
 def _another_speaks(reading: Reading) -> Unjudged | None:
-    """Requirements of their own speak of server errors that hostile input or a repeated `request_id` brings about."""
+    """Other requirements judge server errors that hostile input or a repeated `request_id` causes."""
     if not _breaks(reading):
         return None
     if reading.asked.edge or reading.note.area == "robust":
@@ -191,7 +191,7 @@ def _another_speaks(reading: Reading) -> Unjudged | None:
 
 
 def _may_pass(reading: Reading) -> Unjudged | None:
-    """A server error that may be an outage's, or an accident's, and not what the request brings about.
+    """A server error that an outage or an accident may have caused, not the request.
 
     Load and intermediaries excuse themselves (502, 503, …) unless the request brings them about in calm moments too.
     """

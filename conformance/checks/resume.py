@@ -75,7 +75,7 @@ from conformance.transcript.exchange import Credential, Ending
 
 
 def _lost_by_refusals(reading: Reading) -> bool:
-    """True for a refused decision behind other refused resumes: resume.refusal-keeps speaks of it."""
+    """True for a refused decision after other refused resumes: resume.refusal-keeps judges it."""
     return named(reading) is not None and bool(refused_earlier(reading)) and not _refused_anyway(reading)
 
 
@@ -242,7 +242,7 @@ def stream(evidence: Evidence) -> Iterator[Item]:
 def _first_breach(reading: Reading) -> Item | None:
     """The first rule that the stream breaks, told as resume.stream's too where no other stream breaks it.
 
-    The rule's own requirement tells of it in any case: both speak of this stream in so many words.
+    The rule's own requirement reports it in any case: both explicitly cover this stream.
     """
     for id_, found in _breaches(reading):
         if broken_elsewhere(reading.evidence, id_, lambda other: other.asked.resume):
@@ -420,7 +420,7 @@ def _indistinct(first: Reading, second: Reading) -> Unjudged | None:
 
 
 def _unreadable(reading: Reading) -> str:
-    """The requirement that speaks of an answer without a readable `id`."""
+    """The requirement for an answer without a readable `id`."""
     if reading.asked.stream:
         return "chunk.schema" if reading.chunks else "stream.json-data"
     return why_no_answer(reading) or "completion.schema"

@@ -111,7 +111,7 @@ def _told_after_refusals(act: Act) -> Finding:
 
 
 def _doubts(evidence: Evidence) -> set[str]:
-    """The flows that are to be recorded once more."""
+    """The flows that are to be recorded again."""
     lost, silent, refused = _races(evidence, silent=False), _races(evidence, silent=True), _after_refusals(evidence)
     return acts.doubts(lost) | acts.doubts(silent) | acts.doubts(refused)
 

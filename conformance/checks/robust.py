@@ -22,9 +22,9 @@ from conformance.transcript.exchange import TIMED_OUT, Ending
 LARGE = 1_000_000
 """Octets of a request's body that count as large."""
 LASTS = 10.0
-"""Seconds after hostile bodies in which trouble is looked for that one of them may have brought about."""
+"""Seconds after hostile bodies in which trouble is looked for that one of them may have caused."""
 SUSPICION = 0.1
-"""Trouble behind many bodies at once makes each a suspect where accident would bring it about more seldom."""
+"""Trouble after many bodies at once makes each a suspect where chance would cause it less often than this."""
 
 
 def _unanswered(reading: Reading) -> bool:
@@ -197,7 +197,7 @@ def _hostile_acts(evidence: Evidence) -> list[Act]:
 
 
 def _doubts(evidence: Evidence) -> set[str]:
-    """The flows of acts that are to be done once more."""
+    """The flows of acts that are to be done again."""
     bodies = _hostile_acts(evidence)
     return acts.doubts(_departures(evidence)) | acts.doubts(bodies) | _suspects(evidence, bodies)
 

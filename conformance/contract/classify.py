@@ -495,7 +495,7 @@ def _open_in_decision(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def acceptance(body: Mapping[str, Any]) -> str:
-    """Which `accept.*` requirement speaks of a valid body, none of which is open: that of its one special trait.
+    """Which `accept.*` requirement judges a valid body, none of which is open: that of its one special trait.
 
     A body with several traits is a matter of accept.any-valid, unless the rarer trait is told by another requirement
     already: limits over the mere presence of a field, code points over the rest.

@@ -233,7 +233,7 @@ class Evidence:
         if last.status in EXCUSING:
             return any(ended >= last.started and other != probe for ended, other in self._answered_until)
         latest = next((ended for ended, other in self._served_until if other != probe), None)
-        # What is recorded anew at the end has nothing behind it.
+        # What is recorded again at the end has nothing after it.
         return latest is not None and (latest >= first.started or first.note.round > 1)
 
     def twin_of(self, reading: Reading) -> Reading | None:

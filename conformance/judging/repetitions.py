@@ -53,7 +53,7 @@ def _of_requirement(evidence: Evidence, found: Sequence[Item], again: set[str]) 
 
 
 def _held_at_first(evidence: Evidence, found: Sequence[Item]) -> set[str]:
-    """The probes that were judged before they were sent once more; those that failed then are among them."""
+    """The probes that were judged before they were sent again; those that failed then are among them."""
     notes = [
         evidence.by_name[item.exchange].note
         for item in found

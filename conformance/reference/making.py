@@ -425,7 +425,7 @@ def with_text(value: Object, text: str) -> Object:
 def transmits(
     change: Callable[[Incoming, list[Piece]], list[Piece]], kinds: Iterable[ObjectKind] = ALL_KINDS, when: When = always
 ) -> Behaviour:
-    """The pieces of an answer are sent in another way; Content-Length is counted anew by the server."""
+    """The pieces of an answer are sent differently; the server counts Content-Length again."""
     chosen = frozenset(kinds)
 
     def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:

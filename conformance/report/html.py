@@ -157,7 +157,7 @@ class ShownFinding:
     place: str
     exchange: str
     lines: tuple[tuple[Part, ...], ...]
-    """Of the answer's head, what bears on the finding."""
+    """The part of the answer's header section that concerns the finding."""
     excerpt: tuple[Part, ...]
     """Of its body."""
     sent: tuple[Part, ...]

@@ -25,7 +25,7 @@ PATIENCE = 2.5
 
 @dataclass(slots=True)
 class Asking:
-    """Why a request is sent once more; None: the answer stands. Later on, what `later` says."""
+    """Why a request is sent again; None: the answer stands. Later on, what `later` says."""
 
     later: Callable[[Exchange], Trouble | None]
     patience: float

@@ -206,7 +206,7 @@ async def record(
         progress: called for each exchange.
         patience: factor on the waits before a request is sent again.
         limits: of time and size, where not those of `options.timeout`.
-        again: whether what failed is recorded once more to tell intermittent breaches.
+        again: whether what failed is recorded again to tell intermittent breaches.
     """
     token, second = options.token or "", options.second_token or ""
     secrets = {"token": token, "second": second, "near": nearly(token, second)}

@@ -225,7 +225,7 @@ class Gathering:
         return code if code is Exit.SUITE_ERROR or not self.interrupted else Exit.INTERRUPTED
 
     def memory(self) -> Mapping[int, tuple[int, int, int]]:
-        """Worker to its memory in octets: after a third of the time, at the end, and at the most."""
+        """Worker to its memory in octets: after a third of the time, at the end, and the maximum."""
         told = {}
         for number, worker in sorted(self.workers.items()):
             if worker.memory:

@@ -63,7 +63,7 @@ class WindowResult:
     errors: dict[str, str] = field(default_factory=dict)
     """Requirement id to what its check raised: the suite's own fault."""
     ids: list[tuple[str, int, int]] = field(default_factory=list)
-    """(requirement that speaks of its uniqueness, digest, request) of each id that was new."""
+    """(requirement for its uniqueness, digest, request) of each id that was new."""
     forgotten: int = 0
     """Ids that the ledgers no longer know."""
 

@@ -184,7 +184,7 @@ class ProbeNote:
     breach: str | None = None
     """The named rule of a generated breach."""
     left_after: int | None = None
-    """The suite left after so many pieces at the most, on purpose; 0: at the header section; -1: before it."""
+    """The suite left after this many pieces at most, on purpose; 0: at the header section; -1: before it."""
     slow: bool = False
     """The suite read slowly, on purpose."""
 

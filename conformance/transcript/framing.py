@@ -116,7 +116,7 @@ def kept(octets: bytes) -> bytes:
 
 
 def _lines(octets: bytes) -> Iterator[bytes]:
-    """The lines with their ends, without the blank one behind the last."""
+    """The lines with their ends, without the blank one after the last."""
     for line in _each(octets):
         if line in (b"\r\n", b"\n"):
             return
@@ -204,7 +204,7 @@ class _Place(Enum):
 
 
 class AnswerReader:
-    """One answer, as far as it has come: the final one, behind any number of interim ones."""
+    """One answer, as far as it has come: the final one, after any number of interim ones."""
 
     def __init__(self, method: str, largest_head: int) -> None:
         """Take the request's method, and the octets that the header sections may have, interim ones included."""
@@ -268,7 +268,7 @@ class AnswerReader:
         return []
 
     def _feed_head(self, data: bytes) -> bytes:
-        """Take octets of the header sections; give those behind the final one."""
+        """Take octets of the header sections; give those after the final one."""
         self.octets += data
         while self.octets:
             if not self.octets.startswith(_BEGIN[: len(self.octets)]):

@@ -1,4 +1,4 @@
-"""How long a run bears with a target that hangs, floods or puts it off: when to stop instead of asking on.
+"""How long a run tolerates a target that hangs, sends too much or asks to wait: when to stop asking.
 
 Each exchange has its own limits (`limits`). This bounds what all of them may cost together, so that a target which
 hangs on everything costs a few times one limit and never the limit times the number of probes. It decides on the
@@ -50,7 +50,7 @@ SMALL = 16 * 1024
 SHARES = 3
 """Times `Limits.large_of_a_kind` that the answers which are not large may weigh together."""
 PART, LEAST_PART = 128 * 1024, 4 * 1024
-"""Weight of the part that is kept of an answer at the most, and what it comes down to where there are very many."""
+"""The most weight that is kept of an answer, and to what it falls where there are very many."""
 OCTET, CODED = 2, 16
 """Octets that one octet of a body weighs, which is read into text, and one of a coded body: no probe offers a coding,
 and it may stand for a thousand."""
@@ -155,7 +155,7 @@ class Patience:
     def note(self, exchange: Exchange, marker: bytes) -> str:
         """Why nothing more should be sent after this exchange; empty where all is well.
 
-        A stream that bore its end (`marker` on a line's end) and stayed open did answer.
+        A stream that had its end (`marker` on a line's end) and stayed open did answer.
         """
         body = exchange.response.body if exchange.response else b""
         given_up = exchange.ending is Ending.LEFT and exchange.response is None
@@ -201,7 +201,7 @@ class Patience:
         return ""
 
     def behind_done(self) -> float:
-        """Seconds that a stream has to end behind `[DONE]`."""
+        """Seconds that a stream has to end after `[DONE]`."""
         return self._limits.behind_done
 
     def answer_within(self, quick: bool) -> float | None:

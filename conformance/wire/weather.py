@@ -113,7 +113,7 @@ class WeatherWatch:
         self._served = max(self._served, sent)
 
     def doubt(self) -> None:
-        """Let everybody wait: nothing more is to be sent until it is known what the weather is (`behind` asks)."""
+        """Let everybody wait: nothing more is to be sent until it is known what the weather is (`after` asks)."""
         if not self._over:  # a question that was under way at the end may still be answered
             self._fine.clear()
 
@@ -123,7 +123,7 @@ class WeatherWatch:
         self._fine.set()
 
     async def behind(self, ended: float, exchange: Exchange) -> bool:
-        """Wait for fine weather behind an answer that may be an outage's; gives whether it was fine all along.
+        """Wait for fine weather after an answer that may be an outage's; gives whether it was fine all along.
 
         Args:
             ended: when the answer was over, by the loop's clock.
