@@ -58,7 +58,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What `conformance.api` exports, once it is asked for: it brings much with it."""
+    """What `conformance.api` exports, imported only when asked for, because it loads much."""
     if name in __all__:
         return getattr(import_module("conformance.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

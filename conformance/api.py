@@ -10,10 +10,10 @@
     report.write("reports")                  # report.html, results.json, …
     report.to_dict()["totals"]["requests"]   # the document of results.json
 
-`check` records a run and judges it, `check_async` does so beside a running event loop, `check_app` serves an ASGI
+`check` records a run and judges it, `check_async` does the same in a running event loop, `check_app` serves an ASGI
 application for it, `judge` judges a recording without a network. Neither the environment nor `conformance.toml` is
-read, and nothing is printed: what a run is told stands in the call. What is wrong with it raises `UsageError` before
-anything is sent. That a server does not conform raises nothing: the report says it.
+read, and nothing is printed: every option is given in the call. A wrong one raises `UsageError` before
+anything is sent. A server that does not conform raises nothing: the report says so.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from conformance.transcript.exchange import Transcript
 
 REFERENCE = "reference"
-"""In the place of a URL: the embedded reference server, which is started for the run."""
+"""Instead of a URL: the embedded reference server, which is started for the run."""
 
 
 class CheckOptions(AppOptions, total=False):
-    """What `check` may be told beside URL, model and token: members of `Options`, with their units."""
+    """What `check` takes besides URL, model and token: members of `Options`, with their units."""
 
     ca_bundle: str | os.PathLike[str] | None
 
@@ -59,19 +59,19 @@ def check(
 ) -> Report:
     """Record a run against a server, and judge it.
 
-    The first requests ask whether it is the API at all that answers; if not, the report is inconclusive and says in
-    one sentence what came (`preflight=False` judges all the same). Ctrl-C ends the recording: what was recorded by
+    The first requests ask whether it is the API that answers; if not, the report is inconclusive and says in
+    one sentence what answered (`preflight=False` judges it anyway). Ctrl-C ends the recording: what was recorded by
     then is judged, and `report.interrupted` is true.
 
     Args:
         url: base URL, with or without `/v1`; `"reference"`: the embedded reference server, with a model and tokens of
             its own.
         model: to ask for: `group:<uuid>`.
-        token: a bearer token that the server takes. It is masked in all that is kept.
+        token: a bearer token that the server accepts. It is masked in everything that is kept.
         output: directory for report.html, results.json and the others; None: none are written.
-        progress: called with a `Progress` as each exchange ends, in the thread that records. What it raises ends the
+        progress: called with a `Progress` when an exchange ends, in the recording thread. An exception in it ends the
             run.
-        told: as the options of the command line: `depth="quick"`, `only=["stream"]`, `max_credits=200`, ….
+        told: options, as on the command line: `depth="quick"`, `only=["stream"]`, `max_credits=200`, ….
 
     Returns:
         The run, judged.
@@ -93,13 +93,13 @@ async def check_async(
     progress: Tell | None = None,
     **told: Unpack[CheckOptions],
 ) -> Report:
-    """Record a run against a server and judge it, beside the running event loop.
+    """Record a run against a server and judge it, in a running event loop.
 
-    The recording has an event loop of its own, in another thread, so that what else this one does neither delays nor
+    The recording has its own event loop, in another thread, so that other work in this one neither delays nor
     distorts it. Cancelling ends the recording, waits until its connections are closed, and gives no report.
 
     Args:
-        url: see `check`, as for all that is not named here.
+        url: see `check`.
         model: see `check`.
         token: see `check`.
         output: see `check`.
@@ -142,12 +142,12 @@ def judge(
         recording: path of a HAR file, or its octets.
         only: ids, areas or globs of the requirements to judge; none: what was recorded for, or all.
         skip: ids, areas or globs of those to leave out.
-        strict: True: a failed SHOULD counts as much as a failed MUST.
-        baseline: file of the failures that are known.
-        allow_stale: True: entries of the baseline that no longer fail are told, and the run may pass all the same.
+        strict: True: a failed SHOULD counts like a failed MUST.
+        baseline: file of the known failures.
+        allow_stale: True: entries of the baseline that no longer fail are reported, and the run may pass anyway.
 
     Returns:
-        The recording, judged as it was recorded, but for what is told here.
+        The recording, judged by the options that it was recorded with, except those given here.
 
     Raises:
         UsageError: the recording cannot be read, or an option is wrong.

@@ -32,7 +32,7 @@ _NAME = "kitemesh-conformance-session"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of a run, each behind `--target-`."""
+    """Add the options of a run, each after `--target-`."""
     arguments.add_options(parser)
 
 

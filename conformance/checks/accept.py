@@ -31,7 +31,7 @@ valid = last.where(_is_valid).unless(
     excused,
     when(
         lambda r: not r.accepted and r.sharing_request_id,
-        "another request bore the same `request_id`",
+        "another request had the same `request_id`",
         by="isolation.same-request-id",
     ),
     *UNLESS,

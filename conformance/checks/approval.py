@@ -44,11 +44,11 @@ def _has_calls(reading: Reading) -> bool:
 
 
 def _lacks_calls(reading: Reading) -> Unjudged | None:
-    return None if reading.calls else reading.unjudged("no call is there", by=_without_calls(reading))
+    return None if reading.calls else reading.unjudged("there is no tool call", by=_without_calls(reading))
 
 
 def _without_calls(reading: Reading) -> str:
-    """The requirement that speaks of an approval without calls."""
+    """The requirement for an approval without calls."""
     return "approval.stream" if reading.asked.stream else "completion.finish-reason"
 
 
@@ -75,7 +75,7 @@ def _without_ids(reading: Reading) -> Unjudged | None:
     if reading.calls and not misshapen:
         return None
     by = "approval.tool-call-shape" if misshapen else _without_calls(reading)
-    return reading.unjudged("no call is there that could have an id", by=by)
+    return reading.unjudged("there is no tool call that could have an id", by=by)
 
 
 _with_ids = on_chat_waiting.unless(_without_ids)
@@ -91,7 +91,7 @@ def tool_call_id(evidence: Evidence) -> Iterator[Item]:
         for value in ids:
             earlier = seen.setdefault(value, reading)
             if earlier is not reading and earlier.asked.prompt != reading.asked.prompt:
-                message = f"a call has the id of one of {earlier.name}"
+                message = f"a call has the id of a call in {earlier.name}"
                 yield reading.finding(message, "a UUID of its own", value, Place(words="tool_calls"))
                 break
 
@@ -170,7 +170,7 @@ def stream_request_id(reading: Reading) -> Iterator[Finding]:
     value = optional(told.value, "kitemesh", "request_id")
     if value != reading.asked.request_id:
         yield reading.finding(
-            "`request_id` is not the request's",
+            "`request_id` is not the one in the request",
             f'"{reading.asked.request_id}"',
             value,
             told.at("/kitemesh/request_id"),

@@ -1,4 +1,4 @@
-"""Area auth: who may ask, on both endpoints (resume.auth stands in `resume`)."""
+"""Area auth: who may ask, on both endpoints (resume.auth is in `resume`)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def known_token(reading: Reading) -> Iterator[Finding]:
     """A token that passes elsewhere is taken for every request."""
     if reading.name in reading.evidence.turned_away:
         yield reading.finding(
-            "a token that passes elsewhere is refused",
+            "a token that is accepted elsewhere is refused",
             "no 401 or 403: the same token was accepted before or after",
             reading.told,
             STATUS,
@@ -71,7 +71,7 @@ def error_codes(reading: Reading) -> Iterator[Finding | Unjudged]:
             yield reading.unjudged(f"error.{member} is not a string", by="error.schema")
         elif seen != "authentication_error":
             yield reading.finding(
-                f"the 401 has another error {member}", '"authentication_error"', seen, Place(f"/error/{member}")
+                f"the 401 has the wrong error {member}", '"authentication_error"', seen, Place(f"/error/{member}")
             )
 
 
@@ -80,7 +80,7 @@ def challenge(reading: Reading) -> Iterator[Finding]:
     """`WWW-Authenticate` with a 401 (RFC 9110, section 15.5.2)."""
     if reading.response is not None and not (reading.response.header("www-authenticate") or "").strip():
         yield reading.finding(
-            "the 401 names no way to authenticate",
+            "the 401 does not say how to authenticate",
             "WWW-Authenticate: Bearer",
             Words("no such header field"),
             Place(header="WWW-Authenticate"),
@@ -96,7 +96,7 @@ def scheme_case(reading: Reading) -> Iterator[Finding]:
     if not reading.taken:
         value = next(v for k, v in reading.exchange.request.headers if k.lower() == "authorization")
         yield reading.finding(
-            f"the scheme {value.split(' ')[0]!r} is not taken for Bearer",
+            f"the scheme {value.split(' ')[0]!r} is not accepted as Bearer",
             "the same answer as with Bearer",
             reading.told,
             STATUS,

@@ -1,6 +1,6 @@
 """How a check is written: a requirement's id, what it looks at, and a generator of findings.
 
-`@each` is for requirements that speak of one exchange at a time: it is given a selection and judges each reading of it.
+`@each` is for requirements on one exchange at a time: it is given a selection and judges each reading of it.
 `@over_all` is for those that compare exchanges. Both put the check into `CHECKS`. A check yields `Finding`s; where it
 yields none for an exchange, the exchange holds; where it cannot judge one, it yields that reading's `unjudged(…)`.
 """
@@ -26,12 +26,12 @@ CHECKS: Final[dict[str, Check]] = {}
 ONE: Final[dict[str, tuple[Selection, JudgeOne]]] = {}
 """Requirement id to selection and judge, for those of `@each`: others may run them on a narrower choice."""
 REPEATED: Final[list[Callable[[Evidence], Iterable[str]]]] = []
-"""Each gives the names of flows whose act is to be done once more before what followed it can be judged (`acts`), or
-that came to nothing."""
+"""Each gives the names of flows to record again: what followed an act cannot be judged yet (`acts`), or the
+flow led to nothing."""
 
 TRIES = 3
 BREACHES = 2
-"""A whim fails only if so many of up to `TRIES` tries show it."""
+"""A requirement that a model can break by chance fails only if this many of up to `TRIES` tries show it."""
 
 
 def _register(requirement: str, check: Check) -> None:
@@ -48,8 +48,8 @@ def each(
     """Registers a judge of single readings.
 
     Where the catalogue says that a model's whim can fail the requirement, two of up to three tries must show the
-    breach, and none that was cut, unless `cut` says that a cut one counts too (contract, "Answers that excuse").
-    `at_once`: a second judge, for the part of such a requirement that no whim can fail.
+    breach; answers that were cut do not count, unless `cut` is true (contract, "Answers that excuse").
+    `at_once`: a second judge, for the part of such a requirement that chance cannot break.
     """
     whim = load()[requirement].whim
 
@@ -111,9 +111,7 @@ def _run_whim(evidence: Evidence, selection: Selection, judge: JudgeOne, at_once
     for made in tries.values():
         shown = [findings for _, findings in made if findings]
         if len(shown) == 1 and len(made) == 1:
-            yield Unjudged(
-                "one try shows a breach, which a model's whim may be; it was not tried again", made[0][0].name
-            )
+            yield Unjudged("one try shows a breach, which may be chance; it was not tried again", made[0][0].name)
             continue
         for reading, findings in made:
             yield Judged(reading.name)
@@ -130,7 +128,7 @@ def breaches(requirement: str, reading: Reading) -> list[Finding]:
 
 
 def broken_elsewhere(evidence: Evidence, requirement: str, here: Callable[[Reading], bool]) -> bool:
-    """True where an exchange of another kind breaks a requirement too: then the fault is no matter of this kind."""
+    """True where an exchange of another kind breaks a requirement too: then the fault does not belong to this kind."""
     key = f"findings of {requirement}"
     if key not in evidence.memo:
         found = [item.exchange for item in CHECKS[requirement](evidence) if isinstance(item, Finding)]
@@ -139,7 +137,7 @@ def broken_elsewhere(evidence: Evidence, requirement: str, here: Callable[[Readi
 
 
 def suspects(evidence: Evidence) -> set[str]:
-    """Names of the flows to try again: a whim was seen, or trouble after an act, and not yet often enough to tell.
+    """Names of the flows to try again: chance or trouble after an act was seen, but not yet often enough to decide.
 
     Or a link of a chain failed.
     """

@@ -78,7 +78,7 @@ def id_stable(evidence: Evidence) -> Iterator[Item]:
     readings = _with_id.readings(evidence)
     for earlier, later in repeated(readings, {r.name: r.answer_id or "" for r in readings}):
         yield later.finding(
-            f"the `id` of {earlier.name} comes again",
+            f"the `id` of {earlier.name} is used again",
             "an `id` of its own",
             later.answer_id,
             later.chunks[0].at("/id"),
@@ -105,7 +105,7 @@ def created_stable(reading: Reading) -> Iterator[Finding]:
 def opens(reading: Reading) -> Iterator[Finding]:
     """Opens with `delta.role` `assistant`, and never changes the role.
 
-    The documented chunk of an approval bears no role, so where that chunk comes first nothing is missing.
+    The documented chunk of an approval has no role, so where that chunk comes first nothing is missing.
     """
     first = next((chunk for chunk in reading.chunks if chunk.choices), None)
     if first is None:
@@ -116,10 +116,10 @@ def opens(reading: Reading) -> Iterator[Finding]:
             place = chunk.at(f"/choices/{index}/delta/role")
             if role is ABSENT:
                 if chunk is first and not carries_approval(chunk):
-                    yield reading.finding("the first chunk names no role", '"assistant"', role, place)
+                    yield reading.finding("the first chunk has no role", '"assistant"', role, place)
                     return
             elif role != "assistant":
-                yield reading.finding("another role than `assistant`", '"assistant"', role, place)
+                yield reading.finding("the role is not `assistant`", '"assistant"', role, place)
                 return
 
 
@@ -176,11 +176,11 @@ def appends(reading: Reading) -> Iterator[Finding]:
         return
     chunk, text = pieces[-1]
     place = chunk.at("/choices/0/delta/content")
-    yield reading.finding(message, "the new text alone", text, place)
+    yield reading.finding(message, "only the new text", text, place)
 
 
 def _finishes_unknown(reading: Reading) -> Unjudged | None:
-    """An unknown `finish_reason` stands before a second one of its choice: chunk.finish-reason speaks of it."""
+    """An unknown `finish_reason` stands before a second one of its choice: chunk.finish-reason judges it."""
     finished: set[int] = set()
     for chunk in reading.chunks:
         for index, reason in chunk.finishes():
@@ -217,7 +217,7 @@ def finish_once(reading: Reading) -> Iterator[Finding]:
             finished.add(index)
     if not choices:
         yield reading.finding(
-            "the stream holds no choice",
+            "the stream has no choice",
             "an answer: a choice with its `finish_reason`",
             Words(f"{len(reading.chunks)} events without a choice"),
             last.place,
@@ -262,7 +262,7 @@ def finish_reason(reading: Reading) -> Iterator[Finding]:
             place = chunk.at(f"/choices/{index}/finish_reason")
             if not _is_known(reason):
                 known = f"null, {', '.join(envelope.FINISH_REASONS)}"
-                yield reading.finding("`finish_reason` is none of the known values", known, reason, place)
+                yield reading.finding("`finish_reason` is not one of the known values", known, reason, place)
                 return
             if reason == "tool_calls" and not carries_calls(reading) and not reading.waits:
                 yield reading.finding(

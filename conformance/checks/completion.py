@@ -32,9 +32,7 @@ LIMIT_BREACH = 32
 def media_type(reading: Reading) -> Iterator[Finding]:
     """200 `application/json` when no stream was asked for."""
     if reading.status != 200:
-        yield reading.finding(
-            "the answer has another status than 200", "status 200", Words(f"status {reading.status}"), STATUS
-        )
+        yield reading.finding("the answer's status is not 200", "status 200", Words(f"status {reading.status}"), STATUS)
     if reading.streamed and reading.media_type != "application/json":
         yield reading.finding(
             "an event stream came although `stream` is not true",
@@ -52,7 +50,7 @@ def media_type(reading: Reading) -> Iterator[Finding]:
         )
     elif reading.media_type != "application/json":
         yield reading.finding(
-            "the answer is not called application/json",
+            "the answer's media type is not application/json",
             "application/json",
             Words(reading.media_type or "no media type"),
             Place(header="Content-Type"),
@@ -131,7 +129,7 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
         place = Place(f"/choices/{number}/finish_reason")
         if not isinstance(reason, str) or reason not in envelope.FINISH_REASONS:
             yield reading.finding(
-                "`finish_reason` is none of the known values", " or ".join(envelope.FINISH_REASONS), reason, place
+                "`finish_reason` is not one of the known values", " or ".join(envelope.FINISH_REASONS), reason, place
             )
         elif reason == "tool_calls" and not get(choice, "message", "tool_calls"):
             yield reading.finding(
@@ -189,7 +187,7 @@ def usage_sum(reading: Reading) -> Iterator[Finding | Unjudged]:
     counts = get(reading.object, "usage")
     prompt, completion, total = (integer(get(counts, f"{n}_tokens")) for n in ("prompt", "completion", "total"))
     if prompt is None or completion is None or total is None or min(prompt, completion, total) < 0:
-        yield reading.unjudged("`usage` is not countable", by="completion.usage")
+        yield reading.unjudged("`usage` has no valid counts", by="completion.usage")
     elif total < prompt + completion:
         yield reading.unjudged("`total_tokens` is below the sum", by="completion.usage")
     elif total != prompt + completion:
@@ -225,7 +223,7 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
     general = any(later.alone and not (in_wake(later) and earlier.left) for earlier, later in pairs)
     for earlier, later in pairs:
         yield later.finding(
-            f"the `id` of {earlier.name} comes again",
+            f"the `id` of {earlier.name} is used again",
             "an `id` that no other answer has",
             later.answer_id,
             Place("/id"),
@@ -255,7 +253,7 @@ def _over_limit(reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
     counted = integer(get(reading.object, "usage", "completion_tokens"))
     words = len(re.findall(r"\S+", reading.said))
     if counted is None and not reading.said:
-        yield reading.unjudged("nothing can be counted", by="completion.usage")
+        yield reading.unjudged("there is nothing to count", by="completion.usage")
         return
     most = counted or 0 if reading.cut_short else max(counted or 0, words)
     if most > LIMIT_BREACH:
@@ -290,7 +288,7 @@ CANNED = 4
 
 
 def _of_two_turns(reading: Reading) -> bool:
-    """True for a JSON answer to a prompt that asks for a word, behind an earlier one that asked for another."""
+    """True for a JSON answer to a prompt that asks for a word, after an earlier one that asked for another."""
     return not reading.asked.stream and len(_asked_words(reading)) >= 2 and bool(WORD.match(reading.asked.prompt))
 
 
@@ -376,7 +374,7 @@ def uses_prompt(reading: Reading) -> Iterator[Finding | Unjudged]:
     if any(word in said for word in earlier):
         message = "an earlier user message is answered"
     elif heeds_words(reading.evidence):
-        message = "the last user message is not answered, as others are"
+        message = "the last user message is not answered, though others are"
     else:
         yield reading.unjudged("this model does not repeat the word that it is asked for")
         return

@@ -204,7 +204,7 @@ def just_came(reading: Reading) -> Unjudged | None:
     given_ = named(reading)
     if reading.status != 404 or given_ is None or shared_by_then(given_, reading):
         return None
-    return reading.unjudged("the approval had just come: a replica need not know it yet")
+    return reading.unjudged("the approval was new: a replica need not know it yet")
 
 
 def wrongly_taken(reading: Reading) -> Reading | None:
@@ -237,7 +237,7 @@ def _lost(reading: Reading) -> Unjudged | None:
 def _spent_wrongly(reading: Reading) -> Unjudged | None:
     before = spender(reading)
     by = wrong_to_take(before) if before is not None else None
-    return reading.unjudged("an earlier resume used the approval up", by=by) if by else None
+    return reading.unjudged("an earlier resume used up the approval", by=by) if by else None
 
 
 def _about_to_expire(reading: Reading) -> Unjudged | None:

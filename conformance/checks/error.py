@@ -33,11 +33,11 @@ def _is_error(reading: Reading) -> bool:
     return failed and reading.exchange.request.method != "OPTIONS" and (reading.known or reading.coded_away)
 
 
-_coded = when(lambda r: r.coded_away, "the body is coded in a way that is not read here", by=UNREAD)
-_not_whole = when(lambda r: not r.whole or r.cut_by_length, "the body is not whole", by="http.complete")
+_coded = when(lambda r: r.coded_away, "the body has a content coding that the suite does not read", by=UNREAD)
+_not_whole = when(lambda r: not r.whole or r.cut_by_length, "the body is incomplete", by="http.complete")
 _page = when(
     lambda r: r.page and r.evidence.passes_elsewhere(r),
-    "a page of an intermediary, on a request that passes elsewhere",
+    "a page from an intermediary, for a request that is served elsewhere",
     excused=True,
 )
 _errors = every.where(_is_error).unless(_coded)
@@ -61,7 +61,7 @@ def _no_json(reading: Reading) -> Unjudged | None:
 
 
 def _of_streamed_errors(reading: Reading) -> str:
-    """The requirement that speaks of an error that comes as an event stream."""
+    """The requirement for an error that comes as an event stream."""
     id_ = reading.asked.requirement
     return id_ if id_ and load()[id_].shown_by is Exchanges.REFUSED_STREAMS else "error.media-type"
 
@@ -111,7 +111,7 @@ def media_type(reading: Reading) -> Iterator[Finding]:
     """As `application/json`."""
     if reading.media_type != "application/json":
         yield reading.finding(
-            "the error is not called application/json",
+            "the error's media type is not application/json",
             "application/json",
             Words(reading.media_type or "no media type"),
             Place(header="Content-Type"),
@@ -155,7 +155,7 @@ def status(reading: Reading) -> Iterator[Finding | Unjudged]:
             Place("/error"),
         )
     elif reading.due in (Due.REFUSE, Due.AUTHENTICATE):
-        yield reading.unjudged("a request to be refused, answered 200", by=reading.asked.requirement)
+        yield reading.unjudged("a request that must be refused, answered with 200", by=reading.asked.requirement)
     else:
         first = reading.chunks[0]
         yield reading.finding(
@@ -180,7 +180,7 @@ def _breaks(reading: Reading) -> bool:
 
 
 def _another_speaks(reading: Reading) -> Unjudged | None:
-    """Requirements of their own speak of server errors that hostile input or a repeated `request_id` brings about."""
+    """Other requirements judge server errors that hostile input or a repeated `request_id` causes."""
     if not _breaks(reading):
         return None
     if reading.asked.edge or reading.note.area == "robust":
@@ -191,7 +191,7 @@ def _another_speaks(reading: Reading) -> Unjudged | None:
 
 
 def _may_pass(reading: Reading) -> Unjudged | None:
-    """A server error that may be an outage's, or an accident's, and not what the request brings about.
+    """A server error that an outage or an accident may have caused, not the request.
 
     Load and intermediaries excuse themselves (502, 503, …) unless the request brings them about in calm moments too.
     """
@@ -202,21 +202,21 @@ def _may_pass(reading: Reading) -> Unjudged | None:
 def _why_it_may_pass(reading: Reading) -> str:
     evidence, tries = reading.evidence, reading.tries
     if not all(tried.failed_to_serve for tried in tries) or (evidence.own and len(tries) < 2):
-        return "but not again and again"
+        return "but not every time"
     if not evidence.own:
         calm = evidence.served_meanwhile(tries[0], reading) and reading.status not in EXCUSING
         return "" if calm else "in a recording"
     if evidence.weather.separate(tries) < 2:
         return "and nothing was served between the tries"
     if reading.status in EXCUSING and not evidence.weather.recurs(reading):
-        return "which may be the weather's"
+        return "which may be an outage"
     return ""
 
 
 def _again_and_again(reading: Reading) -> Iterator[Finding]:
     if _breaks(reading):
         times = len(reading.tries)
-        message = f"a request is answered by a server error {times} times in {times}"
+        message = f"a request is answered with a server error {times} times out of {times}"
         yield reading.finding(message, _EXPECTED.get(reading.due, "an answer below 500"), reading.told, STATUS)
 
 
@@ -255,7 +255,7 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
     value = get(reading.error, "request_id")
     if value != reading.asked.request_id:
         yield reading.finding(
-            "the error's `request_id` is not the request's",
+            "the error's `request_id` is not the one in the request",
             f'"{reading.asked.request_id}"',
             value,
             Place("/error/request_id"),
@@ -300,7 +300,7 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
             if inside in held:
                 continue
             yield reading.finding(
-                "an error shows the server's inside",
+                "an error shows the server's internals",
                 "no stack trace, source path or query",
                 inside.text[:120],
                 place or Place(character=inside.start),
@@ -309,7 +309,7 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
 
 
 _limited = every.where(lambda r: r.status == 429 and r.asked.endpoint and r.known).unless(
-    when(lambda r: not r.whole, "the body is not whole", by="http.complete"),
+    when(lambda r: not r.whole, "the body is incomplete", by="http.complete"),
     when(lambda r: r.error is None, "the 429 has no error object", by="error.schema-elsewhere"),
 )
 
@@ -321,14 +321,14 @@ def rate_limit(reading: Reading) -> Iterator[Finding]:
         seen = text(reading.error, member)
         if seen != wanted:
             yield reading.finding(
-                f"the 429 has another error {member}",
+                f"the 429 has the wrong error {member}",
                 f'"{wanted}"',
                 get(reading.error, member),
                 Place(f"/error/{member}"),
             )
     if reading.response is not None and not (reading.response.header("retry-after") or "").strip():
         yield reading.finding(
-            "the 429 does not say when to come again",
+            "the 429 does not say when to try again",
             "Retry-After: seconds, or a date",
             Words("no such header field"),
             Place(header="Retry-After"),

@@ -23,13 +23,13 @@ _unreadable = every.where(lambda r: r.unreadable and r.evidence.heard)
 
 def _accident(reading: Reading) -> Unjudged | None:
     if reading.fell:
-        return reading.unjudged(f"status {reading.status}, in an outage", excused=True)
+        return reading.unjudged(f"status {reading.status}, during an outage", excused=True)
     if reading.exchange.ending is Ending.RESET and not _broken_again(reading):
         return reading.unjudged("the connection was reset", excused=True)
     return None
 
 
-_untold = when(lambda r: r.exchange.ending is Ending.UNSTATED, "the transcript does not tell how the body ended")
+_untold = when(lambda r: r.exchange.ending is Ending.UNSTATED, "the transcript does not say how the body ended")
 _framed = _unreadable | _answered.unless(_untold, _accident)
 
 
@@ -68,13 +68,13 @@ def complete(reading: Reading) -> Iterator[Finding]:
     elif ending is Ending.GARBAGE:
         yield reading.finding(
             "the body's framing is broken",
-            "a body framed as RFC 9112 asks",
+            "a body framed as RFC 9112 requires",
             Words(reading.exchange.error or "octets that are not HTTP"),
             place,
         )
     elif ending is Ending.TOO_LARGE and not reading.streamed:
         yield reading.finding(
-            "the body goes on beyond the suite's limit of size",
+            "the body is larger than the suite's size limit",
             "the end of the body within the limit, far above what a short prompt needs",
             Words(reading.exchange.error or "more than the limit"),
             place,
@@ -92,10 +92,10 @@ def _of_head(reading: Reading) -> Finding:
     """What is wrong with a header section that clients refuse."""
     head = reading.exchange.head
     read = framing.read_head(head) if head else None
-    why = read.why if isinstance(read, framing.Malformed) else "the header section is one that clients refuse"
+    why = read.why if isinstance(read, framing.Malformed) else "the header section is malformed, and clients refuse it"
     seen = repr(read.lines) if isinstance(read, framing.Malformed) and read.lines else reading.exchange.error
     return reading.finding(
-        why, "an answer framed as RFC 9112 asks", Words(seen or "octets that are not HTTP"), Place(words="header")
+        why, "an answer framed as RFC 9112 requires", Words(seen or "octets that are not HTTP"), Place(words="header")
     )
 
 
@@ -108,16 +108,18 @@ def _in_json(reading: Reading) -> bool:
 def _of_another_layer(reading: Reading) -> Unjudged | None:
     """Framing, codings, streams and empty errors have requirements of their own."""
     if not reading.known:
-        return reading.unjudged("the answer's body is not there, or coded in a way that is not read here", by=UNREAD)
+        return reading.unjudged(
+            "the answer's body is missing, or has a content coding that the suite does not read", by=UNREAD
+        )
     if not reading.whole:
-        return reading.unjudged("the body is not whole", by="http.complete")
+        return reading.unjudged("the body is incomplete", by="http.complete")
     if reading.cut_by_length:
         return reading.unjudged("the body is cut by a wrong length", by="http.complete")
     if not reading.body and (reading.status or 0) >= 400:
         return reading.unjudged("an empty body", by="error.schema")
     if reading.looks_streamed:
         by = "stream.media-type" if reading.asked.stream else "completion.media-type"
-        return reading.unjudged("an event stream called application/json", by=by)
+        return reading.unjudged("an event stream with the media type application/json", by=by)
     return None
 
 
@@ -166,7 +168,7 @@ def encoding(reading: Reading) -> Iterator[Finding]:
     """No content coding that `Accept-Encoding` did not offer, nor one that was not applied (RFC 9110, 8.4, 12.5.3)."""
     if reading.falsely_coded:
         yield reading.finding(
-            "the answer names a content coding that it is not in",
+            "the answer names a content coding that its body does not have",
             f"a body in {', '.join(reading.codings)}, or no Content-Encoding",
             Words(f"the body begins with {(reading.response.body if reading.response else b'')[:40]!r}"),
             Place(header="Content-Encoding"),
@@ -177,8 +179,8 @@ def encoding(reading: Reading) -> Iterator[Finding]:
     for coding in reading.codings:
         if not any(offers.get(name, 0) > 0 for name in (coding, coding.removeprefix("x-"), "*")):
             yield reading.finding(
-                "the answer is coded in a way that the request did not offer",
-                f"no content coding but of: {offered}",
+                "the answer has a content coding that the request did not offer",
+                f"no content coding other than: {offered}",
                 Words(coding),
                 Place(header="Content-Encoding"),
             )

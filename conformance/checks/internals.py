@@ -1,7 +1,7 @@
 """What a text shows of a server's inside: stack traces, source paths and queries, of any platform.
 
 Two ways of looking. *Locations* (`lib/x.ex:12:`, `Chat.cs:line 42`, `x.php(12)`) are found by their end, a source
-file's extension with a line behind it, and read backwards to their beginning, so that a name which could be a host, a
+file's extension with a line after it, and read backwards to their beginning, so that a name which could be a host, a
 page or a product can be told from a source file. *Kinds* are the patterns of everything else, each with marks: every
 match of its pattern holds one of them in some letter case. Hardly any text holds one, and to look for them is cheap.
 
@@ -23,7 +23,7 @@ LOOKED_AT = 200_000
 MOST = 500
 """Places that are looked at in one text."""
 _LONGEST = 200
-"""Characters of a path, at the most."""
+"""The most characters of a path."""
 _FLAGS = re.VERBOSE | re.MULTILINE | re.IGNORECASE | re.ASCII
 
 _COMPILED = (
@@ -54,7 +54,7 @@ _LOCATION = re.compile(
 )
 _PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@+~/\\:%$-")
 _FOREIGN = re.compile(r"(?<!file)(?<!webpack)(?<!webpack-internal)(?<!webkit-masked-url)://", re.IGNORECASE)
-"""An address: what stands behind it is not a source path."""
+"""An address: what follows it is not a source path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ _QUOTING = re.compile(r"""\\[nrt]|[\\\s"'`,]""")
 
 
 class Held:
-    """What a request held, to know it again in an answer: in part, quoted anew, with or without its tags."""
+    """What a request held, to know it again in an answer: in part, quoted again, with or without its tags."""
 
     def __init__(self, sent: str) -> None:
         self._sent = tuple(_bare(text) for text in (sent, _TAG.sub("", sent)))

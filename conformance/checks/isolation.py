@@ -23,7 +23,7 @@ from conformance.transcript.exchange import Ending
 
 WORDS = re.compile(r"(?:Reply with just (?:this word|these words):|\(Reference:) ([a-z]{8,16})\b")
 _LETTERS = re.compile("[a-z]{8,}", re.IGNORECASE)
-"""What a word stands in."""
+"""The text in which a word is searched."""
 SLOW_SECONDS = 1.5
 """A slow reader that was done before tells nothing."""
 
@@ -62,7 +62,7 @@ def own_answers(evidence: Evidence) -> Iterator[Item]:
 
 
 def _same_id_sent(one: Reading, other: Reading) -> bool:
-    """True where both bear one `request_id`: isolation.same-request-id speaks of those."""
+    """True where both have the same `request_id`: isolation.same-request-id judges those."""
     return one.asked.request_id is not None and one.asked.request_id == other.asked.request_id
 
 
@@ -80,7 +80,7 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
         if owner is not None:
             message = f"the answer has the `{member}` of {owner.name}, which was under way at the same time"
         elif asked is not None and _right_alone(reading, value_of, asked_of):
-            message = f"the answer has another `{member}` where others are under way, and the right one alone"
+            message = f"the answer has a wrong `{member}` while others are under way, and the right one when alone"
         else:
             continue
         expected = f'"{asked}"' if asked else f"a `{member}` of its own"
@@ -88,7 +88,7 @@ def _bears_anothers(reading: Reading) -> Iterator[Finding]:
 
 
 def _told_to(evidence: Evidence, member: str, value_of: Told) -> Counter[str | None]:
-    """In how many answers each value stands: what stands in three and more is nobody's own, but what all are told."""
+    """The number of answers with each value: one in three or more answers belongs to no single request."""
     key = f"told: {member}"
     if key not in evidence.memo:
         evidence.memo[key] = Counter(value_of(r) for r in evidence.last if r.accepted)
@@ -132,7 +132,7 @@ def _wrong_alone(evidence: Evidence, member: str, value_of: Told, asked_of: Told
 
 
 def _right_alone(reading: Reading, value_of: Told, asked_of: Told) -> bool:
-    """True where the same probe was sent once more with nothing else under way, and its answer was right."""
+    """True where the same probe was sent again with nothing else under way, and its answer was right."""
     return any(
         r.note.round > reading.note.round and r.accepted and r.alone and value_of(r) == asked_of(r)
         for r in reading.evidence.by_probe.get(reading.note.probe, ())
@@ -202,7 +202,7 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
             word = match.group(0).lower()
             if word not in sent and word in words and not _same_id_sent(words[word], reading):
                 yield reading.finding(
-                    f"the answer holds the word that {words[word].name} asked for",
+                    f"the answer contains the word that {words[word].name} asked for",
                     "nothing from another request",
                     Words(f"{word!r} in {reading.said[:100]!r}"),
                     reading.said_at,
@@ -212,7 +212,7 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
 
 @Selection
 def _sharing(evidence: Evidence) -> Iterator[Reading]:
-    """First attempts of requests that bore the `request_id` of another one at the same time; the later of each pair."""
+    """First attempts of requests that had the `request_id` of another one at the same time; the later of each pair."""
     shared: dict[str, list[Reading]] = defaultdict(list)
     for reading in evidence.all:
         if reading.due is Due.ACCEPT and not reading.asked.resume and reading.asked.request_id and not reading.left:
@@ -231,7 +231,7 @@ _colliding = _sharing.unless(
         by="http.complete",
     ),
     when(barred, "no request of this run was served, alone or beside others"),
-    when(lambda r: any(map(acts.shed, _pair(r))), "an answer excuses itself", excused=True),
+    when(lambda r: any(map(acts.shed, _pair(r))), "an answer is excused, such as a 429", excused=True),
 )
 
 
@@ -245,7 +245,7 @@ def _same_answer(one: Reading, other: Reading) -> bool:
 def same_request_id(evidence: Evidence) -> Iterator[Item]:
     """Two concurrent requests with one `request_id` are both served, or one of them gets a 4xx.
 
-    A server error, silence or a reset may be an accident: the requests are sent together once more before it is told.
+    A server error, silence or a reset may be an accident: the requests are sent together again before it is told.
     """
     yield from acts.judged(evidence, _collisions(evidence), _told_of_collision)
     yield from judge_each(_colliding.where(lambda r: not _collision(r).troubled)(evidence), _shared_answer)
@@ -273,14 +273,14 @@ def _hindered(reading: Reading) -> bool:
 def _told_of_collision(act: Act) -> Finding:
     if all(r.refuses for r in act.troubled):
         return act.did.finding(
-            "none of the requests with one `request_id` is served",
+            "none of the requests with the same `request_id` is served",
             "both served, or one answered 4xx",
             Words(" and ".join(r.told for r in _pair(act.did))),
             STATUS,
             yields_to=("accept.minimal",),
         )
     return act.did.finding(
-        "two requests with one `request_id` collide, each time",
+        "two requests with the same `request_id` collide, each time",
         "both served, or one answered 4xx",
         next(r for r in act.troubled if not r.refuses).told,
         STATUS,
@@ -289,7 +289,7 @@ def _told_of_collision(act: Act) -> Finding:
 
 
 def _shared_answer(reading: Reading) -> Iterator[Finding]:
-    """What no accident brings about: the answer to the other one."""
+    """What cannot be an accident: the answer to the other one."""
     partners = list(_pair(reading)[1:])
     if same := [o for o in partners if _same_answer(o, reading)]:
         yield reading.finding(
@@ -301,7 +301,7 @@ def _shared_answer(reading: Reading) -> Iterator[Finding]:
         )
     elif word := _word_of_a_partner(reading, partners):
         yield reading.finding(
-            "the answer holds the word of the other request with the same `request_id`",
+            "the answer contains the word of the other request with the same `request_id`",
             "an answer for each, or a 4xx",
             Words(f"{word!r} in {reading.said[:100]!r}"),
             Place(words="content"),
@@ -346,7 +346,7 @@ _beside_a_slow_one = _kin_of_slow.unless(
 
 @over_all("isolation.slow-reader")
 def slow_reader(evidence: Evidence) -> Iterator[Item]:
-    """Others are served while one client reads slowly. What may be an accident is done once more before it is told."""
+    """Others are served while one client reads slowly. What may be an accident is done again before it is told."""
     yield from _beside_a_slow_one.unjudged(evidence)
     yield from acts.judged(evidence, _slow_acts(evidence), _told_of_slow)
 
@@ -367,7 +367,7 @@ def _held_up(reading: Reading) -> bool:
 def _told_of_slow(act: Act) -> Finding:
     reading = act.did
     return reading.finding(
-        "a request is not served until a slow reader is done, each time",
+        "a request is not served until a slow reader has finished, each time",
         f"an answer in about {reading.evidence.usual_seconds:.1f} s, as usual",
         Words(f"{reading.told} after {reading.exchange.finished:.1f} s"),
         Place(words="time"),
@@ -376,7 +376,7 @@ def _told_of_slow(act: Act) -> Finding:
 
 
 def _doubts(evidence: Evidence) -> set[str]:
-    """The flows of acts that are to be done once more."""
+    """The flows of acts that are to be done again."""
     return acts.doubts(_collisions(evidence)) | acts.doubts(_slow_acts(evidence))
 
 

@@ -68,7 +68,7 @@ def execution_unique(evidence: Evidence) -> Iterator[Item]:
         if later.asked.resume or earlier.asked.resume:
             continue
         yield later.finding(
-            f"the `execution_id` of {earlier.name} comes again",
+            f"the `execution_id` of {earlier.name} is used again",
             "an `execution_id` of its own",
             value_of[later.name],
             Place("/kitemesh/execution_id"),
@@ -95,7 +95,7 @@ def request_id_echo(reading: Reading) -> Iterator[Finding]:
     value = get(reading.object, "kitemesh", "request_id")
     if value != reading.asked.request_id:
         yield reading.finding(
-            "`request_id` is not the request's",
+            "`request_id` is not the one in the request",
             f'"{reading.asked.request_id}"',
             value,
             Place("/kitemesh/request_id"),
@@ -137,7 +137,11 @@ def stream(reading: Reading) -> Iterator[Finding]:
                 return
             if member == "request_id" and asked and value != asked:
                 yield reading.finding(
-                    "`request_id` is not the request's", f'"{asked}"', value, place, yields_to=("isolation.answers",)
+                    "`request_id` is not the one in the request",
+                    f'"{asked}"',
+                    value,
+                    place,
+                    yields_to=("isolation.answers",),
                 )
                 return
     for member in ("execution_id", *(["request_id"] if asked else [])):

@@ -1,4 +1,4 @@
-"""Every check of every area, held against the catalogue."""
+"""Every check of every area, compared with the catalogue."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AREAS = (
 )
 
 FRAMING = "http.complete"
-"""The requirement that speaks of answers which cannot be read at all."""
+"""The requirement for answers that cannot be read at all."""
 OF_EVERY_ANSWER = frozenset({"error", "http"})
 """Areas whose requirements any answer might show, whatever it was sent for."""
 
@@ -52,7 +52,7 @@ def checks(catalogue: Catalogue) -> dict[str, Check]:
     """Requirement id to its check, in the catalogue's order.
 
     Raises:
-        LookupError: a check speaks of no requirement of the catalogue, or a requirement has no check.
+        LookupError: a check has no requirement in the catalogue, or a requirement has no check.
     """
     if strangers := sorted(set(CHECKS) - {requirement.id for requirement in catalogue}):
         raise LookupError(f"checks without a requirement: {', '.join(strangers)}")
@@ -77,9 +77,9 @@ def examine(
 
 
 def _readable(requirement: str, items: list[Item], evidence: Evidence) -> list[Item]:
-    """The items, but those that speak of an answer which no client can read.
+    """The items, except those on an answer that no client can read.
 
-    That is http.complete's, and nothing else's (contract). What it might have shown is blocked by it.
+    Only http.complete judges such an answer (contract). What the answer might have shown is blocked by it.
     """
     unreadable = {reading.name: reading for reading in evidence.all if reading.unreadable}
     if requirement == FRAMING or not unreadable:

@@ -25,7 +25,7 @@ for _id in load().basic("reject"):
 _generated = last.where(lambda r: r.due is Due.REFUSE and r.generated)
 each("reject.generated", _generated.unless(refusal_excused, *UNLESS))(refused)
 
-_another_method = when(lambda r: r.exchange.request.method != "PUT", "another method than PUT")
+_another_method = when(lambda r: r.exchange.request.method != "PUT", "a method other than PUT")
 
 
 def _fails(reading: Reading) -> Unjudged | None:

@@ -75,7 +75,7 @@ from conformance.transcript.exchange import Credential, Ending
 
 
 def _lost_by_refusals(reading: Reading) -> bool:
-    """True for a refused decision behind other refused resumes: resume.refusal-keeps speaks of it."""
+    """True for a refused decision after other refused resumes: resume.refusal-keeps judges it."""
     return named(reading) is not None and bool(refused_earlier(reading)) and not _refused_anyway(reading)
 
 
@@ -115,7 +115,7 @@ _UNLESS = (another_success, server_error, _after_refusals)
 def _served(reading: Reading) -> Iterator[Finding]:
     """The rule: a fair decision in time is answered 200."""
     if not reading.accepted:
-        message = "a decision on an approval that waits is not taken"
+        message = "a decision on a waiting approval is not accepted"
         seen = with_its_words(reading)
         yield reading.finding(message, "status 200", seen, STATUS, yields_to=_refused_as_minimal(reading))
 
@@ -130,10 +130,9 @@ def _known_elsewhere(reading: Reading) -> Iterator[Finding]:
     if taken is not None:
         seen += f"; {taken.told} to {taken.name}, {taken.started - reading.started:.1f} s later"
     unknown_here = len({approval(r).id for r in unknown_ones} & decided)
-    seen += f"; of {len(decided)} approvals {unknown_here} were unknown at some time, {len(flipped)} not always"
+    seen += f"; {unknown_here} of {len(decided)} approvals were unknown at some time, {len(flipped)} not always"
     yield reading.finding(
-        "an approval that waits is unknown on one connection and known on another: replicas do not share their "
-        "approvals",
+        "a waiting approval is unknown on one connection and known on another: replicas do not share their approvals",
         "status 200, whichever replica is asked",
         Words(f"{seen}; {_stickiness(reading)}"),
         STATUS,
@@ -243,7 +242,7 @@ def stream(evidence: Evidence) -> Iterator[Item]:
 def _first_breach(reading: Reading) -> Item | None:
     """The first rule that the stream breaks, told as resume.stream's too where no other stream breaks it.
 
-    The rule's own requirement tells of it in any case: both speak of this stream in so many words.
+    The rule's own requirement reports it in any case: both explicitly cover this stream.
     """
     for id_, found in _breaches(reading):
         if broken_elsewhere(reading.evidence, id_, lambda other: other.asked.resume):
@@ -297,7 +296,7 @@ def execution_continues(reading: Reading) -> Iterator[Finding]:
     before, after = _paused(reading), _execution(reading)
     if after != before:
         place = Place("/kitemesh/execution_id")
-        yield reading.finding("the resumed execution has another id", f'"{before}"', after, place)
+        yield reading.finding("the resumed execution has a different id", f'"{before}"', after, place)
 
 
 # --- what must be refused
@@ -369,7 +368,7 @@ def _of_known(wanted: Callable[[Reading], object]) -> Selection:
 
 
 def _foreign(reading: Reading) -> bool:
-    """True where a call of another approval is decided."""
+    """True where a decision on a call of another approval is accepted."""
     calls, decided = set(approval(reading).calls), decision(reading)
     foreign = (decided.approves | decided.denies) - calls
     return bool(foreign and calls) and with_own_token(reading) and not decided.both
@@ -387,12 +386,14 @@ def _late(reading: Reading) -> bool:
     return with_own_token(reading) and expired(approval(reading), reading, 0.5)
 
 
-each("resume.foreign-call", _of_known(_foreign))(_turned_down("a call of another approval is decided"))
+each("resume.foreign-call", _of_known(_foreign))(_turned_down("a decision on a call of another approval is accepted"))
 each("resume.conflict", _of_known(_conflicts))(
-    _turned_down("one call is both approved and denied, and the decision is taken")
+    _turned_down("one call is both approved and denied, and the decision is accepted")
 )
-each("resume.other-caller", _of_known(_of_another))(_turned_down("another caller decides on the approval"))
-each("resume.expired", _of_known(_late))(_turned_down("an approval is resumed after it expired"))
+each("resume.other-caller", _of_known(_of_another))(
+    _turned_down("another caller's decision on the approval is accepted")
+)
+each("resume.expired", _of_known(_late))(_turned_down("an approval is resumed after it has expired"))
 
 
 # --- twice
@@ -419,7 +420,7 @@ def _indistinct(first: Reading, second: Reading) -> Unjudged | None:
 
 
 def _unreadable(reading: Reading) -> str:
-    """The requirement that speaks of an answer without a readable `id`."""
+    """The requirement for an answer without a readable `id`."""
     if reading.asked.stream:
         return "chunk.schema" if reading.chunks else "stream.json-data"
     return why_no_answer(reading) or "completion.schema"
@@ -489,7 +490,7 @@ def _undecided(race: _Race) -> Unjudged | None:
     if one.failed_to_serve or two.failed_to_serve:
         return later.unjudged("a server error", by=SERVER_ERROR)
     if not was_in_time(later) or spender(race.earlier) is not None:
-        return later.unjudged("the approval waited no longer")
+        return later.unjudged("the approval was no longer waiting")
     if (gone := lost_before(approval(one), one) or lost_before(approval(two), two)) is not None:
         return later.unjudged(gone, excused=True)
     return None if race.served else _lost_race(race)
@@ -549,7 +550,7 @@ def _still_taken(reading: Reading) -> Iterator[Finding]:
     if not reading.taken:
         yield reading.finding(
             f"a resume is refused after {len(refused_earlier(reading))} refused ones",
-            "status 200: the approval still waits",
+            "status 200: the approval is still waiting",
             reading.told,
             STATUS,
             yields_to=("resume.approve", "resume.deny", "resume.stream", *_refused_as_minimal(reading)),
@@ -579,11 +580,11 @@ def further_round(evidence: Evidence) -> Iterator[Item]:
 def _incomplete(reading: Reading) -> Iterator[Finding]:
     before, now = approval_of(reading), uuid(reading.kitemesh.get("approval_id"))
     if now is not None and now == before:
-        message, place = "a further round has the `approval_id` of the last one", Place("/kitemesh/approval_id")
+        message, place = "a further round has the `approval_id` of the one before", Place("/kitemesh/approval_id")
         yield reading.finding(message, "a new `approval_id`", now, place)
         return
     if not reading.calls:
-        message, place = "a further round brings no tool call", Place(words="tool_calls")
+        message, place = "a further round has no tool call", Place(words="tool_calls")
         yield reading.finding(message, "tool calls", ABSENT, place, yields_to=("approval.stream",))
         return
     for id_, rule in (*RULES, *STREAM_RULES) if reading.asked.stream else RULES:

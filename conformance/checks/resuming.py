@@ -94,7 +94,7 @@ def _decides(reading: Reading, calls: tuple[str, ...]) -> bool:
 
 def _told_of_error(act: Act) -> Finding:
     seen = act.troubled[0]
-    message = "one of several simultaneous resumes meets a server error at first, each time"
+    message = "one of several simultaneous resumes gets a server error at first, each time"
     return seen.finding(message, "status 200, or a 4xx", seen.told, STATUS)
 
 
@@ -106,12 +106,12 @@ def _told_of_silence(act: Act) -> Finding:
 
 def _told_after_refusals(act: Act) -> Finding:
     seen = act.troubled[0]
-    message = "a resume meets trouble at first after refused ones, each time"
-    return seen.finding(message, "status 200: the approval still waits", seen.told, STATUS, yields_to=(ERROR,))
+    message = "a resume after refused ones fails at first, each time"
+    return seen.finding(message, "status 200: the approval is still waiting", seen.told, STATUS, yields_to=(ERROR,))
 
 
 def _doubts(evidence: Evidence) -> set[str]:
-    """The flows that are to be recorded once more."""
+    """The flows that are to be recorded again."""
     lost, silent, refused = _races(evidence, silent=False), _races(evidence, silent=True), _after_refusals(evidence)
     return acts.doubts(lost) | acts.doubts(silent) | acts.doubts(refused)
 

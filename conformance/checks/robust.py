@@ -22,9 +22,9 @@ from conformance.transcript.exchange import TIMED_OUT, Ending
 LARGE = 1_000_000
 """Octets of a request's body that count as large."""
 LASTS = 10.0
-"""Seconds after hostile bodies in which trouble is looked for that one of them may have brought about."""
+"""Seconds after hostile bodies in which trouble is looked for that one of them may have caused."""
 SUSPICION = 0.1
-"""Trouble behind many bodies at once makes each a suspect where accident would bring it about more seldom."""
+"""Trouble after many bodies at once makes each a suspect where chance would cause it less often than this."""
 
 
 def _unanswered(reading: Reading) -> bool:
@@ -38,18 +38,18 @@ def _edge_untold(reading: Reading) -> Unjudged | None:
     if not _unanswered(reading):
         return None
     if ending is Ending.CUT or not (silent or reading.status is None or reading.failed_to_serve):
-        return reading.unjudged("the body is not whole", by="http.complete")
+        return reading.unjudged("the body is incomplete", by="http.complete")
     if not silent and not reading.evidence.served_meanwhile(reading.tries[0], reading):
         return reading.unjudged(f"{reading.told}, and nothing else was served either", excused=True)
     if any(tried.status is not None and not tried.failed_to_serve for tried in reading.tries):
-        return reading.unjudged("answered otherwise in another try", excused=True)
+        return reading.unjudged("answered differently in another try", excused=True)
     return None if silent else _by_accident(reading)
 
 
 def _by_accident(reading: Reading) -> Unjudged | None:
     if not acts.by_accident(reading):
         return None
-    return reading.unjudged(f"{reading.told}, as it comes now and then whatever is asked")
+    return reading.unjudged(f"{reading.told}, which any request gets now and then")
 
 
 _edges = last.where(lambda r: r.asked.edge and r.note.left_after is None).unless(_edge_untold)
@@ -60,13 +60,13 @@ def _edge(reading: Reading) -> Iterator[Finding]:
     if not _unanswered(reading):
         return
     if reading.failed_to_serve:
-        message = "hostile JSON brings about a server error"
+        message = "hostile JSON causes a server error"
     elif reading.exchange.ending in TIMED_OUT:
         message = "hostile JSON is not answered"
     else:
         message = "hostile JSON makes the server drop the connection"
     times = len(reading.tries)
-    seen = Words(f"{reading.told}, {times} time{'s' if times > 1 else ''} of {times}")
+    seen = Words(f"{reading.told}, {times} time{'s' if times > 1 else ''} out of {times}")
     yield reading.finding(f"{message} ({reading.asked.reason})", "an answer below 500", seen, STATUS)
 
 
@@ -134,7 +134,7 @@ def _large_one(reading: Reading) -> Iterator[Finding]:
     """What a large body is answered by, other than 200 or a 4xx."""
     if not _served_or_refused(reading):
         yield reading.finding(
-            "a large body is not answered by 200 or a 4xx",
+            "a large body is not answered with 200 or a 4xx",
             "200 or a 4xx",
             reading.told,
             STATUS,
@@ -164,14 +164,14 @@ def disconnect(evidence: Evidence) -> Iterator[Item]:
     """The server keeps serving after a client leaves mid-stream, and gives each request its own answer."""
     for gone in abandoned(evidence):
         if not any(r.started >= gone.ended for r in acts.kin(gone)):
-            yield gone.unjudged("nothing was asked after the client had left")
+            yield gone.unjudged("no request was sent after the client had left")
     yield from acts.judged(evidence, _departures(evidence), _told_of_leaving)
     for reading in evidence.all:
         if (borne := residue(reading)) is not None:
             gone, mark = borne
             yield Judged(reading.name)
             yield reading.finding(
-                f"the answer holds a part of {gone.name}'s, whose client had left",
+                f"the answer contains a part of the answer to {gone.name}, whose client had left",
                 "an answer of its own",
                 Words(mark),
                 Place(words="body"),
@@ -197,7 +197,7 @@ def _hostile_acts(evidence: Evidence) -> list[Act]:
 
 
 def _doubts(evidence: Evidence) -> set[str]:
-    """The flows of acts that are to be done once more."""
+    """The flows of acts that are to be done again."""
     bodies = _hostile_acts(evidence)
     return acts.doubts(_departures(evidence)) | acts.doubts(bodies) | _suspects(evidence, bodies)
 
@@ -258,7 +258,7 @@ def _no_longer_served(reading: Reading) -> str:
     if reading.failed_to_serve and reading.evidence.admitted:
         return "a minimal request is no longer served"
     if reading.exchange.ending is Ending.REFUSED and (last_ := _under_way_at_the_end(reading.evidence)):
-        return f"no connection has been taken since {last_} went unanswered"
+        return f"no connection has been accepted since {last_} got no answer"
     return ""
 
 

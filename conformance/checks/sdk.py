@@ -93,7 +93,7 @@ def _twin_not_served(reading: Reading) -> Unjudged | None:
         return None
     excuse = twin is not None and bool(twin.excuse)
     by = twin.asked.requirement if twin is not None and not excuse else None
-    return reading.unjudged("its twin was not served", by=by, excused=excuse)
+    return reading.unjudged("the same request with the suite's own header fields was not served", by=by, excused=excuse)
 
 
 _as_client = last.where(lambda r: r.as_client and r.due is Due.ACCEPT and not r.left).unless(
@@ -107,7 +107,7 @@ _unserved = _as_client.where(why_unserved)
 
 def _told_of_unserved(reading: Reading) -> Iterator[Finding]:
     yield reading.finding(
-        f"the openai client, by the header fields that it sends, is not served: {why_unserved(reading)}",
+        f"a request with the openai client's header fields is not served: {why_unserved(reading)}",
         "the same answer as with other header fields",
         reading.told,
         STATUS,

@@ -45,12 +45,10 @@ SAME_INSTANT = 0.0015
 def media_type(reading: Reading) -> Iterator[Finding]:
     """200 `text/event-stream`."""
     if reading.status != 200:
-        yield reading.finding(
-            "the stream has another status than 200", "status 200", Words(f"status {reading.status}"), STATUS
-        )
+        yield reading.finding("the stream's status is not 200", "status 200", Words(f"status {reading.status}"), STATUS)
     if reading.media_type != "text/event-stream":
         yield reading.finding(
-            "the answer to `stream: true` is not called text/event-stream",
+            "the media type of the answer to `stream: true` is not text/event-stream",
             "text/event-stream",
             Words(reading.media_type or "no media type"),
             Place(header="Content-Type"),
@@ -84,7 +82,7 @@ def framing(reading: Reading) -> Iterator[Finding]:
     pending = reading.stream.pending
     if pending is not None and (pending.raw_data or pending.name):
         yield reading.finding(
-            "the last event is not ended by a blank line",
+            "the last event does not end with a blank line",
             "a blank line",
             Words(f"the body ends after {show(pending.data, 60)}"),
             Place(byte=pending.end),
@@ -94,7 +92,7 @@ def framing(reading: Reading) -> Iterator[Finding]:
     for event in reading.stream.events:
         if len(event.raw_data) > 1 and several(event.data):
             yield reading.finding(
-                "two events stand in one block",
+                "two events are in one block",
                 "a blank line after every event",
                 Words(f"{len(event.raw_data)} data lines without a blank line between them"),
                 Place.of(event),
@@ -125,26 +123,26 @@ def json_data(reading: Reading) -> Iterator[Finding | Unjudged]:
             yield reading.unjudged("no event came in time", by="stream.done")
         elif not reading.events:
             yield reading.finding(
-                "the stream holds no event",
+                "the stream has no event",
                 "chunks, then [DONE]",
                 Words(f"{len(reading.body)} octets without an event"),
                 Place(byte=0),
             )
         elif reading.done:
             yield reading.finding(
-                "the stream holds no chunk before its end", "chunks, then [DONE]", Words("[DONE] alone"), Place(event=1)
+                "the stream has no chunk before its end", "chunks, then [DONE]", Words("only [DONE]"), Place(event=1)
             )
         return
     for event, json in reading.data_events:
         place = Place.of(event)
         if len(event.raw_data) > 1 and several(event.data):
-            yield reading.unjudged("two events stand in one block", by="stream.framing")
+            yield reading.unjudged("two events are in one block", by="stream.framing")
             return
         if json.ok and isinstance(json.value, dict):
             continue
         why = json.problem or "another JSON value"
         yield reading.finding(
-            f"an event's data are not a JSON object: {why}",
+            f"an event's data is not a JSON object: {why}",
             "one JSON object",
             event.data,
             place,
@@ -235,9 +233,7 @@ def default_event(reading: Reading) -> Iterator[Finding]:
     for match in _EVENT_LINE.finditer(reading.body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")):
         name = (match.group(1) or b"").decode("utf-8", "replace")
         if name not in ("", "message"):
-            yield reading.finding(
-                "an event has a name of its own", "events without a name", name, Place(byte=match.start())
-            )
+            yield reading.finding("an event has a name", "events without a name", name, Place(byte=match.start()))
             return
 
 
@@ -257,7 +253,7 @@ def _short(reading: Reading) -> bool:
 
 _long_answers = finished_streams.where(_own_pace).unless(
     when(_untimed, "the transcript holds no times"),
-    when(_short, "no answer was long enough to tell (20 chunks and a second)"),
+    when(_short, "no answer was long enough to judge (20 chunks and a second)"),
 )
 
 
@@ -289,7 +285,7 @@ def not_cached(reading: Reading) -> Iterator[Finding]:
         aged = re.fullmatch(r"(?:max-age|s-maxage)\s*=\s*\"?(\d{1,18})\"?", directive)
         if directive == "public" or (aged and int(aged.group(1)) > 0):
             yield reading.finding(
-                "caches are invited to keep the stream",
+                "the header fields let caches keep the stream",
                 "no-cache or no-store",
                 Words(value),
                 Place(header="Cache-Control"),

@@ -242,7 +242,7 @@ class Catalogue:
         for row in rows:
             requirement = _requirement({**row, "sources": [area]}, {area: title}, area, _EXTENSION_ID)
             if requirement.id in made:
-                raise CatalogueError(f"{requirement.id} stands in the extension twice")
+                raise CatalogueError(f"{requirement.id} is in the extension twice")
             made[requirement.id] = requirement
         if not made:
             raise CatalogueError(f"no requirement belongs to the area {area}")
@@ -314,7 +314,7 @@ def _read(path: Path) -> Catalogue:
     for number, row in enumerate(document["requirement"], start=1):
         requirement = _requirement(row, areas, f"[[requirement]] number {number}")
         if requirement.id in requirements:
-            raise CatalogueError(f"{requirement.id} stands in the catalogue twice")
+            raise CatalogueError(f"{requirement.id} is in the catalogue twice")
         requirements[requirement.id] = requirement
     if empty := areas.keys() - {requirement.area for requirement in requirements.values()}:
         raise CatalogueError(f"no requirement belongs to the area {_either(sorted(empty))}")
@@ -382,7 +382,7 @@ def _with_edges(requirements: Mapping[str, Requirement]) -> dict[str, Requiremen
             basic.setdefault(requirement.area, []).append(requirement.id)
         if requirement.precedence is not None and (other := ranks.setdefault(requirement.precedence, requirement.id)):
             if other != requirement.id:
-                raise CatalogueError(f"{requirement.id} and {other} have one precedence")
+                raise CatalogueError(f"{requirement.id} and {other} have the same precedence")
     made: dict[str, Requirement] = {}
     for id_, requirement in requirements.items():
         others = [other for named in requirement.absorbed_by for other in basic.get(named, [named])]

@@ -164,7 +164,7 @@ def classify(
     if not _unauthenticated(credential):
         return asked
     if asked.due is Due.REFUSE and asked.parsed.value is None:
-        return replace(asked, due=Due.OPEN, requirement="", reason="no JSON and no token: which is told first is open")
+        return replace(asked, due=Due.OPEN, requirement="", reason="no JSON and no token: either may be reported first")
     return Asked(
         Due.AUTHENTICATE,
         _auth_requirement(credential, asked),
@@ -441,7 +441,7 @@ def _open_matters(endpoint: str, body: Mapping[str, Any], model: str | None, mod
             yield "1.0 where an integer is asked for"
     metadata = body.get("metadata", {})
     if set(metadata) - {"request_id", "mode"}:
-        yield "metadata that the documentation does not name"
+        yield "metadata that is not documented"
     request_id = metadata.get("request_id")
     if request_id is not None and not _USUAL_ID.fullmatch(request_id):
         yield "an unusual request_id"
@@ -495,7 +495,7 @@ def _open_in_decision(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def acceptance(body: Mapping[str, Any]) -> str:
-    """Which `accept.*` requirement speaks of a valid body, none of which is open: that of its one special trait.
+    """Which `accept.*` requirement judges a valid body, none of which is open: that of its one special trait.
 
     A body with several traits is a matter of accept.any-valid, unless the rarer trait is told by another requirement
     already: limits over the mere presence of a field, code points over the rest.

@@ -207,9 +207,9 @@ def excuse(status: int, media_type: str, body: bytes) -> str | None:
         for member in ("code", "type", "message"):
             told = error.get(member)
             if isinstance(told, str) and (found := _excusing_words(told)):
-                return f"status {status}, whose error {member} tells of {found[:60]!r}"
+                return f"status {status}, whose error {member} mentions {found[:60]!r}"
         return None
     page = media_type in _HTML or is_page(media_type, body)
     if page and status in (403, 406, 409, 418, 500, 501, 505):
-        return f"status {status} with an HTML page of an intermediary"
+        return f"status {status} with an HTML page from an intermediary"
     return None

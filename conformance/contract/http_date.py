@@ -19,7 +19,7 @@ _DAY, _MONTH, _YEAR = r"(?P<day>\d\d?)", r"(?P<month>[a-z]{3})", r"(?P<year>\d{4
 _TIME = r"(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d)"
 _ZONE = r"(?:\s*(?:GMT|UTC?|Z))?(?:\s*(?P<offset>[+-]\d\d:?\d\d))?"
 _END = r"\s*(?:[,(].*)?"
-"""A comment, or the same field once more."""
+"""A comment, or the same field again."""
 _FORMS = tuple(
     re.compile(_DAY_NAME + date + _END, re.ASCII | re.IGNORECASE | re.DOTALL)
     for date in (

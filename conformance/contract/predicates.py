@@ -1,7 +1,7 @@
 """A schema made into one function that says whether an instance holds, and nothing more.
 
 jsonschema says what is wrong and where; for that it goes through generators at every step, which took a fifth of all
-judging. Nearly every instance holds, so `schemas` asks here first. What a keyword asserts stands in `ASSERTIONS` once,
+judging. Nearly every instance holds, so `schemas` asks here first. What a keyword asserts is in `ASSERTIONS` once,
 for both; the keywords that lead into an instance (`properties`, `items`, …) are short and stand on both sides, and a
 test holds them together.
 """
@@ -181,7 +181,7 @@ def _each(holds: Holds, instance: Any) -> bool:
 
 
 def _contains(holds: Holds, least: int, instance: Any) -> bool:
-    # of an empty array `minItems` speaks already, where it stands beside
+    # `minItems`, where it is present, already reports an empty array
     if not isinstance(instance, list) or (not instance and least):
         return True
     return any(holds(item) for item in instance)

@@ -46,7 +46,7 @@ class SchemaError:
     message: str
     """What is asked for, without the value itself."""
     schema_pointer: str
-    """Where the keyword stands in the schema, with shared definitions in place of the references to them."""
+    """Where the keyword is in the schema, with shared definitions in place of the references to them."""
     missing: str = ""
     """For `required`: the name of the absent member."""
 
@@ -125,7 +125,7 @@ def _compiled(name: str) -> tuple[Draft202012Validator, Holds]:
 
 
 def _resolved(node: Any) -> Any:
-    """The schema with each reference replaced by what it refers to; what stands beside a reference stays.
+    """The schema with each reference replaced by what it refers to; what is next to a reference stays.
 
     References are `file#/$defs/name` or `file` and never run in a circle. A key on both sides is a description (the
     one beside the reference is nearer) and nothing that asserts: a test of the schemas holds that.
@@ -169,7 +169,7 @@ def _required(_validator: Any, members: list[str], instance: Any, _schema: Mappi
 
 
 def _contains(validator: Any, wanted: Any, instance: Any, schema: Mapping[str, Any]) -> _Errors:
-    # of an empty array `minItems` speaks already, where it stands beside: one fault, one error
+    # `minItems`, where it is present, already reports an empty array: one fault, one error
     if not isinstance(instance, list) or (not instance and schema.get("minItems", 0)):
         return
     _, holds = _prebuilt(validator, wanted)

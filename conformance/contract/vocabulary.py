@@ -1,4 +1,4 @@
-"""The words of the API and of the suite: what stands in the schemas, the documentation and what the suite sends.
+"""The words of the API and of the suite: what is in the schemas, the documentation and what the suite sends.
 
 A secret is masked wherever it occurs in what is recorded. One that is also a word of the trade (`finish_reason`,
 `text/event-stream`) would be masked where it is meant, and the mask judged in its place.

@@ -1,9 +1,9 @@
-"""What follows an act of the suite's: a client that leaves, a hostile or large body, requests that collide.
+"""What follows an act of the suite: a client that leaves, a hostile or large body, requests that collide.
 
 The first answer stays evidence (contract, "Asking again washes nothing out"): where a server error, a reset or silence
-follows an act, the act is done once more in a calm moment, and if the same follows again, the requirement that speaks
-of the act is broken, however soon the server recovers. An accident is told from that by how often requests meet trouble
-that follow no act: a target which fails now and then, whatever is asked, is not laid to the act.
+follows an act, the act is repeated in a calm moment. If the same follows again, the requirement for the act is broken,
+even if the server recovers soon. Chance is excluded by how often requests that follow no act meet trouble: the act is
+not blamed on a target that now and then fails on any request.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import NO_ANSWER, TIMED_OUT, Ending
 
 TRIES = 3
-"""Rounds in which an act is done, at the most."""
+"""The most rounds in which an act is done."""
 CHANCE = 0.001
-"""What follows an act is laid to it where mere accident would bring it about more seldom than this."""
+"""An act is blamed for what follows where the probability that chance alone causes it is below this."""
 _AREAS = ("robust", "isolation")
 """Areas of the probes that are acts, or follow one."""
 
@@ -31,7 +31,7 @@ _AREAS = ("robust", "isolation")
 def failed(reading: Reading) -> bool:
     """A server error that excuses nothing, a broken connection, or silence.
 
-    Not an answer that came and that no client can read: of it http.complete speaks, and nothing else.
+    Not an answer that no client can read: only http.complete judges that.
     """
     if reading.unreadable:
         return False
@@ -42,23 +42,23 @@ def failed(reading: Reading) -> bool:
 
 
 def shed(reading: Reading) -> bool:
-    """True where the answer tells of load, a quota or a proxy."""
+    """True where the answer reports load, a quota or a proxy."""
     return reading.status in EXCUSING or (reading.status is not None and reading.excuse is not None)
 
 
 def unserved(reading: Reading) -> bool:
-    """The same of a request that deserves to be served: a refusal is trouble, too."""
+    """The same for a request that must be served: a refusal is trouble too."""
     return failed(reading) or not (reading.taken or reading.status is None or shed(reading))
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something that was done to the target in one round, and what came of it."""
+    """Something that was done to the target in one round, and what followed."""
 
     did: Reading
     followed: tuple[Reading, ...]
-    """First answers, the act's own among them where it has one that counts; not those that tell of load, nor those that
-    cannot be read."""
+    """First answers, including the act's own where that counts; without those that report load and those that cannot
+    be read."""
     troubled: tuple[Reading, ...]
     """Those of them that met trouble."""
     calm: bool
@@ -88,7 +88,7 @@ def act(did: Reading, *own: Reading, trouble: Callable[[Reading], bool] = failed
 
 
 def is_calm(did: Reading) -> bool:
-    """True where the last request of its flow before it was a fair one that was served."""
+    """True where the request before it in its flow was a fair one that was served."""
     probes = [r for r in kin(did) if r.ended <= did.started and r.due is Due.ACCEPT]
     if not probes:
         return False
@@ -98,14 +98,14 @@ def is_calm(did: Reading) -> bool:
 
 
 def judged(evidence: Evidence, acts: Iterable[Act], tell: Callable[[Act], Finding]) -> Iterator[Item]:
-    """The items of one requirement on acts: a finding for each that trouble follows again and again."""
+    """The items of one requirement on acts: a finding for each act that trouble follows repeatedly."""
     for tries in _tries(acts):
         shown = [one for one in tries if one.troubled]
         for one in tries:
             if not one.followed and any(r.unreadable for r in kin(one.did)):
-                yield one.did.unjudged("what came right after it cannot be read", by="http.complete")
+                yield one.did.unjudged("the next answer cannot be read", by="http.complete")
             elif not one.followed:
-                yield one.did.unjudged("what came right after it tells of load", excused=True)
+                yield one.did.unjudged("the next answer shows that the server is under load", excused=True)
             elif not one.troubled:
                 yield Judged(one.did.name)
         if not shown:
@@ -119,7 +119,7 @@ def judged(evidence: Evidence, acts: Iterable[Act], tell: Callable[[Act], Findin
 
 
 def doubts(acts: Iterable[Act]) -> set[str]:
-    """The flows whose act is to be done once more: trouble followed it, by accident or not."""
+    """The flows whose act must be repeated: trouble followed it, by chance or not."""
     flows = set()
     for tries in _tries(acts):
         calm = [one for one in tries if one.calm]
@@ -140,7 +140,7 @@ def _tries(acts: Iterable[Act]) -> list[list[Act]]:
 
 
 def _conclusive(evidence: Evidence, tries: list[Act]) -> bool:
-    """Trouble followed twice, once at least in a calm moment, and accident does not explain it."""
+    """Trouble followed twice, at least once in a calm moment, and chance does not explain it."""
     shown = [one for one in tries if one.troubled]
     if len(shown) < 2 or not any(one.calm for one in shown):
         return False
@@ -154,16 +154,16 @@ def _reason(shown: Act, tries: list[Act]) -> str:
     seen = shown.troubled[0]
     told = f"status {seen.status}" if seen.status is not None else str(seen.exchange.ending)
     if len(tries) < 2:
-        return f"{told} followed it once, which may be an accident; it was not done again"
+        return f"{told} followed it once, which may be chance; it was not repeated"
     if sum(bool(one.troubled) for one in tries) < 2:
-        return f"{told} followed it once, and not when it was done again"
+        return f"{told} followed it once, but not when it was repeated"
     if not any(one.calm for one in tries):
-        return f"{told} followed it, and no calm moment came in which to do it again"
-    return f"{told} followed it, as it comes now and then whatever is asked"
+        return f"{told} followed it, and there was no calm moment to repeat it"
+    return f"{told} followed it, but any request gets that now and then"
 
 
 def tail(least: int, of: int, rate: float) -> float:
-    """The probability that so many of so many fail, or more, where each fails with the rate (binomial)."""
+    """The probability that at least `least` of `of` requests fail, if each fails at this rate (binomial)."""
     return sum(comb(of, k) * rate**k * (1 - rate) ** (of - k) for k in range(least, of + 1))
 
 
@@ -177,7 +177,7 @@ def accidents(evidence: Evidence) -> float:
 
 
 def by_accident(reading: Reading) -> bool:
-    """True for a request whose attempts, of all rounds, fail as any other's do on a target that fails now and then."""
+    """True for a request whose attempts, in all rounds, fail no more than others on a flaky target."""
     evidence = reading.evidence
     if not _accidents(evidence)[0]:
         return False
@@ -187,7 +187,7 @@ def by_accident(reading: Reading) -> bool:
 
 
 def _accidents(evidence: Evidence) -> tuple[int, int]:
-    """How many such requests met trouble, of how many."""
+    """How many such requests met trouble, out of how many."""
     key = "accidents"
     if key not in evidence.memo:
         fair = [tries for tries in evidence.attempts.values() if _ordinary(tries[0])]
@@ -198,6 +198,6 @@ def _accidents(evidence: Evidence) -> tuple[int, int]:
 
 
 def _ordinary(reading: Reading) -> bool:
-    """True for the first attempt of a fair request that neither is an act nor follows one: resumes may do so."""
+    """True for the first attempt of a fair request that is not an act and does not follow one, as resumes may."""
     note, asked = reading.note, reading.asked
     return reading.due is Due.ACCEPT and note.attempt == 1 and note.area not in _AREAS and not asked.resume

@@ -1,4 +1,4 @@
-"""What is read off an answer as octets, as JSON and by its header fields."""
+"""What an answer shows as octets, as JSON and by its header fields."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SSE_LINE = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[\r\n]*)(?:data|event|id|retry|e
 
 
 class Words(str):
-    """What was observed, in words already."""
+    """An observation that is already in words."""
 
     __slots__ = ()
 
@@ -36,11 +36,11 @@ class AnswerReading(RequestReading):
         self.status: int | None = exchange.status
         """The status code; None where no answer came."""
         self.accepted = self.status == 200
-        """True for status 200 and no more (see design, "Outcomes")."""
+        """True for status 200; nothing else is checked (see design, "Outcomes")."""
         self.taken = self.status is not None and 200 <= self.status < 300
         """True for any 2xx."""
         self.ended = exchange.started + exchange.finished
-        """Unix seconds when it was over."""
+        """Unix seconds when it ended."""
 
     # --- as octets
 
@@ -79,7 +79,7 @@ class AnswerReading(RequestReading):
 
     @cached_property
     def body(self) -> bytes:
-        """The body with its content codings undone; empty where they cannot be."""
+        """The body with its content codings removed; empty where that is impossible."""
         return self._undone or b""
 
     @cached_property
@@ -94,17 +94,17 @@ class AnswerReading(RequestReading):
 
     @cached_property
     def known(self) -> bool:
-        """False where a foreign transcript left the body out, or it is coded in a way that is not undone here."""
+        """False where a foreign transcript left the body out, or its content coding cannot be removed here."""
         return self.response is not None and self.response.body_known and self._undone is not None
 
     @property
     def coded_away(self) -> bool:
-        """True where the body is there, and cannot be read for its content coding (http.encoding)."""
+        """True where there is a body whose content coding cannot be removed (http.encoding)."""
         return self.response is not None and self.response.body_known and self._undone is None
 
     @property
     def falsely_coded(self) -> bool:
-        """True where the body is not in the coding that the answer names, which is one that is undone here."""
+        """True where the answer names a coding that is supported here, but the body does not have it."""
         named = self.response is not None and self.response.body_known and set(self.codings) <= set(CODINGS)
         return self.whole and named and self._undone is None and not self.evidence.coding.spent
 
@@ -117,7 +117,7 @@ class AnswerReading(RequestReading):
 
     @cached_property
     def _undone(self) -> bytes | None:
-        """The body with its content codings undone; None where they cannot be."""
+        """The body with its content codings removed; None where that is impossible."""
         if self.response is None:
             return None
         body = self.response.body
@@ -134,33 +134,33 @@ class AnswerReading(RequestReading):
 
     @property
     def unreadable(self) -> bool:
-        """True where something came, and no client can read it as an answer (http.complete)."""
+        """True where octets came that no client can read as an answer (http.complete)."""
         return self.response is None and self.exchange.ending is Ending.GARBAGE
 
     @property
     def left(self) -> bool:
-        """True where the suite went away before the end, on purpose."""
+        """True where the suite left before the end, on purpose."""
         return self.exchange.ending is Ending.LEFT or self.note.left_after is not None
 
     @property
     def whole(self) -> bool:
-        """True where the body ended as its framing says (or a foreign transcript does not tell otherwise)."""
+        """True where the body ended as its framing says (or a foreign transcript does not say otherwise)."""
         return self.exchange.ending in (Ending.COMPLETE, Ending.UNSTATED)
 
     @property
     def cut_by_length(self) -> bool:
-        """True where the body went on behind the length that Content-Length says."""
+        """True where the body is longer than Content-Length says."""
         response = self.response
         return response is not None and bool(response.excess) and response.header("content-length") is not None
 
     @cached_property
     def looks_streamed(self) -> bool:
-        """True where the bytes look like an event stream, whatever they are called."""
+        """True where the bytes look like an event stream, whatever the media type."""
         return bool(_SSE_LINE.match(self.body[:64].lstrip(b" \t")))
 
     @cached_property
     def streamed(self) -> bool:
-        """True where the answer is to be read as an event stream."""
+        """True where the answer must be read as an event stream."""
         called = self.media_type == "text/event-stream" and self.body.lstrip()[:1] != b"{"
         return called or self.looks_streamed
 

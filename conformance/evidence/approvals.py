@@ -1,4 +1,4 @@
-"""Which approvals a transcript holds, and what became of each: the state that resumes are judged by."""
+"""The approvals in a transcript and what happened to each: the state that resumes are judged by."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import NO_ANSWER
 
 SHARED_WITHIN = 2.0
-"""Seconds after which a 404 to a waiting approval is asked once again: by then all replicas have to know it (contract,
+"""Seconds after which a 404 to a waiting approval is asked once again: by then all replicas must know it (contract,
 "Left open …")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An approval as the answer that asked for it told it."""
+    """An approval, as described by the answer that asked for it."""
 
     id: str
     """Lower case."""
@@ -29,9 +29,9 @@ class Given:
     calls: tuple[str, ...]
     """Ids of the tool calls, lower case, where they are UUIDs."""
     expires: float | None
-    """Seconds of the server's clock; None: not told."""
+    """Seconds of the server's clock; None: unknown."""
     spelled: frozenset[str]
-    """The ids of the approval and its calls as the server spelled them: whether it takes them otherwise is open."""
+    """The ids of the approval and its calls as the server spelled them: it need not accept another spelling."""
 
 
 def given(evidence: Evidence) -> dict[str, Given]:
@@ -72,18 +72,18 @@ def approval_of(reading: Reading) -> str | None:
 
 
 def server_time(given_: Given, seconds: float) -> float:
-    """A moment of the suite's clock, told by the server's clock: the difference is read off the approval's answer."""
+    """A time of the suite's clock in terms of the server's clock: the approval's answer shows the difference."""
     answer = given_.by
     return seconds + (answer.clock - answer.ended)
 
 
 def age(given_: Given, reading: Reading) -> float:
-    """Seconds from the end of the answer that told of the approval to the resume."""
+    """Seconds from the end of the answer with the approval to the resume."""
     return reading.started - given_.by.ended
 
 
 def shared_by_then(given_: Given, reading: Reading) -> bool:
-    """True where the resume was sent so late that every replica has to know the approval."""
+    """True where the resume was sent so late that every replica must know the approval."""
     within = reading.evidence.options.get("shared_within")
     return age(given_, reading) >= (within if isinstance(within, (int, float)) else SHARED_WITHIN)
 
@@ -94,7 +94,7 @@ def expired(given_: Given, reading: Reading, margin: float = 0.0) -> bool:
 
 
 def in_time(given_: Given, reading: Reading, slack: float) -> bool:
-    """True where the approval waited until the resume's answer had come, and so many seconds more."""
+    """True where the approval was still waiting this many seconds after the resume's answer."""
     return given_.expires is None or server_time(given_, reading.ended) < given_.expires - slack
 
 
@@ -108,7 +108,7 @@ def spent_by(given_: Given, before: Reading) -> Reading | None:
 
 
 def lost_before(given_: Given, before: Reading) -> str | None:
-    """Why an approval may be gone when a resume is sent, though no answer says so; None where it has to wait still."""
+    """Why an approval may be gone when a resume is sent, though no answer says so; None where it must still wait."""
     for reading in resumes_of(before.evidence, given_.id):
         if reading is before or reading.started > before.started:
             continue
@@ -124,7 +124,7 @@ def went_down(given_: Given, before: Reading) -> bool:
 
 
 def refused_before(given_: Given, reading: Reading) -> list[Reading]:
-    """Resumes of this approval that were refused and over before this one was sent."""
+    """Resumes of this approval that were refused before this one was sent."""
     return [
         r
         for r in resumes_of(reading.evidence, given_.id)

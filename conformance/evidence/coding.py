@@ -1,32 +1,32 @@
-"""Content codings, undone within bounds: few octets may stand for a great many."""
+"""Content codings, removed within bounds: a few octets may expand to very many."""
 
 from __future__ import annotations
 
 import zlib
 
 LIMIT = 2**20
-"""Octets that a content coding may be undone to: no probe offers one."""
+"""The most octets that removing a content coding may give: no probe offers one."""
 IN_ALL = 16 * 2**20
-"""Octets that content codings may be undone to in a whole transcript; the bodies behind them are read as empty."""
+"""The most octets that this may give in a whole transcript; the bodies after that are read as empty."""
 CODINGS = ("gzip", "x-gzip", "deflate")
-"""Those that are undone."""
+"""The supported codings."""
 MOST = 3
-"""Content codings of one answer that are undone, one after the other."""
+"""The most content codings of one answer that are removed."""
 
 
 class Inflating:
-    """Undoes codings as long as a transcript's budget lasts."""
+    """Removes codings as long as a transcript's budget lasts."""
 
     def __init__(self) -> None:
         self._undone = 0
 
     @property
     def spent(self) -> bool:
-        """True once the budget is."""
+        """True once the budget is used up."""
         return self._undone >= IN_ALL
 
     def undone(self, body: bytes) -> bytes | None:
-        """A body with gzip or deflate undone; None where it cannot be."""
+        """A body with gzip or deflate removed; None where that is impossible."""
         if self.spent:
             return None
         plain = _inflate(body)
@@ -35,7 +35,7 @@ class Inflating:
 
 
 def _inflate(body: bytes) -> bytes | None:
-    """Undoes gzip or deflate, up to the limit of size; None where the body is in neither."""
+    """Removes gzip or deflate, up to the size limit; None where the body has neither."""
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
         machine = zlib.decompressobj(window)
         try:

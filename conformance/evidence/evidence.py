@@ -1,6 +1,6 @@
 """All that was recorded, read, with the relations that checks need.
 
-Which attempt is the last, which exchange is another's twin, whether the target served anything at a time.
+Which attempt is the last, which two exchanges are twins, whether the target served anything at a given time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from conformance.evidence.weather import Weather
 from conformance.transcript.exchange import Credential, Transcript
 
 LOCKED_OUT = 3
-"""Kinds of requests in a row, by what they deserve, whose refusal by 401 or 403 is no matter of any one of them."""
+"""Different kinds of requests in a row, from which on their refusal by 401 or 403 does not depend on the request."""
 
 
 class Evidence:
@@ -35,7 +35,7 @@ class Evidence:
         modes = self.options.get("modes")
         self.modes: Collection[str] = frozenset(modes) & MODES if isinstance(modes, list) else MODES
         self.memo: dict[Any, Any] = {}
-        """What checks worked out and others may use."""
+        """Results of checks that others may reuse."""
         self.coding = Inflating()
         self.all = tuple(Reading(exchange, self) for exchange in transcript)
         self.by_name = {reading.name: reading for reading in self.all}
@@ -58,13 +58,13 @@ class Evidence:
 
     @cached_property
     def failed_before(self) -> tuple[Reading, ...]:
-        """Failed answers that were asked for again: of no account but for their bytes."""
+        """Failed answers that were asked for again: only their bytes are judged."""
         last = {reading.name for reading in self.last}
         return tuple(r for r in self.all if r.asked.endpoint and r.name not in last and r.failed_alone)
 
     @cached_property
     def attempts(self) -> dict[tuple[str, int], list[Reading]]:
-        """(probe, round) to all attempts, in order; an exchange without a probe note stands alone."""
+        """(probe, round) to all attempts, in order; an exchange without a probe note is alone."""
         grouped: dict[tuple[str, int], list[Reading]] = defaultdict(list)
         for reading in self.all:
             if reading.asked.endpoint:
@@ -75,7 +75,7 @@ class Evidence:
 
     @cached_property
     def excused(self) -> tuple[int, int]:
-        """How many of the last attempts were excused or failed within, of how many."""
+        """How many of the last attempts were excused or failed mid-stream, out of how many."""
         answered = [r for r in self.last if not r.unreadable]
         count = sum(1 for r in answered if (r.excuses_refusal if r.due is Due.REFUSE else r.excuse or r.failed_within))
         return count, len(self.last)
@@ -92,16 +92,16 @@ class Evidence:
 
     @cached_property
     def heard(self) -> bool:
-        """True where any answer came at all, a suite's own recording; others' tell too little to say no."""
+        """True where any answer came in a recording of the suite; other recordings say too little to conclude no."""
         return not self.own or any(r.exchange.answered for r in self.all)
 
     @cached_property
     def admitted(self) -> bool:
-        """True where any request with the good token was taken: the token and the address are right."""
+        """True where any request with the good token was accepted: the token and the address are right."""
         return any(r.accepted and not r.page and r.whose in (Credential.OWN, Credential.UNSTATED) for r in self.all)
 
     def passes_elsewhere(self, page: Reading) -> bool:
-        """True where a twin of a request that was answered by a page came past whatever sent it.
+        """True where a twin of a request that was answered with a page got past whatever sent the page.
 
         The twin of a valid chat is any that was served, for a stream or not. Of a request that is to be refused, and of
         a resume, which may be for the state of its approval, it is the same request, sent another time: a server may
@@ -113,7 +113,7 @@ class Evidence:
 
     @cached_property
     def turned_away(self) -> frozenset[str]:
-        """The exchanges whose token was refused though it passes elsewhere; auth.known-token speaks of all of them.
+        """The exchanges whose token was refused though it is accepted elsewhere; auth.known-token judges all of them.
 
         A 401 or 403 may also be a poor way to refuse one kind of body. It is the token's where the same request passed
         another time, where a 401 came to a valid request, or where nothing else passed for a while, whatever was asked.
@@ -157,7 +157,7 @@ class Evidence:
 
     @cached_property
     def streams_by_id(self) -> dict[str, list[Reading]]:
-        """The streams of chunks, by the `id` that most of their chunks bear."""
+        """The streams of chunks, by the `id` that most of their chunks have."""
         found: dict[str, list[Reading]] = defaultdict(list)
         for reading in self.all:
             if reading.asked.stream and reading.taken and reading.answer_id is not None:
@@ -166,7 +166,7 @@ class Evidence:
 
     @cached_property
     def by_request_id(self) -> dict[str, list[Reading]]:
-        """The readings that asked with each `request_id`."""
+        """The readings by the `request_id` of their request."""
         found: dict[str, list[Reading]] = defaultdict(list)
         for reading in self.all:
             if reading.asked.request_id is not None:
@@ -184,7 +184,7 @@ class Evidence:
 
     @cached_property
     def by_due(self) -> dict[tuple[Due, str], list[Reading]]:
-        """The last attempts by what they deserve and the requirement that says so."""
+        """The last attempts by the answer that they must get and the requirement that says so."""
         found: dict[tuple[Due, str], list[Reading]] = defaultdict(list)
         for reading in self.last:
             found[reading.due, reading.asked.requirement].append(reading)
@@ -197,22 +197,22 @@ class Evidence:
 
     @cached_property
     def weather(self) -> Weather:
-        """Which answers are an outage's."""
+        """Which answers belong to an outage."""
         return Weather(reading for reading in self.all if reading.asked.endpoint)
 
     @cached_property
     def _served_until(self) -> list[tuple[float, str]]:
-        """When each probe was answered 200 for the last time, the latest first."""
+        """When each probe last got 200, the latest first."""
         return self._until(lambda reading: reading.accepted)
 
     @cached_property
     def _answered_until(self) -> list[tuple[float, str]]:
-        """The same by an answer that waits for nothing: what lies behind the server was there."""
+        """The same for answers that wait for nothing: these show that the model was reachable."""
         return self._until(lambda reading: reading.accepted and not reading.waits)
 
     @property
     def never_answered(self) -> tuple[str, ...]:
-        """Who speaks of server errors where the model was never reached: nothing was lost since."""
+        """The requirement for server errors where the model was never reached: nothing was lost since."""
         return () if self._answered_until else ("error.no-server-error",)
 
     def _until(self, served: Callable[[Reading], bool]) -> list[tuple[float, str]]:
@@ -233,11 +233,11 @@ class Evidence:
         if last.status in EXCUSING:
             return any(ended >= last.started and other != probe for ended, other in self._answered_until)
         latest = next((ended for ended, other in self._served_until if other != probe), None)
-        # What is recorded anew at the end has nothing behind it.
+        # What is recorded again at the end has nothing after it.
         return latest is not None and (latest >= first.started or first.note.round > 1)
 
     def twin_of(self, reading: Reading) -> Reading | None:
-        """The exchange with the same body without the breach: as noted, else any that was accepted alike."""
+        """The exchange with the same body without the breach: the noted one, else any similar one that was accepted."""
         if reading.note.twin:
             candidates = self.by_probe.get(reading.note.twin, [])
             noted = next((r for r in candidates if r.accepted), candidates[-1] if candidates else None)
@@ -266,13 +266,13 @@ class Evidence:
 
 
 def _supersedes(later: Reading, earlier: Reading) -> bool:
-    """True where a try stands for an earlier one: whoever failed within may well refuse to serve a request twice."""
+    """True where a try replaces an earlier one: a server that failed mid-stream may refuse to serve a request twice."""
     refused = later.status is not None and 400 <= later.status < 500
     return later.note.attempt >= earlier.note.attempt and not (refused and earlier.failed_within)
 
 
 def _identity(reading: Reading) -> Any:
-    """What two sendings of one request have in common: the probe, or in a foreign transcript what was sent."""
+    """What identifies a request that is sent twice: the probe, or in a foreign transcript what was sent."""
     request = reading.exchange.request
     return reading.note.probe or (request.method, request.url, request.body, request.credential)
 

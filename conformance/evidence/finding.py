@@ -1,7 +1,7 @@
-"""What a check says: values that a check yields, one for each thing that it looked at.
+"""The values that a check yields, one for each exchange that it looked at.
 
 A check is a pure generator over the evidence of a run. For every exchange that it can judge it yields either findings,
-or `Judged`; for one that it cannot, `Unjudged` with the reason. Counting, blame and outcomes are not its business: see
+or `Judged`; for one that it cannot, `Unjudged` with the reason. Counting, blame and outcomes are decided elsewhere: see
 `conformance.judging.verdict`.
 """
 
@@ -17,30 +17,30 @@ class Finding:
     """One breach of one requirement in one exchange."""
 
     requirement: str
-    """Its id. A check does not say it: whoever runs the check stamps it (`conformance.checks.check`)."""
+    """Its id. A check leaves it empty: the code that runs the check sets it (`conformance.checks.check`)."""
     exchange: str
     """Name of the exchange that shows it."""
     message: str
     """One line, without the target's own text."""
     expected: str
     observed: str
-    """May hold the target's text: bounded, and to be escaped by whoever shows it."""
+    """May contain the target's text: its length is bounded, and whoever shows it must escape it."""
     place: Place = NOWHERE
     span: tuple[int, int] | None = None
-    """(offset, length) of the offending octets in the answer's body, where they can be told."""
+    """(offset, length) of the offending octets in the answer's body, where they are known."""
     yields_to: tuple[str, ...] = ()
-    """Requirements that speak of the same fault more generally: where one of them failed, this finding is theirs."""
+    """More general requirements for the same fault: where one of them failed, this finding is counted there."""
     asked: str = ""
-    """JSON Pointer of the member of the *request* that breaks the schema, where it is to be refused for that."""
+    """JSON Pointer of the member of the *request* that breaks the schema, where the request must be refused for it."""
     intermittent: bool = False
-    """True: the same request, sent once more alone, did not show it again."""
+    """True: the same request, sent again alone, did not show it."""
     second_opinion: str = ""
-    """What Schemathesis says of the same answer, where it was asked."""
+    """What Schemathesis says about the same answer, where it was asked."""
     shrunk_from: str = ""
-    """Name of the exchange with the larger body that showed it first; this one's was shrunk from it."""
+    """Name of the exchange with the larger body that first showed it, and from which this body was shrunk."""
 
     def breaking(self, requirement: str) -> Finding:
-        """This finding, stamped with the requirement that it breaks."""
+        """This finding, with the requirement that it breaks."""
         return replace(self, requirement=requirement)
 
 
@@ -58,9 +58,9 @@ class Unjudged:
     reason: str
     exchange: str | None = None
     blocked_by: str | None = None
-    """The requirement whose breach stands in the way."""
+    """The requirement whose breach prevents it."""
     excused: bool = False
-    """True: an excuse stood in the way (a rate limit, an intermediary, the network)."""
+    """True: an excuse prevented it (a rate limit, an intermediary, the network)."""
 
 
 Item = Finding | Judged | Unjudged

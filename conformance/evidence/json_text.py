@@ -1,4 +1,4 @@
-"""Strict JSON (RFC 8259) as an answer must be: UTF-8, no BOM, no NaN, nothing behind the value."""
+"""Strict JSON (RFC 8259) as an answer must be: UTF-8, no BOM, no NaN, nothing after the value."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 BOM = b"\xef\xbb\xbf"
 MOST_VALUES = 200_000
-"""Values of one text that are read, counted by what stands between them: a million empty lists take 70 MB."""
+"""The most values that are read of one text, counted by separators: a million empty lists take 70 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonText:
-    """What octets said, read as JSON."""
+    """Octets, read as JSON."""
 
     value: Any = None
     problem: str = ""
     """Why it is not strict JSON; empty where it is."""
     offset: int = 0
-    """Where the problem lies, in octets."""
+    """Offset of the problem, in octets."""
 
     @property
     def ok(self) -> bool:
@@ -44,9 +44,9 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer)
 
 
 def read_json(body: bytes) -> JsonText:
-    """The value of strict JSON octets, or why they are none. Never raises."""
+    """The value of octets that are strict JSON, or why they are not. Never raises."""
     if body.startswith(BOM):
-        return JsonText(problem="a byte order mark in front")
+        return JsonText(problem="a byte order mark at the start")
     if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
         return JsonText(problem=f"more than {MOST_VALUES} values, too many to read")
     try:
@@ -57,7 +57,7 @@ def read_json(body: bytes) -> JsonText:
         return JsonText(_DECODER.decode(text))
     except _NotANumber as error:
         place = max(body.find(str(error).encode()), 0)
-        return JsonText(problem=f"the literal {error}, which JSON has not", offset=place)
+        return JsonText(problem=f"the literal {error}, which JSON does not have", offset=place)
     except RecursionError:
         return JsonText(problem="nesting too deep to read")
     except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""Looking into JSON values of which nothing is known: no accessor here raises, whatever it is given."""
+"""Looking into JSON values of unknown form: no function here raises, whatever it is given."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def uuid(value: Any) -> str | None:
 
 
 def objects(value: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of an array with their indexes; nothing where it is none."""
+    """The objects in an array, with their indexes; nothing if it is not an array."""
     if isinstance(value, list):
         for index, item in enumerate(value):
             if isinstance(item, dict):
@@ -100,7 +100,7 @@ def moment(value: Any) -> float | None:
 
 
 def show(value: Any, most: int = 160) -> str:
-    """A value in words of JSON for a finding, at most so many characters. The report escapes it."""
+    """A value as JSON text for a finding, at most `most` characters. The report escapes it."""
     if isinstance(value, _Absent):
         return "absent"
     try:

@@ -1,4 +1,4 @@
-"""Where in an exchange a breach stands: a value that reports and keys read, and the text of it that people read."""
+"""Where in an exchange a breach is: a value for reports and keys, and its text for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conformance.transcript.sse import Event
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in an answer. It may be named by several members at once: a JSON Pointer within an event at a byte."""
+    """A place in an answer. Several members may be set at once: a JSON Pointer within an event at a byte."""
 
     pointer: str = ""
     """JSON Pointer (RFC 6901) in the event, where one is named, else in the body; `/` is the whole value."""
@@ -22,7 +22,7 @@ class Place:
     character: int | None = None
     """Offset in the body's text, in one of the spellings in which it was read."""
     words: str = ""
-    """What has no such name: `status`, `body`, `the whole stream`."""
+    """Other places: `status`, `body`, `the whole stream`."""
 
     @classmethod
     def of(cls, event: Event, pointer: str = "") -> Place:
@@ -30,7 +30,7 @@ class Place:
         return cls(pointer, event.number + 1, event.offset)
 
     def __str__(self) -> str:
-        """As `results.json`, the terminal and the pages show it; empty where no place is told."""
+        """As `results.json`, the terminal and the pages show it; empty where there is no place."""
         parts = [f"{name} {n}" for name in ("event", "byte", "character") if (n := getattr(self, name)) is not None]
         parts += [self.pointer] if self.pointer else []
         parts += [f"header {self.header}"] if self.header else []

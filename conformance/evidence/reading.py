@@ -1,4 +1,4 @@
-"""One exchange, read: its request, its answer, and how it stands to the other exchanges of the run."""
+"""One exchange, read: its request, its answer, and its relations to the other exchanges of the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conformance.transcript.exchange import Credential, Ending
 
 _BROKEN = frozenset({Ending.RESET, Ending.REFUSED, Ending.CUT, Ending.TIMED_OUT_CONNECTING})
 KNOWN_TOKEN = "auth.known-token"
-"""The requirement that speaks of a good token which is refused now and then."""
+"""The requirement for a good token that is refused now and then."""
 
 
 class Reading(StreamReading):
@@ -27,29 +27,29 @@ class Reading(StreamReading):
 
     @property
     def tries(self) -> list[Reading]:
-        """All attempts at its request in the same round, in order; of one at no documented endpoint this alone."""
+        """All attempts at its request in the same round, in order; only this one at an undocumented endpoint."""
         return self.evidence.attempts.get((self.note.probe or self.name, self.note.round), [self])
 
     @property
     def failed_alone(self) -> bool:
-        """True for a failed answer whose request may go again as it is: it resumed nothing, and nothing waits."""
+        """True for a failed answer whose request may be sent again unchanged: it resumed nothing, and nothing waits."""
         return self.due in (Due.ACCEPT, Due.OPEN) and self.failed_within and not (self.asked.resume or self.waits)
 
     @property
     def failed_in_chain(self) -> bool:
-        """True for a failed answer that only its whole flow, recorded anew, can make good, and has not yet."""
+        """True for a failed answer whose whole flow must be recorded again, and has not been yet."""
         chained = self.asked.resume or self.waits
         return self.due in (Due.ACCEPT, Due.OPEN) and self.failed_within and chained and not self.made_good
 
     @cached_property
     def made_good(self) -> bool:
-        """True for a failed answer whose probe was answered without failing when its flow was recorded anew."""
+        """True for a failed answer whose probe got an answer when its flow was recorded again."""
         anew = self.evidence.by_probe.get(self.note.probe, ()) if self.failed_within else ()
         return any(r.note.round != self.note.round and r.accepted and not r.failed_within for r in anew)
 
     @cached_property
     def mixed_with(self) -> Reading | None:
-        """The other stream of which a chunk came in this one, if any."""
+        """The other stream whose chunk came in this one, if any."""
         for chunk in self.chunks:
             id_ = chunk.value.get("id")
             if isinstance(id_, str) and id_ != self.answer_id and not chunk.error:
@@ -74,7 +74,7 @@ class Reading(StreamReading):
         return together and self.exchange.request.body != other.exchange.request.body
 
     def shares_request_id(self, other: Reading) -> bool:
-        """True for one beside it that bore the same `request_id`."""
+        """True for one at the same time with the same `request_id`."""
         asked = self.asked.request_id
         return self is not other and asked is not None and asked == other.asked.request_id and self.beside(other)
 
@@ -88,19 +88,19 @@ class Reading(StreamReading):
 
     @property
     def foul(self) -> bool:
-        """True where an outage may have brought this answer about (contract, "Weather")."""
+        """True where an outage may have caused this answer (contract, "Weather")."""
         if self.left:
             return False
         return self.exchange.ending in _BROKEN or self.status in OUTAGES
 
     @cached_property
     def fell(self) -> bool:
-        """True where an outage or a limit did bring it about: other requests met it at the same time."""
+        """True where an outage or a limit caused it: other requests met it at the same time."""
         return self.foul and self.evidence.weather.fell_on(self)
 
     @property
     def unsettled(self) -> bool:
-        """True where nothing is known of its request: the last try fell foul, or followed one that may have counted."""
+        """True where its request shows nothing: the last try met an outage, or followed a try that may have counted."""
         if self.note.phase == Phase.WEATHER:
             return False
         if self.whose is not Credential.OWN or self.due is Due.AUTHENTICATE:
@@ -125,30 +125,32 @@ class Reading(StreamReading):
             return f"the connection was {ending}, and others met an outage at the same time"
         if self.whose is Credential.UNSTATED and self.status in (401, 403):
             # Browsers strip the header, and a proxy's user may have sent a token that is no good.
-            return f"status {self.status}, and the transcript does not tell whether the request bore a good token"
+            return f"status {self.status}, and the transcript does not say whether the request had a good token"
         if self.status != 413 and (page := self._foreign_page):
             return page
         if self.name in self.evidence.turned_away:
-            return f"status {self.status} to a token that passes elsewhere"
+            return f"status {self.status} for a token that is accepted elsewhere"
         return excuse(self.exchange.response.status, self.media_type, self.body)
 
     @property
     def _foreign_page(self) -> str | None:
-        """An intermediary's page, in words. A 413 excuses no refusal of what is documented: it speaks of a limit."""
+        """An intermediary's page, in words. A 413 does not excuse refusing what is documented: it reports a limit."""
         if self.page and self.evidence.passes_elsewhere(self):
-            return f"status {self.status} with an HTML page of an intermediary, on a request that passes elsewhere"
+            return (
+                f"status {self.status} with an HTML page from an intermediary, for a request that is served elsewhere"
+            )
         return None
 
     @cached_property
     def refuses_token(self) -> bool:
-        """True for a 401 or 403 to the caller's own token that no words and no page explain."""
+        """True for a 401 or 403 to the caller's own token that neither its text nor a page explains."""
         if self.status not in (401, 403) or self.whose is not Credential.OWN or not self.asked.endpoint or self.page:
             return False
         return excuse(self.status, self.media_type, self.body) is None
 
     @property
     def excuses_refusal(self) -> str | None:
-        """The same for a request that must be refused: a 4xx that refuses does so whatever its words."""
+        """The same for a request that must be refused: a 4xx refuses it, whatever its text."""
         refuses = (self.refused_status or self.status == 405) and self.status not in EXCUSING
         foreign = self.page and (self.status in (406, 418) or self.evidence.passes_elsewhere(self))
         return None if refuses and not foreign else self.excuse or self._foreign_page
@@ -165,15 +167,15 @@ class Reading(StreamReading):
         span: tuple[int, int] | None = None,
         yields_to: tuple[str, ...] = (),
     ) -> Finding:
-        """A finding on this exchange, to be stamped by whoever runs the check; `observed` is shown as JSON unless it is
-        a `Words`.
+        """A finding on this exchange; the code that runs the check adds the requirement. `observed` is shown as JSON
+        unless it is a `Words`.
         """
         seen = str(observed) if isinstance(observed, Words) else self._shown(observed, place)
         asked = self.asked.pointer if self.due is Due.REFUSE and place == STATUS else ""
         return Finding("", self.name, message, expected, seen, place, span, yields_to, asked)
 
     def _shown(self, observed: Any, place: Place) -> str:
-        """A value as it came: `null` where a member is null rather than absent, and what came in place of one."""
+        """A value as it came: `null` where a member is null rather than absent, and what came instead of an object."""
         if observed is not ABSENT or not place.pointer or place.event is not None or self.object is None:
             return show(observed)
         steps = [int(step) if step.isdigit() else step for step in place.pointer[1:].split("/")]

@@ -1,4 +1,4 @@
-"""What is read off the request of an exchange: whose it is, and what it deserves."""
+"""What the request of an exchange shows: whose it is, and which answer it must get."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RequestReading:
 
     @cached_property
     def asked(self) -> Asked:
-        """What the request deserves."""
+        """The answer that the request must get."""
         request = self.exchange.request
         return classify(
             request.method,
@@ -50,7 +50,7 @@ class RequestReading:
 
     @property
     def as_client(self) -> bool:
-        """True where it was sent with a client's own header fields: whether that is served, area sdk tells."""
+        """True where it was sent with a client's own header fields: area sdk judges whether that is served."""
         return self.note.area == "sdk" and not self.asked.resume
 
     @property
@@ -63,5 +63,5 @@ class RequestReading:
 
     @property
     def whose(self) -> Credential:
-        """Whose token it bore."""
+        """Whose token it had."""
         return self.exchange.request.credential

@@ -1,4 +1,4 @@
-"""The residue of an abandoned request: a part of what a client that left was to get comes to another one.
+"""The residue of an abandoned request: a part of its answer comes to another client.
 
 What was abandoned is recognised by its word, its `request_id`, the `id` and `execution_id` of its answer, and by the
 count that it was to write. Source: contract, robust.disconnect ("each with its own answer").
@@ -17,14 +17,14 @@ from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import Ending
 
 BROKEN = "robust.disconnect"
-"""The requirement that speaks of it."""
+"""The requirement for it."""
 _WORD = re.compile(r"write the word ([a-z]{8,16}) behind every number")
 _ONE_WORD = re.compile("Reply with just this word: ")
 _NUMBER = re.compile(r"\d{1,4}")
 STOPS = 10.0
 """Seconds that a target may take to stop after a client left (it may legitimately take some)."""
 RUN = 5
-"""Numbers that follow each other, from which on a text is a part of a count."""
+"""A text with this many consecutive numbers is a part of a count."""
 
 
 def abandoned(evidence: Evidence) -> tuple[Reading, ...]:
@@ -43,12 +43,12 @@ def in_wake(reading: Reading) -> bool:
 
 
 def may_be_of_abandoned(reading: Reading, told: str | None, value_of: Callable[[Reading], str | None]) -> bool:
-    """Whether what it tells may be that of a request which was abandoned right before: its value, or none at all."""
+    """Whether its value may come from a request that was abandoned right before: that one's value, or none."""
     return in_wake(reading) and (told is None or any(told == value_of(one) for one in abandoned(reading.evidence)))
 
 
 def residue(reading: Reading) -> tuple[Reading, str] | None:
-    """The abandoned request of which a part came in this answer, and what tells so; None where none did."""
+    """The abandoned request whose part came in this answer, and what shows it; None where there is none."""
     return _found(reading.evidence).get(reading.name)
 
 
@@ -99,7 +99,7 @@ def _marks(one: Reading, ids: bool) -> Iterator[str]:
 
 
 def _shared_by_none(evidence: Evidence) -> bool:
-    """True where no two answers to others share an `id` or execution: then one that is shared with them tells much."""
+    """True where no two answers to others share an `id` or execution: then a shared one is strong evidence."""
     whole = [r for r in evidence.all if not r.left and r.accepted and r.due is Due.ACCEPT and not r.asked.resume]
     for values in ([r.answer_id for r in whole], [r.kitemesh.get("execution_id") for r in whole]):
         if any(n > 1 for n in Counter(v for v in values if isinstance(v, str)).values()):

@@ -1,4 +1,4 @@
-"""What checks look at: selections of readings, which also say of each reading that cannot be judged why.
+"""What checks look at: selections of readings, which also say why a reading cannot be judged.
 
 A selection is composed from others: `where` keeps readings, `unless` leaves readings unjudged with a reason, `among`
 keeps exchanges whether they can be judged or not, `|` adds. A check that looks at a selection needs no guards of its
@@ -7,7 +7,7 @@ own:
     each("kitemesh.execution-id", standard.unless(without_extension))
 
 One fault is blamed once: an answer that fails in one layer (transport, status, framing, JSON) is left unjudged, blocked
-by the requirement of that layer, so that no requirement of a layer above fails for it too.
+by the requirement of that layer, so that no requirement of a higher layer fails too.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Selected = Iterable[Reading | Unjudged]
 Why = Callable[[Reading], Unjudged | None]
 """Why a reading cannot be judged; None where it can."""
 UNREAD = "http.encoding"
-"""The requirement that speaks of a content coding which cannot be undone."""
+"""The requirement for a content coding that cannot be removed."""
 SERVER_ERROR = "error.no-server-error"
-"""The requirement that speaks of every 5xx."""
+"""The requirement for every 5xx."""
 
 
 class Selection:
-    """Readings of the evidence, and what is left unjudged of it; made once for all the checks that look at it."""
+    """Readings of the evidence, and what cannot be judged of it; made once for all checks that use it."""
 
     def __init__(self, make: Callable[[Evidence], Selected]) -> None:
         """Decorates a function that makes the selection."""
@@ -54,15 +54,15 @@ class Selection:
         return [one for one in self(evidence) if isinstance(one, Unjudged)]
 
     def where(self, holds: Callable[[Reading], object]) -> Selection:
-        """The readings of which something holds; what cannot be judged stays, as it cannot be told of that."""
+        """The readings that meet a condition; what cannot be judged stays, as the condition is unknown there."""
         return Selection(lambda evidence: (one for one in self(evidence) if isinstance(one, Unjudged) or holds(one)))
 
     def among(self, holds: Callable[[Reading], object]) -> Selection:
-        """The exchanges of which something holds, whether they can be judged or not."""
+        """The exchanges that meet a condition, whether they can be judged or not."""
         return Selection(lambda evidence: (one for one in self(evidence) if holds(_exchange(evidence, one))))
 
     def unless(self, *reasons: Why) -> Selection:
-        """The same, but what one of these reasons applies to is unjudged; the first that does is told."""
+        """The same, but a reading that one of these reasons applies to is unjudged, with the first such reason."""
 
         def make(evidence: Evidence) -> Iterator[Reading | Unjudged]:
             for one in self(evidence):
@@ -74,7 +74,7 @@ class Selection:
         return Selection(make)
 
     def judgeable(self) -> Selection:
-        """The readings alone: another selection tells of what cannot be judged."""
+        """Only the readings: another selection reports what cannot be judged."""
         return Selection(self.readings)
 
     def __or__(self, other: Selection) -> Selection:
@@ -87,7 +87,7 @@ def _exchange(evidence: Evidence, one: Reading | Unjudged) -> Reading:
 
 
 def when(holds: Callable[[Reading], object], reason: str, *, by: str | None = None, excused: bool = False) -> Why:
-    """A reason that is the same for all readings of which something holds."""
+    """A reason that is the same for all readings that meet a condition."""
     return lambda reading: reading.unjudged(reason, by=by, excused=excused) if holds(reading) else None
 
 
@@ -95,31 +95,31 @@ def when(holds: Callable[[Reading], object], reason: str, *, by: str | None = No
 
 
 def excused(reading: Reading) -> Unjudged | None:
-    """It is neither acceptance nor refusal."""
+    """The answer neither accepts nor refuses."""
     return None if reading.excuse is None else reading.unjudged(reading.excuse, excused=True)
 
 
 def refusal_excused(reading: Reading) -> Unjudged | None:
-    """The same of a request that has to be refused."""
+    """The same for a request that must be refused."""
     excuse = reading.excuses_refusal
     return None if excuse is None else reading.unjudged(excuse, excused=True)
 
 
 def server_error(reading: Reading) -> Unjudged | None:
-    """A 5xx, whatever was asked, is error.no-server-error's."""
+    """A 5xx, whatever was asked, is judged by error.no-server-error."""
     return reading.unjudged(f"status {reading.status}", by=SERVER_ERROR) if reading.failed_to_serve else None
 
 
-failed = when(lambda r: r.failed_within, "the stream told of an error: a failed answer", excused=True)
-"""The stream failed within."""
-coded = when(lambda r: r.coded_away, "the answer's body is coded in a way that is not read here", by=UNREAD)
-"""Its content coding cannot be undone."""
+failed = when(lambda r: r.failed_within, "the stream reported an error: a failed answer", excused=True)
+"""The stream failed before its end."""
+coded = when(lambda r: r.coded_away, "the answer's body has a content coding that the suite does not read", by=UNREAD)
+"""Its content coding cannot be removed."""
 never_admitted = when(lambda r: not r.evidence.admitted, "the token was never accepted")
 """Nothing was ever served: the token, the model or the address may be wrong."""
 
 
 def with_own_token(reading: Reading) -> bool:
-    """True where the request bore the good token, as far as is known."""
+    """True where the request had the good token, as far as is known."""
     return reading.whose in (Credential.OWN, Credential.UNSTATED)
 
 
@@ -132,7 +132,7 @@ def barred(reading: Reading) -> Unjudged | None:
         r.due is Due.ACCEPT and r.status == reading.status and not r.sharing_request_id for r in reading.evidence.last
     ):
         return None
-    return reading.unjudged(f"status {reading.status} came to valid requests too: none was ever served")
+    return reading.unjudged(f"valid requests got status {reading.status} too: none was ever served")
 
 
 # --- by what is due
@@ -145,17 +145,17 @@ last = Selection(lambda evidence: evidence.last)
 
 
 def due_by(due: Due, requirement: str) -> Selection:
-    """Last attempts that deserve this by this requirement."""
+    """Last attempts that must get this answer by this requirement."""
     return Selection(lambda evidence: evidence.by_due.get((due, requirement), ()))
 
 
 def to_be_refused(requirement: str) -> Selection:
-    """Requests that have to be refused by this requirement."""
+    """Requests that this requirement says must be refused."""
     return due_by(Due.REFUSE, requirement).unless(refusal_excused)
 
 
 def unauthenticated(requirement: str) -> Selection:
-    """Requests that deserve 401 by this requirement."""
+    """Requests that this requirement says must get 401."""
     return due_by(Due.AUTHENTICATE, requirement).unless(lambda r: None if r.status == 401 else excused(r))
 
 
@@ -164,11 +164,11 @@ def unauthenticated(requirement: str) -> Selection:
 
 def _holds_residue(reading: Reading) -> Unjudged | None:
     found = residue(reading)
-    return found and reading.unjudged(f"a part of the answer to {found[0].name} came in it", by=BROKEN)
+    return found and reading.unjudged(f"it contains a part of the answer to {found[0].name}", by=BROKEN)
 
 
 def _may_be_served(reading: Reading) -> bool:
-    """Whether a client without its own header fields is served, area sdk tells."""
+    """Area sdk judges whether a request with a client's own header fields is served."""
     open_ = reading.due in (Due.ACCEPT, Due.OPEN) and not (reading.left or reading.asked.edge)
     return open_ and not (reading.as_client and why_unserved(reading))
 
@@ -177,7 +177,7 @@ served = (
     last.where(_may_be_served)
     .unless(excused, _holds_residue)
     .where(lambda r: r.taken)
-    .unless(when(lambda r: not r.body_is_there, "the transcript holds the answer without its body"), coded)
+    .unless(when(lambda r: not r.body_is_there, "the transcript has the answer without its body"), coded)
 )
 """Answers to requests that may be served: 2xx, complete or not."""
 
@@ -192,7 +192,7 @@ served_streams = served.among(lambda r: r.asked.stream) | Selection(lambda e: e.
 
 
 def why_no_answer(reading: Reading) -> str | None:
-    """The requirement that speaks of a served JSON answer that cannot be read; None where it can."""
+    """The requirement for a served JSON answer that cannot be read; None where it can."""
     if not reading.whole or (reading.cut_by_length and not reading.json.ok):
         return "http.complete"
     if reading.streamed:
@@ -218,16 +218,16 @@ def why_unserved(reading: Reading) -> str:
 
 def _no_answer(reading: Reading) -> Unjudged | None:
     by = why_no_answer(reading)
-    return None if by is None else reading.unjudged(f"{by} stands in the way", by=by)
+    return None if by is None else reading.unjudged(f"{by} failed", by=by)
 
 
 def on_chat(reading: Reading) -> bool:
-    """True for what is not an answer to a resume."""
+    """True unless it is an answer to a resume."""
     return not reading.asked.resume
 
 
 answers = served_json.unless(_no_answer)
-"""JSON answers that can be read: an object, and no error object."""
+"""JSON answers that can be read: an object that is not an error object."""
 
 standard = answers.where(lambda r: not r.waits)
 """Standard answers: JSON, and nothing waits."""
@@ -261,34 +261,34 @@ def _illegible(reading: Reading) -> Unjudged | None:
         by = "stream.framing" if reading.stream.pending is not None and not reading.chunks else "stream.json-data"
         return reading.unjudged("an event does not hold a JSON object", by=by)
     if not reading.chunks:
-        return reading.unjudged("the stream holds no chunk", by="stream.json-data")
+        return reading.unjudged("the stream has no chunk", by="stream.json-data")
     if reading.mixed_with is not None and not reading.opens_with_error:
-        return reading.unjudged(f"a chunk of {reading.mixed_with.name} came in it", by="isolation.streams")
+        return reading.unjudged(f"it contains a chunk of {reading.mixed_with.name}", by="isolation.streams")
     return opening_error(reading)
 
 
 opening_error = when(lambda r: r.opens_with_error, "the stream opens with an error", by="error.status")
-"""The stream begins with what error.status speaks of."""
+"""The stream begins with an error, which error.status judges."""
 
 streams = served_streams.unless(_no_stream)
 """Answers that are event streams, cut or whole."""
 
 whole_streams = streams.unless(when(broken_off, "the stream was cut off", by="http.complete"))
-"""Streams that were not cut off by the connection: what is missing in them, the server left out."""
+"""Streams that the connection did not cut off: the server itself left out what is missing."""
 
 ended_streams = whole_streams.unless(_never_ended)
-"""Whole streams that came to an end of their own, no time-out before it: what is judged of their bytes."""
+"""Whole streams that ended without a time-out: their bytes are judged."""
 
 finished_streams = ended_streams.unless(failed)
-"""Those of them that told of no failure within: all else that is judged of a stream."""
+"""Those of them that reported no failure: everything else is judged on these."""
 
 legible_streams = finished_streams.unless(_illegible)
-"""Finished streams of which every event could be read: whether there is an answer in them is still open."""
+"""Finished streams in which every event could be read; they may still hold no answer."""
 
 readable_streams = legible_streams.unless(
-    when(lambda r: not any(chunk.choices for chunk in r.chunks), "the stream holds no choice", by="chunk.finish-once")
+    when(lambda r: not any(chunk.choices for chunk in r.chunks), "the stream has no choice", by="chunk.finish-once")
 )
-"""Those of them that hold a choice: what the chunk requirements judge."""
+"""Those of them with a choice: the chunk requirements judge these."""
 
 text_streams = readable_streams.where(lambda r: not r.waits)
 """Readable streams in which nothing waits."""

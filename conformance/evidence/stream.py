@@ -1,4 +1,4 @@
-"""What is read off an answer as a stream, and what a stream and an answer in JSON have in common."""
+"""What an answer shows as a stream, and what a stream and a JSON answer have in common."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Chunk:
 
     @cached_property
     def error(self) -> bool:
-        """True where the event tells of an error, whatever `choices` it bears (contract, "Failed answers")."""
+        """True where the event reports an error, whatever `choices` it has (contract, "Failed answers")."""
         return tells_of_error(self.value) or any(tells_of_error(choice) for _, choice in self.choices)
 
     def contents(self) -> Iterator[tuple[int, str]]:
@@ -76,16 +76,16 @@ class Chunk:
 
     @property
     def approves(self) -> bool:
-        """True where it tells of an approval that waits."""
+        """True where it has an approval that waits."""
         return optional(self.value, "kitemesh", "approval_id") is not ABSENT
 
     @property
     def place(self) -> Place:
-        """Where the event stands."""
+        """The place of the event."""
         return Place.of(self.event)
 
     def at(self, pointer: str) -> Place:
-        """Where a value in it stands."""
+        """The place of a value in it."""
         return Place.of(self.event, pointer)
 
     @property
@@ -108,7 +108,7 @@ class StreamReading(AnswerReading):
 
     @cached_property
     def events(self) -> tuple[sse.Event, ...]:
-        """All events, also an unterminated one where the body ended by itself (stream.framing speaks of that)."""
+        """All events, also an unterminated one where the body ended by itself (stream.framing judges that)."""
         pending = self.stream.pending
         extra = (pending,) if pending is not None and pending.raw_data and self.whole else ()
         return (*self.stream.events, *extra)
@@ -120,12 +120,12 @@ class StreamReading(AnswerReading):
 
     @cached_property
     def done_like(self) -> tuple[sse.Event, ...]:
-        """Events that were meant to be `[DONE]` and are not."""
+        """Events that were meant to be `[DONE]` but are not."""
         return tuple(e for e in self.events if e.data != DONE and len(e.data) < 32 and _DONE_LIKE.fullmatch(e.data))
 
     @cached_property
     def data_events(self) -> tuple[tuple[sse.Event, JsonText], ...]:
-        """The events that ought to hold a JSON object, each with what it holds."""
+        """The events that should hold a JSON object, each with what it holds."""
         meant = {event.number for event in (*self.done, *self.done_like)}
         return tuple(
             (event, read_json(event.data.encode("utf-8", "surrogatepass")))
@@ -140,12 +140,12 @@ class StreamReading(AnswerReading):
 
     @cached_property
     def opens_with_error(self) -> bool:
-        """True where the first event of a stream tells of an error, or an answer in JSON does; of a 2xx no answer."""
+        """True where the first event of a stream, or a JSON answer, reports an error: a 2xx with one is no success."""
         return bool(self.chunks) and self.chunks[0].error if self.streamed else tells_of_error(self.object)
 
     @cached_property
     def failed_within(self) -> bool:
-        """True where the stream told of an error behind chunks and before `[DONE]`: a failed answer, no breach."""
+        """True where the stream reported an error after chunks and before `[DONE]`: a failed answer, not a breach."""
         end = self.done[0].number if self.done else math.inf
         if not (self.asked.stream and self.taken and self.streamed) or self.opens_with_error:
             return False
@@ -155,7 +155,7 @@ class StreamReading(AnswerReading):
 
     @cached_property
     def waits(self) -> bool:
-        """True where the answer, JSON or stream, asks for an approval: tool calls are there, or all else tells so."""
+        """True where the answer, JSON or stream, asks for an approval: tool calls are there, or all else says so."""
         if self.asked.stream:
             calls = any(chunk.brings_calls for chunk in self.chunks)
             told = any(chunk.approves for chunk in self.chunks)
@@ -186,14 +186,14 @@ class StreamReading(AnswerReading):
 
     @property
     def said_at(self) -> Place:
-        """Where the text of the first choice stands."""
+        """The place of the first choice's text."""
         return Place(words="delta.content") if self.asked.stream else Place("/choices/0/message/content")
 
     @cached_property
     def answer_id(self) -> str | None:
-        """The `id` of the answer, of a stream that which most of its chunks bear (the first of those).
+        """The `id` of the answer; in a stream the one that most chunks have (the first of these).
 
-        Chunks with empty `choices` have no say: some servers leave theirs blank.
+        Chunks with empty `choices` do not count: some servers leave their `id` blank.
         """
         if self.asked.stream:
             named = [c for c in self.chunks if isinstance(c.value.get("id"), str) and not c.error]
@@ -204,7 +204,7 @@ class StreamReading(AnswerReading):
 
     @cached_property
     def kitemesh(self) -> dict[str, Any]:
-        """The answer's `kitemesh` members; of a stream all chunks' together. Empty where there is none."""
+        """The answer's `kitemesh` members; in a stream those of all chunks together. Empty where there are none."""
         sources = [c.value for c in self.chunks] if self.asked.stream else [self.object]
         found: dict[str, Any] = {}
         for source in sources:
@@ -215,7 +215,7 @@ class StreamReading(AnswerReading):
 
     @cached_property
     def calls(self) -> tuple[dict[str, Any], ...]:
-        """The tool calls, of a stream joined from their fragments."""
+        """The tool calls; in a stream joined from their fragments."""
         if not self.asked.stream:
             return tuple(call for _, call in objects(get(self.object, "choices", 0, "message", "tool_calls")))
         return tuple(_joined([call for chunk in self.chunks for call in chunk.calls()]))

@@ -1,11 +1,11 @@
-"""The weather of a recording: which answers tell of an outage or a limit, and not of what was asked.
+"""The weather of a recording: which answers are caused by an outage or a limit, not by the request.
 
-Source: contract, "Weather". An answer is *foul* where an outage may have brought it about: 502, 503, 504 and their
-like, no connection, a reset, a body that is cut. Foul answers belong to one *spell* as long as nothing that was asked
-after one of them was served before the next one came. What shares its spell with another request's foul answer is
-the weather's. So is a connection that broke as the target began to stand still: a gateway that waits until its server
-is back gives nobody else a foul answer. What is foul by itself, in a calm moment, again and again, with requests served
-in between, is brought about by the request: it *recurs*.
+Source: contract, "Weather". An answer is *foul* where an outage may have caused it: 502, 503, 504 and their
+like, no connection, a reset, a body that is cut. Foul answers belong to one *spell* as long as no request that was sent
+after one of them was served before the next one came. An answer that shares its spell with another request's foul
+answer belongs to the weather. So does a connection that broke when the target stopped answering: a gateway that waits
+until its server is back gives no other request a foul answer. One that is foul alone, in a calm moment, several times,
+with requests served in between, is caused by the request: it *recurs*.
 
 Pure: the same transcript has the same weather tomorrow.
 """
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from conformance.evidence.reading import Reading
 
 RECURS = 2
-"""Calm tries that fall foul, with requests served in between, of a request that brings it about."""
+"""Foul answers in calm moments, with requests served in between, that show that the request causes them."""
 CHANCE = 0.01
-"""Likelihood that accidents alone let some request of a recording recur, below which it is not taken for one."""
+"""A request recurs only where the probability that chance alone explains it is below this."""
 SELDOM = 0.001
-"""Share of accidents that is taken for granted where none was seen."""
+"""The share of accidents that is assumed where none was seen."""
 OUTAGE = 3
-"""Foul answers in a row, from which on an outage is told."""
+"""This many foul answers in a row are reported as an outage."""
 MAINTAINED = 0.5
-"""Seconds of 503 from which on the process behind it may be another one."""
+"""After this many seconds of 503 the server process may be a new one."""
 _BROKEN_OFF = frozenset({Ending.CUT, Ending.RESET})
 CUTS = 5
-"""Answers of a kind by which it is told whether most of them are cut."""
+"""The fewest answers of a kind that show whether most of them are cut."""
 MOST_TOLD = 6
-"""Requests that are told as under way."""
+"""The most requests that are named as under way."""
 _WORDS = {
     Ending.REFUSED: "no connection",
     Ending.RESET: "reset connections",
@@ -85,33 +85,33 @@ class Spell:
 
     @property
     def broken(self) -> tuple[Reading, ...]:
-        """Those whose connection broke: they were under way as it began."""
+        """Those whose connection broke: they were under way when it began."""
         broken = [r for r in self.readings if r.exchange.ending in _BROKEN_OFF]
         # What is valid brings a target down less often.
         return tuple(sorted(broken, key=lambda reading: reading.due is Due.ACCEPT))
 
     @property
     def lasts(self) -> bool:
-        """True for an outage that is worth a word: two answers in a row may be an accident."""
+        """True for an outage that is worth reporting: two answers in a row may be an accident."""
         return self.bad and (len(self.readings) >= OUTAGE or self.still > 0)
 
     @property
     def maintains(self) -> bool:
-        """True for 503 that lasts, as by a page for maintenance; load is shed one request after another."""
+        """True for a lasting 503, such as a maintenance page; overload refuses single requests."""
         return self.lasts and self.seconds >= MAINTAINED and any(r.status == 503 for r in self.readings)
 
     @property
     def bad(self) -> bool:
-        """True where more than one request met it: bad weather, no matter of what was asked."""
+        """True where more than one request met it: bad weather, whatever was asked."""
         return len({_probe(r) for r in self.readings}) > 1 or self.still > 0
 
 
 def told(spell: Spell, since: float) -> str:
-    """An outage in a sentence: what came, for how long, from when, and what was under way as it began.
+    """An outage in a sentence: what came, for how long, from when, and what was under way when it began.
 
     Args:
         spell: bad.
-        since: Unix seconds of the recording's begin.
+        since: when the recording began, in Unix seconds.
     """
     met = Counter(_met(r) for r in spell.readings)
     what = " and ".join(f"{word} ({count})" if len(met) > 1 else word for word, count in met.most_common(3))
@@ -126,13 +126,13 @@ def told(spell: Spell, since: float) -> str:
 
 
 def suspects(weather: Weather) -> tuple[str, ...]:
-    """The exchanges that were under way when the target stopped to take connections, the last time that it did."""
+    """The exchanges that were under way when the target last stopped accepting connections."""
     gone = [s for s in weather.spells if s.bad and any(r.exchange.ending is Ending.REFUSED for r in s.readings)]
     return tuple(reading.name for reading in gone[-1].broken[:MOST_TOLD]) if gone else ()
 
 
 def _probe(reading: Reading) -> str:
-    """The request that it answers, whichever try it is."""
+    """The request that it answers, in any try."""
     return reading.note.probe or reading.name
 
 
@@ -169,7 +169,7 @@ class Weather:
         return tuple(Spell(tuple(spell)) for spell in spells)
 
     def served_between(self, after: float, before: float) -> bool:
-        """True where a request was begun behind the one moment and served before the other (Unix seconds).
+        """True where a request was sent after the one moment and served before the other (Unix seconds).
 
         Approvals do not count: a gateway asks for those itself, whether its model can be reached or not.
         """
@@ -187,7 +187,7 @@ class Weather:
         return any(r.status != 503 and self.fell_on(r) for r in spell.readings)
 
     def fell_on(self, reading: Reading) -> bool:
-        """True where this answer is the weather's: others met it too, and the request does not bring it about."""
+        """True where this answer belongs to the weather: others met it too, and the request does not cause it."""
         spell = self._spell_of.get(id(reading))
         if spell is None or not spell.bad or self.recurs(reading):
             return False
@@ -204,7 +204,7 @@ class Weather:
         return self._cuts[stream]
 
     def recurs(self, reading: Reading) -> bool:
-        """True where the request of this answer brings a foul one about whenever it is sent in a calm moment.
+        """True where the request of this answer causes a foul one whenever it is sent in a calm moment.
 
         So often that it is not an accident: where the target sheds load now and then, a request meets it three times.
         """
@@ -233,14 +233,14 @@ class Weather:
     def _by_itself(self, reading: Reading) -> bool:
         """True where nothing else was under way, and the spell began with this answer: nothing before it was foul.
 
-        Who takes no connection has got no request that could have brought it about.
+        A target that accepts no connection has received no request that could have caused it.
         """
         spell = self._spell_of[id(reading)]
         taken = reading.exchange.ending is not Ending.REFUSED
         return taken and spell.readings[0] is reading and not self._timeline.beside(reading)
 
     def separate(self, tries: Sequence[Reading]) -> int:
-        """How many of these tries of one request, made in this order, have something served behind the one before."""
+        """How many of these tries of one request, in this order, had something served since the try before."""
         return 1 + sum(self._served.between(one.ended, other.started) for one, other in pairwise(tries))
 
 
@@ -254,7 +254,7 @@ class _Served:
         self._earliest = list(accumulate((ended for _, ended in reversed(times)), min))[::-1]
 
     def between(self, after: float, before: float) -> bool:
-        """True where one was begun behind the one moment and over before the other."""
+        """True where one began after the one moment and ended before the other."""
         first = bisect_left(self._starts, after - INSTANT)
         return first < len(self._starts) and self._earliest[first] <= before + INSTANT
 

@@ -1,4 +1,4 @@
-"""From evidence to a verdict: whom a fault is blamed on, what is concluded, what a gate lets pass, what has changed.
+"""From evidence to a verdict: which requirement fails, what is concluded, what a gate allows, what has changed.
 
 Nothing here sends or shows anything.
 """

@@ -1,4 +1,4 @@
-"""The baseline: a TOML file of the failures that a team knows of, each with its reason.
+"""The baseline: a TOML file of a team's known failures, each with its reason.
 
     [[known]]
     requirement = "stream.done"
@@ -50,7 +50,7 @@ class Entry:
     expires: date | None = None
     """The last day on which it excuses, in UTC."""
     intermittent: bool = False
-    """True: it comes and goes, so that it is not stale where it does not show."""
+    """True: it comes and goes, so it is not stale where it does not show."""
 
     @property
     def named(self) -> str:
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """All that is known, in the file's order."""
+    """All known failures, in the order of the file."""
 
     path: str
     """As it was given."""
@@ -167,7 +167,7 @@ def _string(text: str) -> str:
 
 
 def refreshed(old: Sequence[Entry], present: Sequence[Entry], stale: Sequence[Entry]) -> list[Entry]:
-    """The entries of a file that is written anew: the old ones as they are but for the stale, then the new ones.
+    """The entries of a refreshed file: the old ones without the stale ones, then the new ones.
 
     Args:
         old: the file's entries.

@@ -2,9 +2,9 @@
 
 Both are documents of the form of results.json, so that runs of different days and suites can be compared. Pure.
 
-The new run is worse where a requirement fails that did not fail before, where a MUST is no longer judged that was (one
-that an option left out, or that speaks of what a sound target need never do, aside), where a conformant verdict became
-another, or where the suite itself failed. Drift alone is never worse: a server may add and leave out optional members.
+The new run is worse if a requirement fails that did not fail before, if a MUST is no longer judged (unless an option
+left it out, or it covers what a correct target need never do), if the verdict is no longer conformant, or if the suite
+itself failed. Drift alone is never worse: a server may add and leave out optional members.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from conformance.contract.catalogue import Catalogue
 
 Document = Mapping[str, Any]
-"""A results.json that holds to its schema."""
+"""A results.json that follows its schema."""
 
 _JUDGED = frozenset({"passed", "failed"})
 _ABSENT: Mapping[str, Any] = {"outcome": "unknown", "findings": [], "reason": "the suite did not have it"}
@@ -24,7 +24,7 @@ _ABSENT: Mapping[str, Any] = {"outcome": "unknown", "findings": [], "reason": "t
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One requirement whose outcome is another."""
+    """One requirement whose outcome changed."""
 
     requirement: str
     level: str
@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """One requirement that failed and fails, at places where it did not before."""
+    """One requirement that failed before and now also fails at new places."""
 
     requirement: str
     findings: tuple[str, ...]
@@ -59,7 +59,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that changed."""
+    """All changes."""
 
     old_verdict: str
     new_verdict: str
@@ -100,7 +100,7 @@ def compare(old: Document, new: Document, catalogue: Catalogue) -> Comparison:
     Args:
         old: results of the earlier run.
         new: results of the later one.
-        catalogue: tells which requirements need not be exercised.
+        catalogue: says which requirements need not be exercised.
     """
     before, after = _by_id(old), _by_id(new)
     failing, mended, lost, gained, further = [], [], [], [], []
@@ -202,6 +202,6 @@ def _types(member: Mapping[str, Any]) -> str:
 
 
 def _outermost(places: Sequence[str]) -> list[str]:
-    """The places without those below another one of them."""
+    """The places that are not below another place in the list."""
     given = set(places)
     return [p for p in places if not any(p[:at] in given for at in range(1, len(p)) if p[at] == "/")]

@@ -1,8 +1,8 @@
-"""Results confirmed or denied: the same transcript judged again has to come to the same.
+"""Results confirmed or denied: judging the same transcript again must give the same results.
 
 Both sides are documents of the form of results.json: what was claimed, and what judging again gave. What differs is
-told in a sentence each. Another version of the suite or of the contract alone denies nothing: if it comes to the same
-outcomes, they hold; if not, it may be the reason.
+reported in one sentence each. A different version of the suite or the contract alone denies nothing: if it gives the
+same outcomes, they hold; if not, it may be the reason.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from conformance.contract.catalogue import from_outside
 from conformance.judging.comparison import Document
 
 MOST = 20
-"""Sentences about requirements."""
+"""The most sentences about requirements."""
 
 _SAME_SUITE = ("message", "expected", "observed", "exchange", "place")
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What came of it."""
+    """The result."""
 
     denials: tuple[str, ...]
     """A sentence for each difference; none: confirmed."""
     notes: tuple[str, ...]
-    """What may explain a difference, and denies nothing by itself."""
+    """What may explain a difference, but denies nothing by itself."""
     verdict: str
     """As judged again."""
 
     @property
     def confirmed(self) -> bool:
-        """True where nothing differs that matters."""
+        """True where no important difference was found."""
         return not self.denials
 
     @property
@@ -47,7 +47,7 @@ class Confirmation:
 
 
 def confirm(claimed: Document, found: Document) -> Confirmation:
-    """Hold the results that are claimed to those that judging the transcript again gave."""
+    """Compare the claimed results with those of judging the transcript again."""
     notes = tuple(_notes(claimed, found))
     denials = [*_denials(claimed, found)]
     denials += _about_requirements(claimed, found, exact=not notes)
@@ -83,7 +83,7 @@ def _denials(claimed: Document, found: Document) -> Iterator[str]:
 
 
 def _about_requirements(claimed: Document, found: Document, *, exact: bool) -> list[str]:
-    """Sentences on single requirements; findings are held to the letter where suite and contract are the same."""
+    """Sentences on single requirements; findings must be equal where suite and contract are the same."""
     told: list[str] = []
     before, after = ({entry["id"]: entry for entry in d["requirements"]} for d in (claimed, found))
     if len(before) != len(claimed["requirements"]):

@@ -1,8 +1,8 @@
-"""The gate: may a run pass, given the failures that are known? It reads the verdict and never changes it.
+"""The gate: may a run pass, given the known failures? It reads the verdict and never changes it.
 
-It passes where the verdict, the known failures set aside, is `conformant`, and no entry of the baseline is stale
-(unless that is allowed) or expired. What is in error, interrupted or inconclusive is excused by no baseline. A run that
-was cut off calls nothing stale: what it did not come to may fail.
+It passes if the verdict without the known failures is `conformant`, and no entry of the baseline is stale (unless that
+is allowed) or expired. No baseline excuses an error, an interruption or an inconclusive run. A run that was cut off
+calls nothing stale: what it did not reach may fail.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from conformance.judging.verdict import EXIT_OF, Conclusion, Exit, Outcome, Stat
 from conformance.transcript.exchange import Exchange, Transcript
 
 MANY = 5
-"""Keys of a requirement beyond which a baseline that is written names the requirement as a whole."""
+"""With more keys than this, a written baseline names the whole requirement."""
 
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """A failure that counts and that no entry names."""
+    """A failure that counts and that no entry covers."""
 
     requirement: str
     findings: tuple[str, ...]
@@ -43,7 +43,7 @@ class Gate:
     exit_code: Exit
     sentence: str
     baseline: str | None = None
-    """The file; None: nothing is known, and the gate is the verdict."""
+    """The file; None: there is none, and the gate equals the verdict."""
     known: tuple[Entry, ...] = ()
     """Entries that excuse a failure of this run."""
     new: tuple[New, ...] = ()
@@ -52,7 +52,7 @@ class Gate:
     excused: frozenset[str] = frozenset()
     """Requirements that fail and of which every finding is known."""
     stale_allowed: bool = False
-    """True: stale entries are told, and hold nothing up."""
+    """True: stale entries are reported, but do not fail the gate."""
 
     def reason(self, requirement: str) -> str | None:
         """Why a failure of this requirement is accepted; None where it is not."""
@@ -61,7 +61,7 @@ class Gate:
         return "; ".join(dict.fromkeys(e.reason for e in self.known if e.requirement == requirement))
 
     def complaints(self, requirement: str | None = None) -> list[str]:
-        """A sentence on each entry that holds the gate up: stale and expired ones, on one requirement or all."""
+        """A sentence on each entry that fails the gate: stale and expired ones, on one requirement or all."""
         stale = () if self.stale_allowed else self.stale
         return [
             *(stale_sentence(e) for e in stale if requirement in (None, e.requirement)),
@@ -88,7 +88,7 @@ def decide(
     Args:
         verdict: of the run.
         transcript: what was judged.
-        baseline: what is known; None: nothing.
+        baseline: the known failures; None: there are none.
         today: the day, in UTC.
         allow_stale: whether the run may pass in spite of stale entries.
     """
@@ -139,7 +139,7 @@ def keys_of(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> tuple[str, .
 
 
 def present(verdict: Verdict, transcript: Transcript, gate: Gate) -> list[Entry]:
-    """Entries for the failures that count and that no entry names, with a reason that waits to be given.
+    """Entries for the failures that count and that no entry covers, with a reason still to be written.
 
     Findings are named one by one; the whole requirement where there are more than `MANY`, or where they come and go.
     """

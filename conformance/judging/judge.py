@@ -17,11 +17,11 @@ from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import number
 from conformance.evidence.reading import Reading
-from conformance.judging import baseline, leading, preflight, second_opinion, steadiness, unseen
+from conformance.judging import baseline, blocking, preflight, second_opinion, steadiness, unexercised
 from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
+from conformance.judging.repetitions import told_once
 from conformance.judging.result import Result
-from conformance.judging.rounds import told_once
 from conformance.judging.verdict import RequirementSelection, Verdict, decide
 from conformance.probes.flow import Phase
 from conformance.settings import files
@@ -50,7 +50,7 @@ def selected_ids(options: Options) -> frozenset[str] | None:
 
 
 def known_failures(options: Options) -> Baseline | None:
-    """What `--baseline` names; None where it was not given.
+    """The baseline that `--baseline` names; None where it was not given.
 
     Raises:
         UsageError: the file is not what it should be.
@@ -77,7 +77,7 @@ def judge(
         transcript: a run's, or a foreign one.
         options: what to judge; None: as it was recorded.
         chosen: members of `Options` that replace those.
-        known: the failures that the gate is to let pass; whether they have expired is asked of the clock.
+        known: the failures that the gate allows; the clock decides whether they have expired.
         opinions: whether Schemathesis is asked about the answers to its cases; its opinion changes no outcome.
     """
     recorded = transcript.options
@@ -89,7 +89,7 @@ def judge(
     if settled or not evidence.heard:
         items = {requirement.id: [_SETTLED if settled else _UNHEARD] for requirement in CATALOGUE}
     said = second_opinion.opinions(evidence) if opinions else {}
-    told = second_opinion.told(told_once(evidence, leading.accounted_for(evidence, items, _MUSTS)), said)
+    told = second_opinion.told(told_once(evidence, blocking.accounted_for(evidence, items, _MUSTS)), said)
     verdict = decide(
         CATALOGUE,
         told,
@@ -98,7 +98,7 @@ def judge(
         excused=evidence.excused,
         in_vain=evidence.in_vain,
         trouble=settled or _trouble(evidence),
-        unseen=unseen.reasons(CATALOGUE, evidence),
+        unseen=unexercised.reasons(CATALOGUE, evidence),
     )
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
     return Result(
@@ -119,14 +119,14 @@ def judge(
 
 
 OUTAGES_TOLD = 4
-"""Outages that are told one by one."""
+"""Outages that are reported one by one."""
 _MUSTS = frozenset(requirement.id for requirement in CATALOGUE if requirement.level is Level.MUST)
 _SETTLED = Unjudged("the first requests did not reach the API: see the verdict", excused=True)
 _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
 def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
-    """Every check's items, the costly unless selected, since blame asks for all; errors of selected ones."""
+    """The items of all checks, as blame needs them (of costly ones only if selected) and errors of selected ones."""
     ids = {requirement.id for requirement in CATALOGUE}
     wanted = ids if selected is None else ids & set(selected)
     needed = [r.id for r in CATALOGUE if r.id in wanted or not r.costly]
@@ -135,7 +135,7 @@ def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[di
 
 
 def _options_of(recorded: Mapping[str, Any]) -> Options:
-    """The options that a transcript was recorded with, as far as it tells; a foreign one tells nothing."""
+    """The options that a transcript was recorded with, as far as it says; a foreign one says nothing."""
 
     def words(name: str, default: tuple[str, ...]) -> tuple[str, ...]:
         value = recorded.get(name)
@@ -203,7 +203,7 @@ def _trouble(evidence: Evidence) -> str:
         if statuses <= {401, 403}:
             return "The target refused the token in every request; check the token and that it may use the model."
         if statuses <= {401, 403, 404}:
-            return "The target knows neither the address nor the model (404 throughout); check the URL and the model."
+            return "The target knows neither the address nor the model (every request got 404); check both."
     if evidence.own and stopped and (suspects := weather.suspects(evidence.weather)):
         return (
             f"{str(stopped)[:1].upper()}{str(stopped)[1:300].rstrip('.')}. One of the requests that were under way may "
@@ -255,7 +255,7 @@ def _objections(items: Mapping[str, Iterable[Item]], said: Mapping[str, tuple[st
 
 
 def _from_outside(verdict: Verdict) -> Iterator[str]:
-    """That the verdict speaks of more than KiteMesh's contract, where it does."""
+    """A note that the verdict covers more than KiteMesh's contract, where it does."""
     areas = {r.area: CATALOGUE.areas[r.area] for r in verdict.from_outside()}
     if areas:
         told = "; ".join(f"{area}, {title}" for area, title in areas.items())
@@ -266,7 +266,7 @@ def _from_outside(verdict: Verdict) -> Iterator[str]:
 
 
 def _cut_searches(told: Any) -> str:
-    """The probes whose bodies were not shrunk to the end, as a recording tells them."""
+    """The probes whose bodies were not shrunk to the end, according to the recording."""
     cut = told.get("cut") if isinstance(told, dict) else None
     return ", ".join(name for name in cut if isinstance(name, str))[:400] if isinstance(cut, list) else ""
 
@@ -289,13 +289,13 @@ def doubtful(transcript: Transcript) -> set[str]:
 
 
 def unsettled(transcript: Transcript) -> set[str]:
-    """Names of the flows of which an answer is an outage's, or the approval may have been lost or decided on."""
+    """Names of the flows with an answer in an outage, or whose approval may have been lost or decided on."""
     last = Evidence(transcript).last
     return {r.note.flow for r in last if (r.unsettled and (r.foul or not _was_decided(r))) or _may_be_forgotten(r)}
 
 
 def _was_decided(reading: Reading) -> bool:
-    """True for a resume of an approval that another one had decided on before: it could lose nothing."""
+    """True for a resume of an approval that another resume had already decided on: nothing could be lost."""
     approval = given(reading.evidence).get(approval_of(reading) or "")
     return approval is not None and spent_by(approval, reading) is not None
 

@@ -2,7 +2,7 @@
 
 It is made of the probe's name and the place within the answer, for reading: `accept-stream @ event, /choices/*/delta`.
 What differs from run to run (numbers of events and bytes, indices, ids, the number of a generated body) is left out,
-and so are the finding's words, which a newer suite may put better.
+and so is the finding's text, which a newer suite may word better.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def steady(place: Place) -> str:
 
 
 def probe(exchange: Exchange) -> str:
-    """What was asked, as it is called in every run: the probe's name; of a foreign transcript, method and path."""
+    """What was asked, by a name that is the same in every run: the probe's name, else method and path."""
     note = exchange.note
     if note.phase in (Phase.GENERATED, Phase.REPLAY) and note.breach:
         return _ascii(f"generated-{note.breach}")

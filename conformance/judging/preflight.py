@@ -1,11 +1,11 @@
-"""What the first requests of a run settle before anything else is sent: is it the API at all that answers?
+"""What the first requests of a run decide before anything else is sent: is it the API that answers?
 
-A run begins with a minimal request that bears the token and one that bears none. Where these show that the target is
-not there, or that it is something other than the API, no requirement can be judged: one sentence says what came and
-what to do. `RULES` is the table of what there is to be told, in order; the first one that fits speaks. What is answered
-by the API itself, right or wrong, is no business of theirs: `judged` says so, and the run goes on.
+A run begins with a minimal request with the token and one without. Where these show that the target cannot be reached,
+or is something other than the API, no requirement can be judged: one sentence says what answered and what to do.
+`RULES` is the table of these situations, in order; the first rule that applies gives the sentence. They do not cover
+answers of the API itself, right or wrong: `judged` recognises these, and the run goes on.
 
-Pure: it reads exchanges, so that a recording is told the same when it is judged again. Source: design, "Preflight".
+Pure: it reads exchanges, so that a recording gets the same sentence when judged again. Source: design, "Preflight".
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import TIMED_OUT, Credential, Ending, Exchange, Transcript
 
 MOST = 4
-"""Requests, until it is settled whether the API answers."""
+"""The most requests until it is decided whether the API answers."""
 ELSEWHERE = "elsewhere"
 """The flow of requests that ask at another address."""
 SAMPLE = 64 * 1024
-"""Octets of a body that are looked at."""
+"""The most octets of a body that are read."""
 QUOTED = 100
-"""Characters that a sentence quotes of a body."""
+"""The most characters of a body that a sentence quotes."""
 
 _API = re.compile(r'"(choices|usage|kitemesh|delta)"\s*:|chat\.completion')
-"""What only an answer of the API holds, however wrong it is otherwise."""
+"""Members that only an answer of the API has, however wrong it is otherwise."""
 _REFUSED = frozenset({401, 403})
 _UNSERVED = frozenset({404, 405, 410, 501})
 _LATER = frozenset({429, 502, 503, 504, 529, *range(520, 528)})
 _MEMBERS = re.compile(r"\b(messages|temperature|max_tokens|max_completion_tokens|metadata|stream|content)\b")
-"""Members of a request's body: what speaks of them has read it."""
+"""Members of a request's body: an answer that mentions them comes from a server that has read it."""
 
 
 @dataclass(frozen=True)
 class FirstReply:
-    """An exchange, read as somebody would who does not know what it is that answered."""
+    """An exchange, read without knowing what it is that answered."""
 
     exchange: Exchange
 
@@ -80,7 +80,7 @@ class FirstReply:
 
     @property
     def page(self) -> bool:
-        """True where it is HTML, whatever it says that it is."""
+        """True where it is HTML, whatever its media type."""
         return (
             "html" in self.media_type
             or re.match(r"<(!doctype|html|head|body|meta|script)\b", self.text, re.I) is not None
@@ -88,7 +88,7 @@ class FirstReply:
 
     @cached_property
     def title(self) -> str:
-        """Of a page; empty where it has none."""
+        """The title of a page; empty where it has none."""
         found = re.search(r"<title[^>]*>(.*?)</title", self.text, re.I | re.S)
         return " ".join(html.unescape(found[1]).split()) if found else ""
 
@@ -119,7 +119,7 @@ class FirstReply:
 
     @property
     def came(self) -> str:
-        """What came, for a sentence: the status, and a page's title or the body's first words."""
+        """What answered, for a sentence: the status, and a page's title or the body's first words."""
         reason = self.exchange.response.reason if self.exchange.response else ""
         status = f"{self.status} {excerpt(reason, 40)}".strip()
         if self.page and self.title:
@@ -136,22 +136,22 @@ class FirstReply:
 
 @dataclass(frozen=True)
 class FirstAnswers:
-    """What the first requests met with; of each the last attempt."""
+    """The answers to the first requests, the last attempt of each."""
 
     base: str
     """The base URL that was asked."""
     bearing: FirstReply
     """The answer to the minimal request with the token."""
     bare: FirstReply | None = None
-    """To the one without a token; None: it was not sent."""
+    """The answer to the one without a token; None: it was not sent."""
     elsewhere: tuple[FirstReply, ...] = ()
-    """To the minimal request at other addresses."""
+    """The answers to the minimal request at other addresses."""
     proxies: tuple[str, ...] = ()
     """Variables that name a proxy, which the suite does not use."""
 
     @property
     def parts(self) -> SplitResult:
-        """The base URL's."""
+        """The parts of the base URL."""
         return urlsplit(self.base)
 
     @property
@@ -167,25 +167,25 @@ class FirstAnswers:
 
     @property
     def url(self) -> str:
-        """What was asked."""
+        """The URL that was asked."""
         return excerpt(self.base + CHAT, 200)
 
     @property
     def status(self) -> int:
-        """Of the answer to the request with the token; 0: none came."""
+        """The status of the answer to the request with the token; 0: no answer came."""
         return self.bearing.status
 
     @property
     def failed(self) -> str:
-        """What the transport said; empty where an answer came."""
+        """The error text of the transport; empty where an answer came."""
         return "" if self.status else self.bearing.exchange.error
 
     def ended(self, *endings: Ending) -> bool:
-        """True where no answer came, and it ended so."""
+        """True where no answer came, and the exchange ended in this way."""
         return not self.status and self.bearing.exchange.ending in endings
 
     def said(self, pattern: str) -> bool:
-        """True where the transport's words, or those of the answer, match."""
+        """True where the text of the transport or of the answer matches."""
         told = self.failed or f"{self.bearing.title} {self.bearing.text[:4000]}"
         return re.search(pattern, told, re.I) is not None
 
@@ -201,12 +201,12 @@ class FirstAnswers:
 
     @property
     def differ(self) -> bool:
-        """True where the request without a token got other words."""
+        """True where the request without a token got a different text."""
         return self.bare is not None and self.bare.text != self.bearing.text
 
     @property
     def octets(self) -> bytes:
-        """What came, where it is not HTTP."""
+        """The octets that came, where they are not HTTP."""
         found = re.search(r"what came begins with (b'.*?'|b\".*?\")$", self.failed)
         try:
             return bytes(ast.literal_eval(found[1])) if found else b""
@@ -224,17 +224,17 @@ class FirstAnswers:
 
     @property
     def words(self) -> str:
-        """What the transport said, for a sentence."""
+        """The error text of the transport, for a sentence."""
         return excerpt(re.sub(r"^\w+: | ?\(_ssl\.c:\d+\)", "", self.failed).rstrip("."), 200)
 
     @property
     def everything(self) -> str:
-        """To what it answered so."""
+        """The requests that it answered in this way."""
         return "Every request" if self.bare is not None else "The first request"
 
     @property
     def told(self) -> str:
-        """The error's own message; else what came."""
+        """The error's own message; else a description of the answer."""
         error = self.bearing.error
         return f'{self.status}: "{excerpt(str(error["message"]), 200)}"' if error else self.bearing.came
 
@@ -248,7 +248,7 @@ class FirstAnswers:
 
 
 def speaks(reply: FirstReply) -> bool:
-    """Whether the API answers: it took the request, or refuses in its own words, but for an address that it lacks."""
+    """Whether the API answers: it accepted the request, or refuses in its own form, except for an unknown address."""
     return reply.served or (reply.error is not None and reply.status not in _UNSERVED)
 
 
@@ -270,7 +270,7 @@ def judged(seen: FirstAnswers) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One situation: how it is known, and the sentence that says what it is and what to do."""
+    """One situation: how it is recognised, and the sentence that says what it is and what to do."""
 
     id: str
     when: Callable[[FirstAnswers], bool]
@@ -307,7 +307,7 @@ def _redirect(seen: FirstAnswers) -> str:
         return f"{came}, which is itself: check what stands in front of the server."
     if to.rstrip("/") == asked:
         return (
-            f"{came}: the server wants a slash at the end, which the documented path does not have; let it take the "
+            f"{came}: the server wants a slash at the end, which the documented path does not have; let it accept the "
             "path without."
         )
     base = re.sub(rf"({re.escape(CHAT)}|{re.escape(RESUME)})/?$", "", to.partition("?")[0].partition("#")[0])
@@ -318,7 +318,7 @@ def _redirect(seen: FirstAnswers) -> str:
         and there.scheme != here.scheme
         and base.partition("://")[2] == seen.base.partition("://")[2]
     ):
-        return f"{came}: the suite follows no redirect; give the URL {excerpt(base, 200)}."
+        return f"{came}: the suite does not follow redirects; give the URL {excerpt(base, 200)}."
     if base != to:
         return (
             f"{came}: the suite follows no redirect, with which the token would travel; give the URL "
@@ -342,7 +342,7 @@ def _address(seen: FirstAnswers) -> str:
     if seen.found:
         return f"{seen.url} is not the API ({seen.bearing.came}), but {excerpt(seen.found, 200)} is: give that URL."
     tried = "".join(f", nor at {excerpt(r.exchange.request.url, 200)}" for r in seen.elsewhere)
-    return f"There is no API at {seen.url}{tried}: what came is {seen.bearing.came}. Check the URL's path."
+    return f"There is no API at {seen.url}{tried}: the answer is {seen.bearing.came}. Check the URL's path."
 
 
 def _certificate(problem: str, remedy: str) -> Callable[[FirstAnswers], str]:
@@ -359,7 +359,7 @@ RULES: tuple[Situation, ...] = (
         "unknown-host",
         lambda s: s.ended(Ending.REFUSED) and s.said(_NO_HOST),
         lambda s: (
-            f"There is no host of the name {s.host} ({s.words}): check the spelling of the URL, and that this "
+            f"There is no host named {s.host} ({s.words}): check the spelling of the URL, and that this "
             f"machine's name service knows it.{_proxy_hint(s)}"
         ),
     ),
@@ -382,7 +382,7 @@ RULES: tuple[Situation, ...] = (
         "not-accepted",
         lambda s: s.ended(Ending.TIMED_OUT_CONNECTING) and not s.said("TLS"),
         lambda s: (
-            f"The target does not answer: {s.place} takes no connection ({s.words}). Check the address, that it is "
+            f"The target does not answer: {s.place} accepts no connection ({s.words}). Check the address, that it is "
             f"up, and that no firewall is in between.{_proxy_hint(s)}"
         ),
     ),
@@ -402,7 +402,7 @@ RULES: tuple[Situation, ...] = (
         "client-certificate",
         lambda s: s.ended(*_ALERTED) and s.said(_WANTS_CERTIFICATE),
         lambda s: (
-            f"{s.place} demands a client certificate ({s.words}), which the suite does not have: give an address "
+            f"{s.place} requires a client certificate ({s.words}), which the suite does not have: give an address "
             "that does without."
         ),
     ),
@@ -410,7 +410,7 @@ RULES: tuple[Situation, ...] = (
         "client-certificate-page",
         lambda s: s.status in (400, 403, 495, 496) and s.said("(no required ssl|client|ssl) certificate"),
         lambda s: (
-            f"{s.place} demands a client certificate ({s.bearing.came}), which the suite does not have: give an "
+            f"{s.place} requires a client certificate ({s.bearing.came}), which the suite does not have: give an "
             "address that does without."
         ),
     ),
@@ -436,7 +436,8 @@ RULES: tuple[Situation, ...] = (
         "http2-tls",
         lambda s: s.ended(*_ALERTED) and s.said("no[ _]application[ _]protocol"),
         lambda s: (
-            f"{s.place} speaks no HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: let it take HTTP/1.1 too."
+            f"{s.place} does not speak HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: "
+            "let it accept HTTP/1.1 too."
         ),
     ),
     Situation(
@@ -444,7 +445,7 @@ RULES: tuple[Situation, ...] = (
         lambda s: s.ended(Ending.TLS),
         lambda s: (
             f"The TLS handshake with {s.place} failed ({s.words}): check the URL, and the server's "
-            "versions of TLS; it may demand a client certificate, too, which the suite does not have."
+            "versions of TLS; it may also require a client certificate, which the suite does not have."
         ),
     ),
     Situation(
@@ -481,7 +482,7 @@ RULES: tuple[Situation, ...] = (
         "closes-tls",
         lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
         lambda s: (
-            f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may demand "
+            f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may require "
             "a client certificate, which the suite does not have. Check its log."
         ),
     ),
@@ -595,25 +596,31 @@ RULES: tuple[Situation, ...] = (
     Situation(
         "limited",
         lambda s: s.status == 429,
-        lambda s: f"The target puts off every request ({s.told}){_retry_after(s)}: wait, or raise this caller's limit.",
+        lambda s: (
+            f"The target asks to wait at every request ({s.told}){_retry_after(s)}: wait, or raise this caller's limit."
+        ),
     ),
     Situation(
         "down",
         lambda s: s.status in _LATER,
         lambda s: (
-            f"{s.everything} is answered {s.bearing.came}: what is in front of the server does not reach it, or it is "
-            f"down for now{_retry_after(s)}. Check that it is up."
+            f"{s.everything} is answered with {s.bearing.came}: what is in front of the server does not reach it, or "
+            f"it is down for now{_retry_after(s)}. Check that it is up."
         ),
     ),
     Situation(
         "failing",
         lambda s: s.status >= 500,
-        lambda s: f"{s.everything} is answered {s.bearing.came}: the server fails on everything. Check its log.",
+        lambda s: (
+            f"{s.everything} is answered with {s.bearing.came}: the server fails on every request. Check its log."
+        ),
     ),
     Situation(
         "empty",
         lambda s: 200 <= s.status < 300 and not s.bearing.text,
-        lambda s: f"{s.everything} to {s.url} is answered {s.bearing.came}: that is not the chat API. Check the URL.",
+        lambda s: (
+            f"{s.everything} to {s.url} is answered with {s.bearing.came}: that is not the chat API. Check the URL."
+        ),
     ),
     Situation(
         "web-page",
@@ -629,15 +636,15 @@ RULES: tuple[Situation, ...] = (
         "gateway",
         lambda s: s.status >= 400,
         lambda s: (
-            f"{s.everything} is answered {s.bearing.came}, which is not the API's form of an error: a gateway or "
-            "firewall refuses it before the API is asked. Give what it demands (--header 'Name: value')"
+            f"{s.everything} is answered with {s.bearing.came}, which is not the API's form of an error: a gateway or "
+            "firewall refuses it before it reaches the API. Give what it requires (--header 'Name: value')"
             f"{', and check the token' if s.status == 401 else ''}, or let the suite pass."
         ),
     ),
     Situation(
         "unknown",
         lambda s: True,
-        lambda s: f"{s.everything} is answered {s.bearing.came}, which is nothing that the API says. Check the URL.",
+        lambda s: f"{s.everything} is answered with {s.bearing.came}, which the API never sends. Check the URL.",
     ),
 )
 
@@ -662,7 +669,7 @@ def _protocol(octets: bytes) -> str:
         rb".{3}\x00\x0a": "MySQL",
         rb"RFB ": "VNC",
         rb"AMQP": "AMQP",
-        rb"HTTP/0": "an HTTP of long ago",
+        rb"HTTP/0": "a very old version of HTTP",
     }
     for pattern, name in known.items():
         if re.match(pattern, octets, re.I | re.S):
@@ -686,7 +693,7 @@ def _retry_after(seen: FirstAnswers) -> str:
 
 
 def seen_in(exchanges: Iterable[Exchange], options: Mapping[str, Any]) -> FirstAnswers | None:
-    """What the opening of a recording met with; None where nothing was sent."""
+    """The first requests of a recording and their answers; None where nothing was sent."""
     mine = [e for e in exchanges if e.note.phase == Phase.OPENING and e.note.round == 1]
     at = [e for e in mine if e.note.flow != ELSEWHERE]
     bearing = [e for e in at if e.request.credential is Credential.OWN]
@@ -704,7 +711,7 @@ def seen_in(exchanges: Iterable[Exchange], options: Mapping[str, Any]) -> FirstA
 
 
 def situation(seen: FirstAnswers) -> tuple[Situation, FirstAnswers] | None:
-    """The rule that fits, and what it speaks of; None: the API answers, and is to be judged."""
+    """The rule that applies, and what it applies to; None: the API answers and must be judged."""
     if judged(seen):
         return None
     if not seen.status and seen.bare is not None and seen.bare.status:
@@ -713,7 +720,7 @@ def situation(seen: FirstAnswers) -> tuple[Situation, FirstAnswers] | None:
 
 
 def settled(transcript: Transcript) -> str:
-    """The sentence that says why nothing of a run could be judged; empty where it is to be judged."""
+    """The sentence that says why nothing of a run could be judged; empty where the run must be judged."""
     if not transcript.own or transcript.options.get("preflight") is not True:
         return ""
     if any(e.response is not None and not e.response.body_known for e in transcript):  # --no-bodies
@@ -725,19 +732,19 @@ def settled(transcript: Transcript) -> str:
 
 
 def served(exchanges: Iterable[Exchange]) -> bool:
-    """Whether the minimal request was taken by the API."""
+    """Whether the API accepted the minimal request."""
     seen = seen_in(exchanges, {})
     return seen is not None and seen.bearing.served
 
 
 def may_pass(exchange: Exchange) -> bool:
-    """Whether a refusal of the minimal request is asked about once more: another replica may well take it."""
+    """Whether a refused minimal request is sent again: another replica may accept it."""
     own = exchange.request.credential is Credential.OWN
     return own and exchange.status in {402, *_REFUSED}
 
 
 ASKED_ELSEWHERE = frozenset({"address", "address-or-model", "web-page", "empty", "other-api"})
-"""Rules that another address may explain."""
+"""Rules whose cause may be a wrong address."""
 
 
 def alternatives(base: str) -> tuple[str, ...]:
@@ -768,7 +775,7 @@ def stands_for(base: str, other: str) -> bool:
 
 
 def moved(options: Mapping[str, Any]) -> str:
-    """What to tell where the API was found at another address than the one that was given; empty where it was not."""
+    """A note where the API was found at an address other than the given one; empty where it was not."""
     told = options.get("moved")
     if not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in ("from", "to", "came")):
         return ""

@@ -1,4 +1,4 @@
-"""What a run came to: the evidence and all that was concluded from it, as one value that every report reads."""
+"""The result of a run: the evidence and all conclusions from it, as one value that every report reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Result:
 
     options: Options
     evidence: Evidence
-    """What it was judged by; with `--no-bodies`, what is left of that."""
+    """The evidence that it was judged by; with `--no-bodies`, what is left of it."""
     verdict: Verdict
     gate: Gate
     started: float
@@ -28,27 +28,27 @@ class Result:
     interrupted: bool = False
     """True: somebody stopped it before its end."""
     notes: tuple[str, ...] = ()
-    """Things to tell: what a budget cut off, hints."""
+    """Notes for the reader: what a budget cut off, hints."""
     seed: int = 0
-    """Of everything that was drawn at random."""
+    """The seed of all random choices."""
     credits: float = 0.0
-    """What the answers said that they cost."""
+    """The credits that the answers report."""
     suspects: tuple[str, ...] = ()
     """Names of the exchanges that were under way when the target went down: one of them may have brought it about."""
 
     @property
     def transcript(self) -> Transcript:
-        """What travelled."""
+        """The recorded exchanges."""
         return self.evidence.transcript
 
     @property
     def excused(self) -> tuple[int, int]:
-        """Excused exchanges, of how many."""
+        """How many exchanges were excused, out of how many."""
         return self.verdict.excused
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All that was found, of a SHOULD too, in the catalogue's order."""
+        """All findings, also on a SHOULD, in the catalogue's order."""
         return tuple(finding for outcome in self.verdict.outcomes for finding in outcome.findings)
 
     @property
@@ -57,7 +57,7 @@ class Result:
         return self.exit_code() is Exit.CONFORMANT
 
     def __getitem__(self, requirement: str) -> Outcome:
-        """What became of a requirement: `report["stream.done"].state`.
+        """The outcome of a requirement: `report["stream.done"].state`.
 
         Raises:
             KeyError: no requirement has this id; the sentence names the nearest ones.
@@ -68,7 +68,7 @@ class Result:
             raise KeyError(_no_such(requirement, self.verdict)) from None
 
     def exit_code(self) -> Exit:
-        """The command line's exit code: by the gate, which is the verdict where nothing is known."""
+        """The command line's exit code: by the gate, which equals the verdict without a baseline."""
         if self.verdict.conclusion is Conclusion.ERROR:
             return Exit.SUITE_ERROR
         return Exit.INTERRUPTED if self.interrupted else self.gate.exit_code

@@ -1,6 +1,6 @@
-"""What Schemathesis says of the answers to its coverage cases, beside our own findings.
+"""What Schemathesis says about the answers to its coverage cases, in addition to our own findings.
 
-Its failures fail nothing: a finding tells whether it agrees, and what it alone objects to is told as a remark.
+Its failures fail nothing: a finding says whether it agrees, and its other objections are reported as a remark.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How often a target fails by chance: server errors in calm, which asking again gets past and no requirement speaks of.
+"""How often a target fails by chance: server errors outside outages that a retry gets past and no requirement covers.
 
-It is told as a remark and changes no verdict. Each request counts once, by its first answer, so that one which fails
-again and again (error.no-server-error) weighs no more than another. Calm is what is left without outages and limits:
+It is reported as a remark and changes no verdict. Each request counts once, by its first answer, so that one
+that always fails (error.no-server-error) counts no more than another. Outages and limits are left out:
 failures of several requests with nothing served in between.
 
 Source: contract, "Asking again washes nothing out" and "Weather".
@@ -20,7 +20,7 @@ from conformance.evidence.finding import Finding
 from conformance.evidence.reading import Reading
 
 TOLD_ABOVE = 0.01
-"""Share of failures above which they are told."""
+"""Share of failures above which they are reported."""
 OUTAGE = 3
 """Requests that fail one after the other, with nothing served in between, in an outage."""
 _Z = 1.959964
@@ -28,7 +28,7 @@ _Z = 1.959964
 
 
 def remark(evidence: Evidence) -> str:
-    """A sentence on server errors in calm; empty where they are few."""
+    """A sentence on server errors outside outages; empty where they are few."""
     if not any(map(_fails, evidence.all)):
         return ""
     asked = list(_in_calm(evidence))
@@ -39,8 +39,9 @@ def remark(evidence: Evidence) -> str:
     low, high = wilson(count, len(asked))
     statuses = ", ".join(f"{status} {_times(number)}" for status, number in sorted(failed.items(), key=str))
     return (
-        f"In calm {count} of {len(asked)} requests ({count / len(asked):.1%}) were first answered by a server error "
-        f"({statuses}), while others were served; the 95 % interval of that rate is {low:.1%} to {high:.1%} (Wilson)."
+        f"Outside outages, {count} of {len(asked)} requests ({count / len(asked):.1%}) were first answered with a "
+        f"server error ({statuses}), while others were served; the 95 % interval of that rate is {low:.1%} to "
+        f"{high:.1%} (Wilson)."
     )
 
 
@@ -53,7 +54,7 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 
 def _in_calm(evidence: Evidence) -> Iterator[Reading]:
-    """The first answers to requests that no requirement speaks of as failing, and that fell into no outage."""
+    """The first answers to requests that no requirement reports as failing, and that were not in an outage."""
     blamed = {item.exchange for item in CHECKS["error.no-server-error"](evidence) if isinstance(item, Finding)}
     out = set(_in_outages(evidence))
     for tries in evidence.attempts.values():

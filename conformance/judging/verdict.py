@@ -1,4 +1,4 @@
-"""Outcomes and the verdict: the only place that decides. Every report, exit code and badge reads what comes from here.
+"""Outcomes and the verdict: the only place that decides. Every report, exit code and badge reads these values.
 
 `decide` takes what the checks yielded and gives one `Outcome` a requirement and one `Verdict` for the run. It is pure.
 """
@@ -14,7 +14,7 @@ from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 
 
 class State(StrEnum):
-    """What became of a requirement."""
+    """The state of a requirement after a run."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -57,14 +57,14 @@ EXIT_OF = {
 }
 
 UNSEEN = "no exchange of this run shows it"
-"""Where nothing better is known."""
+"""The reason where nothing better is known."""
 EXCUSED_SHARE = 0.25
-"""Above this share of excused exchanges a run says nothing (contract, "Answers that excuse")."""
+"""Above this share of excused exchanges a run is inconclusive (contract, "Answers that excuse")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one requirement, and why."""
+    """The outcome of one requirement, and why."""
 
     requirement: Requirement
     state: State
@@ -109,9 +109,9 @@ class Verdict:
     strict: bool = False
     """True: a failed SHOULD counts as much as a failed MUST."""
     excused: tuple[int, int] = (0, 0)
-    """How many exchanges were excused, of how many."""
+    """How many exchanges were excused, out of how many."""
     trouble: str = ""
-    """Why the run as a whole says nothing, where it does."""
+    """Why the whole run is inconclusive, where it is."""
 
     def setting_aside(self, known: Collection[str]) -> tuple[Conclusion, str]:
         """What would be concluded if these failures did not count, nor what they block; and the sentence for it.
@@ -140,7 +140,7 @@ class Verdict:
         return [o.requirement for o in self.outcomes if o.requirement.extension and o.state not in left_out]
 
     def by_state(self) -> dict[State, int]:
-        """How many requirements came to each state."""
+        """The number of requirements in each state."""
         counts = dict.fromkeys(State, 0)
         for outcome in self.outcomes:
             counts[outcome.state] += 1
@@ -173,8 +173,8 @@ def decide(
         excused: how many exchanges were excused, of how many.
         in_vain: names of the exchanges of a kind that never succeeded; a requirement that takes no capability speaks
             of such plain answers, so it has not passed where it was shown on other kinds alone.
-        trouble: why the run as a whole says nothing (the target could not be reached), where it does.
-        unseen: requirement id to why no exchange of the run shows it, where that can be told.
+        trouble: why the whole run is inconclusive (the target could not be reached), where it is.
+        unseen: requirement id to why no exchange of the run shows it, where that is known.
     """
     errors = errors or {}
     failed = _resolve_blame(catalogue, items, selection)
@@ -214,7 +214,7 @@ def _resolve_blame(
     findings = {id_: tuple(i for i in found if isinstance(i, Finding)) for id_, found in items.items()}
     judged = {r.id: r.level is Level.MUST for r in catalogue if _applies(r, selection)}
     yielded: dict[str, frozenset[str]] = {}
-    """Requirement id to those that it gave findings to, and those that these gave theirs to: none may give back."""
+    """Requirement id to all those that its findings went to, directly or not: none of them may give findings back."""
 
     def may_take(other: str, id_: str) -> bool:
         fair = other in judged and (judged[other] or not judged.get(id_, False))
@@ -277,7 +277,11 @@ def _outcome(
     if takers:
         names = tuple(sorted(takers))
         return Outcome(
-            requirement, State.BLOCKED, 0, reason=f"its breaches are those of {', '.join(names)}", blocked_by=names
+            requirement,
+            State.BLOCKED,
+            0,
+            reason=f"its breaches are already reported by {', '.join(names)}",
+            blocked_by=names,
         )
     unjudged = [item for item in items if isinstance(item, Unjudged)]
     vain = [item for item in unjudged if item.excused and item.exchange in in_vain]
@@ -301,7 +305,7 @@ def _because_of(blockers: Iterable[str]) -> str:
 
 
 def _drop_vain_blocks(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
-    """Name only blockers behind which something failed; without one, the requirement was not exercised."""
+    """Name only blockers that lead to a failure; without one, the requirement was not exercised."""
     by_id = {outcome.requirement.id: outcome for outcome in outcomes}
 
     def settle(outcome: Outcome) -> Outcome:
@@ -317,7 +321,7 @@ def _drop_vain_blocks(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
 
 
 def _behind_what_is_unread(outcomes: tuple[Outcome, ...], unseen: Mapping[str, str]) -> tuple[Outcome, ...]:
-    """Block what nothing showed, for no reason of its own, where answers came that nobody can read."""
+    """Block what was not shown, for no reason of its own, where answers came that no client can read."""
     barred = (o.requirement.id for o in outcomes if o.requirement.bars is Bars.ANSWER and o.state is State.FAILED)
     by = next(barred, None)
     if by is None:

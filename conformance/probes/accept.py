@@ -201,7 +201,7 @@ def tool_role(plan: Plan) -> Flow:
 
 
 def _aside(name: str, text: str, compose: Compose) -> dict[str, Any]:
-    """The cheap prompt with a text behind it."""
+    """The cheap prompt with a text after it."""
     return {"prompt": f"{compose.ask(name)}\n(Aside: {text})"}
 
 

@@ -1,6 +1,6 @@
 """Acts: what the suite does to a target to see what follows (a client that leaves, a hostile or large body, a race).
 
-An act is done first as it comes. Where a server error, a reset or silence followed, it is done once more in a calm
+An act is done first as it comes. Where a server error, a reset or silence followed, it is done again in a calm
 moment: nothing else is under way, and a minimal request right before it is served (contract, "Asking again washes
 nothing out"). `conformance.evidence.acts` says what that shows.
 """
@@ -20,7 +20,7 @@ SETTLED = "-settled"
 
 
 def calm(compose: Compose, name: str) -> Generator[Send, Answer, bool]:
-    """A minimal request, once more later where it is not served; gives whether it was. Nothing in the first round."""
+    """A minimal request, again later where it is not served; gives whether it was. Nothing in the first round."""
     if compose.round == 1:
         return True
     for suffix, delay in (("-before", 0.0), (SETTLED, SETTLES)):

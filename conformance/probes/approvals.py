@@ -6,7 +6,7 @@ target is never led to ask for one, and nothing is sent but resumes of an approv
 
 Two things cost requests only where a target is in the wrong, or in doubt. Where something is served that ought to have
 been refused, the approval is gone, and what comes next gets a new one: no hole hides another one. Where an approval
-that waits is said to be unknown, the decision is asked for once more after a while (that is the recorder's), then a few
+that waits is said to be unknown, the decision is asked for again after a while (that is the recorder's), then a few
 times on new connections, so that replicas which do not share their approvals show as what they are.
 """
 
@@ -269,7 +269,7 @@ def _refused(answer: Answer) -> bool:
 
 
 def _decide_untouched(compose: Compose, name: str, decide: Callable[[Plan, WaitingApproval], dict[str, Any]]) -> Chain:
-    """A decision that was refused once more, in JSON, on an approval that has seen nothing else.
+    """A decision that was refused again, in JSON, on an approval that has seen nothing else.
 
     So it shows whether the refusals before it were at fault, or the stream, or it is the decision itself.
     """

@@ -51,5 +51,5 @@ def scout(plan: Plan) -> Callable[[int], Send]:
 
 
 def count(chosen: Collection[Flow]) -> tuple[int, int]:
-    """Requests at the most, and how many of them a model answers, answers that excuse aside."""
+    """The most requests, and how many of them a model answers, not counting repeats of excused answers."""
     return sum(flow.at_most for flow in chosen), sum(flow.served for flow in chosen)

@@ -13,7 +13,7 @@ from conformance.probes.plan import Plan
 COVERS = frozenset({"completion", "kitemesh", "chunk", "stream", "http"})
 MOST = 6
 AGAIN = 2
-"""Times that two streams are asked for once more where none was under way beside another."""
+"""Times that two streams are asked for again where none was under way beside another."""
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
@@ -61,7 +61,7 @@ def _quick(plan: Plan, round_: int, count: int) -> Steps:
 
 
 def _until_beside(plan: Plan, round_: int, answers: Sequence[Answer]) -> Steps:
-    """Two streams once more where none was beside another: a limit may have let one of them in at a time."""
+    """Two streams again where none ran at the same time as another: a limit may have let one of them in at a time."""
     compose = Compose(plan, round_)
     for again in range(1, AGAIN + 1):
         served = sorted(answer.during for answer in answers if answer.served)

@@ -1,7 +1,7 @@
 """The values of a flow: what to send, what came back, and the chain itself.
 
 A flow's `steps` is a generator function: it yields a `Send`, or several at once to have them in flight together, and
-receives an `Answer` for each. Whoever drives it (see `conformance.wire.recorder`) opens the sockets.
+receives an `Answer` for each. The driver (see `conformance.wire.recorder`) opens the sockets.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from conformance.probes.plan import Plan
 
 JSON_TYPE = ("Content-Type", "application/json")
 WHIMS = (2, 3)
-"""Rounds in which a whim is tried anew."""
+"""The most rounds in which a requirement that chance can break is tried."""
 AGAIN = 4
-"""The round in which what failed is recorded once more, alone."""
+"""The round in which failed flows are recorded again, alone."""
 SMALLER = 5
 """The round of smaller bodies of what failed."""
 
@@ -41,32 +41,32 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WaitingApproval:
-    """An approval that waits, as an answer told it."""
+    """A waiting approval, as an answer described it."""
 
     approval_id: str
     calls: tuple[str, ...]
     """The ids of the tool calls."""
     execution_id: str | None = None
     expires_in: float | None = None
-    """Seconds from the server's clock at the answer to `expires_at`; None: not told."""
+    """Seconds from the server's clock at the answer to `expires_at`; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a flow gets to know of an exchange."""
+    """What a flow learns about an exchange."""
 
     name: str
     status: int | None
     excused: bool = False
     approval: WaitingApproval | None = None
     doubted: bool = False
-    """True where an approval that waits was unknown at the first try."""
+    """True where a waiting approval was unknown at the first try."""
     during: tuple[float, float] = (0.0, 0.0)
-    """When the request was begun and when its answer was over, in Unix seconds."""
+    """When the request started and when its answer ended, in Unix seconds."""
 
     @property
     def served(self) -> bool:
-        """True where the request was taken."""
+        """True where the request was accepted."""
         return self.status == 200
 
 
@@ -88,11 +88,11 @@ class Send:
     delay: float = 0.0
     """Seconds to wait before sending."""
     leave_after: int | None = None
-    """Leave after so many pieces of the body; 0: at the header section; -1: before it."""
+    """Leave after this many pieces of the body; 0: at the header section; -1: before it."""
     leave_at: bytes | None = None
     """Leave earlier, at the piece that holds these octets."""
     fresh: bool = False
-    """True: on a connection of its own."""
+    """True: on a separate connection."""
     pause: float = 0.0
     """Seconds to wait between reads."""
     served: bool = False
@@ -114,13 +114,13 @@ class Flow:
     quick: bool = False
     """True where `--depth quick` takes it too."""
     at_most: int = 1
-    """Requests that it sends at the most, answers that excuse aside."""
+    """The most requests that it sends, not counting repeats of excused answers."""
     served: int = 0
     """How many of them a model answers."""
     covers: frozenset[str] = field(default_factory=frozenset)
     """Areas that it serves beyond its own: for --only."""
     waits: bool = False
-    """True where it mostly waits: it is begun with its phase, and later phases do not wait for it."""
+    """True where it mostly waits: it starts with its phase, and later phases do not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def edges(valid: bytes) -> dict[str, bytes]:
 
 SERVED = frozenset({"lone-surrogate", "nul", "bom", "duplicate-keys"})
 FOLLOWED = frozenset({"nesting-message", "no-utf-8"})
-"""Those with minimal requests right behind them. All are sent side by side, so that these few follow them all."""
+"""Those with minimal requests right after them. All are sent side by side, so that these few follow them all."""
 QUICK = frozenset({"nesting-array", "huge-integer", "lone-surrogate-id", "nan"})
 
 
@@ -111,7 +111,7 @@ def _departure(plan: Plan, name: str) -> Flow:
 
 
 def _leave(plan: Plan, round_: int, name: str) -> Steps:
-    """Leaves a stream that bears its own word throughout, then asks for something short on other connections."""
+    """Leaves a stream that has its own word throughout, then asks for something short on other connections."""
     compose = Compose(plan, round_)
     if (yield from calm(compose, name)):
         body = compose.body(name, prompt=counting(compose.word(name)), stream=True)
@@ -120,7 +120,7 @@ def _leave(plan: Plan, round_: int, name: str) -> Steps:
 
 
 def counting(word: str) -> str:
-    """A long task whose every line bears a word: whoever gets a part of the answer can be told whose it is."""
+    """A long task with a word in every line: the word shows whose answer a part belongs to."""
     return (
         f"Count from 1 to 60, one number per line, and write the word {word} behind every number. Write nothing else."
     )

@@ -1,4 +1,4 @@
-"""What the probes are made for.
+"""What the probes depend on.
 
 The target's model, what may be exercised, how much, and the words that make them new.
 """
@@ -40,7 +40,7 @@ _VOWELS = ["a", "e", "i", "o", "u"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The run's frame, as far as probes need it."""
+    """The settings of the run that probes need."""
 
     model: str
     """`group:<uuid>`."""
@@ -51,25 +51,25 @@ class Plan:
     approval_prompt: str | None = None
     """A prompt that makes the target ask for approval; None: approvals are not exercised."""
     approvals: bool = True
-    """False: the target was declared to have none, so that nothing is sent to its resume endpoint."""
+    """False: the target was declared to have none, so nothing is sent to its resume endpoint."""
     expiring_prompt: str | None = None
     """The same, for an approval that expires soon; None: the approval prompt."""
     execute: bool = True
     """False: nothing is ever approved."""
     second_token: bool = False
     wait_expiry: float = 0.0
-    """Seconds that may be waited for an approval to expire."""
+    """Seconds that the run may wait for an approval to expire."""
     examples: int | None = None
     """Generated bodies; None: what the depth says."""
     concurrency: int = 8
     patience: float = 1.0
-    """Factor on the time that a waiting approval is left alone."""
+    """Factor on the time for which a waiting approval is left alone."""
     replay: tuple[Vector, ...] = ()
     """Bodies that failed in an earlier run."""
 
     @property
     def quick(self) -> bool:
-        """True where only a choice of the fixed probes is wanted."""
+        """True where only some of the fixed probes are sent."""
         return self.depth == "quick"
 
     def source(self, *names: object) -> random.Random:

@@ -2,7 +2,7 @@
 
 A rule takes a valid body and gives a copy with a single breach. Message rules keep the valid user messages and put the
 bad one among them, so that the breach is the only one. `values` are the borders that the fixed probes send; strategies
-for generated ones stand in `conformance.probes.strategies`.
+for generated ones are in `conformance.probes.strategies`.
 
 Left out on purpose, because reasonable servers differ: identifiers that a lenient UUID reader takes (no hyphens,
 braces, white space around), `null` in optional fields, `1.0` for an integer (contract, "Left open …").
@@ -41,7 +41,7 @@ class Rule:
     """JSON Pointer to where the schema error lies; `*` stands for an index."""
     keyword: str
     requirement: str
-    """Which requirement speaks of it on chat completions."""
+    """Which requirement judges it on chat completions."""
     values: tuple[Any, ...]
     """Bad values at the border of what is valid; the first is the plainest."""
     apply: Callable[[Body, Any, Spot], Body]

@@ -32,9 +32,9 @@ FIELDS = (
     ("x-stainless-retry-count", "0"),
     ("x-stainless-read-timeout", "600"),
 )
-"""All of them but Host, Authorization and Content-Length, which every request bears."""
+"""All of them but Host, Authorization and Content-Length, which every request has."""
 FURTHER = 3
-"""Rounds that the denial of an approval may bring, at the most."""
+"""The most rounds that the denial of an approval may bring."""
 
 
 def flows(plan: Plan) -> Iterator[Flow]:

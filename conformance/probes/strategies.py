@@ -41,7 +41,7 @@ _SCRIPT = st.sampled_from(
         st.lists(st.sampled_from(_EMOJI), min_size=1, max_size=4).map("".join),
     )
 )
-# Strategies are made here, once: making one anew for each draw costs more than the draw.
+# Strategies are made here, once: making one again for each draw costs more than the draw.
 _COIN = st.booleans()
 _FORM = st.integers(0, 2)
 _NUMBER = st.integers(0, 2**32)
@@ -83,7 +83,7 @@ def _content(text: str, form: int) -> Any:
 
 
 def _prompt(draw: st.DrawFn, plan: Plan) -> str:
-    """A cheap prompt with a fresh word, and something natural behind it."""
+    """A cheap prompt with a fresh word, and something natural after it."""
     word = plan.word(f"generated-{draw(_NUMBER)}")
     aside = f"\n(Aside: {_words(draw)})" if draw(_ALWAYS) else ""
     return f"Reply with just this word: {word}{aside}"

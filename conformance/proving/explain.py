@@ -20,7 +20,7 @@ class ExampleBounds(NamedTuple):
     """How much of what travelled is shown."""
 
     lines: int = 24
-    """Of a body: so many at the most, those in its midst left out."""
+    """Of a body: at most this many; the ones in the middle are left out."""
     characters: int = 1200
     """Of one line."""
     fields: frozenset[str] = frozenset()

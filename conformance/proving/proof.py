@@ -45,7 +45,7 @@ class Problem(StrEnum):
     KNOCK_ONS = "knock-ons without a reason"
     """More than `FREE_KNOCK_ONS` other requirements failed too, and no reason for that is written down."""
     NOT_ACCOUNTED_FOR = "not accounted for"
-    """With all that failed known, a gate would still not pass: what a fault hides is not laid to it."""
+    """With all that failed known, a gate would still not pass: what a fault hides is not accounted for."""
     SUITE_ERROR = "suite error"
     """The suite itself went wrong."""
 

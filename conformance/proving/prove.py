@@ -66,7 +66,7 @@ SEED = 1
 JOBS = 16
 """Targets that are recorded at once, in all."""
 AGAIN, AGAIN_JOBS = 24, 4
-"""Targets with a problem that are tried once more at the most, and how many of them at once."""
+"""The most targets with a problem that are tried again, and how many of them at once."""
 VARIATIONS_APART = 4
 PROCESSES = 3
 """Processes that record, where there are so many cores: one that serves keeps up with as many."""
@@ -292,7 +292,7 @@ def examine(
     """Try each target on servers that run already; gives what came of them in their order.
 
     Time is part of what is judged, and a machine that is busy with something else takes its time. So targets with a
-    problem are tried once more, a few at once, unless there are many.
+    problem are tried again, a few at once, unless there are many.
     """
     cases = _examine_each(wanted, work, processes, told)
     doubtful = [case.target for case in cases if case.problems]
@@ -331,9 +331,9 @@ async def _examine_all(wanted: Sequence[TrialServer], work: Work, keep: Tell) ->
 
 
 async def _examine(target: TrialServer, work: Work) -> Trial:
-    """Record and judge one target. An exception is the suite's own fault, and told as such."""
+    """Record and judge one target. An exception is the suite's own fault, and is reported as such."""
     started = time.monotonic()
-    # What only concurrency brings about is told by the same request alone.
+    # The same request alone shows what only concurrency causes.
     again = (target.requirement or "").startswith("isolation.")
     try:
         transcript = await run.record(

@@ -1,4 +1,4 @@
-"""What the command line of pytest says of a run: options behind `--target-`, and arguments that name requirements."""
+"""What the command line of pytest says of a run: options after `--target-`, and arguments that name requirements."""
 
 from __future__ import annotations
 

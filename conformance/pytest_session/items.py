@@ -68,7 +68,7 @@ class RequirementItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the requirement stands in the catalogue."""
+        """Where the requirement is in the catalogue."""
         return self.path, self.line, self.requirement.id
 
 

@@ -76,7 +76,7 @@ class _Server:
         self._in_flight = 0
 
     def at(self, endpoint: Endpoint) -> ASGIApp:
-        """The ASGI application behind one path. A class, not a function: so the router leaves every method to it."""
+        """The ASGI application after one path. A class, not a function: so the router leaves every method to it."""
         return _Door(self, endpoint)
 
     async def handle(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,10 +1,10 @@
-"""When a server behaves otherwise: conditions, all of one type.
+"""When a server behaves differently: conditions, all of one type.
 
-A condition takes the request. Once it is settled how the request is answered, it may look at that as well
-(`Incoming.kind` and `Incoming.decision`): such conditions hold in the seams from `shape` on, and nowhere before.
+A condition takes the request. Once the answer is decided, it may look at that too (`Incoming.kind` and
+`Incoming.decision`): such conditions can be used in the seams from `shape` on, not before.
 
-Most tables begin with `plain_chat`: the other endpoint and the event stream have requirements of their own, and a
-fault is to break one requirement only.
+Most tables begin with `plain_chat`: the other endpoint and the event stream have their own requirements, and a
+fault should break only one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from conformance.reference.model import last_prompt
 
 Object = dict[str, Any]
 When = Callable[[Incoming], bool]
-"""A condition on the request, and on its answer where that is settled."""
+"""A condition on the request, and on its answer once that is decided."""
 
 LONG = 40
 """Tokens above which an answer is long."""
@@ -36,7 +36,7 @@ def always(incoming: Incoming) -> bool:
 
 
 def all_of(*conditions: When) -> When:
-    """All of the conditions hold; they are asked from the left, and no further than to the first that does not."""
+    """All of the conditions hold; they are tried from left to right until one does not."""
     return lambda incoming: all(condition(incoming) for condition in conditions)
 
 
@@ -116,7 +116,7 @@ def empty_bearer(incoming: Incoming) -> bool:
 
 
 def header_is(name: str, holds: Callable[[str | None], bool]) -> When:
-    """The header field is such. `name` in lower case; the field may be absent."""
+    """The header field satisfies `holds`. `name` in lower case; the field may be absent."""
     return lambda incoming: holds(incoming.header(name))
 
 
@@ -167,7 +167,7 @@ def empty_metadata(incoming: Incoming) -> bool:
 
 
 def has_request_id(incoming: Incoming) -> bool:
-    """The request brought an id of its own."""
+    """The request has its own id."""
     return isinstance(metadata(incoming).get("request_id"), str)
 
 

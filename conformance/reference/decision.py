@@ -80,7 +80,7 @@ class Refuse:
     message: str
     request_id: str
     headers: tuple[tuple[str, str], ...] = ()
-    """Beyond those that every answer bears, such as `Allow`."""
+    """Beyond those that every answer has, such as `Allow`."""
 
 
 Decision = Serve | Refuse

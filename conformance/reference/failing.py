@@ -1,6 +1,6 @@
 """Ways in which servers in the field tell of an error by an event of a stream.
 
-Before any chunk such an event is an error with a 2xx status; behind chunks it tells of a failed answer, and breaks
+Before any chunk such an event is an error with a 2xx status; after chunks it tells of a failed answer, and breaks
 nothing (contract, "Failed answers").
 """
 
@@ -32,7 +32,7 @@ def _null(like: Object) -> Object:
 
 
 def _finishing(like: Object) -> Object:
-    """OpenRouter's: the error stands beside a choice that it ends."""
+    """OpenRouter's: the error is next to a choice that it ends."""
     choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": "error"}
     return {**_envelope(like), "provider": "Upstream", "choices": [choice], "error": _UPSTREAM}
 

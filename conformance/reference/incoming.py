@@ -72,7 +72,7 @@ class ParsedBody:
 
 @dataclass(frozen=True)
 class Incoming:
-    """One request. `dataclasses.replace` gives another, which is then read and validated anew."""
+    """One request. `dataclasses.replace` gives another, which is then read and validated again."""
 
     endpoint: Endpoint
     method: str

@@ -154,7 +154,7 @@ class Intake:
 
 
 def refuse(incoming: Incoming, refusal: Refusal, message: str, *headers: tuple[str, str]) -> Refuse:
-    """The error to a request. It bears the request's own id, but of a stranger's not even that is read."""
+    """The error to a request. It has the request's own id, but of a stranger's not even that is read."""
     request_id = fresh_request_id() if refusal is UNAUTHENTICATED else incoming.request_id
     return Refuse(*refusal, message, request_id, headers)
 

@@ -1,17 +1,17 @@
-"""What faults and variations are made of: each maker gives a behaviour that differs from the conforming one in a point.
+"""The parts of faults and variations: each maker gives a behaviour that differs from the conforming one in one point.
 
 The makers follow the seams of `behaviour`, from the request inwards and from the answer outwards:
 
 * `set_to` changes the server's settings,
-* `reads` takes the request for another one, `lets_pass` and `lets_miss` are blind to breaches of the request schema,
+* `reads` treats the request as a different one, `lets_pass` and `lets_miss` overlook breaches of the request schema,
 * `refuses`, `refuses_as`, `retold`, `crashes`, `decides` and `speaks` change the decision,
 * `sets`, `without`, `added` and `each` change members of the answer's objects, `shapes` all objects of an answer,
 * `on_bytes` and `on_json` change octets, `events` and what follows it the events of a stream, `transmits` the pieces,
-* `heads` and `with_field` change what stands before them,
-* `hangs` and `drops` are what a client sees of a server that lost its head,
+* `heads` and `with_field` change the status and header fields,
+* `hangs` and `drops` give no answer at all,
 * `together` joins several.
 
-Where it shows is said by `kinds` (of answers) and `when` (a condition, see `conditions`). A `change` gets copies.
+`kinds` (of answers) and `when` (a condition, see `conditions`) say where it applies. A `change` gets copies.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _T = TypeVar("_T")
 Change = Callable[[Object], Object]
 """Gives a changed copy of one JSON object of the answer."""
 Place = Callable[[int, int], bool]
-"""Of an object's position (from 0) and the number of objects: whether it is to be changed."""
+"""From an object's position (from 0) and the number of objects: whether to change it."""
 
 HANG: Final = 30.0
 """Seconds of silence: longer than a proof waits, and short enough to end by itself."""
 GONE: Final = object()
-"""In place of a new value: the member is to be absent."""
+"""Instead of a new value: the member is removed."""
 DONE: Final = b"data: [DONE]\n\n"
 OTHER_MODEL: Final = "group:9b2d1c0e-3f4a-4b5c-8d6e-7f8091a2b3c4"
 
@@ -61,7 +61,7 @@ ALL_KINDS = tuple(ObjectKind)
 
 
 def together(*behaviours: Behaviour) -> Behaviour:
-    """One behaviour after the other, in each seam.
+    """Several behaviours, one after the other in each seam.
 
     Raises:
         ValueError: two of them are lenient in ways of their own.
@@ -113,7 +113,7 @@ def _chained(functions: Sequence[Callable[..., Any]], seam: str) -> Callable[...
 
 
 def set_to(**settings: Any) -> Behaviour:
-    """The server has other settings."""
+    """The server has different settings."""
 
     def adjust(given: Settings) -> Settings:
         return replace(given, **settings)
@@ -122,12 +122,12 @@ def set_to(**settings: Any) -> Behaviour:
 
 
 def reads(change: Callable[[Incoming], Incoming], when: When = plain_chat) -> Behaviour:
-    """The request is taken for another one."""
+    """The request is treated as a different one."""
     return Behaviour(receive=lambda incoming: change(incoming) if when(incoming) else incoming)
 
 
 def reads_document(change: Callable[[Object], Object | None], when: When = plain_chat) -> Behaviour:
-    """A body that could be read is taken for another one; None: it is not."""
+    """A readable body is treated as a different one; None: it is not changed."""
 
     def receive(incoming: Incoming) -> Incoming:
         if incoming.reading.fault or not when(incoming):
@@ -139,7 +139,7 @@ def reads_document(change: Callable[[Object], Object | None], when: When = plain
 
 
 def reads_octets(pattern: bytes, replacement: bytes, when: When = chat) -> Behaviour:
-    """What the regular expression matches in the body's octets is taken for something else."""
+    """What the regular expression matches in the body's octets is replaced before it is read."""
     compiled = re.compile(pattern, re.DOTALL)
     return reads(lambda incoming: replace(incoming, body=compiled.sub(replacement, incoming.body)), when)
 
@@ -147,7 +147,7 @@ def reads_octets(pattern: bytes, replacement: bytes, when: When = chat) -> Behav
 def lets_pass(
     place: str, keyword: str = "*", holds: Callable[[Any], bool] = lambda value: True, when: When = plain_chat
 ) -> Behaviour:
-    """Some breaches of the request schema are not seen.
+    """Some breaches of the request schema are overlooked.
 
     Args:
         place: JSON Pointer to the breach; `*` stands for one step of any name.
@@ -171,7 +171,7 @@ def lets_pass(
 
 
 def lets_miss(member: str, when: When = plain_chat) -> Behaviour:
-    """That the body lacks a required member is not seen."""
+    """A missing required member is overlooked."""
 
     def breaches(incoming: Incoming, found: list[SchemaError]) -> list[SchemaError]:
         return [breach for breach in found if breach.missing != member or breach.pointer or not when(incoming)]
@@ -188,7 +188,7 @@ def refuses(
     message: str = "This request is not supported.",
     *headers: tuple[str, str],
 ) -> Behaviour:
-    """A request that deserves an answer is refused. An approval that it resumes stays as it is."""
+    """A valid request is refused. An approval that it resumes does not change."""
     return decides(lambda incoming, _: refuse(incoming, refusal, message, *headers), when)
 
 
@@ -209,7 +209,7 @@ def speaks(change: Callable[[Incoming, Serve], Serve], when: When = always) -> B
 def refuses_as(
     change: Callable[[Incoming, Refuse], Decision], when: When = always, status: int | None = None
 ) -> Behaviour:
-    """A refusal gets another form. `status`: only refusals with it."""
+    """A refusal gets a different form. `status`: only refusals with this status."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         if isinstance(decision, Refuse) and status in (None, decision.status) and when(incoming):
@@ -220,7 +220,7 @@ def refuses_as(
 
 
 def retold(changes: Mapping[str, Mapping[str, Any]]) -> Behaviour:
-    """Errors are told otherwise: from the code of the conforming server's error to its new members."""
+    """Errors get new members, by the code of the conforming server's error."""
     return refuses_as(lambda _, refusal: replace(refusal, **changes.get(refusal.code, {})))
 
 
@@ -267,7 +267,7 @@ def value_at(document: Any, pointer: str) -> Any:
 
 
 def at_path(value: _T, pointer: str, change: Callable[[Any], Any]) -> _T:
-    """The value with what is at the JSON Pointer changed; `*` stands for every item. As it is, where nothing is."""
+    """The value, changed at the JSON Pointer; `*` stands for every item. Unchanged where nothing is there."""
     _, _, rest = pointer.partition("/")
     step, slash, further = rest.partition("/")
     further = slash + further
@@ -286,7 +286,7 @@ def at_path(value: _T, pointer: str, change: Callable[[Any], Any]) -> _T:
 def put(pointer: str, value: Any) -> Change:
     """Sets the member at a JSON Pointer; a function as `value` is given the old one, None where there is none.
 
-    An object in which nothing leads there stays as it is, and so does the order of members. `GONE`: no member.
+    An object without this place does not change, and neither does the order of members. `GONE`: no member.
     """
     path, _, name = pointer.rpartition("/")
 
@@ -350,7 +350,7 @@ def without(pointer: str, kinds: Iterable[ObjectKind] = COMPLETION, when: When =
 
 
 def added(members: Mapping[str, Any], kinds: Iterable[ObjectKind], at: str = "") -> Behaviour:
-    """These members are in each object, at a place where there is such; none that is there is replaced."""
+    """Adds these members to each object that has the place; existing members are not replaced."""
     return on_objects(lambda _, value: at_path(value, at, lambda place: {**members, **place}), kinds)
 
 
@@ -425,7 +425,7 @@ def with_text(value: Object, text: str) -> Object:
 def transmits(
     change: Callable[[Incoming, list[Piece]], list[Piece]], kinds: Iterable[ObjectKind] = ALL_KINDS, when: When = always
 ) -> Behaviour:
-    """The pieces of an answer are sent in another way; Content-Length is counted anew by the server."""
+    """The pieces of an answer are sent differently; the server counts Content-Length again."""
     chosen = frozenset(kinds)
 
     def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
@@ -571,10 +571,10 @@ def with_type(
 
 
 def with_status(status: int, kinds: Iterable[ObjectKind], when: When = always) -> Behaviour:
-    """The answer has another status; its objects stay."""
+    """The answer has a different status and the same objects."""
     return heads(lambda _, __, headers: (status, headers), kinds, when)
 
 
 def says(body: bytes, media_type: str | None, when: When) -> Behaviour:
-    """Errors have another body and media type, as those of a framework or a proxy have."""
+    """Errors have a different body and media type, like those of a framework or a proxy."""
     return together(transmits(lambda _, pieces: [Out(body)], ERRORS, when), with_type(media_type, ERRORS, when))

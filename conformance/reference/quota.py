@@ -1,4 +1,4 @@
-"""The rate limit: one request in so many is turned away, and served when it comes again."""
+"""The rate limit: every n-th request is turned away, and served when it comes again."""
 
 from __future__ import annotations
 

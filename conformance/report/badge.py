@@ -34,7 +34,7 @@ _SVG = """\
 
 def badge(result: Result) -> str | None:
     """The picture; None where the scope is partial, the run is interrupted, inconclusive or in error, what answered was
-    never seen to be the API, it was the embedded reference server, or the verdict speaks of more than KiteMesh's
+    never seen to be the API, it was the embedded reference server, or the verdict covers more than KiteMesh's
     contract.
     """
     verdict = result.verdict

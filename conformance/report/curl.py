@@ -15,7 +15,7 @@ from conformance.transcript.excerpt import excerpt, is_visible
 from conformance.transcript.exchange import Credential, Exchange, Request
 
 LONGEST_BODY = 2000
-"""Octets of a body that stands in the line itself."""
+"""The most octets of a body that are in the line itself."""
 
 _BY_CURL = frozenset({"host", "content-length", "connection", "user-agent", "transfer-encoding", "authorization"})
 """Fields that curl sends by itself, or that `_credential` writes."""

@@ -30,9 +30,9 @@ _FORMATS: dict[str, tuple[str, Callable[[Result], str | bytes]]] = {
 _HOLDS = {
     RESULTS: "the verdict, every outcome and every finding, for programs",
     **{name: told for name, (told, _) in _FORMATS.items()},
-    TRANSCRIPT: "all that travelled, as HAR 1.2; it can be judged again, offline",
+    TRANSCRIPT: "every request and answer, as HAR 1.2; it can be judged again, offline",
 }
-_LOG_HOLDS = "the run's log, one row a requirement"
+_LOG_HOLDS = "the run's log, one row per requirement"
 
 
 def prepare(directory: Path) -> None:

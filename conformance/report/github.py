@@ -2,7 +2,7 @@
 
 A step of a job is commanded by what it prints: a line that begins with `::` (white space before it does not count), or
 holds `##[` anywhere, may be a workflow command. The target's text must not forge one, so all that is printed stands
-between `::stop-commands::TOKEN` and `::TOKEN::`, with a token drawn anew each time, and in the suite's own commands it
+between `::stop-commands::TOKEN` and `::TOKEN::`, with a token drawn again each time, and in the suite's own commands it
 is escaped as the runner asks: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
 

@@ -157,7 +157,7 @@ class ShownFinding:
     place: str
     exchange: str
     lines: tuple[tuple[Part, ...], ...]
-    """Of the answer's head, what bears on the finding."""
+    """The part of the answer's header section that concerns the finding."""
     excerpt: tuple[Part, ...]
     """Of its body."""
     sent: tuple[Part, ...]
@@ -484,12 +484,12 @@ _ENDINGS = {
     Ending.RESET: "The connection was reset.",
     Ending.REFUSED: "No connection could be made.",
     Ending.TLS: "The TLS handshake failed.",
-    Ending.GARBAGE: "What came back is not HTTP, or framed in a way that clients refuse.",
+    Ending.GARBAGE: "The answer is not HTTP, or is framed in a way that clients refuse.",
     Ending.TIMED_OUT_CONNECTING: "No connection within the time allowed.",
     Ending.TIMED_OUT_FIRST_BYTE: "No first byte within the time allowed.",
     Ending.TIMED_OUT_IDLE: "No further byte within the time allowed.",
     Ending.TIMED_OUT_TOTAL: "No end within the time allowed.",
-    Ending.TOO_LARGE: "The suite stopped reading at its limit of size.",
+    Ending.TOO_LARGE: "The suite stopped reading at its size limit.",
     Ending.LEFT: "The suite left on purpose.",
     Ending.UNSTATED: "The transcript does not say how it ended.",
 }

@@ -36,7 +36,7 @@ class Location:
 
 
 def offence(finding: Finding, reading: Reading) -> Location:
-    """Where the breach stands in the answer of the finding's exchange."""
+    """Where the breach is in the answer of the finding's exchange."""
     place = finding.place
     if place == STATUS:
         return Location(status=True)
@@ -107,7 +107,7 @@ def _quoted(observed: str, body: bytes) -> tuple[int, int] | None:
 
 
 def _within(span: tuple[int, int] | None, body: bytes) -> tuple[int, int] | None:
-    """The span as far as the body reaches: one that begins behind it lies at its end. A literal is taken whole."""
+    """The span as far as the body reaches: one that begins after it lies at its end. A literal is taken whole."""
     if span is None or not body:
         return None
     start = min(max(span[0], 0), len(body))

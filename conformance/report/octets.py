@@ -36,7 +36,7 @@ def whole(body: bytes, most: int, span: tuple[int, int] | None = None, missing: 
 
 
 def around(body: bytes, span: tuple[int, int], missing: str, beside: int, most: int) -> tuple[Part, ...]:
-    """The octets of `span`, marked, `most` of them at the most, between `beside` others on each side."""
+    """The octets of `span`, marked, `most` of them at most, between `beside` others on each side."""
     start, length = span
     end = start + min(length, most)
     first = 0 if start - beside < beside // 4 else _border(body, start - beside)

@@ -1,4 +1,4 @@
-"""Where the value of a JSON Pointer (RFC 6901) stands in a JSON text, in octets.
+"""Where the value of a JSON Pointer (RFC 6901) is in a JSON text, in octets.
 
 The text is read as Latin-1, so that a character is an octet: all that gives JSON its structure is ASCII.
 """
@@ -29,7 +29,7 @@ def locate(text: bytes, pointer: str) -> Located | None:
     """The value that `pointer` names, or the innermost one on the way to it.
 
     Args:
-        text: JSON, with anything behind it.
+        text: JSON, with anything after it.
         pointer: `/choices/0/index`; `/` and the empty one mean the whole value.
 
     Returns:

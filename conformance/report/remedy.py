@@ -2,7 +2,7 @@
 server is the cause, which layer and which of its settings.
 
 `_RULES` is the table of what there is to be seen; the first rule that fits speaks. Where it fits each of the steady
-findings, its words stand instead of the catalogue's, else behind them. Pure: it reads the exchanges of the findings.
+findings, its text replaces the catalogue's, else follows it. Pure: it reads the exchanges of the findings.
 None of its words is the target's.
 """
 
@@ -31,7 +31,7 @@ _WHOLE = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A program or service that stands in front of servers, and the settings that bring about what is seen of it.
+    """A program or service in front of servers, and the settings that cause what it shows.
 
     Settings that it lacks are empty.
     """

@@ -86,7 +86,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def read(path: Path, most: int) -> bytes:
-    """The octets of a file that has `most` of them at the most; raises ResultsError where it cannot be read."""
+    """The octets of a file that has `most` of them at most; raises ResultsError where it cannot be read."""
     try:
         return files.read(path, most)
     except files.Unusable as error:

@@ -1,6 +1,6 @@
 """summary.md: the verdict as Markdown, for a pull request or a job's page.
 
-The target's text stands in code spans only, where Markdown has no markup, no links and no HTML.
+The target's text is in code spans only, where Markdown has no markup, no links and no HTML.
 """
 
 from __future__ import annotations

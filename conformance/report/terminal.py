@@ -30,7 +30,7 @@ from conformance.wire.progress import Progress
 
 WIDTH = 80
 SUSPECTS = 6
-"""Requests that are shown, at the most, of those that were under way when the target went down."""
+"""The most requests that are shown, of those that were under way when the target went down."""
 """Columns where the width is not known, and the most that a paragraph takes."""
 
 _STYLE = {
@@ -289,7 +289,7 @@ def _show_line(line: Line, screen: Console) -> None:
 
 
 def _paragraph(screen: Console, text: Text, lead: str) -> None:
-    """The text in lines of the screen's width, the first behind `lead`, the others below it; no trailing blanks."""
+    """The text in lines of the screen's width, the first after `lead`, the others below it; no trailing blanks."""
     for line in text.wrap(screen, screen.width - len(lead)):
         line.rstrip()
         screen.print(Text.assemble((lead, "dim"), line))

@@ -32,7 +32,7 @@ _ENDINGS = {
     Ending.COMPLETE: "end of body",
     Ending.CUT: "connection closed before the end",
     Ending.RESET: "connection reset",
-    Ending.TOO_LARGE: "given up at the suite's limit of size",
+    Ending.TOO_LARGE: "stopped at the suite's size limit",
     Ending.LEFT: "the suite left on purpose",
 }
 

@@ -1,1 +1,1 @@
-"""A run: preflight, a recording with what is watched and sent once more, its judgement. Serves applications, too."""
+"""A run: preflight, a recording with what is watched and sent again, its judgement. Serves applications, too."""

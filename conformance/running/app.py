@@ -219,7 +219,7 @@ def _aside(call: Callable[[], _Given]) -> _Given:
 
 
 def load(spec: str, directory: Path | None = None) -> ASGIApp:
-    """The application that `package.module:app` names; with `()` behind it, what calling it gives.
+    """The application that `package.module:app` names; with `()` after it, what calling it gives.
 
     Args:
         spec: a module, a colon, and an attribute, which may have dots.

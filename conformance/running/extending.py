@@ -4,13 +4,13 @@ The page `python` of `kitemesh-conformance help` shows one, with an id such as `
 
 Whoever registers it in a program or in a `conftest.py`, or names it by an entry point of the group
 `kitemesh_conformance.requirements` (see `conformance.running.discovery`), finds it wherever KiteMesh's are: in the
-verdict, on the terminal, in every report, in the lists of `requirements` and `explain`, behind `--only x-acme` and
+verdict, on the terminal, in every report, in the lists of `requirements` and `explain`, with `--only x-acme` and
 `::x-acme`, in a baseline.
 
 Ids begin with `x-` and the extension's name. No area of KiteMesh's contract has a dash in its name, nor will one ever
 have, so neither can take a name of the other; and a reader sees at once who asks for it.
 
-An extension's MUST counts in the verdict as any other. Such a verdict speaks of more than KiteMesh's contract: the
+An extension's MUST counts in the verdict as any other. Such a verdict covers more than KiteMesh's contract: the
 report says so, `results.json` names the extension, and no badge is written. `--skip x-acme` judges KiteMesh's contract
 alone, in full scope.
 
@@ -115,7 +115,7 @@ class Extension:
         `reading.unjudged("why")` where it cannot tell. Where it yields nothing, the exchange holds.
 
         Args:
-            name: words with dashes, the part of the id behind the stop.
+            name: words with dashes, the part of the id after the stop.
             level: `MUST` or `SHOULD`.
             statement: a full sentence about the server.
             why: why it matters, and who gets hurt.

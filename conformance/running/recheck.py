@@ -1,7 +1,7 @@
-"""What is recorded once more when the phases are over: whims, what failed, and smaller bodies of what failed.
+"""What is recorded again when the phases are over: whims, what failed, and smaller bodies of what failed.
 
-A whim (`~` in the contract) is tried up to three times. A flow that showed a breach is recorded once more alone: what
-does not show again is told as intermittent. A generated body that failed twice is shrunk to the smallest that still
+A whim (`~` in the contract) is tried up to three times. A flow that showed a breach is recorded again alone: what
+does not show again is reported as intermittent. A generated body that failed twice is shrunk to the smallest that still
 fails, within limits of requests and time. Judging is handed in as functions.
 """
 
@@ -24,22 +24,22 @@ from conformance.transcript.exchange import TIMED_OUT, Exchange, ProbeNote, Tran
 from conformance.wire.recorder import ATTEMPTS, Recorder
 
 FIXED_AGAIN = 8
-"""Flows of fixed probes that are recorded once more, at the most."""
+"""The most flows of fixed probes that are recorded again."""
 UNSETTLED_AGAIN = 24
-"""Flows that are recorded once more because of the weather, at the most."""
+"""The most flows that are recorded again because of the weather."""
 ACTS = (Phase.CONCURRENT, Phase.HOSTILE, Phase.LEAVING)
 """The phases of acts that are repeated in a calm moment."""
 RESTLESS = 3
-"""Times that there was none, behind which no more are repeated."""
+"""Times that there was none, after which no more are repeated."""
 GENERATED_AGAIN = 36
-"""Generated bodies that are sent once more, at the most."""
+"""The most generated bodies that are sent again."""
 SEARCHES = 12
-"""Bodies that are shrunk, at the most: one for each requirement and rule."""
+"""The most bodies that are shrunk: one for each requirement and rule."""
 SEARCHES_AT_ONCE = 4
 EACH = 48
-"""Requests for one search, at the most."""
+"""The most requests for one search."""
 ALL = 240
-"""Requests for all searches together, at the most."""
+"""The most requests for all searches together."""
 SECONDS = 60.0
 """After which no smaller body is sent any more."""
 
@@ -60,7 +60,7 @@ class Judging:
 
 @dataclass(slots=True)
 class Recheck:
-    """Records once more; one owner of what that may cost."""
+    """Records again; one owner of what that may cost."""
 
     recorder: Recorder
     plan: Plan
@@ -90,13 +90,13 @@ class Recheck:
         return len(latest) >= RESTLESS and not any(latest.values())
 
     async def unsettled(self, chosen: Sequence[Flow]) -> None:
-        """Record once more, alone, what bad weather left without an answer of its own."""
+        """Record again, alone, what bad weather left without an answer of its own."""
         names = set(self.judging.unsettled(self._transcript()))
         for one in [one for one in chosen if one.name in names][:UNSETTLED_AGAIN]:
             await self.recorder.together([one], AGAIN)
 
     async def failures(self, chosen: Sequence[Flow]) -> None:
-        """Record once more what failed, and shrink those generated bodies that fail again."""
+        """Record again what failed, and shrink those generated bodies that fail again."""
         if self.recorder.stopped:
             return
         notes = {exchange.name: exchange.note for exchange in self.recorder.exchanges}

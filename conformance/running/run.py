@@ -1,7 +1,8 @@
-"""One run: record, judge, report. The only module that ties the line together.
+"""One run: record, judge, report. The only module that connects all parts.
 
-Recording needs a judgement now and then (does this answer excuse itself, does it ask for an approval, is this whim to
-be tried again); it is handed in from here as functions, so that no module imports against the flow.
+Recording needs a judgement now and then (does this answer excuse itself, does it ask for an approval, must this
+be tried again because chance may explain it); it is passed in from here as functions, so that no module imports
+against the direction.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import NEVER_ISSUED, nearly
-from conformance.running import opening
+from conformance.running import first_requests
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
 from conformance.settings.options import Depth, Options, UsageError
@@ -56,7 +57,7 @@ class Stop:
         self._end: Callable[[], object] | None = None
 
     def ask(self) -> None:
-        """End the recording, or let it not begin."""
+        """End the recording, or keep it from starting."""
         with self._lock:
             self._asked = True
             if self._end is not None:
@@ -84,7 +85,7 @@ def run(options: Options, progress: Tell | None = None, stop: Stop | None = None
 
     Args:
         options: need not be checked.
-        progress: told of each exchange.
+        progress: called for each exchange.
         stop: asked from another thread it ends the recording.
 
     Raises:
@@ -155,7 +156,7 @@ def reference(options: Options) -> Iterator[Options]:
 
 
 def plan_of(options: Options, seed: int) -> Plan:
-    """The probes' frame, from the options."""
+    """The plan for the probes, from the options."""
     return Plan(
         model=options.model or "",
         seed=seed,
@@ -174,7 +175,7 @@ def plan_of(options: Options, seed: int) -> Plan:
 
 
 def plan(options: Options) -> tuple[int, int]:
-    """Requests at the most, and how many of them a model answers, answers that excuse aside."""
+    """The most requests, and how many of them a model answers, not counting repeats of excused answers."""
     if options.url is None:
         from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT
 
@@ -202,10 +203,10 @@ async def record(
     Args:
         options: checked, with a URL, a model and a token.
         seed: of the words and the generated bodies.
-        progress: told of each exchange.
+        progress: called for each exchange.
         patience: factor on the waits before a request is sent again.
         limits: of time and size, where not those of `options.timeout`.
-        again: whether what failed is recorded once more to tell intermittent breaches.
+        again: whether what failed is recorded again to tell intermittent breaches.
     """
     token, second = options.token or "", options.second_token or ""
     secrets = {"token": token, "second": second, "near": nearly(token, second)}
@@ -228,7 +229,7 @@ async def record(
     limits = limits or Limits.scaled(options.timeout)
     bearing = Patience(limits, options.concurrency)
     pace = Pace(options.concurrency, options.rate)
-    asking = opening.Asking(watch.trouble, patience)
+    asking = first_requests.Asking(watch.trouble, patience)
     interrupted = False
     recheck: Recheck | None = None
     async with AsyncExitStack() as stack:
@@ -263,7 +264,9 @@ async def record(
             if options.preflight:
                 first = [flow for flow in chosen if flow.phase is Phase.OPENING]
                 rest = [flow for flow in chosen if flow.phase is not Phase.OPENING]
-                recorder, go_on = await opening.Opening(first, asking, asks, kept).settle(recorder, options.url or "")
+                recorder, go_on = await first_requests.FirstRequests(first, asking, asks, kept).settle(
+                    recorder, options.url or ""
+                )
             if go_on:
                 recheck = Recheck(
                     recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.unsettled, judging.shows)
@@ -293,7 +296,7 @@ def proxies() -> list[str]:
 
 
 def base_headers() -> Headers:
-    """What every request bears. No content coding is asked for, so that arrival times are those of the events."""
+    """The header fields of every request. They ask for no content coding, so that events keep their arrival times."""
     return (
         ("User-Agent", f"kitemesh-conformance/{VERSION}"),
         ("Accept", "*/*"),

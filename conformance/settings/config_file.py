@@ -5,7 +5,7 @@
     [targets.staging]
     url = "https://staging.example.com/v1"
     model = "group:…"
-    token-env = "STAGING_TOKEN"           # the token itself never stands in the file
+    token-env = "STAGING_TOKEN"           # the token itself is never in the file
     baseline = "known.toml"               # relative to this file
 
 The keys are the names of `flags.FLAGS`, so that an option needs no second entry here. `load` refuses what is wrong in
@@ -33,13 +33,13 @@ URL = "KITEMESH_URL"
 LARGEST = 2**20
 """Octets of a file."""
 REFERENCE = "reference"
-"""The target that is always there: the embedded reference server."""
+"""The target that always exists: the embedded reference server."""
 TARGET = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """A target's name: nothing that could be a URL or a host, `localhost` aside."""
 
 _KEYS: Mapping[str, Flag] = {flag.name: flag for flag in (*FLAGS, OUTPUT)}
 _TOKENS = {"token": "token-env", "second-token": "second-token-env"}
-"""What somebody may try to write, and what there is for it."""
+"""Wrong keys that people may write, and the right ones."""
 _MUST_BE = {
     "switch": ("true or false", "true"),
     "integer": ("a whole number", "8"),
@@ -52,7 +52,7 @@ _MUST_BE = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be judged, and what the file says about it."""
+    """What to judge, and what the file says about it."""
 
     name: str | None = None
     """As the file names it, or `reference`; None: a URL was given, or nothing."""
@@ -69,7 +69,7 @@ class Config:
     path: Path | None = None
     """None: there is no file."""
     defaults: Layer = field(default_factory=dict)
-    """What stands at the file's top."""
+    """The options at the top of the file."""
     urls: Mapping[str, Setting] = field(default_factory=dict)
     """Target to its URL, in the file's order."""
     targets: Mapping[str, Layer] = field(default_factory=dict)
@@ -176,7 +176,7 @@ def load(path: Path) -> Config:
     """What a file says.
 
     Raises:
-        UsageError: it cannot be read, is not TOML, or says something that no option takes; nothing of a token is told.
+        UsageError: it cannot be read, is not TOML, or sets something that is not an option; never shows a token.
     """
     told = f"The configuration {str(path)!r}"
     try:
@@ -208,7 +208,7 @@ def load(path: Path) -> Config:
 
 
 def _layer(table: Mapping[str, Any], origin: str, place: str, path: Path) -> Iterator[tuple[str, Setting]]:
-    """The settings of a table; raises UsageError for what is none."""
+    """The settings of a table; raises UsageError for a wrong one."""
     for name, value in table.items():
         if name in _TOKENS or name.replace("_", "-") in _TOKENS:
             wanted = _TOKENS[name.replace("_", "-")]
@@ -231,7 +231,7 @@ def _hint(name: str, place: str) -> str:
 
 def _value(flag: Flag, value: Any, place: str, path: Path) -> Any:
     if not _is_of(flag, value):
-        words, example = _MUST_BE.get(flag.kind, ("a string with something in it", '"…"'))
+        words, example = _MUST_BE.get(flag.kind, ("a string that is not empty", '"…"'))
         if flag.choices and flag.kind == "choice":
             words, example = f"one of {', '.join(flag.choices)}", json.dumps(flag.choices[0])
         elif flag.choices:

@@ -22,12 +22,12 @@ class Unreadable(Unusable):
 
 
 def named(text: str) -> Path:
-    """The path that a user gave, `~` taken for the home directory; of a user who is not there it stays a name."""
+    """The path that a user gave, with `~` as the home directory; an unknown user's `~name` is not changed."""
     return Path(os.path.expanduser(text))
 
 
 def read(path: Path, most: int) -> bytes:
-    """The octets of a file that has `most` of them at the most.
+    """The octets of a file that has at most `most` of them.
 
     Raises:
         TooLarge, Unreadable: named in the same way.
@@ -46,7 +46,7 @@ def toml(octets: bytes) -> dict[str, Any]:
     """The table that the octets of a TOML file hold.
 
     Raises:
-        Unusable: they are not UTF-8, or no TOML.
+        Unusable: they are not UTF-8, or not TOML.
     """
     try:
         return tomllib.loads(octets.decode("utf-8"))

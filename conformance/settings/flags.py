@@ -24,7 +24,7 @@ LARGEST_TOKEN = 2**20
 """Octets of a token's file."""
 COMMAND_LINE = "command line"
 _RIVALS = (("approval_prompt", "no_approvals"), ("token_env", "token_file"))
-"""Of two only one can hold: the one that a nearer layer has."""
+"""Pairs of which only one can apply: the one in the nearer layer."""
 _DENIALS = {
     "no_approvals": "approvals",
     "no_execute": "execute",
@@ -51,11 +51,11 @@ class Flag:
     of_target: bool = False
     """True: only of use with a URL; the reference server has its own."""
     means_target: bool = False
-    """True: the reference server bears it, but who gives it means a server of their own."""
+    """True: the reference server accepts it, but whoever sets it means a real server."""
     topic: str = ""
     """The heading below which `run --help` shows it; empty: only `run --help-all` does."""
     choices: tuple[str, ...] = ()
-    """What a `choice` may be, and the names in a `list`; empty: not known here."""
+    """The allowed values of a `choice`, or names in a `list`; empty: not known here."""
 
     @property
     def key(self) -> str:
@@ -84,7 +84,7 @@ class Setting:
 
 
 Layer = Mapping[str, Setting]
-"""What one place says, by `Flag.key`; what it does not speak of is absent."""
+"""What one place says, by `Flag.key`; what it does not set is absent."""
 
 FLAGS = (
     Flag("model", "Model to ask for: group:<uuid>.", "GROUP", of_target=True, topic="Target"),
@@ -143,13 +143,13 @@ FLAGS = (
 )
 
 OUTPUT = Flag("output", "Directory for the reports [reports].", "DIR", "file", topic="Limits and reports")
-"""Not of a run but of the command line that keeps its reports."""
+"""An option of the command line that writes the reports, not of the run itself."""
 
 
 def settings(
     url: str | None, given: Mapping[str, Any], environ: Mapping[str, str], below: Sequence[Layer] = ()
 ) -> dict[str, Setting]:
-    """What is told of each option, by key, each by the nearest layer; what none speaks of is absent.
+    """The setting of each option, by key, each from the nearest layer; what no layer sets is absent.
 
     Args:
         url: the target's; None: the reference server, to which target options do not apply.
@@ -166,7 +166,7 @@ def settings(
     if url is None:
         for key in (key for key in of_target if key in told):
             raise UsageError(
-                f"--{of_target[key]} is about a target, and the embedded reference server has its own: give its URL "
+                f"--{of_target[key]} is for a target, and the embedded reference server has its own: give a URL "
                 "too, or leave that out."
             )
     found: dict[str, Setting] = {}
@@ -201,10 +201,10 @@ def pointers(given: Mapping[str, Any], environ: Mapping[str, str], below: Sequen
 
 
 def made(url: str | None, found: Mapping[str, Setting], environ: Mapping[str, str]) -> Options:
-    """Validated options from what was told.
+    """Validated options from the settings.
 
     Raises:
-        UsageError: with one sentence that says what to do, and where the value stands.
+        UsageError: with one sentence that says what to do, and where the value was set.
     """
     try:
         return _made(url, {key: setting.value for key, setting in found.items() if setting.value != ()}, environ)
@@ -213,7 +213,7 @@ def made(url: str | None, found: Mapping[str, Setting], environ: Mapping[str, st
 
 
 def placed(message: str, found: Layer) -> str:
-    """The message with each `--name` whose value was not given on the command line followed by where it stands."""
+    """The message with each `--name` whose value was not given on the command line followed by where it was set."""
 
     def place(match: re.Match[str]) -> str:
         setting = found.get(match[1].replace("-", "_"))
@@ -315,7 +315,7 @@ def _variable(flag: str, name: str, environ: Mapping[str, str]) -> str:
 
 
 def is_variable(name: str) -> bool:
-    """Whether a text may be a variable's name; a token, given in its place by mistake, is none."""
+    """Whether a text may be a variable's name; a token, given by mistake, is not."""
     return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None and not name.startswith("km_")
 
 

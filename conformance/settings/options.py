@@ -1,4 +1,4 @@
-"""What a run was told: every option, as one frozen value. Nothing here reads a file.
+"""The options of a run, as one frozen value. Nothing here reads a file.
 
 `Options.checked` refuses what is wrong with one sentence that says what to do (`UsageError`, exit code 4), before
 anything is sent. The token is never part of what is written: see `Options.recorded`.
@@ -19,7 +19,7 @@ MODES = ("auto", "normal", "orch", "synth")
 MODEL = re.compile(r"group:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ENDPOINTS = ("/chat/completions", "/chat/resume")
 SHORTEST_TOKEN = 6
-"""Characters of a token; fewer turn up in ids by chance."""
+"""The fewest characters of a token; shorter ones appear in ids by chance."""
 PLAIN_TOKEN = 16
 """Characters from which a token may be letters alone (shorter: a word of some text), or digits of ids and times."""
 _PLAIN = re.compile(r"[A-Za-z]+|[0-9A-Fa-f.,:_-]+")
@@ -39,7 +39,7 @@ class Depth(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """All that steers a run."""
+    """All options of a run."""
 
     url: str | None = None
     """Base URL, with or without `/v1`; None: the embedded reference server."""
@@ -71,9 +71,9 @@ class Options:
     timeout: float = 120.0
     """Seconds to the first byte; between bytes it is half of it."""
     rate: float | None = None
-    """Requests a second, at the most; None: as many as the target takes."""
+    """The most requests per second; None: as many as the target accepts."""
     down_for: float = 10.0
-    """Seconds for which the target may be down before the run gives it up."""
+    """Seconds for which the target may be down before the run ends."""
     max_minutes: float | None = None
     """Minutes after which the run stops; None: it does not."""
     max_requests: int | None = None
@@ -84,11 +84,11 @@ class Options:
     preflight: bool = True
     """False: whatever answers is judged, without asking first whether it is the API."""
     baseline: str | None = None
-    """File of the failures that are known; None: none is."""
+    """File of the known failures; None: there are none."""
     allow_stale: bool = False
-    """True: entries of the baseline that no longer fail are told, and the run may pass all the same."""
+    """True: entries of the baseline that no longer fail are reported, and the run may pass anyway."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """Beside those of the suite; their values may be secrets."""
+    """In addition to those of the suite; their values may be secrets."""
     ca_bundle: str | None = None
     bodies: bool = True
     """False: the content of requests and answers is left out of all reports (`--no-bodies`)."""
@@ -140,7 +140,7 @@ def base_url(text: str) -> str:
     paths (pasted from the documentation) is cut off.
 
     Raises:
-        UsageError: no absolute http or https URL, or one with user information, a query or a fragment.
+        UsageError: not an absolute http or https URL, or one with user information, a query or a fragment.
     """
     given = text.strip()
     try:
@@ -177,25 +177,25 @@ def check_token(token: str | None, what: str) -> None:
         raise UsageError(f"{what} contains white space or characters that no header can carry; copy it again.")
     if len(token) < SHORTEST_TOKEN:
         raise UsageError(
-            f"{what} has fewer than {SHORTEST_TOKEN} characters, so that masking it would mask innocent text too; "
+            f"{what} has fewer than {SHORTEST_TOKEN} characters, so masking it would also mask other text; "
             "use a longer one."
         )
     if not re.search("[0-9A-Za-z]", token) or (len(token) < PLAIN_TOKEN and _PLAIN.fullmatch(token)):
         raise UsageError(
-            f"{what} looks like a word or a number, so that masking it would mask innocent text too; use one that "
+            f"{what} looks like a word or a number, so masking it would also mask other text; use one that "
             f"mixes letters with other characters, or has {PLAIN_TOKEN} of them or more."
         )
     from conformance.contract import vocabulary  # it brings the schemas, which `--help` does without
 
     if vocabulary.holds(token):
         raise UsageError(
-            f"{what} is a word that requests or answers of the API hold, so that masking it would mask these too; "
+            f"{what} is a word that requests or answers of the API hold, so masking it would mask these too; "
             "use another one."
         )
 
 
 def _check_apart(options: Options) -> None:
-    """Refuse a token that is part of what the user gave besides. Raises UsageError."""
+    """Refuse a token that is part of another value that the user gave. Raises UsageError."""
     beside = {
         "the URL": options.url,
         "the model": options.model,
@@ -205,7 +205,7 @@ def _check_apart(options: Options) -> None:
     for what, token in (("The token", options.token), ("The second token", options.second_token)):
         for place, text in beside.items():
             if token and text and token in text:
-                raise UsageError(f"{what} is part of {place}, so that masking it would mask that too; use another one.")
+                raise UsageError(f"{what} is part of {place}, so masking it would mask that too; use another one.")
         if token and any(token.encode() in vector.body for vector in options.vectors):
             raise UsageError(f"{what} is part of a body in --replay; use another one.")
 

@@ -1,8 +1,8 @@
 """Vectors: bodies that failed in an earlier run, kept in a file, to be sent before all others (`--replay FILE`).
 
 The file is JSON (format 1): `{"format": 1, "model": "group:…", "vectors": [{"breach": "role-enum", "endpoint":
-"/chat/completions", "body": "…"}, …]}`; a body that is not UTF-8 stands as `body_base64`. Every run writes one, as
-`vectors.json`. The model of the run that wrote it gives way to that of the run that reads it.
+"/chat/completions", "body": "…"}, …]}`; a body that is not UTF-8 is in `body_base64`. Every run writes one, as
+`vectors.json`. The model of the run that reads it replaces that of the run that wrote it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NotVectors(ValueError):
 
 
 def replayed(options: Options) -> Options:
-    """The options with what their file of vectors (`--replay`) holds.
+    """The options with the content of their file of vectors (`--replay`).
 
     Raises:
         UsageError: the file cannot be read, or does not hold vectors.
@@ -102,8 +102,8 @@ def dumps(model: str, vectors: list[dict[str, Any]]) -> bytes:
     """The content of a file.
 
     Args:
-        model: that the bodies name.
-        vectors: objects with `breach`, and what is to be told of each; `body` in octets.
+        model: the model in the bodies.
+        vectors: objects with `breach` and further members to write; `body` in octets.
     """
     document = {"format": FORMAT, "model": model, "vectors": [_written(vector) for vector in vectors]}
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")

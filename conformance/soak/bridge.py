@@ -2,7 +2,7 @@
 
 asyncio takes a coroutine from another thread by `run_coroutine_threadsafe`; gevent's hub is woken from another thread
 by an `async` watcher, the only kind of watcher that may be touched from outside. Several wakings may come as one, so
-what is done stands in a queue, which is emptied each time.
+what is done is in a queue, which is emptied each time.
 """
 
 from __future__ import annotations

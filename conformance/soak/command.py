@@ -1,4 +1,4 @@
-"""One soak from what was asked for to what came of it. What needs Locust is imported behind `locust_is_there`."""
+"""One soak from what was asked for to what came of it. What needs Locust is imported after `locust_is_there`."""
 
 from __future__ import annotations
 

@@ -106,7 +106,8 @@ class Gathering:
             told = read(message)
         except NotAnAccount:
             self.note(
-                "A message that is not an account was left out; anybody who can reach the master's port can send to it."
+                "A message that is not a worker's account was ignored; "
+                "anybody who can reach the master's port can send to it."
             )
             return
         worker = self.workers.setdefault(told.worker, Worker(told.worker))
@@ -151,7 +152,7 @@ class Gathering:
                 Finding(
                     kind,
                     here.name,
-                    f"the `{what}` of {before.name} comes again, which another worker asked for",
+                    f"the `{what}` of {before.name}, which another worker received, is used again",
                     f"an `{what}` of its own",
                     f"the same in both (64 bits of its hash: {value:016x})",
                     Place("/kitemesh/execution_id" if what == "execution_id" else "/id"),
@@ -224,7 +225,7 @@ class Gathering:
         return code if code is Exit.SUITE_ERROR or not self.interrupted else Exit.INTERRUPTED
 
     def memory(self) -> Mapping[int, tuple[int, int, int]]:
-        """Worker to its memory in octets: after a third of the time, at the end, and at the most."""
+        """Worker to its memory in octets: after a third of the time, at the end, and the maximum."""
         told = {}
         for number, worker in sorted(self.workers.items()):
             if worker.memory:

@@ -46,7 +46,7 @@ class Ledger:
     """Values of one kind, and where each was seen first."""
 
     def __init__(self, most: int = MOST) -> None:
-        """Make room for so many values, rounded up to whole rows."""
+        """Make room for this many values, rounded up to whole rows."""
         self._rows = max(1, -(-most // WAYS))
         places = self._rows * WAYS
         self._values = array("Q", bytes(8 * places))

@@ -106,7 +106,7 @@ class Station:
         self.failed = ""
         """What went wrong in the suite itself."""
         self.peak = 0
-        """Exchanges that were kept at one time, at the most."""
+        """The most exchanges that were kept at one time."""
         self._kept: dict[str, Any] = {**options.recorded(), "suite": VERSION}
         self._apart = Apart(orders.key, orders.worker, self._kept)
 

@@ -193,7 +193,7 @@ def _times(made: Gathering, screen: Console) -> None:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("times in ms")
-    for name in ("count", "a second", "p50", "p95", "p99", "most"):
+    for name in ("count", "per second", "p50", "p95", "p99", "most"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in made.rows:
         values = (row.p50, row.p95, row.p99, row.most)
@@ -334,7 +334,7 @@ def _page(made: Gathering) -> Iterator[str]:
         yield f"| Memory of worker {number} | {told} |"
     if made.rows:
         yield ""
-        yield "| times in ms | count | a second | p50 | p95 | p99 | most |"
+        yield "| times in ms | count | per second | p50 | p95 | p99 | max |"
         yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
         for row in made.rows:
             values = " | ".join(f"{value:.0f}" for value in (row.p50, row.p95, row.p99, row.most))

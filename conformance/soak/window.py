@@ -63,7 +63,7 @@ class WindowResult:
     errors: dict[str, str] = field(default_factory=dict)
     """Requirement id to what its check raised: the suite's own fault."""
     ids: list[tuple[str, int, int]] = field(default_factory=list)
-    """(requirement that speaks of its uniqueness, digest, request) of each id that was new."""
+    """(requirement for its uniqueness, digest, request) of each id that was new."""
     forgotten: int = 0
     """Ids that the ledgers no longer know."""
 
@@ -127,7 +127,7 @@ class Judge:
             word = self.key.word(own)
             for foreign, owner in self.key.foreign(reading.said, word):
                 yield reading.finding(
-                    f"the answer holds the word that {owner.name} asked for",
+                    f"the answer contains the word that {owner.name} asked for",
                     "nothing from another request",
                     Words(f"{foreign!r} in {reading.said[:100]!r}"),
                     reading.said_at,
@@ -180,7 +180,7 @@ class Judge:
         elif before[:2] != seen[:2]:
             together = before.beside(seen)
             yield reading.finding(
-                f"the `id` of {before.name} comes again{', which was under way at the same time' if together else ''}",
+                f"the `id` of {before.name} is used again{', while both were under way' if together else ''}",
                 "an `id` of its own",
                 id_,
                 reading.chunks[0].at("/id") if reading.asked.stream else Place("/id"),
@@ -213,7 +213,7 @@ class Judge:
             found.ids.append(("kitemesh.execution-unique", value, seen.request))
         elif before[:2] != seen[:2]:
             yield reading.finding(
-                f"the `execution_id` of {before.name} comes again",
+                f"the `execution_id` of {before.name} is used again",
                 "an execution of its own",
                 execution,
                 Place("/kitemesh/execution_id"),
@@ -247,7 +247,7 @@ def left_out() -> dict[str, tuple[str, ...]]:
     whims = [r for r in others if r not in timed and r.whim and r.capability is None]
     return {
         "times, which a loaded server may stretch": tuple(r.id for r in timed),
-        "a model's whim, on which one try says nothing": tuple(r.id for r in whims),
+        "a model may differ by chance, so one try says nothing": tuple(r.id for r in whims),
         "requests that a soak does not send: run judges them": tuple(
             r.id for r in others if r not in timed and r not in whims
         ),
@@ -256,7 +256,7 @@ def left_out() -> dict[str, tuple[str, ...]]:
 
 def _fate(reading: Reading) -> str:
     if reading.failed_within:
-        return "excused: a stream that told of an error"
+        return "excused: a stream that reported an error"
     if (reason := reading.excuse) is not None:
         return f"excused: {reason.partition(',')[0]}"[:60]
     if reading.response is None:

@@ -1,1 +1,1 @@
-"""What travelled: exchanges, HAR files that hold them, redaction, the reader of event streams."""
+"""Recorded exchanges, HAR files of them, redaction, and the reader of event streams."""

@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 MOST = 400
-"""Characters of an excerpt, unless told otherwise."""
+"""Characters of an excerpt, by default."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """General categories that have no glyph of their own, or that change how others are shown."""

@@ -1,7 +1,7 @@
-"""What travelled: one request and what came back for it, as frozen values.
+"""One request and its answer, as frozen values.
 
-Everything that a check may look at is here and nothing else, so that a transcript which was written to a file, or
-recorded by somebody else's client, is judged by the same functions as a live run. Secrets never get into these values:
+Everything that a check may look at is here and nothing else, so that a transcript from a file, or one that another
+client recorded, is judged by the same functions as a live run. Secrets never get into these values:
 they are redacted as the bytes arrive (see `redaction`), at the same length, and `Response.redacted` says where.
 
 Times. `Exchange.started` is Unix seconds (UTC); every other time is in seconds after it, rounded to microseconds so
@@ -20,7 +20,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Credential(StrEnum):
-    """Whose token a request bore. The token itself is redacted, so the request has to say it."""
+    """Whose token a request had. The token itself is redacted, so this must be noted."""
 
     OWN = "own"
     SECOND = "second"
@@ -30,14 +30,14 @@ class Credential(StrEnum):
     NEVER_ISSUED = "never-issued"
     """A token that shares nothing with the real one."""
     NEARLY_OWN = "nearly-own"
-    """A token that was never issued either, and differs from the real one in its end only."""
+    """A token that was never issued either, and differs from the real one only at its end."""
     OTHER_SCHEME = "other-scheme"
     UNSTATED = "unstated"
     """Recorded by another client: browsers strip the header from a HAR, so its absence says nothing."""
 
 
 class Ending(StrEnum):
-    """How an exchange came to its end."""
+    """How an exchange ended."""
 
     COMPLETE = "complete"
     """The body ended as its framing says."""
@@ -50,13 +50,13 @@ class Ending(StrEnum):
     TLS = "tls"
     """The TLS handshake failed."""
     GARBAGE = "garbage"
-    """What came back is not HTTP, or framed in a way that clients refuse."""
+    """The answer is not HTTP, or is framed in a way that clients refuse."""
     TIMED_OUT_CONNECTING = "timed-out-connecting"
     TIMED_OUT_FIRST_BYTE = "timed-out-first-byte"
     TIMED_OUT_IDLE = "timed-out-idle"
     TIMED_OUT_TOTAL = "timed-out-total"
     TOO_LARGE = "too-large"
-    """The suite stopped reading at its limit of size."""
+    """The suite stopped reading at its size limit."""
     LEFT = "left"
     """The suite left on purpose, or was interrupted."""
     UNSTATED = "unstated"
@@ -92,7 +92,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back. `body` is what the transfer coding held; a content coding is not undone here."""
+    """The answer. `body` is without the transfer coding; a content coding is kept."""
 
     status: int
     headers: Headers
@@ -104,13 +104,13 @@ class Response:
     pieces: tuple[Piece, ...] | None = None
     """None: not known (recorded by another client)."""
     excess: int = 0
-    """Octets that arrived behind the body's end, before the next request."""
+    """Octets that arrived after the body's end, before the next request."""
     redacted: tuple[tuple[int, int], ...] = ()
     """(offset, length) of each secret that the body held."""
     redacted_headers: tuple[str, ...] = ()
     """Names of the header fields that held a secret."""
     decoded: bool = False
-    """True: the client that recorded it had undone the content coding already (foreign HAR)."""
+    """True: the client that recorded it had already removed the content coding (foreign HAR)."""
     body_known: bool = True
     """False: the client that recorded it left the text out, and `body` says nothing (foreign HAR)."""
 
@@ -139,7 +139,7 @@ class Response:
         )
 
     def ends(self, octets: int) -> Response:
-        """This answer without the middle of its body: about so many octets at each end, cut between events."""
+        """This answer without the middle of its body: about this many octets at each end, cut between events."""
         head = self.body.rfind(b"\n\n", 0, octets) + 2
         tail = self.body.find(b"\n\n", len(self.body) - octets) + 2
         if not 2 <= head < tail or tail < 2:
@@ -184,14 +184,14 @@ class ProbeNote:
     breach: str | None = None
     """The named rule of a generated breach."""
     left_after: int | None = None
-    """The suite left after so many pieces at the most, on purpose; 0: at the header section; -1: before it."""
+    """The suite left after this many pieces at most, on purpose; 0: at the header section; -1: before it."""
     slow: bool = False
     """The suite read slowly, on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and what came back."""
+    """One request and its answer."""
 
     name: str
     """Unique in its transcript."""
@@ -203,7 +203,7 @@ class Exchange:
     finished: float
     """Seconds after `started`."""
     error: str = ""
-    """What the transport said, in words, where it failed."""
+    """The error text of the transport, where it failed."""
     note: ProbeNote = field(default_factory=ProbeNote)
     server_ip: str = ""
     head: bytes = b""
@@ -223,7 +223,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A run's exchanges, in the order in which they were started, and what the run was told."""
+    """The exchanges of a run, in the order in which they started, and the run's options."""
 
     exchanges: tuple[Exchange, ...]
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 r"""Reads one answer as RFC 9112 frames it: octets in, a header section and pieces of body out. No socket, no clock.
 
 What clients refuse is refused here, and nothing else. Where the standard lets, or bids, a recipient accept what a
-sender must not send, it is accepted: obsolete line folding (section 5.2: replaced by a space), one length told several
+sender must not send, it is accepted: obsolete line folding (section 5.2: replaced by a space), one length given several
 times (section 6.3: taken once), a status line without a reason and its space. Strict clients such as Node's refuse the
 rest: a line that ends in a bare LF, a name that is not a token (white space before the colon makes it none), a line
 without a colon, control characters in a value, and every ambiguity about where the body ends.
@@ -11,7 +11,7 @@ without a colon, control characters in a value, and every ambiguity about where 
     chunk         = 1*HEXDIG [ BWS ";" chunk-ext ] CRLF chunk-data CRLF               (section 7.1)
     chunked-body  = *chunk 1*"0" [ BWS ";" chunk-ext ] CRLF *( field-line CRLF ) CRLF
 
-A fault is a value and no exception: what was read before it stays readable. `kept` makes of a header section that is
+A fault is a value, not an exception: what was read before it stays readable. `kept` makes of a header section that is
 refused the little that shows why, and the same reader finds the same fault in it: so a recording can be judged offline.
 """
 
@@ -27,7 +27,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 LONGEST_LINE = 4096
 """Octets of a line between chunks."""
 SHOWN = 400
-"""Octets that are kept of what lies behind the end."""
+"""The most octets that are kept of what follows the end."""
 LONGEST_KEPT = 400
 """Octets that are kept of a line which is refused."""
 
@@ -77,7 +77,7 @@ class Head:
 def read_head(octets: bytes) -> Head | Malformed:
     """The header section, up to its blank line, or why clients refuse it."""
     if not octets.startswith(_BEGIN):
-        return Malformed("what came is not HTTP", octets[:LONGEST_KEPT])
+        return Malformed("the answer is not HTTP", octets[:LONGEST_KEPT])
     lines = _lines(octets)
     first = next(lines)
     status = _STATUS_LINE.fullmatch(first.removesuffix(b"\r\n"))
@@ -116,7 +116,7 @@ def kept(octets: bytes) -> bytes:
 
 
 def _lines(octets: bytes) -> Iterator[bytes]:
-    """The lines with their ends, without the blank one behind the last."""
+    """The lines with their ends, without the blank one after the last."""
     for line in _each(octets):
         if line in (b"\r\n", b"\n"):
             return
@@ -168,9 +168,9 @@ def _framing_fault(version: str, fields: Fields) -> str:
         if codings.count(b"chunked") > 1:
             return "Transfer-Encoding names chunked more than once"
         if codings != [b"chunked"]:
-            return "Transfer-Encoding names another coding than chunked, which no request offered"
+            return "Transfer-Encoding names a coding other than chunked, which no request offered"
         if b"content-length" in told:
-            return "Content-Length stands beside Transfer-Encoding"
+            return "there are both Content-Length and Transfer-Encoding"
         return "an answer of HTTP/1.0 has Transfer-Encoding" if version == "1.0" else ""
     if b"content-length" in told:
         if not lengths or not all(_LENGTH.fullmatch(length) for length in lengths):
@@ -204,7 +204,7 @@ class _Place(Enum):
 
 
 class AnswerReader:
-    """One answer, as far as it has come: the final one, behind any number of interim ones."""
+    """One answer, as far as it has come: the final one, after any number of interim ones."""
 
     def __init__(self, method: str, largest_head: int) -> None:
         """Take the request's method, and the octets that the header sections may have, interim ones included."""
@@ -219,7 +219,7 @@ class AnswerReader:
         self.complete = False
         """The body ended as its framing says."""
         self.behind = b""
-        """The first octets behind the end."""
+        """The first octets after the end."""
         self.excess = 0
         """How many there are."""
         self._method = method
@@ -268,11 +268,11 @@ class AnswerReader:
         return []
 
     def _feed_head(self, data: bytes) -> bytes:
-        """Take octets of the header sections; give those behind the final one."""
+        """Take octets of the header sections; give those after the final one."""
         self.octets += data
         while self.octets:
             if not self.octets.startswith(_BEGIN[: len(self.octets)]):
-                self.fault = Malformed("what came is not HTTP", self.octets[:LONGEST_KEPT])
+                self.fault = Malformed("the answer is not HTTP", self.octets[:LONGEST_KEPT])
                 return b""
             blank = _BLANK_LINE.search(self.octets, self._searched)
             if blank is None:

@@ -98,16 +98,16 @@ class Event(NamedTuple):
     offset: int
     """Of the first octet of the block's first field line."""
     end: int
-    """Just behind the octet that dispatched the event. Where the blank line ends with CRLF that is its CR, because an
+    """Just after the octet that dispatched the event. Where the blank line ends with CRLF that is its CR, because an
     event must not wait for the LF: the LF lies between this event and the next. The body's end for the pending one."""
     data_offset: int
-    """Of the first data line's value (behind the colon and the optional space); `end` where there is no data line."""
+    """Of the first data line's value (after the colon and the optional space); `end` where there is no data line."""
     at: float
     """When the octet before `end` arrived."""
     first_at: float
     """When the octet at `offset` arrived."""
     raw_data: tuple[bytes, ...]
-    """What stands behind `data` on each data line, as sent: `: [DONE]`, `:[DONE]`; empty for a line without colon."""
+    """What follows `data` on each data line, as sent: `: [DONE]`, `:[DONE]`; empty for a line without colon."""
     last_id: str
     """The last event ID, as the standard keeps it over blocks, those that are not dispatched too; empty: none."""
     reconnection: int | None
@@ -120,7 +120,7 @@ class Stream:
 
     events: tuple[Event, ...]
     pending: Event | None
-    """Fields behind the last blank line. The standard throws them away."""
+    """Fields after the last blank line. The standard throws them away."""
     notes: tuple[Note, ...]
     """In the order in which they were found: the first hundred of each kind."""
     dropped: Mapping[Oddity, int]

@@ -58,7 +58,7 @@ class Attempt:
         self.answer = framing.AnswerReader(outgoing.method, limits.header_section)
         self.tap = Tap(redactor, timer)
         self.settling = False
-        """What the body ought to end behind has come."""
+        """What the body ought to end after has come."""
         self.reusable = False
         """The connection may serve another exchange."""
         self._limits = limits
@@ -161,7 +161,7 @@ class Attempt:
         return Ending.CUT, "the connection was closed before the end of the body"
 
     def look_behind(self) -> str:
-        """Whether anything lies behind the end, and in what words; settles whether the connection is used again."""
+        """Whether anything lies after the end, and in what words; settles whether the connection is used again."""
         assert self.connection is not None
         answer = self.answer
         lying = self.connection.lying()
@@ -173,7 +173,7 @@ class Attempt:
 
     @property
     def excess(self) -> int:
-        """Octets behind the end, where they do harm.
+        """Octets after the end, where they do harm.
 
         On a connection that was to be kept, all of them; on one that the server said it would close, those that
         Content-Length cuts off, line ends aside. A farewell does none: by the time that a slow reader sees the end,

@@ -83,7 +83,7 @@ class Client:
         await self.aclose()
 
     def allow(self, connections: int) -> None:
-        """Keep no more than so many connections open from now on, as far as the requests under way allow."""
+        """Keep no more than this many connections open from now on, as far as the requests under way allow."""
         self._pool.allowed = connections
 
     async def aclose(self) -> None:
@@ -111,7 +111,7 @@ class Client:
             return exchange
 
     def settled(self, exchange: Exchange) -> Exchange:
-        """The exchange with what came behind its end after it was over, as far as is known by now."""
+        """The exchange with what came after its end, as far as is known by now."""
         late = self._pool.late.get(exchange.name)
         if late is None or exchange.response is None:
             return exchange
@@ -126,7 +126,7 @@ class Client:
     def _build(self, outgoing: Outgoing) -> _Message:
         own = {name.lower() for name, _ in outgoing.headers}
         if own & {"content-length", "transfer-encoding"}:
-            raise ValueError("the client counts the body itself: no Content-Length or Transfer-Encoding, please")
+            raise ValueError("the client frames the body itself: give no Content-Length and no Transfer-Encoding")
         headers = [*outgoing.headers, *(item for item in self._extra if item[0].lower() not in own)]
         try:
             url = httpx.URL(self._base + outgoing.path)
@@ -312,6 +312,6 @@ def _checked_base(base_url: str) -> httpx.URL:
 
 
 def _hasten(timeout: asyncio.Timeout, seconds: float) -> None:
-    """Let it be over in so many seconds, unless it is sooner."""
+    """Let it be over in this many seconds, unless it is sooner."""
     soon = asyncio.get_running_loop().time() + seconds
     timeout.reschedule(min(timeout.when() or soon, soon))

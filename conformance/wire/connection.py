@@ -4,7 +4,7 @@ They are plain sockets, and TLS is worked between two buffers (`ssl.MemoryBIO`),
 what was received as soon as a write fails: a proxy that answers 413 and closes while a body goes out would have said
 nothing. What a socket received can still be read here, whatever became of the write.
 
-An idle connection is looked at before it serves again, and before it is closed: octets that lie there came behind the
+An idle connection is looked at before it serves again, and before it is closed: octets that lie there came after the
 end of the answer before (`Pool.late`).
 """
 
@@ -44,7 +44,7 @@ class Connection:
         """Name of the last exchange on it; empty: none."""
         self.idle_since = 0.0
         self.kept = False
-        """It was to serve again behind the last exchange."""
+        """It was to serve again after the last exchange."""
         self.server_ip = ""
         with suppress(OSError):
             self.server_ip = str(sock.getpeername()[0])
@@ -71,7 +71,7 @@ class Connection:
         self._tls = tls
 
     async def receive(self, most: int = READ) -> bytes:
-        """Up to so many octets, as soon as there are any; empty where the other side closed. Raises OSError."""
+        """Up to this many octets, as soon as there are any; empty where the other side closed. Raises OSError."""
         if self._tls is None:
             return await asyncio.get_running_loop().sock_recv(self._socket, most)
         while True:
@@ -146,7 +146,7 @@ class Connection:
 
 
 class Late(NamedTuple):
-    """What came behind the end of an answer."""
+    """What came after the end of an answer."""
 
     number: int
     octets: bytes
@@ -163,9 +163,9 @@ class Pool:
     def __init__(self, host: str, port: int, most: int, timer: Callable[[], float] = time.monotonic) -> None:
         """Take host name or address, port, and how many connections may be open at one time."""
         self.late: dict[str, Late] = {}
-        """Name of an exchange to what came behind its answer's end, once that had been read."""
+        """Name of an exchange to what came after its answer's end, once that had been read."""
         self.sound = True
-        """False once anything came behind an end: no connection serves twice from then on, so that what belongs to one
+        """False once anything came after an end: no connection serves twice from then on, so that what belongs to one
         answer is not taken for another."""
         self._host = host
         self._port = port
@@ -208,7 +208,7 @@ class Pool:
     async def open(self, seconds: float, *, narrow: bool) -> Connection:
         """A new connection, for which there is room; `narrow`: with a small buffer for what comes.
 
-        Raises NotConnected, whose cause is a TimeoutError where it took longer than so many seconds.
+        Raises NotConnected, whose cause is a TimeoutError where it took longer than this many seconds.
         """
         opened = None
         try:
@@ -263,7 +263,7 @@ class Pool:
         return octets is not None
 
     def note_late(self, served: str, octets: bytes) -> None:
-        """These octets came behind the end of the answer to that exchange."""
+        """These octets came after the end of the answer to that exchange."""
         self.sound = False
         self.late[served] = Late(len(octets), octets[:SHOWN])
 

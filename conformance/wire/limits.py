@@ -28,7 +28,7 @@ class Limits:
     total: float = 600.0
     """Seconds for the whole exchange."""
     behind_done: float = 4.0
-    """Seconds in which a stream has to end behind its `[DONE]`; then it is left."""
+    """Seconds in which a stream has to end after its `[DONE]`; then it is left."""
     waiting: float = 180.0
     """Seconds for which every request may be put off (429, 503 and the like) with nothing answered between."""
     body: int = 8 * MEBIBYTE

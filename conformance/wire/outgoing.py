@@ -16,13 +16,13 @@ class Outgoing:
     path: str
     """Joined to the client's base URL, such as `/chat/completions`."""
     headers: Headers
-    """Sent in this order, behind Host; the client adds Content-Length. All but Host, Content-Length and
+    """Sent in this order, after Host; the client adds Content-Length. All but Host, Content-Length and
     Transfer-Encoding are the caller's business."""
     body: bytes
     credential: Credential = Credential.UNSTATED
     note: ProbeNote = field(default_factory=ProbeNote)
     leave_after: int | None = None
-    """Close the connection after so many pieces of the body; 0: as soon as the header section is there; -1: a moment
+    """Close the connection after this many pieces of the body; 0: as soon as the header section is there; -1: a moment
     after the request was sent, where no answer has begun by then."""
     leave_at: bytes | None = None
     """Close it earlier, at the first piece that holds these octets."""
@@ -33,6 +33,6 @@ class Outgoing:
     pause: float = 0.0
     """Seconds to wait before each read, which then takes `SLOW_READ` octets: a slow reader."""
     settle: tuple[bytes, float] | None = None
-    """Octets behind which the body ought to end, such as `[DONE]`, and the seconds that it has for that. They count
+    """Octets after which the body ought to end, such as `[DONE]`, and the seconds that it has for that. They count
     where a line ends behind them (a model may well write the same octets inside a JSON text). A body that goes on for
     longer is left as timed out while idle, whatever still comes."""

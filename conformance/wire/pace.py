@@ -2,7 +2,7 @@
 
 One owner for all requests, since what a target says to one it says to all: `Retry-After` pauses everything; an answer
 that says "too many" (429, 503, no connection) halves how many may be under way, and answers without a complaint raise
-that again, one by one (additive increase, multiplicative decrease). A 503 behind such a raise is laid to the one more
+that again, one by one (additive increase, multiplicative decrease). A 503 after such a raise is blamed on the one more
 that was under way: it is taken back, and tried the later the more often it was too much. A limit of requests a second
 shows by complaints that come back although fewer are under way: then requests are spaced by what the target was seen to
 serve, a little faster as long as it does not complain. A 503 tells of such a limit only where many of the answers are
@@ -30,7 +30,7 @@ SHEDDING = 3.0
 SPARED = 0.9
 """Share of what the target served that is asked of it after a complaint."""
 SEEN, LEAST_SEEN = 20, 4
-"""Answers by which it is told how many a second were served of late: at the most, and at the least."""
+"""The answers that show how many per second were served recently: the most and the fewest."""
 SELDOM = 80
 """Answers between two complaints from which on they are too seldom to slow a run."""
 SHARE, SHARE_HELPED = 0.25, 0.05

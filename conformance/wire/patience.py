@@ -1,4 +1,4 @@
-"""How long a run bears with a target that hangs, floods or puts it off: when to stop instead of asking on.
+"""How long a run tolerates a target that hangs, sends too much or asks to wait: when to stop asking.
 
 Each exchange has its own limits (`limits`). This bounds what all of them may cost together, so that a target which
 hangs on everything costs a few times one limit and never the limit times the number of probes. It decides on the
@@ -50,7 +50,7 @@ SMALL = 16 * 1024
 SHARES = 3
 """Times `Limits.large_of_a_kind` that the answers which are not large may weigh together."""
 PART, LEAST_PART = 128 * 1024, 4 * 1024
-"""Weight of the part that is kept of an answer at the most, and what it comes down to where there are very many."""
+"""The most weight that is kept of an answer, and to what it falls where there are very many."""
 OCTET, CODED = 2, 16
 """Octets that one octet of a body weighs, which is read into text, and one of a coded body: no probe offers a coding,
 and it may stand for a thousand."""
@@ -62,7 +62,7 @@ VALUE = 180
 streams of 5,000 chunks (2,900 octets each), of events without content (800), and to texts of 1 MB."""
 WAITS_IN_ALL = 5.0
 """Times `Limits.waiting` that a run may wait in all because answers excuse themselves; then they stand as they are."""
-_IN_PART = "only a part of it was kept: large answers had had their share of memory"
+_IN_PART = "only a part of it was kept: large answers had used up their share of memory"
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ class Patience:
     def note(self, exchange: Exchange, marker: bytes) -> str:
         """Why nothing more should be sent after this exchange; empty where all is well.
 
-        A stream that bore its end (`marker` on a line's end) and stayed open did answer.
+        A stream that had its end (`marker` on a line's end) and stayed open did answer.
         """
         body = exchange.response.body if exchange.response else b""
         given_up = exchange.ending is Ending.LEFT and exchange.response is None
@@ -169,7 +169,7 @@ class Patience:
         if exchange.ending is Ending.TOO_LARGE:
             self._floods += 1
             if self._floods >= (FLOODS if self.answered else 2):
-                return f"the target's answers are too large: {self._floods} went beyond the suite's limit of size"
+                return f"the target's answers are too large: {self._floods} exceeded the suite's size limit"
         elif exchange.response is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
             self.answered = True
         if self._vital > self._limits.large_of_a_kind // 2:
@@ -201,7 +201,7 @@ class Patience:
         return ""
 
     def behind_done(self) -> float:
-        """Seconds that a stream has to end behind `[DONE]`."""
+        """Seconds that a stream has to end after `[DONE]`."""
         return self._limits.behind_done
 
     def answer_within(self, quick: bool) -> float | None:
@@ -220,7 +220,7 @@ class Patience:
         """Whether to wait so long before asking again, and why nothing more should be sent (else empty)."""
         if self._put_off.seconds >= self._limits.waiting:
             said = exchange.status or exchange.ending
-            return False, f"the target puts off every request ({said}), for {self._put_off.seconds:.0f} s by now"
+            return False, f"the target asks to wait at every request ({said}), for {self._put_off.seconds:.0f} s so far"
         if self._waited.seconds + seconds > WAITS_IN_ALL * self._limits.waiting:
             self.spent = True
             return False, ""

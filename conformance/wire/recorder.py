@@ -25,9 +25,9 @@ ATTEMPTS = 3
 MOST_ATTEMPTS = 8
 """The same, those in bad weather included."""
 LIMITED_ATTEMPTS = 5
-"""Times that a request is sent at the most while it meets a limit."""
+"""The most times that a request is sent while it meets a limit."""
 SUSPECTS = 8
-"""Requests that are told, at the most, as under way when an outage began."""
+"""The most requests that are named as under way when an outage began."""
 PAUSE = 0.4
 """Seconds before a request is sent for the second time; twice that before the third."""
 DONE = b"[DONE]"
@@ -44,7 +44,7 @@ class Judgement:
 
     answer: Callable[[Exchange], Answer]
     trouble: Callable[[Exchange], Trouble | None]
-    """Why the request is to be sent once more; None: the answer stands."""
+    """Why the request is to be sent again; None: the answer stands."""
     credits: Callable[[Exchange], float]
     """Credits that the answer says were charged."""
 
@@ -176,7 +176,7 @@ class Recorder:
                 async with self.pace.alone():
                     exchange, trouble = await self._once(flow, send, round_, attempt, group, connections=1)
                     fine = await self._fine_behind(exchange, trouble)
-                # Alone it can be told: what goes down behind it does so by it.
+                # Alone it is clear: a target that goes down after it does so because of it.
                 tries = max(tries + 1, attempt) if suspect else tries + fine
             else:
                 async with self.pace:
@@ -195,7 +195,7 @@ class Recorder:
                     over = limited >= LIMITED_ATTEMPTS
                 case _:
                     suspect = not fine and exchange.ending in (Ending.RESET, Ending.CUT)
-                    # A 503 may count connections, idle ones too: it is laid to no request that had others beside it.
+                    # A 503 may count connections, idle ones too: no request is blamed for it that had others beside it.
                     shed = exchange.status == 503 and tries >= ATTEMPTS - 1
                     over = tries >= ATTEMPTS
             if over or attempt >= MOST_ATTEMPTS:
@@ -270,7 +270,7 @@ class Recorder:
     ) -> tuple[Exchange, Trouble | None]:
         """Send once, keep what came, and let pace and weather know.
 
-        `connections`: open at the most, idle ones too; None: as many as may be under way.
+        `connections`: the most that may be open, idle ones too; None: as many as may be under way.
         """
         clock = asyncio.get_running_loop().time
         if self.stopped:

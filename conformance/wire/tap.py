@@ -46,7 +46,7 @@ class Tap:
         self._clean.append(self._body.feed(data))
 
     def held_line_end(self, marker: bytes, data: bytes) -> bool:
-        """True where the octets up to the end of the newest piece hold the marker and, right behind it, a line end."""
+        """True where the octets up to the end of the newest piece hold the marker and, right after it, a line end."""
         seen = self._tail + data
         self._tail = seen[-len(marker) :]
         return marker + b"\n" in seen or marker + b"\r" in seen
@@ -71,7 +71,7 @@ class Tap:
 
 
 def behind(redactor: Redactor, number: int, octets: bytes) -> str:
-    """What came behind an end, in words."""
+    """What came after an end, in words."""
     count = f"{number} octet{'' if number == 1 else 's'}"
     return f"{count} came after the end: {shown(redactor, octets)!r}"[:LONGEST_ERROR]
 

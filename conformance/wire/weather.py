@@ -37,7 +37,7 @@ class TroubleKind(Enum):
     """502, 503, 504 and their like, no connection, one that broke."""
     ERROR = "an error"
     """Any other server error, or an answer that failed."""
-    INTERFERENCE = "an interference"
+    INTERFERENCE = "interference"
     """A page, or a refusal of the token, where such requests are served else: a firewall's, or a lock's."""
     REPLICA = "a replica"
     """An approval that waits is not known, perhaps not yet (contract, "Left open …")."""
@@ -58,7 +58,7 @@ class Sky(Enum):
     FINE = "served"
     ODD = "answered, but not served"
     """It tells that somebody is there, and no more: some servers never serve a minimal request."""
-    FAILING = "answered by a failure of the server's own"
+    FAILING = "answered with a failure of the server"
     """Bad weather at first; how the target answers from now on, where that lasts longer than an outage may."""
     FOUL = "an outage"
 
@@ -113,7 +113,7 @@ class WeatherWatch:
         self._served = max(self._served, sent)
 
     def doubt(self) -> None:
-        """Let everybody wait: nothing more is to be sent until it is known what the weather is (`behind` asks)."""
+        """Let everybody wait: nothing more is to be sent until it is known what the weather is (`after` asks)."""
         if not self._over:  # a question that was under way at the end may still be answered
             self._fine.clear()
 
@@ -123,7 +123,7 @@ class WeatherWatch:
         self._fine.set()
 
     async def behind(self, ended: float, exchange: Exchange) -> bool:
-        """Wait for fine weather behind an answer that may be an outage's; gives whether it was fine all along.
+        """Wait for fine weather after an answer that may be an outage's; gives whether it was fine all along.
 
         Args:
             ended: when the answer was over, by the loop's clock.
@@ -193,5 +193,5 @@ def said(exchange: Exchange) -> str:
     if exchange.status is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
         return f"status {exchange.status}"
     if exchange.ending is Ending.REFUSED:
-        return "it takes no connection"
+        return "it accepts no connection"
     return exchange.error or f"the connection was {exchange.ending}"

@@ -116,7 +116,7 @@ def test_what_was_under_way_when_a_target_went_down_is_named() -> None:
         unanswered("a", Ending.REFUSED, phase="recover"),
     ]
     (found,) = findings("robust.recovers", *down)
-    assert found.message == "no connection has been taken since last went unanswered"
+    assert found.message == "no connection has been accepted since last got no answer"
     (found,) = findings("robust.recovers", *down[:3], *down[4:])
     assert "went unanswered" not in found.message
     (found,) = findings("robust.recovers", *down, refused("b", sent("b"), 503))

@@ -49,15 +49,20 @@ NO_TOKEN = {"second_token": False}
 @pytest.mark.parametrize(
     ("requirement", "exchanges", "options", "reason"),
     [
-        ("resume.deny", [chat("a", body=ASKED)], {}, "no approval came to 1 prompts that asked for one"),
+        ("resume.deny", [chat("a", body=ASKED)], {}, "1 prompts asked for an approval, and none came"),
         ("resume.deny", [chat("a")], {"approval_prompt": None}, "no prompt that leads to an approval was given"),
         ("resume.deny", [chat("w"), refused("a", ASKED, 400)], {}, "none of 1 prompts that asked for an approval was"),
         ("resume.other-caller", [paused("a")], NO_TOKEN, "no second token was given"),
-        ("resume.expired", [paused("a")], {"wait_expiry": 8.0}, "s at least, and 8 s may be waited for"),
-        ("resume.expired", [paused("a")], {"wait_expiry": 0.0}, "and none was waited for"),
+        ("resume.expired", [paused("a")], {"wait_expiry": 8.0}, "s, and only 8 s of waiting are allowed"),
+        ("resume.expired", [paused("a")], {"wait_expiry": 0.0}, "and no waiting was allowed"),
         ("resume.further-round", [paused("a"), resumed("r", "a")], {}, "no resume led to another approval"),
         ("error.rate-limit", [chat("a")], {}, "no answer was a 429"),
-        ("stream.done", [refused("a", sent("a"), 404)], {}, "no request of this run was served: status 404 came to 1"),
+        (
+            "stream.done",
+            [refused("a", sent("a"), 404)],
+            {},
+            "no request of this run was served: 1 of 1 valid ones got status 404",
+        ),
         ("approval.only-when-waiting", [paused("a")], {}, "no exchange of this run shows it"),
     ],
 )

@@ -187,7 +187,7 @@ def test_no_body_is_quoted_where_none_may_be(command, monkeypatch, stage) -> Non
     with stage.serving(RawServer(choose=_choose(always(page("403 Forbidden", "A secret title"))))) as server:
         code, out, _ = command("run", *target(monkeypatch, server.port), "--no-bodies")
     assert code == 6
-    assert 'Every request is answered 403 Forbidden, a page with the title "withheld"' in " ".join(out.split())
+    assert 'Every request is answered with 403 Forbidden, a page with the title "withheld"' in " ".join(out.split())
     for path in Path("reports").iterdir():
         assert "secret title" not in path.read_text(encoding="utf-8"), path
     code, again, _ = command("judge", "reports/transcript.har")

@@ -188,7 +188,7 @@ ROW = GOOD[GOOD.index("[[requirement]]") :]
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        (ROW, ROW * 2, "stream.done stands in the catalogue twice"),
+        (ROW, ROW * 2, "stream.done is in the catalogue twice"),
         ('"MUST"', '"MAY"', "stream.done has the level 'MAY': it must be MUST or SHOULD"),
         ('"MUST"', '"must"', "level 'must'"),
         ('["S"]', '["X"]', "stream.done names the source 'X'"),
@@ -272,7 +272,7 @@ def test_an_area_stands_for_its_basic_requirements(tmp_path: Path) -> None:
             two("costly = true", 'absorbed_by = ["stream.done"]'),
             "stream.other is absorbed by stream.done, which is costly",
         ),
-        (two("precedence = 1", "precedence = 1"), "stream.other and stream.done have one precedence"),
+        (two("precedence = 1", "precedence = 1"), "stream.other and stream.done have the same precedence"),
         (
             two("", 'absorbed_by = ["stream.done"]').replace("MUST", "SHOULD", 1),
             "stream.other is absorbed by stream.done: a breach of a MUST must not become a warning",

@@ -207,7 +207,7 @@ def test_an_answer_that_a_browser_saved_without_its_body_is_told_as_that() -> No
         entry["response"]["content"].pop("text", None)
     verdict = judged(har_reader.load(json.dumps(document)))
     assert not failed(verdict)
-    assert verdict["chunk.schema"].reason == "the transcript holds the answer without its body"
+    assert verdict["chunk.schema"].reason == "the transcript has the answer without its body"
 
 
 def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path: Path) -> None:

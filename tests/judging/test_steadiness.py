@@ -20,7 +20,7 @@ def _failed_once(name: str, status: int = 500) -> list[Exchange]:
 
 
 def _told(*exchanges: Exchange) -> list[str]:
-    return [note for note in run.judge(transcript(*exchanges)).notes if "In calm" in note]
+    return [note for note in run.judge(transcript(*exchanges)).notes if "Outside outages" in note]
 
 
 def _served(count: int) -> list[Exchange]:

@@ -192,7 +192,7 @@ def refused(result, *words):
         ("modes = ['turbo']", ["'modes' at the top must be an array of auto, normal"]),
         ("depth = 'abyss'", ["'depth' at the top must be one of quick, standard, deep"]),
         ("depth = ['quick']", ["'depth' at the top must be one of quick, standard, deep"]),
-        ("baseline = ''", ["'baseline' at the top must be a string with something in it"]),
+        ("baseline = ''", ["'baseline' at the top must be a string that is not empty"]),
         ("approval-prompt = 2026-12-31", ["must be a string"]),
         (
             "token = 'km_1'",

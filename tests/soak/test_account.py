@@ -194,7 +194,8 @@ def test_nobody_beside_means_that_isolation_is_not_judged():
 def test_one_id_on_two_workers():
     made = gathered(told(holding(0, id_="chatcmpl_1")), told(holding(1, id_="chatcmpl_1"), worker=1))
     assert made.broken == {"completion.id-unique": 1}
-    assert "`id` of soak-0-20 comes again" in made.finding("completion.id-unique").message
+    message = made.finding("completion.id-unique").message
+    assert "`id` of soak-0-20, which another worker received, is used again" in message
     assert "soak-1-20" in telling.page(made)
     SCHEMA.validate(telling.document(made))
     apart = gathered(told(holding(0)), told(holding(1), worker=1))

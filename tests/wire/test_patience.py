@@ -215,7 +215,7 @@ def test_being_put_off_is_borne_for_a_while() -> None:
     assert [patience.wait(60, n * 60, busy)[0] for n in range(3)] == [True, True, True]
     worth, why = patience.wait(60, 180, busy)
     assert not worth
-    assert "puts off every request (200), for 180 s" in why
+    assert "asks to wait at every request (200), for 180 s so far" in why
 
 
 def test_a_rate_limit_between_answers_is_waited_for_within_a_budget() -> None:

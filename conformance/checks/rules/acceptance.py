@@ -38,7 +38,7 @@ def _never_let_in(reading: Reading) -> Unjudged | None:
 
 
 UNLESS = (another_success, server_error, _limit_of_the_model, _never_let_in)
-"""What tells nothing of whether a request is taken for valid."""
+"""Answers that do not show whether a request is treated as valid."""
 
 
 def accepted(reading: Reading) -> Iterator[Finding]:
@@ -55,11 +55,11 @@ def with_its_words(reading: Reading) -> Words:
 
 
 MUCH = 1_024
-"""Tokens above which a model's own limit may be met."""
+"""Tokens above which a model's own limit may apply."""
 
 
 def _asks_for_much(reading: Reading) -> bool:
-    """True where a limit of the model itself may be met: many tokens, a temperature, a long conversation."""
+    """True where a limit of the model itself may apply: many tokens, a temperature, a long conversation."""
     body = reading.asked.body
     tokens = [integer(body.get(member)) or 0 for member in ("max_tokens", "max_completion_tokens")]
     long = len(body.get("messages") or ()) > 50 or len(reading.exchange.request.body or b"") > 8_192

@@ -60,7 +60,7 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
         reason = get(reading.object, "choices", 0, "finish_reason")
         if reason != "tool_calls":
             yield reading.finding(
-                "an answer that waits for a decision finishes otherwise",
+                "an answer that waits for a decision has another `finish_reason`",
                 '"tool_calls"',
                 reason,
                 Place("/choices/0/finish_reason"),
@@ -72,7 +72,7 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
     elif not any(reason == "tool_calls" for _, reason in reasons):
         chunk, reason = reasons[-1]
         yield reading.finding(
-            "a stream that waits for a decision finishes otherwise",
+            "a stream that waits for a decision has another `finish_reason`",
             '"tool_calls"',
             reason,
             chunk.at("/choices/0/finish_reason"),
@@ -97,7 +97,7 @@ def tool_call_shape(reading: Reading) -> Iterator[Finding]:
         name = get(call, "function", "name")
         if not isinstance(name, str) or not name.strip():
             yield reading.finding(
-                "a tool call names no function",
+                "a tool call has no function name",
                 "a non-empty string",
                 name,
                 Place(words=f"tool_calls/{number}/function/name"),
@@ -108,7 +108,7 @@ def tool_call_shape(reading: Reading) -> Iterator[Finding]:
 def _uuid_rule(member: str) -> Rule:
     def rule(reading: Reading) -> Iterator[Finding | Unjudged]:
         if reading.asked.stream and not reading.kitemesh:
-            yield reading.unjudged("no chunk has a `kitemesh`", by="approval.stream")
+            yield reading.unjudged("no chunk has a `kitemesh` object", by="approval.stream")
             return
         if not reading.asked.stream and not isinstance(get(reading.object, "kitemesh"), dict):
             yield reading.unjudged("there is no `kitemesh` object", by="kitemesh.present")
@@ -166,7 +166,7 @@ def stream(reading: Reading) -> Iterator[Finding | Unjudged]:
         return
     if not reading.calls and not any(no_objects(reading)):
         yield reading.finding(
-            "the stream asks for an approval and brings no tool call",
+            "the stream asks for an approval but has no tool call",
             "`delta.tool_calls`",
             Words("none in any chunk"),
             Place(words="the whole stream"),
@@ -181,7 +181,7 @@ def stream(reading: Reading) -> Iterator[Finding | Unjudged]:
         )
     if not reading.kitemesh:
         yield reading.finding(
-            "the stream brings tool calls and no approval",
+            "the stream has tool calls but no approval",
             "`kitemesh.approval_id`",
             reading.kitemesh or ABSENT,
             Place(words="the whole stream"),
@@ -202,4 +202,4 @@ RULES: tuple[tuple[str, Rule], ...] = (
 """What makes an approval complete, by requirement."""
 
 STREAM_RULES: tuple[tuple[str, Rule], ...] = (("approval.stream", stream), ("chunk.id-stable", id_changes))
-"""What does so of one that comes as a stream."""
+"""What makes a streamed approval complete, by requirement."""

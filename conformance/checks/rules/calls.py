@@ -16,17 +16,17 @@ from conformance.evidence.stream import Chunk
 
 
 def carries_approval(chunk: Chunk) -> bool:
-    """True for a chunk that brings tool calls, or tells of the approval."""
+    """True for a chunk that has tool calls or the approval."""
     return chunk.approves or any(True for _ in chunk.calls())
 
 
 def carries_calls(reading: Reading) -> bool:
-    """True where any chunk brings tool calls."""
+    """True where any chunk has tool calls."""
     return any(True for chunk in reading.chunks for _ in chunk.calls())
 
 
 def no_objects(reading: Reading) -> Iterator[tuple[Place, Any]]:
-    """Where and what each `tool_calls` is that is not an array, and each item of one that is not an object."""
+    """Place and value of each `tool_calls` that is not an array, and of each item that is not an object."""
     chunks = [(chunk, choice) for chunk in reading.chunks for _, choice in chunk.choices]
     if reading.asked.stream:
         sources = [(replace(chunk.place, words="/tool_calls"), get(at, "delta", "tool_calls")) for chunk, at in chunks]
@@ -58,7 +58,7 @@ def call_ids(reading: Reading) -> Iterator[Finding]:
 
 
 def argument_types(reading: Reading) -> Iterator[Finding]:
-    """`arguments` that is not a string: no whim of a model."""
+    """`arguments` that is not a string: never a model's chance."""
     for number, call in enumerate(reading.calls):
         value = get(call, "function", "arguments")
         if not isinstance(value, str):
@@ -69,7 +69,7 @@ def argument_types(reading: Reading) -> Iterator[Finding]:
 
 
 def one_index_for_two(reading: Reading) -> Iterator[Finding]:
-    """Two calls under one `index` are joined by every client into one."""
+    """Two calls with the same `index`: every client joins them into one."""
     ids: dict[int, str] = {}
     for chunk in reading.chunks:
         for call in chunk.calls():

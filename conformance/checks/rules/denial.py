@@ -1,4 +1,4 @@
-"""The rule of every denial: a request without a good token is answered 401. Of the error object, area error speaks."""
+"""The rule of every denial: a request without a good token is answered 401. Area error judges the error object."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from conformance.transcript.exchange import Credential
 
 error_as_success = when(
     lambda r: r.taken and r.error is not None and not r.streamed,
-    "an error object, but not as an error",
+    "an error object with a success status",
     by="error.status",
 )
 """A 2xx with an error object."""
 
 
 def without_good_token(requirement: str) -> Selection:
-    """Requests that are to be denied by this requirement."""
+    """Requests that this requirement says must be denied."""
     return unauthenticated(requirement).unless(server_error, error_as_success)
 
 
@@ -44,6 +44,6 @@ _WHAT = {
     Credential.NONE: "no Authorization header",
     Credential.EMPTY: "an empty bearer token",
     Credential.NEVER_ISSUED: "a token that was never issued",
-    Credential.NEARLY_OWN: "a token that differs from the real one in its end only",
+    Credential.NEARLY_OWN: "a token that differs from the real one only at its end",
     Credential.OTHER_SCHEME: "another authentication scheme",
 }

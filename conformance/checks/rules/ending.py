@@ -1,4 +1,4 @@
-"""The rule of a stream's end: there is a `[DONE]`, in an event of its own."""
+"""The rule for the end of a stream: there is a `[DONE]`, as a separate event."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conformance.transcript.exchange import TIMED_OUT, Ending
 
 
 def several(data: str) -> bool:
-    """True where each data line of an event is an event's data by itself, and together they are not."""
+    """True where each data line of an event would be valid data by itself, but all together are not."""
     if read_json(data.encode("utf-8", "surrogatepass")).ok:
         return False
     lines = data.split("\n")
@@ -26,7 +26,7 @@ def several(data: str) -> bool:
 
 
 def done_missing(reading: Reading) -> Iterator[Finding | Unjudged]:
-    """The rule itself: there is a `[DONE]`. Whether a failed answer ends with it is open."""
+    """The rule itself: there is a `[DONE]`. A failed answer may or may not end with it."""
     if (excused := failed(reading)) is not None:
         yield excused
         return
@@ -36,7 +36,7 @@ def done_missing(reading: Reading) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("the stream opens with an error", by="error.status")
         return
     if any(several(event.data) for event in reading.events):
-        yield reading.unjudged("events stand in one block", by="stream.framing")
+        yield reading.unjudged("events are in one block", by="stream.framing")
         return
     last = reading.events[-1] if reading.events else None
     place = Place.of(last) if last else Place(byte=len(reading.body))

@@ -1,6 +1,6 @@
-"""The members that every answer and chunk bears, judged once for all kinds: `id`, `object`, `created`, `model`.
+"""The members that every answer and chunk has, judged in one place for all kinds: `id`, `object`, `created`, `model`.
 
-Each function yields what is wrong in an answer's object, or a chunk's.
+Each function yields what is wrong in the object of an answer or chunk.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CLOCK_TOLERANCE = 300.0
 """Seconds that `created` may differ from the server's clock (contract, completion.created)."""
 
 _FAR = 10**15
-"""Seconds that no clock shows; beyond them arithmetic with floats fails."""
+"""Seconds beyond any real clock; above them arithmetic with floats fails."""
 
 
 class Wrong(NamedTuple):
@@ -36,7 +36,7 @@ class Wrong(NamedTuple):
 
 
 def created(reading: Reading, body: Any) -> Iterator[Wrong]:
-    """`created` is integer Unix seconds near the present. Silent where it is absent: the schema speaks of that."""
+    """`created` is integer Unix seconds near the present. An absent one is judged by the schema requirement."""
     if not isinstance(body, dict) or "created" not in body:
         return
     value = body["created"]
@@ -67,15 +67,15 @@ def created(reading: Reading, body: Any) -> Iterator[Wrong]:
 
 
 def model(reading: Reading, body: Any) -> Iterator[Wrong]:
-    """`model` is the request's. Silent where it is not a string: the schema speaks of that."""
+    """`model` is the request's. One that is not a string is judged by the schema requirement."""
     value = get(body, "model")
     asked = reading.asked.model
     if isinstance(value, str) and asked is not None and value != asked:
-        yield Wrong("`model` is not the one that was asked for", f'"{asked}"', value, "/model")
+        yield Wrong("`model` is not the one in the request", f'"{asked}"', value, "/model")
 
 
 def members(schema: str, body: Any, mine: tuple[str, ...]) -> Iterator[Wrong]:
-    """The schema's breaches at top-level members named in `mine`, absent ones included."""
+    """Breaches of the schema at the top-level members named in `mine`, absent ones included."""
     for error in schemas.errors(schema, body):
         top = error.pointer.split("/")[1] if error.pointer else error.missing
         if top not in mine or error.pointer.count("/") > 1:
@@ -95,7 +95,7 @@ FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 
 
 def choice_types(body: object) -> Iterator[Wrong]:
-    """What is absent or of another type in `choices`: the schema's part of them."""
+    """What is absent or has the wrong type in `choices`."""
     choices = get(body, "choices")
     if not isinstance(choices, list):
         yield Wrong("`choices` is not an array", "an array of one choice or more", choices, "/choices")
@@ -130,7 +130,7 @@ def choice_values(body: object) -> Iterator[Wrong]:
 
 
 def chunk_faults(chunk: Chunk) -> Iterator[Wrong]:
-    """The schema's breaches in a chunk that no other requirement speaks of."""
+    """Breaches of the schema in a chunk that no other requirement judges."""
     for error in schemas.errors("chunk", chunk.value):
         place = f"{error.pointer}/{error.missing}" if error.missing else error.pointer
         steps = place.split("/")[1:]

@@ -1,4 +1,4 @@
-"""The rule of ids: each answer has its own, a stream keeps it, and what is one execution may share it."""
+"""The rule for ids: each answer has its own, a stream keeps it, and answers of one execution may share it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def chain_of(reading: Reading) -> tuple[str, str | bytes | None]:
 
 
 def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tuple[Reading, Reading]]:
-    """Pairs (first, later) of readings that bear one value though they are not a chain."""
+    """Pairs (first, later) of readings with the same value that do not belong to one chain."""
     first: dict[str, dict[object, Reading]] = defaultdict(dict)
-    """Value to the first reading of each chain that bears it."""
+    """Value to the first reading of each chain that has it."""
     for reading in readings:
         bearing, chain = first[value_of[reading.name]], chain_of(reading)
         if earlier := next((r for other, r in bearing.items() if other != chain), None):
@@ -30,7 +30,7 @@ def repeated(readings: list[Reading], value_of: dict[str, str]) -> Iterator[tupl
 
 
 def id_changes(reading: Reading) -> Iterator[Finding]:
-    """The first chunk whose `id` is another than the stream's."""
+    """The first chunk whose `id` differs from the stream's."""
     for chunk in reading.chunks:
         value = chunk.value.get("id")
         if isinstance(value, str) and value != reading.answer_id and not chunk.without_choices:

@@ -1,4 +1,4 @@
-"""The rule of every refusal (contract, "Refused"): judged by the status; of the object, area error speaks."""
+"""The rule of every refusal (contract, "Refused"): judged by the status; area error judges the object."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from conformance.evidence.select import server_error, when
 
 error_as_success = when(
     lambda r: r.taken and r.opens_with_error and not r.streamed,
-    "an error object, but not as an error",
+    "an error object with a success status",
     by="error.status",
 )
-"""A 2xx that opens with an error: error.status speaks of it."""
+"""A 2xx that opens with an error: error.status judges it."""
 
 
 def _twin_not_accepted(reading: Reading) -> Unjudged | None:
@@ -26,7 +26,7 @@ def _twin_not_accepted(reading: Reading) -> Unjudged | None:
     by = twin.asked.requirement if twin is not None and not excuse else None
     if twin is not None and twin.unreadable:
         by = "http.complete"
-    return reading.unjudged("its valid twin was not accepted", by=by, excused=excuse)
+    return reading.unjudged("the same request without its fault was not accepted", by=by, excused=excuse)
 
 
 def _too_large(reading: Reading) -> Unjudged | None:
@@ -35,7 +35,7 @@ def _too_large(reading: Reading) -> Unjudged | None:
 
 
 UNLESS = (server_error, error_as_success, _twin_not_accepted, _too_large)
-"""What tells nothing of whether a request was refused for what it asks."""
+"""Answers that do not show whether a request was refused because of its content."""
 
 
 def refused(reading: Reading, expected: str = "a 4xx error") -> Iterator[Finding]:
@@ -44,8 +44,8 @@ def refused(reading: Reading, expected: str = "a 4xx error") -> Iterator[Finding
     if reading.taken:
         message = f"an invalid request is accepted: {reading.asked.reason}"
     elif not reading.refused_status or (unknown and not names_something(reading)):
-        why = " (404 tells of an unknown identifier, and none is)" if unknown else ""
-        message = f"an invalid request is not refused as such: {reading.asked.reason}{why}"
+        why = " (404 means an unknown identifier, and there is none)" if unknown else ""
+        message = f"an invalid request is not refused as invalid: {reading.asked.reason}{why}"
     else:
         return
     yield reading.finding(message, expected, reading.told, STATUS)

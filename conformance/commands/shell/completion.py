@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def requirements(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Ids and areas, also behind a comma: of `http.json,str` the last part."""
+    """Ids and areas, also after a comma: of `http.json,str` the last part."""
     catalogue = _catalogue()
     told = {**catalogue.areas, **{requirement.id: requirement.statement for requirement in catalogue}}
     before, comma, last = incomplete.rpartition(",")
@@ -50,7 +50,7 @@ def targets(context: Context, parameter: Parameter, incomplete: str) -> list[Com
 
 
 def words(choices: Iterable[str]) -> Callable[[Context, Parameter, str], list[CompletionItem]]:
-    """What completes these words, also behind a comma."""
+    """What completes these words, also after a comma."""
 
     def complete(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
         before, comma, last = incomplete.rpartition(",")

@@ -83,7 +83,7 @@ def _usage_alone(value: Object) -> Object:
 
 
 def _merged_end(objects: list[Object]) -> list[Object]:
-    """The finish in the chunk that bears the last of the text."""
+    """The finish in the chunk that has the last of the text."""
     *before, spoken, closing = objects
     merged = put(_CONTENT, text_of(spoken))(closing)
     return [*before, merged]
@@ -113,7 +113,7 @@ def _finish_before_last_text(objects: list[Object]) -> list[Object]:
 
 
 def _finish_with_first_text(objects: list[Object]) -> list[Object]:
-    """The reason comes with the first piece of the text; the last chunk bears none."""
+    """The reason comes with the first piece of the text; the last chunk has none."""
     opening, spoken, *rest, closing = objects
     return [opening, put(_FINISH, "stop")(spoken), *rest, put(_FINISH, None)(closing)]
 

@@ -52,7 +52,7 @@ _MOST = 200_000
 """Tokens: what the request schema allows."""
 _OTHER_MODEL = "group:00000000-0000-4000-8000-000000000000"
 _WRAPS = 16
-"""Ids come again after so many answers: more than are in flight together."""
+"""Ids come again after this many answers: more than are in flight together."""
 
 
 def _message(name: str, value: Any, when: When = always) -> Behaviour:
@@ -68,7 +68,7 @@ def _usage(change: Callable[[Object], Object], when: When = always) -> Behaviour
 
 
 def _wraps(incoming: Incoming, old: str) -> str:
-    """A counter that begins anew after a while."""
+    """A counter that begins again after a while."""
     numbers: dict[int, int] = incoming.memory.setdefault("ids", {})
     return f"chatcmpl_{numbers.setdefault(incoming.nth, len(numbers)) % _WRAPS}"
 

@@ -120,7 +120,7 @@ def _message(told: str, status: int, when: When = always) -> Behaviour:
 
 
 def _own_id(change: Callable[[Incoming, str], str], when: When = always) -> Behaviour:
-    """A 422 to a request with an id of its own bears another one."""
+    """A 422 to a request with an id of its own has another one."""
     return refuses_as(
         lambda incoming, refusal: replace(refusal, request_id=change(incoming, refusal.request_id)),
         all_of(has_request_id, when),

@@ -77,7 +77,7 @@ def _half(end: Piece, kinds: Iterable[ObjectKind], when: When = always) -> Behav
 
 
 def _breaks_off(end: Piece, kinds: Iterable[ObjectKind]) -> Behaviour:
-    """A stream ends behind `[DONE]` like this, without the last chunk of the chunked coding."""
+    """A stream ends after `[DONE]` like this, without the last chunk of the chunked coding."""
     return transmits(lambda incoming, pieces: [*pieces, end], kinds)
 
 
@@ -87,7 +87,7 @@ def _excess(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
 
 
 def _behind(octets: bytes, kinds: Iterable[ObjectKind], when: When = always) -> Behaviour:
-    """These octets behind the end of the body, on a connection that stays open."""
+    """These octets after the end of the body, on a connection that stays open."""
     return transmits(lambda incoming, pieces: [*pieces, End(), Raw(octets)], kinds, when)
 
 

@@ -94,7 +94,7 @@ def _as_own(own: list[Object], stranger: Object) -> Object:
 
 
 def _with_a_stranger(own: list[Object], others: list[Object]) -> list[Object]:
-    """The chunk that opens the other stream stands in the midst of the own ones."""
+    """The chunk that opens the other stream is among the stream's own ones."""
     return [*own[:2], _as_own(own, others[0]), *own[2:]]
 
 

@@ -32,11 +32,11 @@ from conformance.reference.making import GONE, TEXT_STREAM, decides, sets, witho
 
 _CONSTANT = "3e6f4f5d-c02a-4cae-b35d-e83420867962"
 _WRAPS = 16
-"""Executions come again after so many: more than run together."""
+"""Executions come again after this many: more than run together."""
 
 
 def _execution(value: Any, when: When = always) -> Behaviour:
-    """Of new chats only: resume.execution-continues speaks of the others."""
+    """Of new chats only: resume.execution-continues judges the others."""
     return sets("/kitemesh/execution_id", value, when=all_of(chat, when))
 
 
@@ -55,7 +55,7 @@ def _own(value: Any, when: When = always) -> Behaviour:
 
 
 def _on_chunk(name: str, value: Any, when: When = always) -> Behaviour:
-    """A member of `kitemesh` on the chunk of a text stream that bears it."""
+    """A member of `kitemesh` on the chunk of a text stream that has it."""
     return sets(f"/kitemesh/{name}", value, TEXT_STREAM, all_of(chat, when))
 
 

@@ -107,7 +107,7 @@ def _null_message(incoming: Incoming) -> bool:
 
 
 def _second_of_two(incoming: Incoming) -> bool:
-    """A message with an unknown role stands somewhere behind the first."""
+    """A message with an unknown role stands somewhere after the first."""
     return plain_chat(incoming) and _known(messages(incoming)[:1])
 
 

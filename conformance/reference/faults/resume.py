@@ -174,7 +174,7 @@ def _race(when: When = always) -> Behaviour:
 
 
 def _loses(trouble: Callable[[When], Behaviour]) -> Behaviour:
-    """The trouble for the first two who come too late in a race; who comes later, or once more, is refused."""
+    """The trouble for the first two who come too late in a race; who comes later, or again, is refused."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         record = incoming.record

@@ -42,7 +42,7 @@ def _completion(incoming: Incoming) -> bool:
 
 
 def _from_client(incoming: Incoming) -> bool:
-    """The request bears the client's own header fields."""
+    """The request has the client's own header fields."""
     return incoming.header("x-stainless-lang") is not None
 
 

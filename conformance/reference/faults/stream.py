@@ -105,7 +105,7 @@ def _named(name: bytes) -> Callable[[bytes], bytes]:
 
 
 def _last_two_in_one(outs: list[Out]) -> list[Piece]:
-    """The chunk that closes the answer and `[DONE]` behind it, one newline apart."""
+    """The chunk that closes the answer and `[DONE]` after it, one newline apart."""
     *before, last, done = outs
     return [*before, Out(_one_newline(last.data), last.delay), done]
 
@@ -154,7 +154,7 @@ _refused_stream = all_of(refused_as("invalid_request"), streamed_chat)
 
 
 def _refused_in_stream(when: When, opening: bool = False, status: int = 200, as_event: bool = True) -> Behaviour:
-    """Refuses as an event stream; `opening`: behind a chunk that opens an answer; not `as_event`: the JSON as it is."""
+    """Refuses as an event stream; `opening`: after a chunk that opens an answer; not `as_event`: the JSON as it is."""
 
     def applies(incoming: Incoming) -> bool:
         return _refused_stream(incoming) and when(incoming)

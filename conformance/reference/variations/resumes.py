@@ -75,7 +75,7 @@ def _each_call(change: Callable[[Call], Call]) -> Behaviour:
 
 
 def _more_rounds(rounds: int) -> Behaviour:
-    """Each execution asks so many times again, whatever was decided."""
+    """Each execution asks this many times again, whatever was decided."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         record = incoming.record
@@ -150,7 +150,7 @@ def _forgets_settled(incoming: Incoming, decision: Decision) -> Decision:
 
 
 def _role_in_approval_chunk(_: Incoming, chunks: list[Object]) -> list[Object]:
-    """No opening chunk: the approval's chunk is the first and bears the role, or not (as documented)."""
+    """No opening chunk: the approval's chunk is the first and has the role, or not (as documented)."""
     return [at_path(chunks[-1], "/choices/0/delta", lambda delta: {"role": "assistant", "content": None, **delta})]
 
 
@@ -224,7 +224,7 @@ _NESTED = json.dumps({"a": {"b": [1, 2.5, None, {"c": "« é » 日本 \U0001f60
 
 
 def _replicated(seconds: float) -> Behaviour:
-    """Knows an approval after so many seconds; before, all that bear a good token are told that there is none."""
+    """Knows an approval after this many seconds; before, all that have a good token are told that there is none."""
 
     def decide(incoming: Incoming, decision: Decision) -> Decision:
         born = incoming.memory.setdefault("born", {})

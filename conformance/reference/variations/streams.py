@@ -109,7 +109,7 @@ def _filter_first(_: Incoming, chunks: Objects) -> Objects:
 
 
 def _filter_around(incoming: Incoming, chunks: Objects) -> Objects:
-    """The same once more at the end: of a short stream, most events are such."""
+    """The same again at the end: of a short stream, most events are such."""
     opening, *rest = _filter_first(incoming, chunks)
     return [opening, *rest, opening]
 
@@ -200,7 +200,7 @@ def _failing(*, done: bool) -> Behaviour:
 
 
 def _fails_one_in_seven(told: Told, kept: int = 2, *, done: bool = True) -> Behaviour:
-    """About one stream in seven, of any kind, breaks off behind some chunks with an error; tried again, it does not."""
+    """About one stream in seven, of any kind, breaks off after some chunks with an error; tried again, it does not."""
     picked = one_in(7, 1, among=streamed)
     key = "told of an error"
 
@@ -310,7 +310,7 @@ def _heartbeats(_: Incoming, pieces: list[Piece]) -> list[Piece]:
 
 
 def _thinks_then_bursts(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
-    """Nothing for more than a second behind the opening, then everything fast, yet chunk by chunk."""
+    """Nothing for more than a second after the opening, then everything fast, yet chunk by chunk."""
     made: list[Piece] = []
     for number, piece in enumerate(pieces):
         made.append(replace(piece, delay=1.3 if number == 1 else 0.006))

@@ -152,7 +152,7 @@ NOBODY = (
         rule="unknown-host",
         place="no-such-host.invalid",
         requests=0,
-        says=("There is no host of the name no-such-host.invalid", "check the spelling"),
+        says=("There is no host named no-such-host.invalid", "check the spelling"),
     ),
     Row(
         id="refused-port",
@@ -310,7 +310,7 @@ TLS = (
         greets=b"\x15\x03\x03\x00\x02\x02\x74",
         play=lambda r: [],
         requests=0,
-        says=("demands a client certificate",),
+        says=("requires a client certificate",),
     ),
     Row(
         id="client-certificate-1.3",
@@ -324,7 +324,7 @@ TLS = (
     Row(
         id="client-certificate-nginx",
         rule="client-certificate-page",
-        says=("demands a client certificate",),
+        says=("requires a client certificate",),
         play=always(page("400 Bad Request", "400 No required SSL certificate was sent")),
     ),
     Row(
@@ -334,7 +334,7 @@ TLS = (
         greets=b"\x15\x03\x03\x00\x02\x02\x78",
         play=lambda r: [],
         requests=0,
-        says=("speaks no HTTP/1.1",),
+        says=("does not speak HTTP/1.1",),
     ),
     Row(
         id="handshake-fails",
@@ -647,7 +647,7 @@ CALLERS = (
         id="429-for-everything",
         rule="limited",
         requests=4,
-        says=("puts off every request", "Slow down."),
+        says=("asks to wait at every request", "Slow down."),
         play=always(error("429 Too Many Requests", "Slow down.", "rate_limit_error", "rate_limit_exceeded")),
     ),
     Row(
@@ -770,7 +770,7 @@ OTHERS = (
         id="500-page",
         rule="failing",
         requests=4,
-        says=("the server fails on everything", "log"),
+        says=("the server fails on every request", "log"),
         play=always(answer(b"Internal Server Error", TEXT, status="500 Internal Server Error")),
     ),
     Row(

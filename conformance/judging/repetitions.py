@@ -1,6 +1,6 @@
-"""What the rounds of a recording say together: the same breach is told once, by the smallest request that shows it.
+"""The rounds of a recording, combined: the same breach is reported once, with the smallest request that shows it.
 
-A flow that failed is recorded once more alone (round `AGAIN`), a generated body that failed twice is shrunk (round
+A flow that failed is recorded again alone (round `AGAIN`), a generated body that failed twice is shrunk (round
 `SMALLER`); see `conformance.running.recheck`. Pure, like every check.
 """
 
@@ -17,7 +17,7 @@ from conformance.transcript.exchange import ProbeNote
 
 
 def told_once(evidence: Evidence, items: Mapping[str, Sequence[Item]]) -> dict[str, list[Item]]:
-    """Marks breaches that one round alone shows, drops repetitions, and puts the smallest body in the first's place.
+    """Marks breaches that only one round shows, drops repetitions, and replaces the first body by the smallest.
 
     Args:
         evidence: of the run.
@@ -53,7 +53,7 @@ def _of_requirement(evidence: Evidence, found: Sequence[Item], again: set[str]) 
 
 
 def _held_at_first(evidence: Evidence, found: Sequence[Item]) -> set[str]:
-    """The probes that were judged before they were sent once more; those that failed then are among them."""
+    """The probes that were judged before they were sent again; those that failed then are among them."""
     notes = [
         evidence.by_name[item.exchange].note
         for item in found
@@ -63,7 +63,7 @@ def _held_at_first(evidence: Evidence, found: Sequence[Item]) -> set[str]:
 
 
 def _stand_ins(evidence: Evidence, found: Sequence[Item]) -> dict[str, str]:
-    """Name of the smallest exchange of each search, to that of the larger one that it replaces in the findings.
+    """Name of the smallest exchange of each search, mapped to the larger one that it replaces in the findings.
 
     The latter is empty where a smaller body broke something that the first one did not.
     """

@@ -1,11 +1,11 @@
-"""What leads to what: the exchanges that ought to have shown a requirement, and the failures that kept them from it.
+"""Which exchanges should have shown a requirement, and which failures prevented it.
 
 A chain ends where its first answer cannot be read or used: without an approval there is no resume to judge. Such a
-requirement is not merely unexercised: it is blocked by what failed on the answer that ought to have led to it. So a
-failure that is known (a baseline names it) accounts for all that it hides.
+requirement is not just unexercised: it is blocked by the failure on the answer that should have led to it. So a known
+failure (in a baseline) accounts for everything that it hides.
 
-Nothing is in the way where an answer that ought to have led on is sound and leads nowhere: a prompt that brings no
-approval shows nothing, whatever else is wrong with its answer.
+Nothing is blocked where an answer that should have led on is valid but leads nowhere: a prompt that gets no approval
+shows nothing, whatever else is wrong with its answer.
 
 Source: contract, "Asking again washes nothing out"; design, "One fault is blamed once".
 """
@@ -26,12 +26,12 @@ Named = Mapping[str, Sequence[Item]]
 
 
 def accounted_for(evidence: Evidence, items: Named, grave: Collection[str]) -> dict[str, Sequence[Item]]:
-    """The items, and for each requirement that nothing exercised: what stood in the way of the chains that lead to it.
+    """The items, and for each requirement that nothing exercised: what blocked the chains that lead to it.
 
     Args:
         evidence: the run.
         items: requirement id to what its check yielded.
-        grave: ids whose breach may stand in the way; of a SHOULD it would make a MUST pass unseen.
+        grave: ids whose breach may block others; a SHOULD among them would let a MUST pass unseen.
     """
     idle = [id_ for id_, found in items.items() if not any(map(_tells, found))]
     # Where a run ended early, that is the reason.
@@ -81,7 +81,7 @@ def _obstacles(evidence: Evidence, requirement: str, broken: Mapping[tuple[str, 
 
 
 def _leading_to(evidence: Evidence, requirement: str) -> Iterable[Reading]:
-    """The requests whose answers ought to show a requirement, or to lead to what shows it."""
+    """The requests whose answers should show a requirement, or lead to one that shows it."""
     area = requirement.partition(".")[0]
     shown_by = load()[requirement].shown_by
     if shown_by is Exchanges.REFUSALS:
@@ -107,7 +107,7 @@ def _asks_for_approval(reading: Reading) -> bool:
 
 
 def _sound(evidence: Evidence, reading: Reading) -> bool:
-    """True for an answer that can be read as what was asked for."""
+    """True for an answer that can be read as the requested kind."""
     if reading.due is not Due.ACCEPT:
         return reading.status is not None and 400 <= reading.status < 500
     if not reading.accepted:

@@ -1,8 +1,8 @@
-"""The opening of a recording: asks whether it is the API at all that answers, before anything else is sent.
+"""The first requests of a recording: is it the API that answers? Nothing else is sent before that is known.
 
-Its two requests are probes of the run as any other, so that a target which is judged gets no request more. What their
-answers mean is known by `preflight`; here is only what is sent: a refusal is asked about once more, as another replica
-may take it; and where there is no API at the address, the same request is sent to the address that it may stand for.
+Its two requests are probes of the run like any other, so that a target that is judged gets no extra request.
+`judging.preflight` knows what their answers mean; here they are only sent. A refused request is sent again, because
+another replica may accept it; and where there is no API at the address, the same request is sent to a similar address.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from conformance.wire.recorder import PAUSE, Recorder
 from conformance.wire.weather import Trouble, TroubleKind
 
 SOON = 0.2
-"""Seconds after which a refusal is asked about once more."""
+"""Seconds after which a refused request is sent again."""
 PATIENCE = 2.5
 """Times as long as later on is waited where the first requests meet a passing trouble: the target may be starting."""
 
 
 @dataclass(slots=True)
 class Asking:
-    """Why a request is sent once more; None: the answer stands. Later on, what `later` says."""
+    """Why a request is sent again; None: the answer stands. Later on, what `later` says."""
 
     later: Callable[[Exchange], Trouble | None]
     patience: float
@@ -50,7 +50,7 @@ class Asking:
 
 
 @dataclass(slots=True)
-class Opening:
+class FirstRequests:
     """Sends the first requests."""
 
     flows: Sequence[Flow]

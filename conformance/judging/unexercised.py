@@ -1,4 +1,4 @@
-"""Why a requirement was not exercised where its check had nothing to look at, in words that say what is to be done."""
+"""Why a requirement was not exercised where its check had nothing to look at, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECOND_TOKEN, WAIT_EXPIRY = "second-token", "wait-expiry"
 
 
 def reasons(catalogue: Catalogue, evidence: Evidence) -> dict[str, str]:
-    """Requirement id to the reason; requirements of which nothing better is known are missing."""
+    """Requirement id to the reason; requirements without a known reason are missing."""
     found = {requirement.id: requirement.rare for requirement in catalogue if requirement.rare}
     barred = _never_served(evidence)
     bodiless = _without_bodies(evidence)
@@ -28,18 +28,18 @@ def reasons(catalogue: Catalogue, evidence: Evidence) -> dict[str, str]:
         elif bodiless:
             found[requirement.id] = bodiless
         elif not evidence.own:
-            found[requirement.id] = "the transcript holds no exchange that shows it"
+            found[requirement.id] = "the transcript has no exchange that shows it"
     return found
 
 
 def _never_served(evidence: Evidence) -> str:
-    """That nothing was ever served, and what came instead; empty where something was."""
+    """A sentence that nothing was ever served, and what came instead; empty where something was."""
     if evidence.admitted or not evidence.own:
         return ""
     valid = [r for r in evidence.last if r.due is Due.ACCEPT]
     (status, count), *_ = Counter(r.status for r in valid).most_common(1) or [(None, 0)]
     came = f"status {status}" if status is not None else "no answer"
-    return f"no request of this run was served: {came} came to {count} of {len(valid)} valid ones" if valid else ""
+    return f"no request of this run was served: {count} of {len(valid)} valid ones got {came}" if valid else ""
 
 
 def _without_bodies(evidence: Evidence) -> str:
@@ -47,7 +47,7 @@ def _without_bodies(evidence: Evidence) -> str:
     lacking = sum(1 for response in answers if not response.body_known)
     if not lacking or lacking < len(answers) / 2:
         return ""
-    return f"the transcript holds {lacking} of {len(answers)} answers without their bodies"
+    return f"{lacking} of {len(answers)} answers in the transcript have no body recorded"
 
 
 def _of_capability(requirement: Requirement, evidence: Evidence) -> str:
@@ -75,7 +75,7 @@ def _no_approval(evidence: Evidence) -> str:
     served = sum(1 for r in asked if r.accepted)
     if asked and not served:
         return f"none of {len(asked)} prompts that asked for an approval was served"
-    return f"no approval came to {served} prompts that asked for one (--approval-prompt)" if asked else ""
+    return f"{served} prompts asked for an approval, and none came (--approval-prompt)" if asked else ""
 
 
 def _not_waited(evidence: Evidence) -> str:
@@ -85,5 +85,7 @@ def _not_waited(evidence: Evidence) -> str:
     if not evidence.own or not lasting:
         return ""
     if not allowed:
-        return f"approvals last {min(lasting):.0f} s, and none was waited for (--wait-expiry)"
-    return f"approvals last {min(lasting):.0f} s at least, and {allowed:g} s may be waited for (--wait-expiry)"
+        return f"approvals last {min(lasting):.0f} s, and no waiting was allowed (--wait-expiry)"
+    return (
+        f"approvals last at least {min(lasting):.0f} s, and only {allowed:g} s of waiting are allowed (--wait-expiry)"
+    )
