@@ -108,9 +108,13 @@ _STRANGE = NEVER_ISSUED.partition(" ")[2].encode()
 """The token that nobody issued, as recordings of earlier versions hold it: it is redacted by now, as the others are."""
 
 
+_TOKENS = frozenset(
+    {Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED, Credential.NEARLY_OWN, Credential.OTHER_FRONT}
+)
+
+
 def _bore_a_token(reading: Reading) -> bool:
-    bore = (Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED, Credential.NEARLY_OWN)
-    return reading.response is not None and reading.whose in bore
+    return reading.response is not None and reading.whose in _TOKENS
 
 
 @each("auth.no-token-echo", every.where(_bore_a_token))

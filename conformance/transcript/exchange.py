@@ -31,6 +31,8 @@ class Credential(StrEnum):
     """A token that shares nothing with the real one."""
     NEARLY_OWN = "nearly-own"
     """A token that was never issued either, and differs from the real one in its end only."""
+    OTHER_FRONT = "other-front"
+    """A token that was never issued either, and differs from the real one in its first letters only."""
     OTHER_SCHEME = "other-scheme"
     UNSTATED = "unstated"
     """Recorded by another client: browsers strip the header from a HAR, so its absence says nothing."""
