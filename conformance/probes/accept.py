@@ -133,8 +133,8 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
 
 def with_unusual_id(plan: Plan, kind: str, name: str) -> dict[str, Any]:
-    """The fields that give a probe an unusual id of its own."""
-    return {"request_id": False, "metadata": {"request_id": f"{plan.request_id(name)}-{UNUSUAL_IDS[kind]}"}}
+    """The members that give a probe an unusual id of its own."""
+    return {"metadata": {"request_id": f"{plan.request_id(name)}-{UNUSUAL_IDS[kind]}"}}
 
 
 def _empty_ids(plan: Plan) -> Flow:

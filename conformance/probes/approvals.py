@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.probes.accept import MINIMAL, PAIRED
+from conformance.probes.accept import MINIMAL, PAIRED, UNUSUAL_IDS, with_unusual_id
 from conformance.probes.flow import (
     RESUME,
     Answer,
@@ -80,8 +80,15 @@ def flows(plan: Plan) -> Iterator[Flow]:
     """
     if not plan.approvals:
         return
+    unusual = 0 if plan.quick else len(UNUSUAL_IDS)
     yield Flow(
-        "resume-unknown", "resume", Phase.CALM, lambda r: _unknown(plan, r), True, 2, covers=frozenset({"error"})
+        "resume-unknown",
+        "resume",
+        Phase.CALM,
+        lambda r: _unknown(plan, r),
+        True,
+        2 + unusual,
+        covers=frozenset({"error"}),
     )
     if plan.approval_prompt is None:
         return
@@ -98,13 +105,20 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
 
 def _unknown(plan: Plan, round_: int) -> Steps:
-    """Resumes of an approval that the target never gave, in JSON and as a stream."""
+    """Resumes of an approval that the target never gave, in JSON and as a stream, and with unusual ids."""
     compose = Compose(plan, round_)
     source = plan.source("approval-unknown", round_)
     never = WaitingApproval(str(uuid.UUID(int=source.getrandbits(128), version=4)),
                      (str(uuid.UUID(int=source.getrandbits(128), version=4)),))  # fmt: skip
     for name, fields in (("resume-unknown", {}), ("resume-unknown-stream", {"stream": True})):
         body = compose.resume(name, compose.body(name), never, **deny(never), **fields)
+        yield Send(name, encode(body), RESUME, twin=MINIMAL)
+    if plan.quick:
+        return
+    for kind in UNUSUAL_IDS:
+        name = f"resume-unknown-id-{kind}"
+        body = {**compose.resume(name, compose.body(name), never, **deny(never)),
+                **with_unusual_id(plan, kind, name)}  # fmt: skip
         yield Send(name, encode(body), RESUME, twin=MINIMAL)
 
 
@@ -263,7 +277,7 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     decision = _resume(compose, final, paused, _decision(plan, paused.approval))
     answer = yield replace(decision, served=True)
     answer = yield from _ask_anew(decision, answer)
-    yield from _settle(compose, final, paused, answer, reason=REASON)
+    yield from _settle(compose, final, paused, answer, reason=REASON, escaped=True)
     if _refused(answer):
         yield from _decide_untouched(compose, "resume-decide-untouched", _decision)
     yield from _replay(compose, "resume-replay", decision, paused, answer)

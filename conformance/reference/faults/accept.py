@@ -178,6 +178,8 @@ FAULTS: tuple[Fault, ...] = (
     *of("accept.unicode",
         Fault("emoji-refused", "refuses characters beyond the basic plane",
               refuses(all_of(chat, any_text(r"[\U00010000-\U0010ffff]")))),
+        Fault("escaped-pair-refused", "takes the two escapes of an emoji for lone surrogates",
+              refuses(all_of(plain_chat, body_has(*_PAIRS)), UNREADABLE, "A string holds half a pair.")),
         Fault("escaped-pair-refused-stream",
               "takes the two escapes of an emoji for lone surrogates where a stream is asked for",
               refuses(all_of(streamed_chat, body_has(*_PAIRS)), UNREADABLE, "A string holds half a pair.")),
@@ -223,10 +225,6 @@ FAULTS: tuple[Fault, ...] = (
               refuses(all_of(plain_chat, unless(_model_first)))),
         Fault("many-parts-refused", "takes no more than three content parts",
               refuses(all_of(plain_chat, any_message(lambda message: len(parts(message)) > 3)))),
-        Fault("escaped-pair-refused", "takes the two escapes of an emoji for lone surrogates",
-              refuses(
-                  all_of(plain_chat, body_has(*_PAIRS)), UNREADABLE, "A string holds half a pair."
-              )),
         Fault("pretty-body-refused", "takes JSON without line ends only",
               refuses(all_of(plain_chat, body_has(b"\n")), MEDIA_TYPE, "This form is not supported.")),
     ),
