@@ -109,7 +109,7 @@ _STRANGE = NEVER_ISSUED.partition(" ")[2].encode()
 
 
 _TOKENS = frozenset(
-    {Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED, Credential.NEARLY_OWN, Credential.OTHER_FRONT}
+    {Credential.OWN, Credential.SECOND, Credential.NEVER_ISSUED, Credential.NEARLY_OWN, Credential.OTHER_MIDDLE}
 )
 
 

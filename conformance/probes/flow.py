@@ -80,7 +80,7 @@ class Send:
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = (JSON_TYPE,)
     authorization: str | None = "Bearer {token}"
-    """`{token}`, `{near}`, `{front}` and `{second}` stand for the secrets; None: no header."""
+    """`{token}`, `{near}`, `{middle}` and `{second}` stand for the secrets; None: no header."""
     twin: str | None = None
     """Name of the probe whose body is the same without the breach."""
     breach: str | None = None

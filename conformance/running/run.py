@@ -25,7 +25,7 @@ from conformance.judging.judge import CATALOGUE, judge, known_failures, selected
 from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
-from conformance.probes.refusals import NEVER_ISSUED, nearly, other_in_front
+from conformance.probes.refusals import NEVER_ISSUED, nearly, other_in_the_middle
 from conformance.running import opening
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
@@ -208,7 +208,12 @@ async def record(
         again: whether what failed is recorded once more to tell intermittent breaches.
     """
     token, second = options.token or "", options.second_token or ""
-    secrets = {"token": token, "second": second, "near": nearly(token, second), "front": other_in_front(token, second)}
+    secrets = {
+        "token": token,
+        "second": second,
+        "near": nearly(token, second),
+        "middle": other_in_the_middle(token, second),
+    }
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
     redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
     kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}

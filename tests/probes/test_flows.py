@@ -12,7 +12,7 @@ from conformance.running.run import plan_of
 from conformance.settings.options import Depth, Options
 from conformance.wire.recorder import credential_of
 
-BAD = ("never-issued", "nearly-own", "other-front")
+BAD = ("never-issued", "nearly-own", "other-middle")
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 
 
@@ -29,16 +29,14 @@ def test_nothing_is_sent_to_resume_where_the_target_has_no_approvals() -> None:
 @pytest.mark.parametrize(
     ("options", "sent"),
     [
-        ({}, {"never-issued": 1, "nearly-own": 2, "other-front": 2}),
-        ({"approvals": False}, {"never-issued": 1, "nearly-own": 2, "other-front": 2}),
-        ({"approval_prompt": "Create a ticket."}, {"never-issued": 1, "nearly-own": 3, "other-front": 3}),
+        ({}, {"never-issued": 1, "nearly-own": 1, "other-middle": 1}),
+        ({"approvals": False}, {"never-issued": 1, "nearly-own": 1, "other-middle": 1}),
+        ({"approval_prompt": "Create a ticket."}, {"nearly-own": 1, "other-middle": 2}),
         ({"depth": Depth.QUICK}, {"never-issued": 1, "nearly-own": 1}),
         ({"depth": Depth.QUICK, "approval_prompt": "Create a ticket."}, {"never-issued": 1, "nearly-own": 1}),
     ],
 )
-def test_a_run_sends_three_bad_tokens_to_both_endpoints_in_both_modes(
-    options: dict[str, Any], sent: dict[str, int]
-) -> None:
+def test_a_run_sends_three_bad_tokens_at_most(options: dict[str, Any], sent: dict[str, int]) -> None:
     chosen = flows(**options)
     asked = [next(flow.steps(1)) for flow in chosen if flow.area == "auth"]
     if any(flow.name == "approval-json" for flow in chosen):

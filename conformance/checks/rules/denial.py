@@ -45,6 +45,6 @@ _WHAT = {
     Credential.EMPTY: "an empty bearer token",
     Credential.NEVER_ISSUED: "a token that was never issued",
     Credential.NEARLY_OWN: "a token that differs from the real one in its end only",
-    Credential.OTHER_FRONT: "a token that differs from the real one in its first letters only",
+    Credential.OTHER_MIDDLE: "a token that differs from the real one in its middle only",
     Credential.OTHER_SCHEME: "another authentication scheme",
 }
