@@ -16,7 +16,6 @@ from conformance.probes.flow import CHAT, JSON_TYPE, RESUME, Compose, Flow, Phas
 from conformance.probes.plan import Plan
 from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Body, Rule
 
-NEVER_ISSUED = "Bearer km_never_issued_by_anyone_000000"
 NEAR = "Bearer {near}"
 MIDDLE = "Bearer {middle}"
 BASIC = "Basic " + base64.b64encode(b"conformance:not-a-password").decode()
@@ -156,10 +155,10 @@ def _method_and_media(plan: Plan) -> Iterator[Flow]:
 
 
 def credentials(plan: Plan) -> Iterator[Flow]:
-    """Bad credentials, at most three of them a token that was never issued, and odd spellings of the good one.
+    """Bad credentials, two tokens that were never issued among them, and odd spellings of the good one.
 
-    The token that nobody issued comes in three kinds: one shares nothing with the real one; one is other in its end
-    alone, which tells a server that looks at a token's beginning; one is other in its middle alone.
+    Of these two one is other than the real one in its end alone, which tells a server that looks at a token's
+    beginning, and one in its middle alone. A server that takes any token takes them, too.
     """
 
     def with_authorization(
@@ -185,8 +184,7 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     # It needs no model: where the very first request is left without an answer, it tells whether anybody is there.
     yield with_authorization("auth-missing-header", None, quick=True, phase=Phase.OPENING)
     yield with_authorization("auth-empty-bearer", "Bearer", quick=True)
-    if plan.quick or not _resumes(plan):
-        yield with_authorization("auth-unknown-token", NEVER_ISSUED, quick=True)
+    yield with_authorization("auth-unknown-token", MIDDLE, quick=True)
     yield with_authorization("auth-near-token", NEAR, quick=True)
     yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)
     yield with_authorization("auth-empty-bearer-stream", "Bearer", stream=True)
@@ -200,11 +198,6 @@ def credentials(plan: Plan) -> Iterator[Flow]:
             first = broken == "missing" and path == CHAT
             yield with_authorization(name, None, broken=broken, path=path, quick=first)
             yield with_authorization(f"{name}-stream", None, broken=broken, path=path, stream=True)
-
-
-def _resumes(plan: Plan) -> bool:
-    """True where a bad token is sent to resume: with those of a JSON answer and of a stream it is the third."""
-    return plan.approvals and plan.approval_prompt is not None
 
 
 def _with_bad_values(body: Body, path: str) -> Body:
@@ -257,7 +250,7 @@ def on_resume(
     """
     kinds: list[tuple[str, str | None]] = [("missing-header", None), ("empty-bearer", "Bearer")]
     if not stream:
-        kinds.append(("unknown-token", MIDDLE))
+        kinds.append(("unknown-token", NEAR))
     made = []
     for kind, authorization in kinds:
         name = f"resume-auth-{kind}" + ("-stream" if stream else "")
@@ -266,4 +259,4 @@ def on_resume(
     return made
 
 
-__all__ = ["BASIC", "JSON_TYPE", "NEAR", "NEVER_ISSUED", "credentials", "flows", "nearly", "on_resume"]
+__all__ = ["BASIC", "JSON_TYPE", "NEAR", "credentials", "flows", "nearly", "on_resume"]

@@ -25,7 +25,7 @@ from conformance.judging.judge import CATALOGUE, judge, known_failures, selected
 from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
-from conformance.probes.refusals import NEVER_ISSUED, nearly, other_in_the_middle
+from conformance.probes.refusals import nearly, other_in_the_middle
 from conformance.running import opening
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
@@ -215,7 +215,7 @@ async def record(
         "middle": other_in_the_middle(token, second),
     }
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
-    redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
+    redactor = Redactor([secret for secret in secrets.values() if secret])
     kept: dict[str, Any] = {**options.recorded(), "suite": conformance.__version__, "seed": seed}
     plan = replace(plan_of(options, seed), patience=patience)
     kept["proxies"] = proxies()

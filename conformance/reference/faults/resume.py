@@ -385,12 +385,6 @@ def _begins_like_owners(incoming: Incoming) -> bool:
     return _never_issued(incoming) and bool(owner) and (incoming.token or "").startswith(owner[:-4])
 
 
-def _ends_like_owners(incoming: Incoming) -> bool:
-    """Such a token that has the end of the one whose the approval is."""
-    owner = incoming.record.approval.owner if incoming.record else ""
-    return _never_issued(incoming) and bool(owner) and (incoming.token or "").endswith(owner[-6:])
-
-
 def _unauthenticated_as(refusal: Refusal) -> Behaviour:
     """Answers a resume without a valid token otherwise than with 401."""
     return refuses_as(lambda incoming, old: refuse(incoming, refusal, old.message), resume, UNAUTHENTICATED.status)
@@ -754,9 +748,6 @@ FAULTS: tuple[Fault, ...] = (
         Fault("resume-auth-token-beginning",
               "takes whoever sends a token that begins like the owner's for the approval's owner",
               _owner_assumed(_begins_like_owners)),
-        Fault("resume-auth-token-end-streamed",
-              "takes whoever asks for a stream with a token that ends like the owner's for the approval's owner",
-              _owner_assumed(all_of(_ends_like_owners, streamed))),
         Fault("resume-auth-as-unknown", "answers 404 to a resume without a valid token",
               _unauthenticated_as(UNKNOWN_APPROVAL)),
         Fault("resume-auth-forbidden", "answers 403 to a resume without a valid token",
