@@ -369,7 +369,7 @@ LIES = (
     Case(
         id="429-retry-after", does="429 with Retry-After: 1 to every request",
         twist=always(_refusal("429 Too Many Requests", "Retry-After: 1")), options=STANDARD,
-        within=2 * SHORT.waiting, exit=INCONCLUSIVE, says=("puts off every request (429",),
+        within=2 * SHORT.waiting, exit=INCONCLUSIVE, says=("asks to wait at every request",),
     ),
     Case(
         id="429-retry-after-3600", does="429 with Retry-After: 3600 to every request",
