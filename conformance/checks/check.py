@@ -17,7 +17,6 @@ from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selected, Selection, when
 
-Select = Callable[[Evidence], Selected]
 JudgeOne = Callable[[Reading], Iterator[Finding | Unjudged]]
 Check = Callable[[Evidence], Iterator[Item]]
 
@@ -43,7 +42,7 @@ def _register(requirement: str, check: Check) -> None:
 
 
 def each(
-    requirement: str, select: Select, *, cut: bool = False, at_once: JudgeOne | None = None
+    requirement: str, select: Selection, *, cut: bool = False, at_once: JudgeOne | None = None
 ) -> Callable[[JudgeOne], JudgeOne]:
     """Registers a judge of single readings.
 
@@ -54,7 +53,7 @@ def each(
     whim = load()[requirement].whim
 
     def decorate(judge: JudgeOne) -> JudgeOne:
-        selection = Selection(select).unless(_cut) if whim and not cut else Selection(select)
+        selection = select.unless(_cut) if whim and not cut else select
         ONE[requirement] = (selection, judge)
         if whim:
             _register(requirement, lambda evidence: _run_whim(evidence, selection, judge, at_once))

@@ -20,8 +20,6 @@ from conformance.evidence.place import STATUS
 from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import Credential
 
-RACE = "resume.race"
-KEEPS = "resume.refusal-keeps"
 ERROR = "error.no-server-error"
 
 

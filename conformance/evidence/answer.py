@@ -67,9 +67,7 @@ class AnswerReading(RequestReading):
     @property
     def refused_status(self) -> bool:
         """True for a status that may refuse a body (contract, "Refused"), 404 aside."""
-        return (
-            self.status is not None and 400 <= self.status < 500 and self.status not in (401, 402, 403, 405, 413, 429)
-        )
+        return self.refuses and self.status not in (401, 402, 403, 405, 413, 429)
 
     @cached_property
     def media_type(self) -> str:

@@ -129,8 +129,7 @@ def refused_before(given_: Given, reading: Reading) -> list[Reading]:
         r
         for r in resumes_of(reading.evidence, given_.id)
         if r.ended <= reading.started
-        and r.status is not None
-        and 400 <= r.status < 500
+        and r.refuses
         and (r.note.probe or r.name) != (reading.note.probe or reading.name)
         and r.exchange.request.body != reading.exchange.request.body  # the same, asked again
     ]

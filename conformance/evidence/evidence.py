@@ -267,8 +267,7 @@ class Evidence:
 
 def _supersedes(later: Reading, earlier: Reading) -> bool:
     """True where a try replaces an earlier one: a server that failed mid-stream may refuse to serve a request twice."""
-    refused = later.status is not None and 400 <= later.status < 500
-    return later.note.attempt >= earlier.note.attempt and not (refused and earlier.failed_within)
+    return later.note.attempt >= earlier.note.attempt and not (later.refuses and earlier.failed_within)
 
 
 def _identity(reading: Reading) -> Any:

@@ -150,8 +150,8 @@ class Weather:
         self._reached = _Served(r for r in readings if _whole(r) and not r.waits)
         self._served = _Served(r for r in readings if _whole(r))
         self._timeline = Timeline(readings)
-        stands = _Standstill(readings)
         gathered = self._gathered(sorted((r for r in readings if r.foul), key=lambda r: r.ended))
+        stands = _Standstill(readings if gathered else ())
         self.spells = tuple(spell if spell.bad else replace(spell, still=stands.behind(spell)) for spell in gathered)
         self._spell_of = {id(reading): spell for spell in self.spells for reading in spell.readings}
         self._cuts: dict[bool, bool] = {}

@@ -109,7 +109,7 @@ def _asks_for_approval(reading: Reading) -> bool:
 def _sound(evidence: Evidence, reading: Reading) -> bool:
     """True for an answer that can be read as the requested kind."""
     if reading.due is not Due.ACCEPT:
-        return reading.status is not None and 400 <= reading.status < 500
+        return reading.refuses
     if not reading.accepted:
         return False
     if reading.asked.stream:

@@ -27,20 +27,21 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack
 
 from conformance.checks import check
-from conformance.checks.check import Check, JudgeOne, Select
+from conformance.checks.check import Check, JudgeOne
 from conformance.contract.catalogue import CatalogueError, Level, load
 from conformance.evidence.answer import Words
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Judged, Unjudged
 from conformance.evidence.place import NOWHERE, STATUS, Place
 from conformance.evidence.reading import Reading
-from conformance.evidence.select import Selected, served, served_json, served_streams
+from conformance.evidence.select import Selected, Selection, served, served_json, served_streams
 from conformance.probes.catalogue import OUTSIDE
 from conformance.probes.flow import CHAT, RESUME, Answer, Compose, Flow, Phase, Send, Steps, encode, single
 from conformance.probes.plan import Plan
 from conformance.settings.options import UsageError
 
 Probes = Callable[[Plan], Iterable[Flow]]
+Select = Callable[[Evidence], Selected]
 _PHASES = (Phase.CALM, Phase.CONCURRENT, Phase.HOSTILE)
 """Those that an extension's probes may be sent in; the others have an order of their own."""
 
@@ -128,7 +129,7 @@ class Extension:
         row = _row(id_, level, statement, why, fix, {"whim": whim, **facts})
 
         def decorate(judge: JudgeOne) -> JudgeOne:
-            self._add(_Registration(row, lambda: check.each(id_, of)(judge)))
+            self._add(_Registration(row, lambda: check.each(id_, Selection(of))(judge)))
             return judge
 
         return decorate

@@ -11,7 +11,7 @@ from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selection, server_error, unauthenticated, when
 from conformance.transcript.exchange import Credential
 
-error_as_success = when(
+_error_object = when(
     lambda r: r.taken and r.error is not None and not r.streamed,
     "an error object with a success status",
     by="error.status",
@@ -21,7 +21,7 @@ error_as_success = when(
 
 def without_good_token(requirement: str) -> Selection:
     """Requests that this requirement says must be denied."""
-    return unauthenticated(requirement).unless(server_error, error_as_success)
+    return unauthenticated(requirement).unless(server_error, _error_object)
 
 
 def denied(*yields_to: str) -> JudgeOne:
