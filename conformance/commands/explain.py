@@ -10,11 +10,12 @@ from conformance.settings.options import UsageError
 
 
 @click.command("explain", short_help="Explain a requirement, with an example.")
-@click.argument("requirement", metavar="ID", shell_complete=completion.ids)
+@click.argument("pattern", metavar="ID-or-area", shell_complete=completion.requirements)
 @options.debug
-def command(requirement: str) -> int:
+def command(pattern: str) -> int:
     """Explain what a requirement asks for and why, which faults prove its check, and
-    which clients a breach affects, with an example.
+    which clients a breach affects, with an example. Of an area, or of several
+    requirements (stream.done*), only what each asks for, why, and what to do.
 
     \b
     Example:
@@ -28,9 +29,13 @@ def command(requirement: str) -> int:
 
     discovery.discover()
     try:
-        found = load()[requirement]
+        several = load().select([pattern])
     except UnknownRequirement as error:
         raise UsageError(str(error)) from None
+    if len(several) > 1:
+        click.echo(shown.overview(several), nl=False)
+        return OK
+    found = several[0]
     hurt = clients.told(found.id)
     click.echo(shown.text(found, faults_of(found.id), examples.read(found.id), hurt), nl=False)
     return OK

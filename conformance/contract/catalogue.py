@@ -176,13 +176,19 @@ _CHOICES: Mapping[str, Iterable[str]] = {
 class Catalogue:
     """The requirements in the file's order, which is the order of every report; those of extensions stand last."""
 
-    def __init__(self, requirements: Iterable[Requirement], areas: Mapping[str, str], version: str) -> None:
-        """Take requirements with distinct ids, the areas (id to title, in order) and the contract's version."""
+    def __init__(
+        self, requirements: Iterable[Requirement], areas: Mapping[str, str], version: str, mending: Sequence[str] = ()
+    ) -> None:
+        """Take requirements with distinct ids, the areas (id to title, in order) and the contract's version.
+
+        `mending`: areas in the order in which their faults are best mended; the others come after them.
+        """
         self._by_id = {requirement.id: requirement for requirement in requirements}
         self._areas = dict(areas)
         self.areas: Mapping[str, str] = MappingProxyType(self._areas)
         """Area id to its title, in order."""
         self.version = version
+        self._mending = tuple(mending)
 
     def __iter__(self) -> Iterator[Requirement]:
         return iter(self._by_id.values())
@@ -215,6 +221,10 @@ class Catalogue:
                 raise self._unknown(pattern)
             wanted |= named
         return [requirement for requirement in self if requirement.id in wanted]
+
+    def in_order_of_mending(self, area: str) -> int:
+        """The place of an area in the order in which faults are best mended; what nothing rests on is last."""
+        return self._mending.index(area) if area in self._mending else len(self._mending)
 
     def basic(self, area: str) -> tuple[str, ...]:
         """The ids that an area stands for where its requirements are spoken of in general."""
@@ -308,8 +318,10 @@ def _read(path: Path) -> Catalogue:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{path.name} is not TOML: {error}") from error
     _hold_members(document, _TABLES, {}, path.name)
-    _hold_members(document["contract"], {"version": str}, {}, "[contract]")
+    _hold_members(document["contract"], {"version": str}, {"mending": list}, "[contract]")
     areas = _areas(document["area"])
+    if foreign := set(map(str, document["contract"].get("mending", ()))) - areas.keys():
+        raise CatalogueError(f"mending names {_either(sorted(foreign))}, which is not an area")
     requirements: dict[str, Requirement] = {}
     for number, row in enumerate(document["requirement"], start=1):
         requirement = _requirement(row, areas, f"[[requirement]] number {number}")
@@ -318,7 +330,7 @@ def _read(path: Path) -> Catalogue:
         requirements[requirement.id] = requirement
     if empty := areas.keys() - {requirement.area for requirement in requirements.values()}:
         raise CatalogueError(f"no requirement belongs to the area {_either(sorted(empty))}")
-    return Catalogue(_with_edges(requirements).values(), areas, document["contract"]["version"])
+    return Catalogue(_with_edges(requirements).values(), areas, **document["contract"])
 
 
 def _areas(rows: Sequence[Any]) -> dict[str, str]:

@@ -90,6 +90,15 @@ def schema(name: str) -> dict[str, Any]:
     return document
 
 
+def whole(name: str) -> dict[str, Any]:
+    """The schema with the shared definitions in place of references, so that it needs no other file.
+
+    Raises KeyError where there is none.
+    """
+    document = schema(name)
+    return {"$schema": document["$schema"], **_resolved(document)}
+
+
 @cache
 def names() -> tuple[str, ...]:
     """The names of the schemas, sorted: `approval`, `chunk`, `completion`, …"""
@@ -288,4 +297,5 @@ __all__ = [
     "names",
     "schema",
     "schema_dir",
+    "whole",
 ]

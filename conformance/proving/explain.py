@@ -45,6 +45,15 @@ def text(
     return "\n".join(lines) + "\n"
 
 
+def overview(requirements: Sequence[Requirement]) -> str:
+    """What each of several requirements says, without proofs and examples, as lines for a terminal (80 columns)."""
+    lines: list[str] = []
+    for requirement in requirements:
+        lines += [*_said(requirement), ""]
+    lines += _wrapped(f"kitemesh-conformance explain {requirements[0].id} shows an example, too; so for each.")
+    return "\n".join(lines) + "\n"
+
+
 def _said(requirement: Requirement) -> Iterator[str]:
     yield f"{requirement.id} ({requirement.level})"
     yield from _wrapped(requirement.statement, "  ")

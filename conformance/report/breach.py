@@ -8,10 +8,13 @@ from typing import NamedTuple
 from conformance.contract.catalogue import SOURCES
 from conformance.evidence.finding import Finding
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
+from conformance.judging.result import Result
 from conformance.judging.verdict import Outcome
 from conformance.report.curl import curl
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
+from conformance.report.tally import broken
+from conformance.report.target import exchanges_by_name
 from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import Exchange
 
@@ -69,6 +72,17 @@ def advice(outcome: Outcome, exchanges: Mapping[str, Exchange]) -> Iterator[Line
     """What to do about it, and where the documentation says so."""
     yield Line("to do", remedy(outcome, exchanges))
     yield Line("source", "; ".join(SOURCES[key] for key in outcome.requirement.sources))
+
+
+def next_step(result: Result) -> str:
+    """What to mend first: the first broken requirement that no baseline accepts; empty where there is none."""
+    new = [outcome for outcome in broken(result.verdict) if not result.gate.reason(outcome.requirement.id)]
+    if not new:
+        return ""
+    first = new[0]
+    more = f" ({len(new) - 1} more after it)" if len(new) > 1 else ""
+    what = remedy(first, exchanges_by_name(result.transcript))
+    return f"mend {first.requirement.id}{more}. {what} See: kitemesh-conformance explain {first.requirement.id}"
 
 
 def gate_lines(gate: Gate, most: int = 12) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from conformance.contract.catalogue import Level
+from conformance.contract.catalogue import Level, load
 from conformance.judging.verdict import Exit, Outcome, State, Verdict
 
 UNJUDGED = (State.BLOCKED, State.NOT_EXERCISED, State.NOT_SELECTED, State.NOT_APPLICABLE)
@@ -53,9 +53,10 @@ def total(verdict: Verdict) -> AreaTally:
 
 
 def broken(verdict: Verdict) -> list[Outcome]:
-    """The failed requirements, MUST first, else in the catalogue's order."""
+    """The failed requirements, MUST first, then in the order in which they are best mended."""
+    place = load().in_order_of_mending
     failed = [outcome for outcome in verdict.outcomes if outcome.state is State.FAILED]
-    return sorted(failed, key=lambda outcome: outcome.requirement.level is not Level.MUST)
+    return sorted(failed, key=lambda o: (o.requirement.level is not Level.MUST, place(o.requirement.area)))
 
 
 def unjudged(verdict: Verdict) -> Mapping[tuple[State, str], list[Outcome]]:

@@ -21,7 +21,7 @@ from conformance.contract.catalogue import Level
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion
 from conformance.report import github, tally
-from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, shown_findings
+from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, next_step, shown_findings
 from conformance.report.curl import curl
 from conformance.report.target import ca_bundle, exchanges_by_name, suspected, target_model, target_name
 from conformance.settings.version import VERSION
@@ -176,7 +176,7 @@ def paragraphs(lines: Iterable[tuple[str, str]]) -> str:
 
 
 def show_end(result: Result, screen: Console, written: Iterable[Path] = ()) -> None:
-    """The verdict and the gate with the exit code, and where the reports are."""
+    """The verdict and the gate with the exit code, where the reports are, and what to do next."""
     verdict = result.verdict
     _show_baseline(result, screen)
     screen.print()
@@ -199,6 +199,8 @@ def show_end(result: Result, screen: Console, written: Iterable[Path] = ()) -> N
     if gate.baseline is not None:
         decision = ("GATE PASSED", "bold green") if gate.passed else ("GATE FAILED", "bold red")
         _paragraph(screen, Text.assemble(decision, f" ({code}): {excerpt(gate.sentence, 2000)}"), "")
+    if step := next_step(result):
+        _paragraph(screen, Text(step), "Next: ")
 
 
 def _show_baseline(result: Result, screen: Console) -> None:

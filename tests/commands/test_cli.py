@@ -12,9 +12,11 @@ from pathlib import Path
 
 import click
 import pytest
+from jsonschema import Draft202012Validator
 from made_up import MODEL, REPORTS, URL, World
 
 from conformance.commands.main import group, main
+from conformance.contract import schemas
 from conformance.contract.catalogue import load
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN
 from conformance.settings.config_file import Config, options
@@ -271,8 +273,38 @@ def test_help_fits_a_screen(command, words):
     code, out, _ = command(*words, "--help")
     assert code == 0
     assert "Example" in out
-    assert len(out.splitlines()) <= (40 if words == ("run",) else 24)
+    assert len(out.splitlines()) <= (40 if words in ((), ("run",)) else 24)
     assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("pattern", ["stream", "stream.done*"])
+def test_several_requirements_are_explained_together(command, pattern):
+    code, out, _ = command("explain", pattern)
+    assert code == 0
+    headings = [line for line in out.splitlines() if line.endswith((" (MUST)", " (SHOULD)"))]
+    assert headings == [f"{r.id} ({r.level})" for r in load().select([pattern])]
+    assert len(headings) > 1
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_wildcard_that_fits_one_requirement_explains_it_whole(command):
+    assert command("explain", "stream.done-l?s*") == command("explain", "stream.done-last")
+
+
+def test_each_schema_is_printed_whole(command):
+    listed = command("schema")[1].splitlines()
+    assert len(listed) == len(schemas.names())
+    for name in (line.split()[0] for line in listed):
+        code, out, _ = command("schema", name)
+        document = json.loads(out)
+        Draft202012Validator.check_schema(document)
+        assert (code, document["title"], '"$ref"' in out) == (0, schemas.schema(name)["title"], False)
+
+
+def test_an_unknown_schema_is_one_sentence(command):
+    code, out, err = command("schema", "chunks")
+    assert (code, out, len(err.splitlines())) == (4, "", 1)
+    assert "chunk" in err
 
 
 def test_help_all_explains_every_option(command):

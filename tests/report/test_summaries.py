@@ -38,6 +38,18 @@ def test_a_command_stays_on_one_line():
     assert re.search(r"^  again     curl -i http\S+ -H .* --data-binary '\{\"model\":\"m\"\}'$", text, re.M)
 
 
+def test_the_last_lines_say_what_to_mend_first():
+    text = shown(report(broken=dict.fromkeys(("auth.challenge", "resume.deny", "stream.done", "completion.usage"), 1)))
+    fix = load()["completion.usage"].fix
+    step = f"Next: mend completion.usage (3 more after it). {fix} See: kitemesh-conformance explain completion.usage\n"
+    assert re.sub(r"\s+", " ", text).endswith(re.sub(r"\s+", " ", step))
+    assert text.index("completion.usage (MUST)") < text.index("stream.done (MUST)") < text.index("resume.deny (MUST)")
+
+
+def test_where_nothing_is_broken_there_is_no_next_step():
+    assert "Next:" not in shown(report(unseen={"resume.expired": "no leave to wait"}))
+
+
 def test_the_areas_add_up():
     made = report(broken={"auth.challenge": 1, "stream.done": 1}, unseen={"resume.expired": "x"})
     total = tally.total(made.verdict)

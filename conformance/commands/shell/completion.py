@@ -24,11 +24,6 @@ def requirements(context: Context, parameter: Parameter, incomplete: str) -> lis
     return [CompletionItem(before + comma + name, help=text) for name, text in told.items() if name.startswith(last)]
 
 
-def ids(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Ids, one a word."""
-    return [CompletionItem(r.id, help=r.statement) for r in _catalogue() if r.id.startswith(incomplete)]
-
-
 def _catalogue() -> Catalogue:
     from conformance.contract.catalogue import load
     from conformance.running import discovery
@@ -75,6 +70,13 @@ def variations(context: Context, parameter: Parameter, incomplete: str) -> list[
     from conformance.reference.variations import VARIATIONS
 
     return _starting((variation.id for variation in VARIATIONS), incomplete)
+
+
+def schemas(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """The schemas of what travels."""
+    from conformance.contract.schemas import names
+
+    return _starting(names(), incomplete)
 
 
 def topics(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
