@@ -131,11 +131,7 @@ each("approval.stream", _in_stream.unless(lambda r: None if r.waits else failed(
 _whole_approvals = waiting_streams.unless(
     when(
         lambda r: (
-            not (
-                r.calls
-                and any(chunk.approves for chunk in r.chunks)
-                and any(True for chunk in r.chunks for _ in chunk.finishes())
-            )
+            not (r.calls and any(chunk.approves for chunk in r.chunks) and any(chunk.finishes for chunk in r.chunks))
         ),
         "a part of the approval is missing",
         by="approval.stream",
@@ -147,9 +143,9 @@ _whole_approvals = waiting_streams.unless(
 def stream_single(reading: Reading) -> Iterator[Finding]:
     """Calls, `finish_reason` and `kitemesh` in one chunk."""
     told = [chunk for chunk in reading.chunks if chunk.approves]
-    joined = [c for c in told if any(True for _ in c.calls()) and any(True for _ in c.finishes())]
-    if not joined or sum(1 for chunk in reading.chunks if any(True for _ in chunk.calls())) > 1:
-        count = sum(1 for c in reading.chunks if carries_approval(c) or any(True for _ in c.finishes()))
+    joined = [c for c in told if c.calls and c.finishes]
+    if not joined or sum(1 for chunk in reading.chunks if chunk.calls) > 1:
+        count = sum(1 for c in reading.chunks if carries_approval(c) or c.finishes)
         yield reading.finding(
             "the approval is spread over several chunks",
             "calls, `finish_reason` and `kitemesh` in one chunk",

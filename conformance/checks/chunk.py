@@ -6,9 +6,10 @@ judged by approval.envelope where their `created`, `model` or schema is concerne
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 from conformance.checks.check import each, judge_each, over_all
 from conformance.checks.rules import envelope
@@ -26,20 +27,28 @@ GROWING = 3
 """Growing pieces that show a server sending all the text so far again and again."""
 
 
-def judged_chunks(reading: Reading) -> Iterator[Chunk]:
+def judged_chunks(reading: Reading) -> list[Chunk]:
     """The chunks that are neither empty of choices, nor errors, nor those of an approval."""
-    for chunk in reading.chunks:
-        if not chunk.without_choices and not chunk.error and not carries_approval(chunk):
-            yield chunk
+    return [c for c in reading.chunks if not (c.without_choices or c.error or carries_approval(c))]
 
 
 def _first(
     reading: Reading,
     faults: Callable[[Chunk], Iterator[envelope.Wrong]],
     yields_to: tuple[str, ...] = (),
+    member: str = "",
 ) -> Iterator[Finding]:
-    """The first fault of a stream: the following chunks would only repeat it."""
+    """The first fault of a stream: the following chunks would only repeat it.
+
+    `member`: the one that the faults lie in; a chunk whose value is that of the chunk before need not be looked at.
+    """
+    before: Any = _first  # no JSON value
     for chunk in judged_chunks(reading):
+        if member:
+            value = chunk.value.get(member, ABSENT)
+            if value == before and type(value) is type(before):
+                continue
+            before = value
         for message, expected, observed, pointer in faults(chunk):
             yield reading.finding(message, expected, observed, chunk.at(pointer), span=chunk.span, yields_to=yields_to)
             return
@@ -56,7 +65,7 @@ def created(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`created` in integer Unix seconds, near the present."""
     if not any("created" in chunk.value for chunk in judged_chunks(reading)):
         yield reading.unjudged("no chunk has `created`", by="chunk.schema")
-    yield from _first(reading, lambda chunk: envelope.created(reading, chunk.value))
+    yield from _first(reading, lambda chunk: envelope.created(reading, chunk.value), member="created")
 
 
 @each("chunk.model-echo", readable_streams)
@@ -65,7 +74,7 @@ def model_echo(reading: Reading) -> Iterator[Finding | Unjudged]:
     if not any(isinstance(chunk.value.get("model"), str) for chunk in judged_chunks(reading)):
         yield reading.unjudged("no chunk has `model`", by="chunk.schema")
     general = ("isolation.answers",)
-    yield from _first(reading, lambda chunk: envelope.model(reading, chunk.value), general)
+    yield from _first(reading, lambda chunk: envelope.model(reading, chunk.value), general, "model")
 
 
 _with_id = readable_streams.unless(when(lambda r: r.answer_id is None, "no chunk has an `id`", by="chunk.schema"))
@@ -113,20 +122,20 @@ def opens(reading: Reading) -> Iterator[Finding]:
     for chunk in reading.chunks:
         for index, choice in chunk.choices:
             role = optional(choice, "delta", "role")
+            if role == "assistant" or (role is ABSENT and (chunk is not first or carries_approval(chunk))):
+                continue
             place = chunk.at(f"/choices/{index}/delta/role")
             if role is ABSENT:
-                if chunk is first and not carries_approval(chunk):
-                    yield reading.finding("the first chunk has no role", '"assistant"', role, place)
-                    return
-            elif role != "assistant":
+                yield reading.finding("the first chunk has no role", '"assistant"', role, place)
+            else:
                 yield reading.finding("the role is not `assistant`", '"assistant"', role, place)
-                return
+            return
 
 
 @each("chunk.content", readable_streams)
 def content(reading: Reading) -> Iterator[Finding | Unjudged]:
     """`delta.content` is text or null; with `finish_reason` `stop` the whole is not empty."""
-    whole: dict[int, str] = defaultdict(str)
+    spoken: set[int] = set()
     stopped: set[int] = set()
     for chunk in reading.chunks:
         for number, choice in objects(get(chunk.value, "choices")):
@@ -139,12 +148,11 @@ def content(reading: Reading) -> Iterator[Finding | Unjudged]:
                     chunk.at(f"/choices/{number}/delta/content"),
                 )
                 return
-        for index, text in chunk.contents():
-            whole[index] += text
-        stopped.update(index for index, reason in chunk.finishes() if reason == "stop")
+        spoken.update(index for index, _ in chunk.contents)
+        stopped.update(index for index, reason in chunk.finishes if reason == "stop")
     if reading.waits or carries_calls(reading):
         return
-    if any(not whole[index] for index in stopped):
+    if stopped - spoken:
         yield reading.finding(
             "a finished answer without text",
             "text, with `finish_reason` `stop`",
@@ -159,7 +167,7 @@ def appends(reading: Reading) -> Iterator[Finding]:
 
     A model may well say 1, 10, 100, 1000, or ha, ha: the text so far has words.
     """
-    pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents() if index == 0]
+    pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents if index == 0]
     texts = [text for _, text in pieces]
     growing = 0
     for before, after in pairwise(texts):
@@ -183,7 +191,7 @@ def _finishes_unknown(reading: Reading) -> Unjudged | None:
     """An unknown `finish_reason` stands before a second one of its choice: chunk.finish-reason judges it."""
     finished: set[int] = set()
     for chunk in reading.chunks:
-        for index, reason in chunk.finishes():
+        for index, reason in chunk.finishes:
             if not _is_known(reason):
                 return reading.unjudged("a `finish_reason` is unknown", by="chunk.finish-reason")
             if index in finished:
@@ -198,7 +206,7 @@ def _is_known(reason: object) -> bool:
 
 def _approval_unfinished(reading: Reading) -> Unjudged | None:
     chosen = any(chunk.choices for chunk in reading.chunks)
-    if not reading.waits or not chosen or any(True for chunk in reading.chunks for _ in chunk.finishes()):
+    if not reading.waits or not chosen or any(chunk.finishes for chunk in reading.chunks):
         return None
     return reading.unjudged("the stream of an approval never finishes", by="approval.stream")
 
@@ -209,7 +217,7 @@ def finish_once(reading: Reading) -> Iterator[Finding]:
     last, choices, finished = reading.chunks[-1], set[int](), set[int]()
     for chunk in reading.chunks:
         choices.update(index for index, _ in chunk.choices)
-        for index, reason in chunk.finishes():
+        for index, reason in chunk.finishes:
             if index in finished:
                 place = chunk.at(f"/choices/{index}/finish_reason")
                 yield reading.finding("a second `finish_reason`", "one for each choice", reason, place)
@@ -251,14 +259,14 @@ def finish_last(reading: Reading) -> Iterator[Finding | Unjudged]:
                 )
                 return
         # An unknown value ("" in every chunk, say) is chunk.finish-reason's, and tells of no end.
-        finished.update(index for index, reason in chunk.finishes() if _is_known(reason))
+        finished.update(index for index, reason in chunk.finishes if _is_known(reason))
 
 
 @each("chunk.finish-reason", readable_streams)
 def finish_reason(reading: Reading) -> Iterator[Finding]:
     """The values of completion.finish-reason; `tool_calls` only where tool calls are there."""
     for chunk in reading.chunks:
-        for index, reason in chunk.finishes():
+        for index, reason in chunk.finishes:
             place = chunk.at(f"/choices/{index}/finish_reason")
             if not _is_known(reason):
                 known = f"null, {', '.join(envelope.FINISH_REASONS)}"
@@ -271,13 +279,16 @@ def finish_reason(reading: Reading) -> Iterator[Finding]:
                 return
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 @each("chunk.text-intact", readable_streams)
 def text_intact(reading: Reading) -> Iterator[Finding]:
     """No character is split between chunks: no U+FFFD on both sides of a border, no lone surrogate."""
-    pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents() if index == 0]
+    pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents if index == 0]
     for number, (chunk, text) in enumerate(pieces):
         before = pieces[number - 1][1] if number else ""
-        lone = any("\ud800" <= character <= "\udfff" for character in text)
+        lone = not text.isascii() and _SURROGATE.search(text) is not None
         if lone or (before.endswith("\ufffd") and text.startswith("\ufffd")):
             what = "a lone surrogate" if lone else "U+FFFD on both sides of a border"
             yield reading.finding(

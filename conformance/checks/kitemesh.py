@@ -122,7 +122,7 @@ def stream(reading: Reading) -> Iterator[Finding]:
     """On chunks of a text stream: the execution's UUID and the echoed `request_id`."""
     asked = reading.asked.request_id
     seen: dict[str, Any] = {}
-    for chunk in reading.chunks:
+    for chunk in (chunk for chunk in reading.chunks if "kitemesh" in chunk.value):
         for member in ("execution_id", "request_id"):
             value = optional(chunk.value, "kitemesh", member)
             if value is ABSENT:

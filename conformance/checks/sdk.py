@@ -224,7 +224,7 @@ def remarks(evidence: Evidence) -> Iterator[str]:
     lacking = [
         reading
         for reading in waiting_streams.readings(evidence)
-        if any("index" not in call for chunk in reading.chunks for call in chunk.calls())
+        if any("index" not in call for chunk in reading.chunks for call in chunk.calls)
     ]
     if lacking:
         streams = "1 approval stream has" if len(lacking) == 1 else f"{len(lacking)} approval streams have"

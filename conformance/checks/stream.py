@@ -230,6 +230,8 @@ _EVENT_LINE = re.compile(rb"^(?:\xef\xbb\xbf)?event(?::[ ]?([^\r\n]*))?\r?$", re
 @each("stream.default-event", streams)
 def default_event(reading: Reading) -> Iterator[Finding]:
     """No event name other than `message`, also in blocks without data."""
+    if b"event" not in reading.body:
+        return
     for match in _EVENT_LINE.finditer(reading.body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")):
         name = (match.group(1) or b"").decode("utf-8", "replace")
         if name not in ("", "message"):
@@ -244,7 +246,7 @@ def _own_pace(reading: Reading) -> bool:
 
 def _content_times(reading: Reading) -> list[float]:
     """When each chunk with content came."""
-    return [chunk.event.at for chunk in reading.chunks if any(True for _ in chunk.contents())]
+    return [chunk.event.at for chunk in reading.chunks if chunk.contents]
 
 
 def _short(reading: Reading) -> bool:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from conformance.evidence.answer import AnswerReading
-from conformance.evidence.json_text import JsonText, read_json
+from conformance.evidence.json_text import JsonText, read_text
 from conformance.evidence.json_values import ABSENT, get, objects, optional, text
 from conformance.evidence.place import Place
 from conformance.transcript import sse
@@ -26,58 +26,62 @@ def tells_of_error(value: Any) -> bool:
 
 
 class Chunk:
-    """One event of a stream that holds a JSON object."""
+    """One event of a stream that holds a JSON object, looked through once: twenty checks ask for the same few things.
+
+    Nearly all time of judging a long stream is spent on its chunks.
+    """
+
+    __slots__ = ("approves", "brings_calls", "calls", "choices", "contents", "error", "event", "finishes", "value")
 
     def __init__(self, event: sse.Event, value: dict[str, Any]) -> None:
         self.event = event
         self.value = value
-
-    @cached_property
-    def choices(self) -> tuple[tuple[int, dict[str, Any]], ...]:
-        """The choices that are objects, each with the choice index that it names (0 where it names none)."""
-        found = []
-        for _, choice in objects(get(self.value, "choices")):
+        choices: list[tuple[int, dict[str, Any]]] = []
+        contents: list[tuple[int, str]] = []
+        finishes: list[tuple[int, Any]] = []
+        calls: list[dict[str, Any]] = []
+        brings_calls = False
+        error = "error" in value and tells_of_error(value)
+        listed = value.get("choices")
+        for choice in listed if isinstance(listed, list) else ():
+            if not isinstance(choice, dict):
+                continue
             index = choice.get("index")
-            found.append((index if isinstance(index, int) and not isinstance(index, bool) else 0, choice))
-        return tuple(found)
+            if type(index) is not int:
+                index = 0
+            choices.append((index, choice))
+            error = error or ("error" in choice and tells_of_error(choice))
+            reason = choice.get("finish_reason")
+            if reason is not None:
+                finishes.append((index, reason))
+            delta = choice.get("delta")
+            if not isinstance(delta, dict):
+                continue
+            content = delta.get("content")
+            if content and isinstance(content, str):
+                contents.append((index, content))
+            if brought := delta.get("tool_calls"):
+                brings_calls = True
+                calls.extend(call for _, call in objects(brought))
+        self.choices = tuple(choices)
+        """The choices that are objects, each with the choice index that it names (0 where it names none)."""
+        self.contents = tuple(contents)
+        """Choice index and text of each piece of content."""
+        self.finishes = tuple(finishes)
+        """Choice index and `finish_reason` where it is not null."""
+        self.calls = tuple(calls)
+        """The tool calls, or fragments of them."""
+        self.brings_calls = brings_calls
+        """True where `delta.tool_calls` holds anything, whatever it is."""
+        self.approves = "kitemesh" in value and optional(value, "kitemesh", "approval_id") is not ABSENT
+        """True where it has an approval that waits."""
+        self.error = error
+        """True where the event reports an error, whatever `choices` it has (contract, "Failed answers")."""
 
     @property
     def without_choices(self) -> bool:
         """True for a chunk with empty `choices`: usage or annotations, judged by stream.json-data alone."""
-        return bool(get(self.value, "choices") == [])
-
-    @cached_property
-    def error(self) -> bool:
-        """True where the event reports an error, whatever `choices` it has (contract, "Failed answers")."""
-        return tells_of_error(self.value) or any(tells_of_error(choice) for _, choice in self.choices)
-
-    def contents(self) -> Iterator[tuple[int, str]]:
-        """Choice index and text of each piece of content."""
-        for index, choice in self.choices:
-            if content := text(choice, "delta", "content"):
-                yield index, content
-
-    def finishes(self) -> Iterator[tuple[int, Any]]:
-        """Choice index and `finish_reason` where it is not null."""
-        for index, choice in self.choices:
-            if (reason := optional(choice, "finish_reason")) is not ABSENT:
-                yield index, reason
-
-    @property
-    def brings_calls(self) -> bool:
-        """True where `delta.tool_calls` holds anything, whatever it is."""
-        return any(get(choice, "delta", "tool_calls") for _, choice in self.choices)
-
-    def calls(self) -> Iterator[dict[str, Any]]:
-        """The tool calls, or fragments of them."""
-        for _, choice in self.choices:
-            for _, call in objects(get(choice, "delta", "tool_calls")):
-                yield call
-
-    @property
-    def approves(self) -> bool:
-        """True where it has an approval that waits."""
-        return optional(self.value, "kitemesh", "approval_id") is not ABSENT
+        return not self.choices and self.value.get("choices") == []
 
     @property
     def place(self) -> Place:
@@ -127,11 +131,7 @@ class StreamReading(AnswerReading):
     def data_events(self) -> tuple[tuple[sse.Event, JsonText], ...]:
         """The events that should hold a JSON object, each with what it holds."""
         meant = {event.number for event in (*self.done, *self.done_like)}
-        return tuple(
-            (event, read_json(event.data.encode("utf-8", "surrogatepass")))
-            for event in self.events
-            if event.number not in meant
-        )
+        return tuple((event, read_text(event.data)) for event in self.events if event.number not in meant)
 
     @cached_property
     def chunks(self) -> tuple[Chunk, ...]:
@@ -159,8 +159,8 @@ class StreamReading(AnswerReading):
         if self.asked.stream:
             calls = any(chunk.brings_calls for chunk in self.chunks)
             told = any(chunk.approves for chunk in self.chunks)
-            reasons = {reason for chunk in self.chunks for _, reason in chunk.finishes() if isinstance(reason, str)}
-            texts = any(True for chunk in self.chunks for _ in chunk.contents())
+            reasons = {reason for chunk in self.chunks for _, reason in chunk.finishes if isinstance(reason, str)}
+            texts = any(chunk.contents for chunk in self.chunks)
             return calls or (told and (not texts or "tool_calls" in reasons))
         message = get(self.object, "choices", 0, "message")
         calls = bool(get(message, "tool_calls"))
@@ -172,7 +172,7 @@ class StreamReading(AnswerReading):
     def cut_short(self) -> bool:
         """True where `finish_reason` is `length` or `content_filter`."""
         if self.asked.stream:
-            reasons = [reason for chunk in self.chunks for _, reason in chunk.finishes()]
+            reasons = [reason for chunk in self.chunks for _, reason in chunk.finishes]
         else:
             reasons = [choice.get("finish_reason") for _, choice in objects(get(self.object, "choices"))]
         return any(reason in ("length", "content_filter") for reason in reasons if isinstance(reason, str))
@@ -181,7 +181,7 @@ class StreamReading(AnswerReading):
     def said(self) -> str:
         """The text of the answer's first choice."""
         if self.asked.stream:
-            return "".join(content for chunk in self.chunks for index, content in chunk.contents() if index == 0)
+            return "".join(content for chunk in self.chunks for index, content in chunk.contents if index == 0)
         return text(self.object, "choices", 0, "message", "content") or ""
 
     @property
@@ -218,7 +218,7 @@ class StreamReading(AnswerReading):
         """The tool calls; in a stream joined from their fragments."""
         if not self.asked.stream:
             return tuple(call for _, call in objects(get(self.object, "choices", 0, "message", "tool_calls")))
-        return tuple(_joined([call for chunk in self.chunks for call in chunk.calls()]))
+        return tuple(_joined([call for chunk in self.chunks for call in chunk.calls]))
 
 
 def _joined(fragments: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -66,7 +66,7 @@ def finish_reason(reading: Reading) -> Iterator[Finding | Unjudged]:
                 Place("/choices/0/finish_reason"),
             )
         return
-    reasons = [(chunk, reason) for chunk in reading.chunks for index, reason in chunk.finishes() if index == 0]
+    reasons = [(chunk, reason) for chunk in reading.chunks for index, reason in chunk.finishes if index == 0]
     if not reasons:
         yield reading.unjudged("the stream has no `finish_reason`", by="approval.stream")
     elif not any(reason == "tool_calls" for _, reason in reasons):
@@ -171,7 +171,7 @@ def stream(reading: Reading) -> Iterator[Finding | Unjudged]:
             Words("none in any chunk"),
             Place(words="the whole stream"),
         )
-    if not any(True for chunk in reading.chunks for _ in chunk.finishes()):
+    if not any(chunk.finishes for chunk in reading.chunks):
         yield reading.finding(
             "the stream of an approval has no `finish_reason`",
             '"tool_calls"',

@@ -17,12 +17,12 @@ from conformance.evidence.stream import Chunk
 
 def carries_approval(chunk: Chunk) -> bool:
     """True for a chunk that has tool calls or the approval."""
-    return chunk.approves or any(True for _ in chunk.calls())
+    return chunk.approves or bool(chunk.calls)
 
 
 def carries_calls(reading: Reading) -> bool:
     """True where any chunk has tool calls."""
-    return any(True for chunk in reading.chunks for _ in chunk.calls())
+    return any(chunk.calls for chunk in reading.chunks)
 
 
 def no_objects(reading: Reading) -> Iterator[tuple[Place, Any]]:
@@ -72,7 +72,7 @@ def one_index_for_two(reading: Reading) -> Iterator[Finding]:
     """Two calls with the same `index`: every client joins them into one."""
     ids: dict[int, str] = {}
     for chunk in reading.chunks:
-        for call in chunk.calls():
+        for call in chunk.calls:
             index, id_ = call.get("index"), call.get("id")
             if not isinstance(index, int) or isinstance(index, bool) or not isinstance(id_, str) or not id_:
                 continue
