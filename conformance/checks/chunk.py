@@ -22,6 +22,7 @@ from conformance.evidence.json_values import ABSENT, get, objects, optional, sho
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import legible_streams, readable_streams, when
 from conformance.evidence.stream import Chunk
+from conformance.probes.accept import WORD
 
 GROWING = 3
 """Growing pieces that show a server sending all the text so far again and again."""
@@ -165,26 +166,59 @@ def content(reading: Reading) -> Iterator[Finding | Unjudged]:
 def appends(reading: Reading) -> Iterator[Finding]:
     """What is new, not all the text so far again: each piece does not begin with the one before, nor the last with all.
 
-    A model may well say 1, 10, 100, 1000, or ha, ha: the text so far has words.
+    A model may well say 1, 10, 100, 1000, or ha, ha: the text so far has words, or is the fresh word asked for.
     """
     pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents if index == 0]
+    yield from _beside_delta(reading, "".join(text for _, text in pieces).strip())
     texts = [text for _, text in pieces]
     growing = 0
     for before, after in pairwise(texts):
         growing = growing + 1 if len(after) > len(before) and after.startswith(before) else 0
-    if not texts or len(texts[-1].split()) < GROWING:
-        return
     so_far = "".join(texts[:-1]).strip()
+    if not texts or not (len(texts[-1].split()) >= GROWING or _is_the_word(reading, so_far)):
+        return
     # Counted at the stream's end.
     if growing >= GROWING:
         message = "pieces repeat the text so far"
-    elif len(so_far.split()) >= GROWING and texts[-1].strip().startswith(so_far):
+    elif _says_much(reading, so_far) and texts[-1].strip().startswith(so_far):
         message = "the last piece repeats the whole text"
     else:
         return
     chunk, text = pieces[-1]
     place = chunk.at("/choices/0/delta/content")
     yield reading.finding(message, "only the new text", text, place)
+
+
+def _is_the_word(reading: Reading, text: str) -> bool:
+    """True for the fresh word that the prompt asks for, which nobody says twice in one breath."""
+    asked = WORD.match(reading.asked.prompt)
+    return asked is not None and text.lower() == asked.group(1).lower()
+
+
+def _says_much(reading: Reading, text: str) -> bool:
+    return len(text.split()) >= GROWING or _is_the_word(reading, text)
+
+
+def _beside_delta(reading: Reading, whole: str) -> Iterator[Finding]:
+    """The whole text, or all of it so far, once more in a `message` that stands beside `delta`.
+
+    A `message` of another kind is a member that nobody knows, and may be there.
+    """
+    repeating = [
+        (chunk, number)
+        for chunk in reading.chunks
+        for number, choice in objects(get(chunk.value, "choices"))
+        if number == 0 and get(choice, "message", "content") and _repeats(get(choice, "message", "content"), whole)
+    ]
+    if repeating and _says_much(reading, whole):
+        chunk, number = repeating[-1]
+        place = f"/choices/{number}/message/content"
+        message = "the whole text comes once more in `message`, beside `delta`"
+        yield reading.finding(message, "the new text in `delta` alone", whole, chunk.at(place))
+
+
+def _repeats(content: object, whole: str) -> bool:
+    return isinstance(content, str) and content.strip() == whole
 
 
 def _finishes_unknown(reading: Reading) -> Unjudged | None:

@@ -22,9 +22,12 @@ from conformance.evidence.place import STATUS, Place
 from conformance.evidence.reading import Reading
 from conformance.evidence.residue import in_wake
 from conformance.evidence.select import Selection, answers, on_chat, served_json, standard, text_streams
+from conformance.probes.accept import LONG_TASK, WORD
 
 LIMIT_PROBED = 16
 LIMIT_BREACH = 32
+SLACK = LIMIT_BREACH - LIMIT_PROBED
+"""Counted tokens by which a limit may be overrun: what a server counts that is not the answer's text."""
 """Counted tokens above which a limit of 16 was not heeded (contract, completion.output-limit)."""
 
 
@@ -234,21 +237,28 @@ def id_unique(evidence: Evidence) -> Iterator[Item]:
 # --- what a model's whim can fail
 
 
+def _is_low(limit: object) -> bool:
+    """True for a limit that the answers to the long task can show to be heeded or not."""
+    return (integer(limit) or LIMIT_PROBED + 1) <= LIMIT_PROBED
+
+
 def _limited_alone(reading: Reading) -> bool:
     body = reading.asked.body
-    return body.get("max_tokens") == LIMIT_PROBED and body.get("max_completion_tokens") is None
+    return _is_low(body.get("max_tokens")) and body.get("max_completion_tokens") is None
 
 
 def _limited_twice(reading: Reading) -> bool:
     body = reading.asked.body
     far = (integer(body.get("max_tokens")) or 0) >= 4 * LIMIT_BREACH
-    return body.get("max_completion_tokens") == LIMIT_PROBED and far
+    return _is_low(body.get("max_completion_tokens")) and far
 
 
 def _over_limit(reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
-    """More than twice the limit: by the server's own count, or by the words of the answer, of which each is a token.
+    """More than 32 tokens: by the server's own count, or by the words of the answer, of which each is a token.
 
-    Also of an answer that says that the limit cut it, but by the count alone.
+    Also of an answer that says that the limit cut it, but by the count alone. Where it was cut, as it says or as the
+    long task shows, it was cut at a limit: then more than 16 tokens beyond the one asked for are too many. A model that
+    has said all it has to say in a sentence may not have been told of the limit, and no harm was done.
     """
     counted = integer(get(reading.object, "usage", "completion_tokens"))
     words = len(re.findall(r"\S+", reading.said))
@@ -256,15 +266,29 @@ def _over_limit(reading: Reading, member: str) -> Iterator[Finding | Unjudged]:
         yield reading.unjudged("there is nothing to count", by="completion.usage")
         return
     most = counted or 0 if reading.cut_short else max(counted or 0, words)
-    if most > LIMIT_BREACH:
+    asked = integer(reading.asked.body.get(member)) or LIMIT_PROBED
+    allowed = asked + SLACK if reading.cut_short or _breaks_off(reading) else LIMIT_BREACH
+    if most > allowed:
         reason = get(reading.object, "choices", 0, "finish_reason")
         seen = f"{counted} completion_tokens, {words} words, finish_reason {show(reason)}"
         yield reading.finding(
             f"`{member}` is not respected",
-            f"about {LIMIT_PROBED} tokens, {LIMIT_BREACH} at most",
+            f"about {asked} tokens, {allowed} at most",
             Words(seen),
             Place("/usage/completion_tokens"),
         )
+
+
+def _breaks_off(reading: Reading) -> bool:
+    """True for an answer to the long task that does as it is asked, and ends before its end."""
+    lines = reading.said.split()
+    if not reading.asked.prompt.startswith(LONG_TASK) or len(lines) < GOES_ON or "60" in lines:
+        return False
+    return lines[:-1] == [str(number) for number in range(1, len(lines))]
+
+
+GOES_ON = 3
+"""Numbers by which an answer shows that it counts."""
 
 
 @each("completion.output-limit", standard.where(_limited_alone), cut=True)
@@ -279,7 +303,6 @@ def limit_priority(reading: Reading) -> Iterator[Finding | Unjudged]:
     yield from _over_limit(reading, "max_completion_tokens")
 
 
-WORD = re.compile(r"Reply with just this word: (\S+)")
 ASKING = "reply with just this word: "
 
 

@@ -9,7 +9,7 @@ from conformance.checks.check import each, judge_each, over_all
 from conformance.checks.resuming import race_errors
 from conformance.contract import schemas
 from conformance.contract.catalogue import Exchanges, load
-from conformance.contract.classify import Due
+from conformance.contract.classify import LONG_REQUEST_ID, Due
 from conformance.contract.excuses import EXCUSING
 from conformance.evidence.answer import Words
 from conformance.evidence.evidence import Evidence
@@ -237,7 +237,23 @@ def _legible_with_id(reading: Reading) -> bool:
     """True for a 400 or 422 to a body that could be read, with a `request_id` in it."""
     asked = reading.asked
     legible = not (asked.edge or asked.parsed.problem or asked.parsed.oddities)
-    return reading.status in (400, 422) and bool(asked.request_id) and legible
+    return reading.status in (400, 422) and bool(asked.request_id) and legible and _is_taken(reading)
+
+
+def _is_taken(reading: Reading) -> bool:
+    """False for a `request_id` that the server may not take, and so not repeat: it served none of its form.
+
+    What form a `request_id` may have is open; those of up to 64 printable characters of ASCII are always taken.
+    """
+    form = _form(reading.asked.request_id or "")
+    if form == (False, True, True):
+        return True
+    bearing = reading.evidence.by_request_id.items()
+    return any(_form(asked) == form and any(other.accepted for other in others) for asked, others in bearing)
+
+
+def _form(request_id: str) -> tuple[bool, bool, bool]:
+    return len(request_id) > LONG_REQUEST_ID, request_id.isascii(), request_id.isprintable()
 
 
 _echoing = _errors.where(_legible_with_id).unless(

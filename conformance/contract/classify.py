@@ -177,7 +177,7 @@ def classify(
 
 
 def _unauthenticated(credential: str) -> bool:
-    return credential in ("none", "empty", "never-issued", "nearly-own", "other-scheme")
+    return credential in ("none", "empty", "never-issued", "nearly-own", "other-middle", "other-scheme")
 
 
 def _auth_requirement(credential: str, asked: Asked) -> str:

@@ -5,17 +5,20 @@ Areas accept, completion, stream.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from conformance.probes.flow import Compose, Flow, Phase, Send, single
+from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, single
 from conformance.probes.plan import Plan
 from conformance.probes.rules import many_messages
 
 MINIMAL = "accept-minimal"
 MINIMAL_STREAM = "accept-stream"
 LONG_TASK = "Count from 1 to 60, one number per line. Write every number and nothing else."
+WORD = re.compile(r"Reply with just this word: (\S+)")
+"""How a prompt asks for a word."""
 ANSWERS = ("completion", "kitemesh", "http")
 CHUNKS = ("stream", "chunk", "kitemesh", "http")
 
@@ -29,6 +32,10 @@ EDGES = {
     "control": "tab\there, bell\x07, escape\x1b[31m, delete\x7f, next line\x85",
     "bidirectional": "a\u202eb\u202cc \u2066d\u2069 \u200e\u200f \ufeff \uffff \ufdd0 \u2028\u2029",
 }
+PAIRED = "👍 𝔘 𠜎"
+"""Characters that JSON's escapes write as pairs."""
+UNUSUAL_IDS = {"foreign": "démarche-№-日本語-👍", "long": "0123456789abcdef" * 28}
+"""What makes an id such that the documentation neither names nor bars it: a server may refuse it."""
 ECHOED = ("søster-ćwierć", "日本語-тест", "👩‍👩‍👧-ñandú")
 """Parts of a word that is to come back: many characters of two, three and four octets."""
 
@@ -70,9 +77,11 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield made("accept-500-messages", lambda c: {"messages": many_messages(500, _user(c.ask("accept-500-messages")))})
     yield chat("accept-temperature-0", temperature=0)
     yield chat("accept-temperature-2", temperature=2)
-    for limit in (1, 200_000):
-        yield chat(f"accept-max-tokens-{limit}", max_tokens=limit)
-        yield chat(f"accept-max-completion-tokens-{limit}", max_completion_tokens=limit)
+    # A long task, so that it shows whether so low a limit is heeded.
+    yield made("accept-max-tokens-1", lambda c: {"prompt": _long(c, "accept-max-tokens-1"), "max_tokens": 1})
+    yield chat("accept-max-completion-tokens-1", max_completion_tokens=1)
+    yield chat("accept-max-tokens-200000", max_tokens=200_000)
+    yield chat("accept-max-completion-tokens-200000", max_completion_tokens=200_000)
     # roles and content forms
     yield made("accept-system", lambda c: {"messages": [_system(), _user(c.ask("accept-system"))]}, quick=True)
     yield made(
@@ -97,13 +106,48 @@ def flows(plan: Plan) -> Iterator[Flow]:
             ]
         },
     )
-    # left open, but no reason for a server error
-    yield chat("accept-request-id-foreign", request_id=False, metadata={"request_id": "démarche-№-日本語-👍"})
+    # left open, but no reason for a server error, and what is taken has to come back
+    for kind in UNUSUAL_IDS:
+        name = f"accept-request-id-{kind}"
+        yield chat(name, escaped=True, **with_unusual_id(plan, kind, name))
+        name = f"{name}-stream"
+        yield chat(name, stream=True, covers=CHUNKS, **with_unusual_id(plan, kind, name))
+    yield _empty_ids(plan)
+    yield made(
+        "accept-escaped",
+        lambda c: {
+            "messages": [
+                {"role": "system", "content": f"You answer briefly. {PAIRED}"},
+                _user([_part(f"Good morning. {PAIRED}")]),
+                _assistant(f"Good morning. {PAIRED}"),
+                _user(f"{c.ask('accept-escaped')}\n(Aside: {PAIRED})"),
+            ],
+            "escaped": True,
+        },
+    )
     # text of every script
     for kind, text in {**SCRIPTS, **EDGES}.items():
         yield made(f"accept-{kind}", partial(_aside, f"accept-{kind}", text), quick=kind == "asian")
     yield from completions(plan)
     yield from streams(plan)
+
+
+def with_unusual_id(plan: Plan, kind: str, name: str) -> dict[str, Any]:
+    """The members that give a probe an unusual id of its own."""
+    return {"metadata": {"request_id": f"{plan.request_id(name)}-{UNUSUAL_IDS[kind]}"}}
+
+
+def _empty_ids(plan: Plan) -> Flow:
+    """An empty id, one request after the other: at once they would share it."""
+    name = "accept-request-id-empty"
+
+    def steps(round_: int) -> Steps:
+        compose = Compose(plan, round_)
+        empty: dict[str, Any] = {"request_id": False, "metadata": {"request_id": ""}}
+        yield compose.chat(name, **empty)
+        yield compose.chat(f"{name}-stream", stream=True, **empty)
+
+    return Flow(name, "accept", Phase.CALM, steps, at_most=2, served=2, covers=frozenset((*ANSWERS, *CHUNKS)))
 
 
 def opening(plan: Plan) -> Iterator[Flow]:
@@ -122,14 +166,16 @@ def opening(plan: Plan) -> Iterator[Flow]:
 def completions(plan: Plan) -> Iterator[Flow]:
     """Probes that the standard answer's own requirements need."""
 
-    def limited(name: str, **fields: Any) -> Flow:
+    def limited(name: str, quick: bool = True, **fields: Any) -> Flow:
         def send(round_: int) -> Send:
-            return Compose(plan, round_).chat(name, prompt=_long(plan, name, round_), **fields)
+            compose = Compose(plan, round_)
+            return compose.chat(name, prompt=_long(compose, name), **fields)
 
-        return single("completion", Phase.CALM, name, send, quick=True)
+        return single("completion", Phase.CALM, name, send, quick=quick)
 
     yield limited("completion-output-limit", max_tokens=16)
     yield limited("completion-limit-priority", max_tokens=1024, max_completion_tokens=16)
+    yield limited("completion-limit-priority-low", quick=False, max_tokens=1024, max_completion_tokens=2)
     name = "completion-uses-prompt"
 
     def two_turns(round_: int) -> Send:
@@ -147,14 +193,14 @@ def streams(plan: Plan) -> Iterator[Flow]:
     """Streams of text: a long one, for what needs length, one that a limit cuts, and one of many scripts."""
 
     def long(round_: int) -> Send:
-        prompt = _long(plan, "stream-long", round_)
-        return Compose(plan, round_).chat("stream-long", prompt=prompt, stream=True, max_tokens=1024)
+        compose = Compose(plan, round_)
+        return compose.chat("stream-long", prompt=_long(compose, "stream-long"), stream=True, max_tokens=1024)
 
     yield single("stream", Phase.CALM, "stream-long", long, quick=True, covers=CHUNKS)
 
     def cut(round_: int) -> Send:
-        prompt = _long(plan, "stream-cut", round_)
-        return Compose(plan, round_).chat("stream-cut", prompt=prompt, stream=True, max_tokens=16)
+        compose = Compose(plan, round_)
+        return compose.chat("stream-cut", prompt=_long(compose, "stream-cut"), stream=True, max_tokens=16)
 
     yield single("stream", Phase.CALM, "stream-cut", cut, covers=CHUNKS)
 
@@ -167,8 +213,9 @@ def streams(plan: Plan) -> Iterator[Flow]:
 
     def conversation(round_: int) -> Send:
         compose = Compose(plan, round_)
-        messages = [_system(), _user("Good morning."), _assistant("Good morning."), _user(compose.ask("stream-turns"))]
-        return compose.chat("stream-turns", messages=messages, stream=True)
+        greeting = f"Good morning. {PAIRED}"
+        messages = [_system(), _user(greeting), _assistant(greeting), _user(compose.ask("stream-turns"))]
+        return compose.chat("stream-turns", messages=messages, stream=True, escaped=True)
 
     yield single("stream", Phase.CALM, "stream-turns", conversation, covers=CHUNKS)
 
@@ -205,8 +252,8 @@ def _aside(name: str, text: str, compose: Compose) -> dict[str, Any]:
     return {"prompt": f"{compose.ask(name)}\n(Aside: {text})"}
 
 
-def _long(plan: Plan, name: str, round_: int) -> str:
-    return f"{LONG_TASK} (Reference: {plan.word(name, round_)}.)"
+def _long(compose: Compose, name: str) -> str:
+    return f"{LONG_TASK} (Reference: {compose.word(name)}.)"
 
 
 def _user(content: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.probes.accept import MINIMAL
+from conformance.probes.accept import MINIMAL, PAIRED, UNUSUAL_IDS, with_unusual_id
 from conformance.probes.flow import (
     RESUME,
     Answer,
@@ -37,7 +37,9 @@ from conformance.probes.rules import BY_ID, RESUME_RULES, RULES, Rule
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 MOST_ROUNDS = 4
-REASON = "not needed for this test"
+FEW = 4
+"""Tokens: less than any answer to a decision takes, so that the stream is cut."""
+REASON = f"not needed for this test {PAIRED}"
 EXPIRY_MARGIN = 2.0
 """Seconds after `expires_at` before the late resume is sent."""
 LATER = 2.5
@@ -78,8 +80,15 @@ def flows(plan: Plan) -> Iterator[Flow]:
     """
     if not plan.approvals:
         return
+    unusual = 0 if plan.quick else len(UNUSUAL_IDS)
     yield Flow(
-        "resume-unknown", "resume", Phase.CALM, lambda r: _unknown(plan, r), True, 2, covers=frozenset({"error"})
+        "resume-unknown",
+        "resume",
+        Phase.CALM,
+        lambda r: _unknown(plan, r),
+        True,
+        2 + unusual,
+        covers=frozenset({"error"}),
     )
     if plan.approval_prompt is None:
         return
@@ -88,7 +97,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
                in_json + 6, 4, COVERS)  # fmt: skip
     yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 6, 3, COVERS)
-    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 12, 4, COVERS)
+    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 13, 4, COVERS)
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
     if plan.wait_expiry > 0:
@@ -96,13 +105,20 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
 
 def _unknown(plan: Plan, round_: int) -> Steps:
-    """Resumes of an approval that the target never gave, in JSON and as a stream."""
+    """Resumes of an approval that the target never gave, in JSON and as a stream, and with unusual ids."""
     compose = Compose(plan, round_)
     source = plan.source("approval-unknown", round_)
     never = WaitingApproval(str(uuid.UUID(int=source.getrandbits(128), version=4)),
                      (str(uuid.UUID(int=source.getrandbits(128), version=4)),))  # fmt: skip
     for name, fields in (("resume-unknown", {}), ("resume-unknown-stream", {"stream": True})):
         body = compose.resume(name, compose.body(name), never, **deny(never), **fields)
+        yield Send(name, encode(body), RESUME, twin=MINIMAL)
+    if plan.quick:
+        return
+    for kind in UNUSUAL_IDS:
+        name = f"resume-unknown-id-{kind}"
+        body = {**compose.resume(name, compose.body(name), never, **deny(never)),
+                **with_unusual_id(plan, kind, name)}  # fmt: skip
         yield Send(name, encode(body), RESUME, twin=MINIMAL)
 
 
@@ -131,9 +147,12 @@ def _pause(compose: Compose, name: str, **fields: Any) -> Chain:
     return None
 
 
-def _resume(compose: Compose, name: str, paused: Paused, decision: dict[str, Any], **fields: Any) -> Send:
+def _resume(
+    compose: Compose, name: str, paused: Paused, decision: dict[str, Any], *, escaped: bool = False, **fields: Any
+) -> Send:
     """A resume that nobody need serve."""
-    return Send(name, encode(compose.resume(name, paused.body, paused.approval, **decision, **fields)), RESUME)
+    body = compose.resume(name, paused.body, paused.approval, **decision, **fields)
+    return Send(name, encode(body, escaped=escaped), RESUME)
 
 
 def _decide(compose: Compose, name: str, paused: Paused, decision: dict[str, Any], **fields: Any) -> Chain:
@@ -258,7 +277,7 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     decision = _resume(compose, final, paused, _decision(plan, paused.approval))
     answer = yield replace(decision, served=True)
     answer = yield from _ask_anew(decision, answer)
-    yield from _settle(compose, final, paused, answer, reason=REASON)
+    yield from _settle(compose, final, paused, answer, reason=REASON, escaped=True)
     if _refused(answer):
         yield from _decide_untouched(compose, "resume-decide-untouched", _decision)
     yield from _replay(compose, "resume-replay", decision, paused, answer)
@@ -338,16 +357,21 @@ def _deny_two(plan: Plan, round_: int) -> Steps:
     final = "resume-deny-stream"
     if streamed is not None:
         streamed = yield from _refuse(compose, streamed, _broken_in_streams(), final, approving=plan.execute)
+    cut = {"max_tokens": FEW}
     ends = [
-        (name, paused, _resume(compose, name, paused, deny(paused.approval, reason), **paused.streamed))
-        for name, paused, reason in (("resume-deny", in_json, REASON), (final, streamed, None))
+        (name, paused, _resume(compose, name, paused, deny(paused.approval, reason), **paused.streamed, **fields))
+        for name, paused, reason, fields in (
+            ("resume-deny", in_json, REASON, {"escaped": True}), (final, streamed, None, cut))
         if paused is not None
-    ]
+    ]  # fmt: skip
     if not ends:
         return
     answers = yield [replace(send, served=True) for _, _, send in ends]
     for (name, paused, send), first_answer in zip(ends, answers, strict=True):
         answer = yield from _ask_anew(send, first_answer)
+        if name == final and answer.status in (400, 422):
+            # A model may not be able to say so little.
+            answer = yield from _decide(compose, f"{final}-unlimited", paused, deny(paused.approval), **paused.streamed)
         yield from _settle(compose, name, paused, answer, **paused.streamed)
 
 

@@ -80,7 +80,7 @@ class Send:
     method: str = "POST"
     headers: tuple[tuple[str, str], ...] = (JSON_TYPE,)
     authorization: str | None = "Bearer {token}"
-    """`{token}`, `{near}` and `{second}` stand for the secrets; None: no header."""
+    """`{token}`, `{near}`, `{middle}` and `{second}` stand for the secrets; None: no header."""
     twin: str | None = None
     """Name of the probe whose body is the same without the breach."""
     breach: str | None = None
@@ -154,9 +154,9 @@ class Compose:
             made["metadata"] = {"request_id": self.plan.request_id(name, self.round), **fields.pop("metadata", {})}
         return {**made, **fields}
 
-    def chat(self, name: str, *, served: bool = True, **fields: Any) -> Send:
+    def chat(self, name: str, *, served: bool = True, escaped: bool = False, **fields: Any) -> Send:
         """A valid request to chat completions."""
-        return Send(name, encode(self.body(name, **fields)), served=served)
+        return Send(name, encode(self.body(name, **fields), escaped=escaped), served=served)
 
     def resume(self, name: str, of: Mapping[str, Any], approval: WaitingApproval, **fields: Any) -> dict[str, Any]:
         """A resume's body: the paused request's own fields, the approval, and the decision in `fields`."""
@@ -165,9 +165,12 @@ class Compose:
         return {**kept, "metadata": metadata, "approval_id": approval.approval_id, **fields}
 
 
-def encode(body: Any) -> bytes:
-    """A body's octets: compact JSON, UTF-8, characters as themselves."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+def encode(body: Any, *, escaped: bool = False) -> bytes:
+    """A body's octets: compact JSON, UTF-8, characters as themselves.
+
+    `escaped`: those beyond ASCII as escapes, and those beyond the first plane as pairs of them.
+    """
+    return json.dumps(body, ensure_ascii=escaped, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def deny(approval: WaitingApproval, reason: str | None = None) -> dict[str, Any]:

@@ -7,16 +7,17 @@ They cost nothing: no model answers them.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from conformance.probes.accept import MINIMAL, MINIMAL_STREAM
+from conformance.probes.accept import MINIMAL, MINIMAL_STREAM, UNUSUAL_IDS, with_unusual_id
 from conformance.probes.flow import CHAT, JSON_TYPE, RESUME, Compose, Flow, Phase, Send, WaitingApproval, encode, single
 from conformance.probes.plan import Plan
-from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Rule
+from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Body, Rule
 
-NEVER_ISSUED = "Bearer km_never_issued_by_anyone_000000"
 NEAR = "Bearer {near}"
+MIDDLE = "Bearer {middle}"
 BASIC = "Basic " + base64.b64encode(b"conformance:not-a-password").decode()
 
 CHANGED = 4
@@ -40,6 +41,32 @@ def nearly(token: str, *others: str) -> str:
     changed = "".join(made)
     return nearly(changed, token, *others) if changed in others else changed
 
+
+def other_in_the_middle(token: str, *others: str) -> str:
+    """A token that nobody issued, as long as the real one, which begins and ends as it does.
+
+    So it tells a server that looks at a token's beginning, end or length alone. It is other in the case of a few
+    letters alone, so that a server which folds case shows, too. Where case may not tell tokens apart, as in hexadecimal
+    numbers and in what is all capitals, other letters and digits stand for them.
+
+    Args:
+        token: the real one.
+        others: tokens that are known to have been issued.
+    """
+    middle = len(token) // 2
+    head, rest = token[:middle], token[middle:]
+    changed = head + _LETTER.sub(lambda found: found[0].swapcase(), rest, count=OTHER)
+    if _CASELESS.fullmatch(token.removeprefix("km_")) or changed in (token, *others):
+        changed = head + _CHARACTER.sub(lambda found: _NEXT[found[0]], rest, count=OTHER)
+    return changed if changed not in (token, *others) else nearly(token, *others)
+
+
+OTHER = 2
+"""Letters in which it differs."""
+_LETTER = re.compile("[A-Za-z]")
+_CHARACTER = re.compile("[0-9A-Za-z]")
+_CASELESS = re.compile("[0-9a-fA-F_-]*|[0-9A-Z_-]*")
+"""What some servers read without regard to case: hexadecimal numbers, and codings in capitals."""
 
 _NEXT = {
     character: characters[(place + 3) % len(characters)] if len(characters) > 6 else characters[(place + 2) % 6]
@@ -69,8 +96,19 @@ def flows(plan: Plan) -> Iterator[Flow]:
             plan, f"stream-refusal-{id_}", rule, rule.values[0], area="stream",
             quick=id_ == "messages-empty", stream=True,
         )  # fmt: skip
+    yield from _unusual_ids(plan)
     yield from _raw(plan)
     yield from _method_and_media(plan)
+
+
+def _unusual_ids(plan: Plan) -> Iterator[Flow]:
+    """Bodies with unusual ids that break the schema elsewhere: refusing them is no reason to fail or to lose the id."""
+    rule = BY_ID["temperature-maximum"]
+    for kind in UNUSUAL_IDS:
+        for suffix, mode in (("", {}), ("-stream", {"stream": True})):
+            name = f"reject-with-id-{kind}{suffix}"
+            fields = {**with_unusual_id(plan, kind, name), **mode}
+            yield _broken(plan, name, rule, rule.values[0], quick=False, **fields)
 
 
 def _broken(plan: Plan, name: str, rule: Rule, value: Any, *, area: str = "reject", quick: bool, **fields: Any) -> Flow:
@@ -117,10 +155,10 @@ def _method_and_media(plan: Plan) -> Iterator[Flow]:
 
 
 def credentials(plan: Plan) -> Iterator[Flow]:
-    """Bad credentials, at most three of them a token that was never issued, and odd spellings of the good one.
+    """Bad credentials, two tokens that were never issued among them, and odd spellings of the good one.
 
-    The token that nobody issued comes in two kinds: one that shares nothing with the real one, and one that is nearly
-    it, which tells a server that looks at a token's beginning or length alone.
+    Of these two one is other than the real one in its end alone, which tells a server that looks at a token's
+    beginning, and one in its middle alone. A server that takes any token takes them, too.
     """
 
     def with_authorization(
@@ -136,8 +174,8 @@ def credentials(plan: Plan) -> Iterator[Flow]:
         def make(round_: int) -> Send:
             compose = Compose(plan, round_)
             body = compose.body(name, **{k: v for k, v in f.items() if k != "broken"})
-            if f.get("broken"):
-                body = BY_ID["messages-missing"].apply(body, MISSING, 0)
+            if broken := f.get("broken"):
+                body = BROKEN[broken](body, path)
             twin = MINIMAL_STREAM if f.get("stream") else MINIMAL
             return Send(name, encode(body), path, authorization=authorization, twin=twin, served=served)
 
@@ -146,23 +184,56 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     # It needs no model: where the very first request is left without an answer, it tells whether anybody is there.
     yield with_authorization("auth-missing-header", None, quick=True, phase=Phase.OPENING)
     yield with_authorization("auth-empty-bearer", "Bearer", quick=True)
-    if plan.quick or not _resumes(plan):
-        yield with_authorization("auth-unknown-token", NEVER_ISSUED, quick=True)
+    yield with_authorization("auth-unknown-token", MIDDLE, quick=True)
     yield with_authorization("auth-near-token", NEAR, quick=True)
     yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)
     yield with_authorization("auth-empty-bearer-stream", "Bearer", stream=True)
-    yield with_authorization("auth-unknown-token-stream", NEVER_ISSUED, stream=True)
+    yield with_authorization("auth-unknown-token-stream", MIDDLE, stream=True)
     yield with_authorization("auth-other-scheme", BASIC, quick=True)
     yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True, quick=True)
-    yield with_authorization("auth-before-validation", None, broken=True, quick=True)
-    yield with_authorization("auth-before-validation-stream", None, broken=True, stream=True)
-    if plan.approvals:  # a target without them need not have the endpoint
-        yield with_authorization("auth-before-validation-resume", None, broken=True, path=RESUME)
+    # A target without approvals need not have the other endpoint.
+    for path, where in ((CHAT, ""), (RESUME, "-resume"))[: 2 if plan.approvals else 1]:
+        for broken in BROKEN:
+            name = f"auth-before-validation{where}" + ("" if broken == "missing" else f"-{broken}")
+            first = broken == "missing" and path == CHAT
+            yield with_authorization(name, None, broken=broken, path=path, quick=first)
+            yield with_authorization(f"{name}-stream", None, broken=broken, path=path, stream=True)
 
 
-def _resumes(plan: Plan) -> bool:
-    """True where a bad token is sent to resume: with those of a JSON answer and of a stream it is the third."""
-    return plan.approvals and plan.approval_prompt is not None
+def _with_bad_values(body: Body, path: str) -> Body:
+    """Every member has the right type and a bad value."""
+    own = {"approval_id": "not-a-uuid", "approved_tool_execution_ids": ["not-a-uuid"],
+           "denied_tools": [{"tool_execution_id": "not-a-uuid"}]}  # fmt: skip
+    return {
+        **body, "model": "gpt-4", "messages": [*body["messages"], {"role": "robot", "content": "Hello"}],
+        "max_tokens": 0, "max_completion_tokens": 200_001, "temperature": 2.1, "metadata": {"mode": "turbo"},
+        **(own if path == RESUME else {}),
+    }  # fmt: skip
+
+
+def _with_bad_types(body: Body, path: str) -> Body:
+    """Every member has another type; `stream` where no stream is asked for."""
+    own = dict.fromkeys(("approval_id", "approved_tool_execution_ids", "denied_tools"), 5)
+    messages = [*body["messages"], {"role": 5, "content": 5}, {"role": "user", "content": [5]}, 5]
+    return {
+        "stream": "true", **body, "model": 5, "messages": messages, "max_tokens": "16", "max_completion_tokens": 1.5,
+        "temperature": "1", "metadata": {"mode": 5, "request_id": 5}, **(own if path == RESUME else {}),
+    }  # fmt: skip
+
+
+def _with_many(body: Body, path: str) -> Body:
+    """501 messages, none of them a user's."""
+    return {**body, "messages": [{"role": "assistant", "content": "Hello"}] * 501}
+
+
+BROKEN: dict[str, Callable[[Body, str], Body]] = {
+    "missing": lambda body, path: BY_ID["messages-missing"].apply(body, MISSING, 0),
+    "empty": lambda body, path: {**body, "messages": []},
+    "values": _with_bad_values,
+    "types": _with_bad_types,
+    "many": _with_many,
+}
+"""Bodies that break the schema, each in as many ways as go together: of those that come without a token."""
 
 
 def on_resume(
@@ -188,4 +259,4 @@ def on_resume(
     return made
 
 
-__all__ = ["BASIC", "JSON_TYPE", "NEAR", "NEVER_ISSUED", "credentials", "flows", "nearly", "on_resume"]
+__all__ = ["BASIC", "JSON_TYPE", "NEAR", "credentials", "flows", "nearly", "on_resume"]

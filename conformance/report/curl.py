@@ -81,6 +81,8 @@ def _credential(request: Request) -> list[str]:
             return ["-H", "'Authorization: Bearer km_never_issued'"]
         case Credential.NEARLY_OWN:
             return ["-H", '"Authorization: Bearer ${KITEMESH_TOKEN%????}XXXX"']
+        case Credential.OTHER_MIDDLE:
+            return ["-H", '"Authorization: Bearer ${KITEMESH_TOKEN:0:8}XX${KITEMESH_TOKEN:10}"']
         case Credential.OTHER_SCHEME:
             return ["-u", '"km:$KITEMESH_TOKEN"']
         case Credential.SECOND:

@@ -25,7 +25,7 @@ from conformance.judging.judge import CATALOGUE, judge, known_failures, selected
 from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
-from conformance.probes.refusals import NEVER_ISSUED, nearly
+from conformance.probes.refusals import nearly, other_in_the_middle
 from conformance.running import first_requests
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
@@ -209,9 +209,14 @@ async def record(
         again: whether what failed is recorded again to tell intermittent breaches.
     """
     token, second = options.token or "", options.second_token or ""
-    secrets = {"token": token, "second": second, "near": nearly(token, second)}
+    secrets = {
+        "token": token,
+        "second": second,
+        "near": nearly(token, second),
+        "middle": other_in_the_middle(token, second),
+    }
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
-    redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
+    redactor = Redactor([secret for secret in secrets.values() if secret])
     kept: dict[str, Any] = {**options.recorded(), "suite": VERSION, "seed": seed}
     plan = replace(plan_of(options, seed), patience=patience)
     kept["proxies"] = proxies()

@@ -31,6 +31,8 @@ class Credential(StrEnum):
     """A token that shares nothing with the real one."""
     NEARLY_OWN = "nearly-own"
     """A token that was never issued either, and differs from the real one only at its end."""
+    OTHER_MIDDLE = "other-middle"
+    """A token that was never issued either, and differs from the real one only in its middle."""
     OTHER_SCHEME = "other-scheme"
     UNSTATED = "unstated"
     """Recorded by another client: browsers strip the header from a HAR, so its absence says nothing."""

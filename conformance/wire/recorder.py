@@ -79,7 +79,7 @@ class Recorder:
     judgement: Judgement
     base_headers: Headers
     secrets: Mapping[str, str]
-    """`token`, `near` (never issued, and as secret), and `second` where there is one."""
+    """`token`, `near` and `middle` (never issued, and as secret), and `second` where there is one."""
     budget: Budget
     pace: Pace
     patience: Patience
@@ -369,6 +369,8 @@ def credential_of(authorization: str | None) -> Credential:
         return Credential.OWN
     if "{near}" in authorization:
         return Credential.NEARLY_OWN
+    if "{middle}" in authorization:
+        return Credential.OTHER_MIDDLE
     if "{second}" in authorization:
         return Credential.SECOND
     scheme, _, rest = authorization.partition(" ")

@@ -277,6 +277,7 @@ def test_a_null_beside_a_breach_does_not_hide_it() -> None:
         ("never-issued", CHAT, chat(), "auth.unknown-token"),
         ("nearly-own", CHAT, chat(), "auth.unknown-token"),
         ("nearly-own", RESUME, decision(), "resume.auth"),
+        ("other-middle", CHAT, chat(), "auth.unknown-token"),
         ("other-scheme", CHAT, chat(), "auth.wrong-scheme"),
         ("none", CHAT, chat(stream=True), "auth.stream-refused-as-json"),
         ("none", RESUME, decision(), "resume.auth"),

@@ -34,6 +34,11 @@ def test_a_stream_is_not_held_back(made):
         (Credential.EMPTY, "Bearer ", "'Authorization: Bearer '"),
         (Credential.NEVER_ISSUED, "Bearer km_made_up", "'Authorization: Bearer km_never_issued'"),
         (Credential.NEARLY_OWN, "Bearer ********", '"Authorization: Bearer ${KITEMESH_TOKEN%????}XXXX"'),
+        (
+            Credential.OTHER_MIDDLE,
+            "Bearer ********",
+            '"Authorization: Bearer ${KITEMESH_TOKEN:0:8}XX${KITEMESH_TOKEN:10}"',
+        ),
         (Credential.OTHER_SCHEME, "Basic ****", '-u "km:$KITEMESH_TOKEN"'),
         (Credential.UNSTATED, "$(rm -rf /) x", '"Authorization: Bearer $KITEMESH_TOKEN"'),
     ],

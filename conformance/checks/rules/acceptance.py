@@ -54,8 +54,8 @@ def with_its_words(reading: Reading) -> Words:
     return Words(f"{reading.told}: {why[:160]!r}") if isinstance(why, str) else reading.told
 
 
-MUCH = 1_024
-"""Tokens above which a model's own limit may apply."""
+MUCH, FEW = 1_024, 16
+"""Tokens above and below which a model's own limit may be met."""
 
 
 def _asks_for_much(reading: Reading) -> bool:
@@ -63,4 +63,4 @@ def _asks_for_much(reading: Reading) -> bool:
     body = reading.asked.body
     tokens = [integer(body.get(member)) or 0 for member in ("max_tokens", "max_completion_tokens")]
     long = len(body.get("messages") or ()) > 50 or len(reading.exchange.request.body or b"") > 8_192
-    return max(tokens) > MUCH or 1 in tokens or "temperature" in body or long
+    return max(tokens) > MUCH or any(0 < limit < FEW for limit in tokens) or "temperature" in body or long

@@ -45,5 +45,6 @@ _WHAT = {
     Credential.EMPTY: "an empty bearer token",
     Credential.NEVER_ISSUED: "a token that was never issued",
     Credential.NEARLY_OWN: "a token that differs from the real one only at its end",
+    Credential.OTHER_MIDDLE: "a token that differs from the real one only in its middle",
     Credential.OTHER_SCHEME: "another authentication scheme",
 }

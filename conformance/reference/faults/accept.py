@@ -43,6 +43,15 @@ def _bare(incoming: Incoming) -> bool:
     return chat(incoming) and incoming.document.keys() == {"model", "messages"} and plain
 
 
+_PAIRS = (b"\\ud83d", b"\\uD83D")
+"""How the escapes of an emoji begin."""
+
+
+def _beyond_the_first_plane(message: Object) -> bool:
+    """A system message with a character that UTF-16 writes as a pair."""
+    return message.get("role") == "system" and any(character > "\uffff" for character in text(message))
+
+
 def _all_fields(incoming: Incoming) -> bool:
     return has("stream", "max_tokens", "max_completion_tokens", "temperature", "metadata")(incoming)
 
@@ -169,6 +178,14 @@ FAULTS: tuple[Fault, ...] = (
     *of("accept.unicode",
         Fault("emoji-refused", "refuses characters beyond the basic plane",
               refuses(all_of(chat, any_text(r"[\U00010000-\U0010ffff]")))),
+        Fault("escaped-pair-refused", "takes the two escapes of an emoji for lone surrogates",
+              refuses(all_of(plain_chat, body_has(*_PAIRS)), UNREADABLE, "A string holds half a pair.")),
+        Fault("escaped-pair-refused-stream",
+              "takes the two escapes of an emoji for lone surrogates where a stream is asked for",
+              refuses(all_of(streamed_chat, body_has(*_PAIRS)), UNREADABLE, "A string holds half a pair.")),
+        Fault("escaped-pair-refused-system", "takes them for lone surrogates in a system message",
+              refuses(all_of(chat, body_has(*_PAIRS), any_message(_beyond_the_first_plane)), UNREADABLE,
+                      "A string holds half a pair.")),
         Fault("right-to-left-refused", "refuses Hebrew and Arabic",
               refuses(all_of(plain_chat, any_message(_scripts("HEBREW", "ARABIC"))))),
         Fault("combining-refused", "refuses combining marks", refuses(all_of(chat, any_message(_combining)))),
@@ -208,10 +225,6 @@ FAULTS: tuple[Fault, ...] = (
               refuses(all_of(plain_chat, unless(_model_first)))),
         Fault("many-parts-refused", "takes no more than three content parts",
               refuses(all_of(plain_chat, any_message(lambda message: len(parts(message)) > 3)))),
-        Fault("escaped-pair-refused", "takes the two escapes of an emoji for lone surrogates",
-              refuses(
-                  all_of(plain_chat, body_has(b"\\ud83d", b"\\uD83D")), UNREADABLE, "A string holds half a pair."
-              )),
         Fault("pretty-body-refused", "takes JSON without line ends only",
               refuses(all_of(plain_chat, body_has(b"\n")), MEDIA_TYPE, "This form is not supported.")),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from conformance.reference.behaviour import Behaviour
@@ -59,6 +60,15 @@ def _unknown(incoming: Incoming) -> bool:
 def _begins_alike(incoming: Incoming) -> bool:
     """The token has the beginning of one that was issued."""
     return (incoming.token or "").startswith((FIRST_TOKEN[:-4], SECOND_TOKEN[:-4]))
+
+
+def _in_part(same: Callable[[str, str], bool]) -> When:
+    """The token is none of those issued, and the same as the first of them as far as the server looks."""
+    return lambda incoming: _unknown(incoming) and same(incoming.token or "", FIRST_TOKEN)
+
+
+_ends_alike = _in_part(lambda token, issued: token[-6:] == issued[-6:])
+_same_but_for_case = _in_part(lambda token, issued: token.lower() == issued.lower())
 
 
 def _other_scheme(incoming: Incoming) -> bool:
@@ -158,6 +168,11 @@ def _late(when: When, where: When = chat) -> Behaviour:
     return refuses_as(lambda incoming, _: refuse(incoming, BREACH, told), all_of(where, _breaks_schema, when), 401)
 
 
+def _breaks_at(place: str) -> When:
+    """The body breaks the schema at a place that begins so."""
+    return lambda incoming: any(error.pointer.startswith(place) for error in incoming.errors)
+
+
 def _refuses_token(when: When, status: int = 401) -> Behaviour:
     """A good token is taken for a bad one."""
 
@@ -223,6 +238,10 @@ FAULTS: tuple[Fault, ...] = (
               _lets_in(all_of(plain_chat, _unknown, _begins_alike))),
         Fault("unknown-token-length", "takes any token that is as long as one of its own",
               _lets_in(all_of(chat, _unknown, lambda incoming: len(_token_of(incoming)) == len(FIRST_TOKEN)))),
+        Fault("unknown-token-end", "compares the end of a token only",
+              _lets_in(all_of(plain_chat, _ends_alike))),
+        Fault("unknown-token-case", "compares tokens without regard to case",
+              _lets_in(all_of(chat, _same_but_for_case))),
         Fault("unknown-token-scheme", "takes whatever begins with `km_`, in every mode",
               _lets_in(all_of(chat, _unknown, lambda incoming: _token_of(incoming).startswith("km_")))),
         Fault("unknown-token-beginning-403", "answers 403 to a token that begins like one of its own",
@@ -279,6 +298,14 @@ FAULTS: tuple[Fault, ...] = (
               _late(lambda incoming: lacks("messages")(incoming) or lacks("model")(incoming)), seen_in="auth-late"),
         Fault("auth-late-stream", "validates the body first where a stream is asked for",
               _late(_stranger, streamed_chat)),
+        Fault("auth-late-range", "validates `temperature` before the token, in JSON mode only",
+              _late(_breaks_at("/temperature"), plain_chat)),
+        Fault("auth-late-messages-stream", "validates messages before the token where a stream is asked for",
+              _late(_breaks_at("/messages/"), streamed_chat)),
+        Fault("auth-late-resume-stream", "validates resume's bodies first where a stream is asked for",
+              _late(_stranger, all_of(resume, streamed))),
+        Fault("auth-late-decision", "validates a decision before the token",
+              _late(_breaks_at("/denied_tools"), resume)),
         Fault("auth-late-resume", "validates resume's bodies before it looks at the token", _late(_stranger, resume)),
     ),
     *of("auth.stream-refused-as-json",
@@ -292,6 +319,10 @@ FAULTS: tuple[Fault, ...] = (
               _lets_in(all_of(streamed_chat, no_authorization))),
         Fault("auth-stream-empty-bearer", "serves streams with an empty bearer",
               _lets_in(all_of(streamed_chat, empty_bearer))),
+        Fault("auth-stream-token-beginning", "compares the first eight characters of a token only, for streams",
+              _lets_in(all_of(streamed_chat, _in_part(lambda token, issued: token[:8] == issued[:8])))),
+        Fault("auth-stream-token-end", "compares the end of a token only, for streams",
+              _lets_in(all_of(streamed_chat, _ends_alike))),
         Fault("auth-stream-unknown-token", "serves streams with any token", _lets_in(all_of(streamed_chat, _unknown))),
         Fault("auth-stream-403", "answers 403, not 401, where a stream was asked for",
               _denies_with(403, all_of(streamed_chat, _stranger))),

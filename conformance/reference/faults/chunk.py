@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from conformance.reference.behaviour import Behaviour
-from conformance.reference.conditions import Object, When, all_of, cut_off, has, lacks, long, text_stream
+from conformance.reference.conditions import Object, When, all_of, cut_off, has, lacks, long, short, text_stream
 from conformance.reference.fault import Fault, of
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
@@ -91,6 +91,12 @@ def _merged_end(objects: list[Object]) -> list[Object]:
 
 def _whole(objects: list[Object]) -> str:
     return "".join(map(text_of, objects))
+
+
+def _with_message(objects: list[Object]) -> Object:
+    """The last chunk with the whole message beside its delta, as an answer in JSON has it."""
+    message = {"role": "assistant", "content": _whole(objects)}
+    return put("/choices/0/message", message)(objects[-1])
 
 
 def _whole_at_the_end(objects: list[Object]) -> list[Object]:
@@ -306,6 +312,10 @@ FAULTS: tuple[Fault, ...] = (
               _texts(_so_far_but_the_first, all_of(text_stream, long)), seen_in="content-cumulative"),
         Fault("chunk-appends-whole-at-the-end", "sends the whole text once more in the last chunk",
               _listed(_whole_at_the_end)),
+        Fault("chunk-appends-whole-in-message", "sends the whole text in a `message` beside the last `delta`",
+              _listed(lambda objects: [*objects[:-1], _with_message(objects)]), seen_in="content-cumulative"),
+        Fault("chunk-appends-word-twice", "sends a short text once more in its last chunk",
+              _listed(_whole_at_the_end, all_of(text_stream, short))),
         Fault("chunk-appends-whole-behind-the-text", "sends the whole text once more behind its last piece",
               _listed(lambda objects: [*objects[:-1], like(objects[0], {"content": _whole(objects)}), objects[-1]])),
     ),

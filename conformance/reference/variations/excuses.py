@@ -247,6 +247,13 @@ TOO_LARGE = {
 }
 """Refusals of 200000 tokens, each of which names the model or its context."""
 
+
+def _few_tokens(incoming: Incoming) -> bool:
+    """Either limit of the output is below 16."""
+    limits = (incoming.document.get(member) for member in ("max_tokens", "max_completion_tokens"))
+    return any(isinstance(limit, int) and limit < 16 for limit in limits)
+
+
 TOO_SMALL = "Could not finish the message because max_tokens or model output limit was reached. Please try again."
 """A reasoning model's refusal of a single token of output."""
 
@@ -342,6 +349,8 @@ VARIATIONS: tuple[Variation, ...] = (
               _worded(limit_is(200_000), 422, "invalid_request_error", "model_limit_exceeded", "Too large.")),
     Variation("model-limit-of-one-token", "A reasoning model refuses a single token of output.", _OWN_LIMIT,
               _worded(limit_is(1), 400, "invalid_request_error", "invalid_value", TOO_SMALL)),
+    Variation("model-limit-of-few-tokens", "A reasoning model refuses fewer than 16 tokens of output.", _OWN_LIMIT,
+              _worded(_few_tokens, 400, "invalid_request_error", "invalid_value", TOO_SMALL)),
     Variation("model-context-500-messages", "500 messages exceed the model's context.", _WORDED + " context length",
               _worded(
                   _many,

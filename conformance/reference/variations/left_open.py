@@ -12,12 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour
-from conformance.reference.conditions import When, resume, sent, sent_messages, streamed
+from conformance.reference.conditions import When, always, resume, sent, sent_messages, streamed
 from conformance.reference.decision import Decision, Refuse, Serve
 from conformance.reference.fault import Variation
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import UNKNOWN_APPROVAL, Refusal, refuse
-from conformance.reference.making import reads, refuses, set_to, speaks, together
+from conformance.reference.making import reads, reads_document, refuses, set_to, speaks, together
 from conformance.reference.model import text_of, tokens
 from conformance.reference.settings import DEFAULT_MODEL
 
@@ -188,6 +188,18 @@ def _mended(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _has_unusual_id(incoming: Incoming) -> bool:
+    request_id = incoming.reading.request_id
+    return request_id is not None and re.fullmatch(r"[\x21-\x7e]{1,64}", request_id) is None
+
+
+def _without_empty_id(document: dict[str, Any]) -> dict[str, Any] | None:
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or metadata.get("request_id") != "":
+        return None
+    return {**document, "metadata": {name: value for name, value in metadata.items() if name != "request_id"}}
+
+
 def _request_ids_once(incoming: Incoming) -> bool:
     """True where another body has brought the same `metadata.request_id`."""
     request_id = incoming.reading.request_id
@@ -337,6 +349,12 @@ VARIATIONS: tuple[Variation, ...] = (
                   Refusal(409, "conflict_error", "request_id_used"),
                   "This request_id was used before.",
               )),
+    Variation("open-request-id-plain", "A `request_id` has to be 1 to 64 printable characters of ASCII.",
+              "accept.metadata: a `request_id`; of what form it may be, the documentation does not tell",
+              refuses(_has_unusual_id, _UNPROCESSABLE, "metadata.request_id: 1 to 64 letters, digits and signs.")),
+    Variation("open-request-id-empty", "An empty `request_id` counts as none: the answer has one of the server's own.",
+              "kitemesh.request-id: gives a `request_id` also where none was sent",
+              reads_document(_without_empty_id, always)),
     Variation("open-request-id-idempotent", "The same body with the same `request_id` gets its first answer again.",
               "completion.id-unique: each probe has its own prompt and `request_id`, so that no cache answers",
               _idempotent()),

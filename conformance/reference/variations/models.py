@@ -88,6 +88,16 @@ def _loose(slack: int) -> Behaviour:
     return speaks(overrun)
 
 
+def _unlimited(text: str, answer: Serve) -> Serve:
+    """A text in full."""
+    return replace(answer, tokens=tokens(text), finish_reason="stop")
+
+
+def _word(incoming: Incoming) -> str:
+    """The last word of the prompt."""
+    return (prompt(incoming).split() or ["nothing"])[-1]
+
+
 def _prompts(incoming: Incoming) -> list[str]:
     return [text_of(message) for message in sent_messages(incoming) if message.get("role") == "user"]
 
@@ -209,6 +219,10 @@ VARIATIONS: tuple[Variation, ...] = (
               "completion.output-limit: a breach is above 32 counted", _thinking(500)),
     Variation("model-overruns", "Limits are overrun by a dozen tokens.",
               "completion.output-limit: a breach is above 32", _loose(12)),
+    Variation("model-brief-whatever-the-limit", "A sentence to everybody, with the word, whatever limit there is.",
+              "completion.output-limit: a breach is above 32 counted",
+              speaks(lambda incoming, answer: _unlimited(f"Here it is, as you wish: {_word(incoming)}.", answer)),
+              _SHORT),
     Variation("model-slow", "Half a second before every answer.", _TIMES, set_to(latency=0.5)),
     Variation("model-slow-stream", "A tenth of a second for each token.", _TIMES, set_to(token_interval=0.1)),
     Variation("model-stutters", "Pauses of 0.7 s within streams.", _TIMES, transmits(_stutters, TEXT_STREAM)),

@@ -72,6 +72,7 @@ ROWS: tuple[Breaks | Holds, ...] = (
             ("auth.empty-bearer", Credential.EMPTY),
             ("auth.unknown-token", Credential.NEVER_ISSUED),
             ("auth.unknown-token", Credential.NEARLY_OWN),
+            ("auth.unknown-token", Credential.OTHER_MIDDLE),
         )
         for row in (
             breaks(requirement, "served", _passed("a", credential)),

@@ -182,10 +182,26 @@ ROWS: tuple[Breaks | Holds, ...] = (
            _limit(2, COUNTED, 60, "length")),
     holds("completion.output-limit", "cut, and 16 counted", _limit(1, "1 2", 16, "length"),
           _limit(2, "1 2", 16, "length")),
+    breaks("completion.output-limit", "one asked for, cut at 20", *(
+        _limit(n, COUNTED[:50], 20, "length", max_tokens=1) for n in (1, 2))),
+    breaks("completion.output-limit", "one asked for, the count broken off at 20", *(
+        _limit(n, " ".join(COUNTED.split()[:20]), 20, max_tokens=1) for n in (1, 2))),
+    breaks("completion.output-limit", "one asked for, all given", *(
+        _limit(n, COUNTED, 60, max_tokens=1) for n in (1, 2))),
+    holds("completion.output-limit", "one asked for, cut at 17", *(
+        _limit(n, COUNTED[:50], 17, "length", max_tokens=1) for n in (1, 2))),
+    holds("completion.output-limit", "one asked for, a sentence given", *(
+        _limit(n, "I count for nobody. " * 5, 30, max_tokens=1) for n in (1, 2))),
+    holds("completion.output-limit", "one asked for, thirteen given and not told as cut", *(
+        _limit(n, " ".join(COUNTED.split()[:13]), 13, max_tokens=1) for n in (1, 2))),
     holds("completion.output-limit", "one try alone", _limit(1, COUNTED, 60), state=OPEN),
     breaks("completion.output-limit", "no limit of either name", _limit(1, COUNTED, 60), _limit(2, COUNTED, 60), *(
         _limit(number, COUNTED, 60, probe="b", **BOTH) for number in (1, 2))),
     breaks("completion.limit-priority", "twice", _limit(1, COUNTED, 60, **BOTH), _limit(2, COUNTED, 60, **BOTH)),
+    breaks("completion.limit-priority", "two asked for, cut at 20", *(
+        _limit(n, COUNTED[:50], 20, "length", max_tokens=1024, max_completion_tokens=2) for n in (1, 2))),
+    holds("completion.limit-priority", "two asked for, cut at 4", *(
+        _limit(n, "1 2", 4, "length", max_tokens=1024, max_completion_tokens=2) for n in (1, 2))),
     holds("completion.limit-priority", "heeded", _limit(1, "1 2", 4, **BOTH), _limit(2, "1 2", 4, **BOTH)),
     holds("completion.limit-priority", "the other way round", WELL, *(
         _limit(n, COUNTED, 60, max_tokens=16, max_completion_tokens=1024) for n in (1, 2)), state=OPEN),

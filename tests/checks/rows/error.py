@@ -48,6 +48,10 @@ def _server_error(status: int = 500, tries: int = 2, **more: Any) -> list[Exchan
     ]
 
 
+def _with_id(asked: str, told: str) -> Exchange:
+    return put(refused("a", {**BROKEN, "metadata": {"request_id": asked}}), "/error/request_id", told)
+
+
 def _later(made: Exchange, attempt: int) -> Exchange:
     """As the answer to the same request, asked again."""
     name = made.note.probe
@@ -155,6 +159,12 @@ ROWS: tuple[Breaks | Holds, ...] = (
     breaks("error.request-id-echo", "another", WELL, put(refused("a", BROKEN), "/error/request_id", "req_1")),
     breaks("error.request-id-echo", "another, with 400", WELL, put(refused("a", BROKEN, 400), "/error/request_id", "")),
     holds("error.request-id-echo", "the request's", WELL, refused("a", BROKEN)),
+    breaks("error.request-id-echo", "a long one cut, which is served elsewhere", WELL,
+           put(chat("b", metadata={"request_id": "y" * 80}), "/kitemesh/request_id", "y" * 80),
+           _with_id("x" * 80, "x" * 64)),
+    holds("error.request-id-echo", "a long one cut, which is served nowhere", WELL, _with_id("x" * 80, "x" * 64),
+          state=OPEN),
+    holds("error.request-id-echo", "an empty one", WELL, _with_id("", "req_1"), state=OPEN),
     holds("error.request-id-echo", "none was sent", WELL,
           put(refused("a", {"messages": []}), "/error/request_id", "req_1"), state=OPEN),
     holds("error.request-id-echo", "the body could not be read", WELL,

@@ -22,6 +22,10 @@ def _with_extension(where: int, value: Any) -> Exchange:
     return put(chat_stream("a"), "/kitemesh", value, where)
 
 
+def _with_id(asked: str, told: str | None) -> Exchange:
+    return put(chat("a", metadata={"request_id": asked}), "/kitemesh/request_id", told)
+
+
 EXTENDED = {**extension("a"), "request_id": "req-a"}
 
 ROWS: tuple[Breaks | Holds, ...] = (
@@ -50,6 +54,12 @@ ROWS: tuple[Breaks | Holds, ...] = (
     breaks("kitemesh.request-id-echo", "absent", without(chat("a"), "/kitemesh/request_id")),
     breaks("kitemesh.request-id-echo", "null", put(chat("a"), "/kitemesh/request_id", None)),
     breaks("kitemesh.request-id-echo", "in capitals", put(chat("a"), "/kitemesh/request_id", "REQ-A")),
+    breaks("kitemesh.request-id-echo", "a long one cut", _with_id("x" * 128, "x" * 64)),
+    breaks("kitemesh.request-id-echo", "a foreign one in ASCII", _with_id("né", "n?")),
+    breaks("kitemesh.request-id-echo", "null for an empty one", _with_id("", None)),
+    holds("kitemesh.request-id-echo", "a long one", _with_id("x" * 512, "x" * 512)),
+    holds("kitemesh.request-id-echo", "an empty one", _with_id("", "")),
+    holds("kitemesh.request-id-echo", "one of its own for an empty one", _with_id("", "req_1")),
     holds("kitemesh.request-id-echo", "the request's", chat("a")),
     holds("kitemesh.request-id-echo", "none on an approval", paused("a"), state=OPEN),
     breaks("kitemesh.request-id", "absent", without(chat("a", request_id=False), "/kitemesh/request_id")),

@@ -281,7 +281,9 @@ ROWS: tuple[Breaks | Holds, ...] = (
         "r", _asks(), _yes().response, credential=Credential.NONE, **R)),
     *(breaks("resume.auth", f"{credential}: 404", P, with_status(
         denied("r", credential, _asks(), **R), 404)) for credential in (
-            Credential.NONE, Credential.EMPTY, Credential.NEVER_ISSUED, Credential.NEARLY_OWN)),
+            Credential.NONE, Credential.EMPTY, Credential.NEVER_ISSUED, Credential.NEARLY_OWN,
+        Credential.OTHER_MIDDLE)),
     *(holds("resume.auth", f"{credential}: 401", P, denied("r", credential, _asks(), **R)) for credential in (
-        Credential.NONE, Credential.EMPTY, Credential.NEVER_ISSUED, Credential.NEARLY_OWN)),
+        Credential.NONE, Credential.EMPTY, Credential.NEVER_ISSUED, Credential.NEARLY_OWN,
+        Credential.OTHER_MIDDLE)),
 )  # fmt: skip
