@@ -14,6 +14,7 @@ from conformance.evidence.json_values import optional
 from conformance.evidence.place import STATUS, Place
 from conformance.evidence.reading import KNOWN_TOKEN, Reading
 from conformance.evidence.select import every, excused, last, never_admitted, server_error, when
+from conformance.probes.refusals import NEVER_ISSUED
 from conformance.transcript.exchange import Credential
 
 GENERAL = load().basic("auth")
@@ -103,8 +104,8 @@ def scheme_case(reading: Reading) -> Iterator[Finding]:
         )
 
 
-_STRANGE = b"km_never_issued_by_anyone_000000"
-"""The token that nobody issued, as recordings of earlier versions hold it."""
+_STRANGE = NEVER_ISSUED.partition(" ")[2].encode()
+"""The token that nobody issued, as recordings of earlier versions hold it: it is redacted by now, as the others are."""
 
 
 _TOKENS = frozenset(

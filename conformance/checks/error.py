@@ -9,7 +9,7 @@ from conformance.checks.check import each, judge_each, over_all
 from conformance.checks.resuming import race_errors
 from conformance.contract import schemas
 from conformance.contract.catalogue import Exchanges, load
-from conformance.contract.classify import LONG_REQUEST_ID, Due
+from conformance.contract.classify import Due, is_usual
 from conformance.contract.excuses import EXCUSING
 from conformance.evidence.answer import Words
 from conformance.evidence.evidence import Evidence
@@ -241,19 +241,21 @@ def _legible_with_id(reading: Reading) -> bool:
 
 
 def _is_taken(reading: Reading) -> bool:
-    """False for a `request_id` that the server may not take, and so not repeat: it served none of its form.
+    """False for an unusual `request_id` that the server may not take, and so not repeat.
 
-    What form a `request_id` may have is open; those of up to 64 printable characters of ASCII are always taken.
+    What form a `request_id` may have is open: it is known to be taken where one that is no less unusual was served.
     """
-    form = _form(reading.asked.request_id or "")
-    if form == (False, True, True):
+    asked = reading.asked.request_id or ""
+    if is_usual(asked):
         return True
     bearing = reading.evidence.by_request_id.items()
-    return any(_form(asked) == form and any(other.accepted for other in others) for asked, others in bearing)
+    return any(_as_unusual(taken, asked) and any(other.accepted for other in others) for taken, others in bearing)
 
 
-def _form(request_id: str) -> tuple[bool, bool, bool]:
-    return len(request_id) > LONG_REQUEST_ID, request_id.isascii(), request_id.isprintable()
+def _as_unusual(taken: str, asked: str) -> bool:
+    """True where a server that takes the first `request_id` has no reason to refuse the second."""
+    plainer = asked.isascii() or not taken.isascii(), asked.isprintable() or not taken.isprintable()
+    return all(plainer) and len(taken) >= len(asked)
 
 
 _echoing = _errors.where(_legible_with_id).unless(

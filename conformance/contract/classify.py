@@ -176,6 +176,11 @@ def classify(
     )
 
 
+def is_usual(request_id: str) -> bool:
+    """True for 1 to 64 printable characters of ASCII, none of them a space: a `request_id` that every server takes."""
+    return _USUAL_ID.fullmatch(request_id) is not None
+
+
 def _unauthenticated(credential: str) -> bool:
     return credential in ("none", "empty", "never-issued", "nearly-own", "other-middle", "other-scheme")
 
@@ -443,7 +448,7 @@ def _open_matters(endpoint: str, body: Mapping[str, Any], model: str | None, mod
     if set(metadata) - {"request_id", "mode"}:
         yield "metadata that is not documented"
     request_id = metadata.get("request_id")
-    if request_id is not None and not _USUAL_ID.fullmatch(request_id):
+    if request_id is not None and not is_usual(request_id):
         yield "an unusual request_id"
     if metadata.get("mode") is not None and metadata["mode"] not in modes:
         yield "a mode that the target was declared without"

@@ -133,8 +133,9 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
 
 def with_unusual_id(plan: Plan, kind: str, name: str) -> dict[str, Any]:
-    """The members that give a probe an unusual id of its own."""
-    return {"metadata": {"request_id": f"{plan.request_id(name)}-{UNUSUAL_IDS[kind]}"}}
+    """The members that give a probe an unusual id of its own: as long as those of its kind, and unusual in one way."""
+    own = plan.request_id(name).rpartition("-")[2]
+    return {"metadata": {"request_id": f"{own}-{UNUSUAL_IDS[kind]}"}}
 
 
 def _empty_ids(plan: Plan) -> Flow:

@@ -16,6 +16,7 @@ from conformance.probes.flow import CHAT, JSON_TYPE, RESUME, Compose, Flow, Phas
 from conformance.probes.plan import Plan
 from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Body, Rule
 
+NEVER_ISSUED = "Bearer km_never_issued_by_anyone_000000"
 NEAR = "Bearer {near}"
 MIDDLE = "Bearer {middle}"
 BASIC = "Basic " + base64.b64encode(b"conformance:not-a-password").decode()
@@ -47,7 +48,7 @@ def other_in_the_middle(token: str, *others: str) -> str:
 
     So it tells a server that looks at a token's beginning, end or length alone. It is other in the case of a few
     letters alone, so that a server which folds case shows, too. Where case may not tell tokens apart, as in hexadecimal
-    numbers and in what is all capitals, other letters and digits stand for them.
+    numbers and in codings of one case, other letters and digits stand for them.
 
     Args:
         token: the real one.
@@ -65,8 +66,8 @@ OTHER = 2
 """Letters in which it differs."""
 _LETTER = re.compile("[A-Za-z]")
 _CHARACTER = re.compile("[0-9A-Za-z]")
-_CASELESS = re.compile("[0-9a-fA-F_-]*|[0-9A-Z_-]*")
-"""What some servers read without regard to case: hexadecimal numbers, and codings in capitals."""
+_CASELESS = re.compile("[0-9a-fA-F_-]*|[0-9A-Z_-]*|[0-9a-z_-]*[0-9][0-9a-z_-]*")
+"""What some servers read without regard to case: hexadecimal numbers, and codings of letters of one case and digits."""
 
 _NEXT = {
     character: characters[(place + 3) % len(characters)] if len(characters) > 6 else characters[(place + 2) % 6]
@@ -155,10 +156,11 @@ def _method_and_media(plan: Plan) -> Iterator[Flow]:
 
 
 def credentials(plan: Plan) -> Iterator[Flow]:
-    """Bad credentials, two tokens that were never issued among them, and odd spellings of the good one.
+    """Bad credentials, three tokens that were never issued among them, and odd spellings of the good one.
 
-    Of these two one is other than the real one in its end alone, which tells a server that looks at a token's
-    beginning, and one in its middle alone. A server that takes any token takes them, too.
+    One of the three is other than the real one in its end alone, which tells a server that looks at a token's
+    beginning, one in its middle alone, and one shares nothing with it. With the one of a resume they are sent five
+    times at most: fewer than lock a caller out in most places.
     """
 
     def with_authorization(
@@ -184,11 +186,12 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     # It needs no model: where the very first request is left without an answer, it tells whether anybody is there.
     yield with_authorization("auth-missing-header", None, quick=True, phase=Phase.OPENING)
     yield with_authorization("auth-empty-bearer", "Bearer", quick=True)
-    yield with_authorization("auth-unknown-token", MIDDLE, quick=True)
+    yield with_authorization("auth-unknown-token", NEVER_ISSUED)
     yield with_authorization("auth-near-token", NEAR, quick=True)
+    yield with_authorization("auth-other-middle", MIDDLE, quick=True)
     yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)
     yield with_authorization("auth-empty-bearer-stream", "Bearer", stream=True)
-    yield with_authorization("auth-unknown-token-stream", MIDDLE, stream=True)
+    yield with_authorization("auth-other-middle-stream", MIDDLE, stream=True)
     yield with_authorization("auth-other-scheme", BASIC, quick=True)
     yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True, quick=True)
     # A target without approvals need not have the other endpoint.
@@ -259,4 +262,4 @@ def on_resume(
     return made
 
 
-__all__ = ["BASIC", "JSON_TYPE", "NEAR", "credentials", "flows", "nearly", "on_resume"]
+__all__ = ["BASIC", "JSON_TYPE", "NEAR", "NEVER_ISSUED", "credentials", "flows", "nearly", "on_resume"]

@@ -25,7 +25,7 @@ from conformance.judging.judge import CATALOGUE, judge, known_failures, selected
 from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
-from conformance.probes.refusals import nearly, other_in_the_middle
+from conformance.probes.refusals import NEVER_ISSUED, nearly, other_in_the_middle
 from conformance.running import first_requests
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
@@ -216,7 +216,7 @@ async def record(
         "middle": other_in_the_middle(token, second),
     }
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
-    redactor = Redactor([secret for secret in secrets.values() if secret])
+    redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
     kept: dict[str, Any] = {**options.recorded(), "suite": VERSION, "seed": seed}
     plan = replace(plan_of(options, seed), patience=patience)
     kept["proxies"] = proxies()

@@ -7,7 +7,8 @@ from typing import Any
 
 from reference.showing import CHAT, RESUME, Ask, encoded
 
-from conformance.probes.refusals import nearly
+from conformance.probes import flow
+from conformance.probes.refusals import BROKEN, nearly, other_in_the_middle
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN
 
 Group = tuple[Ask, ...]
@@ -45,6 +46,7 @@ SERVED = (
     chat("Reply with just this word: søster"), chat(temperature=1), chat(messages=TURNS), chat(messages=[SYSTEM]),
     chat(COUNT, max_tokens=30, max_completion_tokens=3), *([chat()] * 18),
     chat(messages=[{"role": "user", "content": "Reply with just this word: baro"}, TURNS[1]]),
+    chat(COUNT, max_tokens=1),
 )  # fmt: skip
 STREAMED = [chat(stream=True), chat(messages=TURNS, stream=True), chat(COUNT, stream=True)]
 REFUSED = (
@@ -81,6 +83,22 @@ BREACHES = (
     chat(messages=[*TURNS, {"role": "user", "content": 5}, TURNS[1]]), chat(stream="x", max_tokens=5),
     chat(metadata={"mode": "auto", "request_id": 5}), with_members(messages=[SYSTEM, SYSTEM, TURNS[1]]),
 )  # fmt: skip
+PAIR_ESCAPED = b"\\ud83d\\ude00"
+ESCAPED = (
+    MINIMAL.replace(b"Hello", PAIR_ESCAPED), MINIMAL.replace(b"Hello", PAIR_ESCAPED)[:-1] + b',"stream":true}',
+    chat(messages=[{"role": "system", "content": "here"}]).replace(b'"here"', b'"%s"' % PAIR_ESCAPED),
+)  # fmt: skip
+UNUSUAL_IDS = ("", "identifiant-é", "i" * 200)
+SERVED_WITH_IDS, STREAMED_WITH_IDS, REFUSED_WITH_IDS = (
+    [chat("Hello", metadata={"request_id": id_}, **fields) for id_ in UNUSUAL_IDS]
+    for fields in ({}, {"stream": True}, {"temperature": 3})
+)
+WITHOUT_TOKEN = [
+    Ask(encoded({**broken(json.loads(MINIMAL), path), **streamed}), None, path=f"/v1{path}")
+    for broken in BROKEN.values()
+    for path in (flow.CHAT, flow.RESUME)
+    for streamed in ({}, {"stream": True})
+]
 VALID = (
     *SERVED[:13], chat(stream=False, **ALL), chat(stream=True, **ALL), chat(temperature=0.7), chat(temperature=0),
     chat(temperature=2), chat(max_completion_tokens=500), chat([*PARTS, *PARTS]), with_message(SYSTEM),
@@ -91,7 +109,7 @@ VALID = (
     chat(messages=[SYSTEM, *TURNS], temperature=1), chat(messages=[*TURNS, *TURNS], max_tokens=50),
     chat(PARTS, messages=TURNS, metadata={"mode": "auto"}), chat(messages=[SYSTEM], temperature=1, stream=True),
     chat(messages=TURNS, temperature=1, max_completion_tokens=50), chat(messages=[SYSTEM, SYSTEM]),
-    MINIMAL.replace(b"Hello", b"\\ud83d\\ude00"), json.dumps(json.loads(MINIMAL), indent=1).encode(),
+    *ESCAPED, json.dumps(json.loads(MINIMAL), indent=1).encode(),
     encoded(dict(reversed(json.loads(MINIMAL).items()))),
 )  # fmt: skip
 HOSTILE = (
@@ -102,7 +120,17 @@ HOSTILE = (
 )  # fmt: skip
 STRANGERS = (MINIMAL, NO_MESSAGES, STREAMED[0], encoded({"model": DEFAULT_MODEL, "stream": True}))
 NEAR = f"Bearer {nearly(FIRST_TOKEN)}"
-CREDENTIALS = (None, "Bearer", "Bearer km_never", NEAR, "Basic eDp5", f"bearer {FIRST_TOKEN}", f"BEARER {FIRST_TOKEN}")
+MIDDLE = f"Bearer {other_in_the_middle(FIRST_TOKEN)}"
+CREDENTIALS = (
+    None,
+    "Bearer",
+    "Bearer km_never",
+    NEAR,
+    MIDDLE,
+    "Basic eDp5",
+    f"bearer {FIRST_TOKEN}",
+    f"BEARER {FIRST_TOKEN}",
+)
 PAIR = tuple(Ask(chat(f"Reply with just this word: {word}")) for word in ("same", "other"))
 
 
@@ -117,6 +145,7 @@ GROUPS: dict[str, list[Group]] = {
         *((Ask(MINIMAL, credential, path=RESUME),) for credential in CREDENTIALS[:3]),
         *((Ask(body),) for body in (*SERVED, STREAMED[0], NO_MESSAGES)),
         *((Ask(MINIMAL, None),), (Ask(MINIMAL, path=RESUME),)),
+        *((ask,) for ask in WITHOUT_TOKEN),
         (Ask(MINIMAL, None, path=f"{CHAT}?access_token={FIRST_TOKEN}"),),
     ],
     "accept": [(Ask(body),) for body in VALID],
@@ -130,7 +159,7 @@ GROUPS: dict[str, list[Group]] = {
         *((Ask(body),) for body in (*REFUSED, *MODES, chat("👍"), with_message({"role": "user", "content": None}))),
         *((Ask(body, "Bearer"),) for body in (MINIMAL, STREAMED[0])),
         *((Ask(MINIMAL, method="PUT"),), (Ask(MINIMAL, media_type="text/plain"),)),
-        *((Ask(body),) for body in (*SERVED[:3], *STREAMED[:2] * 3)),
+        *((Ask(body),) for body in (*SERVED[:3], *STREAMED[:2] * 3, *REFUSED_WITH_IDS)),
     ],
     "http": [
         *((Ask(body),) for body in (*SERVED[:16], *STREAMED, *REFUSED[:4])),
@@ -138,7 +167,7 @@ GROUPS: dict[str, list[Group]] = {
         (Ask(with_members(approval_id=DEFAULT_MODEL[6:]), path=RESUME, keep=True),),
     ],
     "completion": [(Ask(body),) for body in (*SERVED, *STREAMED)],
-    "kitemesh": [(Ask(body),) for body in (*SERVED, *STREAMED)],
+    "kitemesh": [(Ask(body),) for body in (*SERVED, *STREAMED, *SERVED_WITH_IDS, *STREAMED_WITH_IDS)],
     "robust": [
         *((Ask(body),) for body in HOSTILE),
         (Ask(chat(COUNT, stream=True), leave=400),),

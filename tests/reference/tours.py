@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-from reference.groups import GROUPS, Group
+from reference.groups import GROUPS, UNUSUAL_IDS, Group
 from reference.showing import CHAT, OWN, RESUME, Caller, Tour
 
 from conformance.probes.refusals import nearly
@@ -65,6 +65,7 @@ async def text(caller: Caller) -> AsyncIterator[bytes]:
         chat("Hello", stream=True, temperature=3),
         chat("Hello", stream=True, messages=[]),
         chat("Hello", stream=True),
+        *(chat("Hello", stream=True, metadata={"request_id": id_}) for id_ in UNUSUAL_IDS),
     ]
     for body in bodies:
         yield (await caller.post(CHAT, body))[0]
@@ -112,6 +113,9 @@ async def decided(caller: Caller) -> AsyncIterator[bytes]:
             body = ask(approval_id=kitemesh["approval_id"], **decide(calls), **streamed)
             for _ in range(2):
                 yield (await caller.post(RESUME, body))[0]
+    _, kitemesh, calls = await caller.asked(ask())
+    cut = ask(approval_id=kitemesh["approval_id"], **denial(calls), stream=True, max_tokens=4)
+    yield (await caller.post(RESUME, cut))[0]
 
 
 def refused(*breaches: Any, token: str | None = OWN) -> Tour:
