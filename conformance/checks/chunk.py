@@ -168,19 +168,16 @@ def appends(reading: Reading) -> Iterator[Finding]:
 
     A model may well say 1, 10, 100, 1000, or ha, ha: the text so far has words, or is the fresh word asked for.
     """
-    pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents if index == 0]
-    yield from _beside_delta(reading, "".join(text for _, text in pieces).strip())
+    pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents if index == 0 and text]
     texts = [text for _, text in pieces]
     growing = 0
     for before, after in pairwise(texts):
         growing = growing + 1 if len(after) > len(before) and after.startswith(before) else 0
-    so_far = "".join(texts[:-1]).strip()
-    if not texts or not (len(texts[-1].split()) >= GROWING or _is_the_word(reading, so_far)):
-        return
+    so_far = "".join(texts[:-1])
     # Counted at the stream's end.
-    if growing >= GROWING:
+    if growing >= GROWING and _has_words(texts[-1]):
         message = "pieces repeat the text so far"
-    elif _says_much(reading, so_far) and texts[-1].strip().startswith(so_far):
+    elif so_far and _repeats(reading, so_far, texts[-1]):
         message = "the last piece repeats the whole text"
     else:
         return
@@ -189,36 +186,20 @@ def appends(reading: Reading) -> Iterator[Finding]:
     yield reading.finding(message, "only the new text", text, place)
 
 
+def _has_words(text: str) -> bool:
+    return len(text.split()) >= GROWING
+
+
+def _repeats(reading: Reading, so_far: str, last: str) -> bool:
+    if _has_words(so_far):
+        return last.strip().startswith(so_far.strip())
+    return _is_the_word(reading, so_far) and last.startswith(so_far)
+
+
 def _is_the_word(reading: Reading, text: str) -> bool:
-    """True for the fresh word that the prompt asks for, which nobody says twice in one breath."""
+    """True for the fresh word that the prompt asks for: who says it twice sets it apart."""
     asked = WORD.match(reading.asked.prompt)
-    return asked is not None and text.lower() == asked.group(1).lower()
-
-
-def _says_much(reading: Reading, text: str) -> bool:
-    return len(text.split()) >= GROWING or _is_the_word(reading, text)
-
-
-def _beside_delta(reading: Reading, whole: str) -> Iterator[Finding]:
-    """The whole text, or all of it so far, once more in a `message` that stands beside `delta`.
-
-    A `message` of another kind is a member that nobody knows, and may be there.
-    """
-    repeating = [
-        (chunk, number)
-        for chunk in reading.chunks
-        for number, choice in objects(get(chunk.value, "choices"))
-        if number == 0 and get(choice, "message", "content") and _repeats(get(choice, "message", "content"), whole)
-    ]
-    if repeating and _says_much(reading, whole):
-        chunk, number = repeating[-1]
-        place = f"/choices/{number}/message/content"
-        message = "the whole text comes once more in `message`, beside `delta`"
-        yield reading.finding(message, "the new text in `delta` alone", whole, chunk.at(place))
-
-
-def _repeats(content: object, whole: str) -> bool:
-    return isinstance(content, str) and content.strip() == whole
+    return asked is not None and text.strip().lower() == asked.group(1).lower()
 
 
 def _finishes_unknown(reading: Reading) -> Unjudged | None:

@@ -93,12 +93,6 @@ def _whole(objects: list[Object]) -> str:
     return "".join(map(text_of, objects))
 
 
-def _with_message(objects: list[Object]) -> Object:
-    """The last chunk with the whole message beside its delta, as an answer in JSON has it."""
-    message = {"role": "assistant", "content": _whole(objects)}
-    return put("/choices/0/message", message)(objects[-1])
-
-
 def _whole_at_the_end(objects: list[Object]) -> list[Object]:
     *before, closing = objects
     return [*before, put(_CONTENT, _whole(objects))(closing)]
@@ -312,8 +306,6 @@ FAULTS: tuple[Fault, ...] = (
               _texts(_so_far_but_the_first, all_of(text_stream, long)), seen_in="content-cumulative"),
         Fault("chunk-appends-whole-at-the-end", "sends the whole text once more in the last chunk",
               _listed(_whole_at_the_end)),
-        Fault("chunk-appends-whole-in-message", "sends the whole text in a `message` beside the last `delta`",
-              _listed(lambda objects: [*objects[:-1], _with_message(objects)]), seen_in="content-cumulative"),
         Fault("chunk-appends-word-twice", "sends a short text once more in its last chunk",
               _listed(_whole_at_the_end, all_of(text_stream, short))),
         Fault("chunk-appends-whole-behind-the-text", "sends the whole text once more behind its last piece",

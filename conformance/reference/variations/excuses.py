@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -129,6 +130,23 @@ def _since_leaving(seconds: float, refusal: Refusal, times: int | None = None) -
         return refuse(incoming, refusal, "Not now.")
 
     return Behaviour(left=left, decide=decide, hesitation=0.02)
+
+
+def _locks_for(seconds: float, tries: int) -> Behaviour:
+    """429 to everybody for some time after so many bad tokens: a guard against those who try tokens out."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        now = time.monotonic()
+        if now < incoming.memory.get("locked until", now):
+            told = "Too many failed attempts from this address."
+            return refuse(incoming, Refusal(429, *_RATE), told, ("Retry-After", str(math.ceil(seconds))))
+        if isinstance(decision, Refuse) and decision.status == 401 and incoming.token is not None:
+            incoming.memory["bad"] = incoming.memory.get("bad", 0) + 1
+            if incoming.memory["bad"] % tries == 0:
+                incoming.memory["locked until"] = now + seconds
+        return decision
+
+    return Behaviour(decide=decide)
 
 
 def _encode(value: Object) -> bytes:
@@ -440,6 +458,8 @@ VARIATIONS: tuple[Variation, ...] = (
               _firewall(prompt_has("مرحبا"))),
     _passing("locks-out-after-a-bad-token", "The request that follows a bad token is denied by 403, with the reason.",
              _WORDED + " a rate limit", _locks_out(1)),
+    _passing("locks-out-after-three-bad-tokens", "429 to everybody for a second after each third bad token.",
+             _EXCUSED + "429", _locks_for(1.0, 3)),
     _passing("reset-once", "The connection breaks before the answer, once for every fifth request.", _NETWORK,
              _reset(one_in(5, 1))),
     _passing("reset-twice", "The connection breaks before the answer, twice for every seventh request.", _NETWORK,

@@ -17,7 +17,7 @@ from conformance.reference.decision import Decision, Refuse, Serve
 from conformance.reference.fault import Variation
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import UNKNOWN_APPROVAL, Refusal, refuse
-from conformance.reference.making import reads, reads_document, refuses, set_to, speaks, together
+from conformance.reference.making import ERRORS, reads, reads_document, refuses, set_to, sets, speaks, together
 from conformance.reference.model import text_of, tokens
 from conformance.reference.settings import DEFAULT_MODEL
 
@@ -188,9 +188,15 @@ def _mended(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _has_unusual_id(incoming: Incoming) -> bool:
-    request_id = incoming.reading.request_id
-    return request_id is not None and re.fullmatch(r"[\x21-\x7e]{1,64}", request_id) is None
+def _request_ids(form: str, refusal: Refusal, message: str) -> Behaviour:
+    """A `request_id` has to be of a form, a regular expression; what is not is told nowhere."""
+
+    def other(incoming: Incoming) -> bool:
+        request_id = incoming.reading.request_id
+        return request_id is not None and re.fullmatch(form, request_id) is None
+
+    own = sets("/error/request_id", lambda incoming, _: f"req_{incoming.nth}", ERRORS, other)
+    return together(refuses(other, refusal, f"metadata.request_id: {message}"), own)
 
 
 def _without_empty_id(document: dict[str, Any]) -> dict[str, Any] | None:
@@ -351,7 +357,13 @@ VARIATIONS: tuple[Variation, ...] = (
               )),
     Variation("open-request-id-plain", "A `request_id` has to be 1 to 64 printable characters of ASCII.",
               "accept.metadata: a `request_id`; of what form it may be, the documentation does not tell",
-              refuses(_has_unusual_id, _UNPROCESSABLE, "metadata.request_id: 1 to 64 letters, digits and signs.")),
+              _request_ids(r"[\x21-\x7e]{1,64}", _UNPROCESSABLE, "1 to 64 letters, digits and signs.")),
+    Variation("open-request-id-128", "A `request_id` has 128 characters at most.",
+              "accept.metadata: a `request_id`; how long it may be, the documentation does not tell",
+              _request_ids(r"(?s).{0,128}", _UNPROCESSABLE, "at most 128 characters.")),
+    Variation("open-request-id-header", "A `request_id` has to fit into a header field: ASCII, and not empty.",
+              "accept.metadata: a `request_id`; of what form it may be, the documentation does not tell",
+              _request_ids(r"[\x20-\x7e]+", _BAD, "not a value of a header field.")),
     Variation("open-request-id-empty", "An empty `request_id` counts as none: the answer has one of the server's own.",
               "kitemesh.request-id: gives a `request_id` also where none was sent",
               reads_document(_without_empty_id, always)),

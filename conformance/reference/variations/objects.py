@@ -20,7 +20,6 @@ from conformance.reference.making import (
     ERRORS,
     JSON_ANSWERS,
     SERVED,
-    TEXT_STREAM,
     added,
     at_path,
     on_bytes,
@@ -183,9 +182,6 @@ VARIATIONS: tuple[Variation, ...] = (
     Variation("tool-calls-empty", "`tool_calls: []` on answers without calls.",
               "completion.finish-reason: no call is there",
               added({"tool_calls": []}, COMPLETION, at="/choices/*/message")),
-    Variation("chunk-message-of-its-own", "A `message` beside `delta`, which tells what the server thinks of the text.",
-              "unknown members added, anywhere",
-              added({"message": {"role": "assistant", "content": None, "score": 0.5}}, TEXT_STREAM, at="/choices/*")),
     Variation("approval-members-null", "`approval_id: null` and `expires_at: null` where nothing waits.", _NULL,
               added(
                   {"approval_id": None, "expires_at": None}, (ObjectKind.COMPLETION, ObjectKind.CHUNK), at="/kitemesh"

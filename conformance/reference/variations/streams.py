@@ -30,6 +30,7 @@ from conformance.reference.making import (
     rewritten,
     set_to,
     shapes,
+    text_of,
     together,
     transmits,
     with_headers,
@@ -55,6 +56,11 @@ Objects = list[Object]
 
 def _delta(value: Object, change: Callable[[Object], Object]) -> Object:
     return at_path(value, "/choices/*/delta", change)
+
+
+def _with_whole_message(_: Incoming, chunks: Objects) -> Objects:
+    message = {"role": "assistant", "content": "".join(map(text_of, chunks))}
+    return [*chunks[:-1], at_path(chunks[-1], "/choices/*", lambda choice: {**choice, "message": message})]
 
 
 def _role_in_each(_: Incoming, value: Object) -> Object:
@@ -356,6 +362,8 @@ VARIATIONS: tuple[Variation, ...] = (
               shapes(_finish_with_last_content, TEXT_STREAM)),
     Variation("stream-in-one-chunk", "Role, whole text and reason in a single chunk.", _FIRST,
               shapes(_one_chunk, TEXT_STREAM), _SHORT),
+    Variation("stream-whole-message-beside", "The last chunk has the whole message, too, beside its `delta`.", _EXTRA,
+              shapes(_with_whole_message, TEXT_STREAM)),
     Variation("stream-finish-delta-null-content", "The last delta is `content: null`.", _FIRST,
               shapes(lambda _, chunks: [*chunks[:-1], _delta(chunks[-1], lambda _: {"content": None})], TEXT_STREAM)),
     Variation("stream-usage-chunk", "A usage chunk without choices behind the reason.", _USAGE,

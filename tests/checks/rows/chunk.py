@@ -50,18 +50,11 @@ def _word_twice(again: Callable[[str], str]) -> tuple[Exchange, Exchange]:
     return twice(lambda name: chat_stream(name, [word(name), again(word(name))]))
 
 
-def _with_message(text: str | None, message: Any = None) -> tuple[Exchange, Exchange]:
-    """A stream of this text, or of the word asked for, with a message beside its last delta: by default, with it all.
-
-    `message`: another content, or the object itself.
-    """
-
-    def make(name: str) -> Exchange:
-        said = word(name) if text is None else text
-        told = message if isinstance(message, dict) else {"role": "assistant", "content": message or said}
-        return put(chat_stream(name, [said[:2], said[2:]]), "/choices/0/message", told, LAST)
-
-    return twice(make)
+def _with_message(name: str) -> Exchange:
+    """A stream with all of its text once more in a message beside its last delta."""
+    return put(
+        chat_stream(name, ["a b", " c d"]), "/choices/0/message", {"role": "assistant", "content": "a b c d"}, LAST
+    )
 
 
 def _lone(name: str) -> Exchange:
@@ -141,13 +134,12 @@ ROWS: tuple[Breaks | Holds, ...] = (
     holds("chunk.appends", "one try of two", *twice(
         lambda name: chat_stream(name, ["a", "a b", "a b c", "a b c d"] if name == "a1" else ["a", "b"]))),
     breaks("chunk.appends", "the word once more", *_word_twice(lambda asked: asked)),
-    breaks("chunk.appends", "the whole in a message beside delta", *_with_message("a b c d")),
-    breaks("chunk.appends", "the word in a message beside delta", *_with_message(None)),
-    holds("chunk.appends", "the word once more, set apart", *_word_twice(lambda asked: f" {asked}?".upper())),
+    breaks("chunk.appends", "the word once more, and nothing behind it", *twice(
+        lambda name: chat_stream(name, [word(name), word(name), ""]))),
+    holds("chunk.appends", "the whole in a message beside delta", *twice(_with_message)),
+    holds("chunk.appends", "the word said twice", *_word_twice(lambda asked: f" {asked}")),
+    holds("chunk.appends", "the word once more, otherwise", *_word_twice(lambda asked: f"{asked}?".upper())),
     holds("chunk.appends", "another word twice", *tried("bonjour", "bonjour")),
-    holds("chunk.appends", "a message that tells something else", *_with_message("a b c d", "thinking")),
-    holds("chunk.appends", "a message without content", *_with_message("a b c d", {})),
-    holds("chunk.appends", "a short text in a message", *_with_message("ha ha")),
     breaks("chunk.finish-once", "none", put(A, "/choices/0/finish_reason", None, LAST)),
     breaks("stream.done", "broken off as if it had ended", with_events(A, events_of(A)[:-2])),
     breaks("chunk.finish-once", "twice", inserted(LAST, chunk("a", {}, "length"))),
