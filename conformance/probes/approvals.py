@@ -95,7 +95,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     in_json = sum(map(len, _broken_in_json())) + 3
     streamed = sum(map(len, _broken_in_streams())) + 2
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
-               in_json + 6, 4, COVERS)  # fmt: skip
+               in_json + 7, 4, COVERS)  # fmt: skip
     yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 6, 3, COVERS)
     yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 13, 4, COVERS)
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)

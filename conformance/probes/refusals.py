@@ -159,8 +159,9 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     """Bad credentials, three tokens that were never issued among them, and odd spellings of the good one.
 
     One of the three is other than the real one in its end alone, which tells a server that looks at a token's
-    beginning, one in its middle alone, and one shares nothing with it. With the one of a resume they are sent five
-    times at most: fewer than lock a caller out in most places.
+    beginning, one in its middle alone, and one shares nothing with it. The first two are sent in each mode and to
+    resume, since a server may look closer in one place than in another: they stay the same tokens, so nobody takes
+    them for an attempt to guess one.
     """
 
     def with_authorization(
@@ -191,6 +192,7 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     yield with_authorization("auth-other-middle", MIDDLE, quick=True)
     yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)
     yield with_authorization("auth-empty-bearer-stream", "Bearer", stream=True)
+    yield with_authorization("auth-near-token-stream", NEAR, stream=True)
     yield with_authorization("auth-other-middle-stream", MIDDLE, stream=True)
     yield with_authorization("auth-other-scheme", BASIC, quick=True)
     yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True, quick=True)
@@ -204,11 +206,12 @@ def credentials(plan: Plan) -> Iterator[Flow]:
 
 
 def _with_bad_values(body: Body, path: str) -> Body:
-    """Every member has the right type and a bad value."""
+    """Every member has the right type and a bad value: 501 messages, none of them a user's, and one of nobody's."""
     own = {"approval_id": "not-a-uuid", "approved_tool_execution_ids": ["not-a-uuid"],
            "denied_tools": [{"tool_execution_id": "not-a-uuid"}]}  # fmt: skip
+    messages = [{"role": "robot", "content": "Hello"}, *[{"role": "assistant", "content": "Hello"}] * 500]
     return {
-        **body, "model": "gpt-4", "messages": [*body["messages"], {"role": "robot", "content": "Hello"}],
+        **body, "model": "gpt-4", "messages": messages,
         "max_tokens": 0, "max_completion_tokens": 200_001, "temperature": 2.1, "metadata": {"mode": "turbo"},
         **(own if path == RESUME else {}),
     }  # fmt: skip
@@ -224,17 +227,11 @@ def _with_bad_types(body: Body, path: str) -> Body:
     }  # fmt: skip
 
 
-def _with_many(body: Body, path: str) -> Body:
-    """501 messages, none of them a user's."""
-    return {**body, "messages": [{"role": "assistant", "content": "Hello"}] * 501}
-
-
 BROKEN: dict[str, Callable[[Body, str], Body]] = {
     "missing": lambda body, path: BY_ID["messages-missing"].apply(body, MISSING, 0),
     "empty": lambda body, path: {**body, "messages": []},
     "values": _with_bad_values,
     "types": _with_bad_types,
-    "many": _with_many,
 }
 """Bodies that break the schema, each in as many ways as go together: of those that come without a token."""
 
@@ -249,11 +246,11 @@ def on_resume(
 ) -> list[Send]:
     """The same credentials on resume; the decision denies, in case that a server lets it pass.
 
-    As a stream without the token that nobody issued, of which a run sends but a few.
+    As a stream without the tokens that nobody issued, of which a run sends but a few.
     """
     kinds: list[tuple[str, str | None]] = [("missing-header", None), ("empty-bearer", "Bearer")]
     if not stream:
-        kinds.append(("unknown-token", NEAR))
+        kinds += [("near-token", NEAR), ("other-middle", MIDDLE)]
     made = []
     for kind, authorization in kinds:
         name = f"resume-auth-{kind}" + ("-stream" if stream else "")
