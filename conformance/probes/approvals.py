@@ -97,7 +97,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
                in_json + 7, 4, COVERS)  # fmt: skip
     yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 6, 3, COVERS)
-    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 13, 4, COVERS)
+    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 14, 4, COVERS)
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
     if plan.wait_expiry > 0:

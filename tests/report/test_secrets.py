@@ -19,7 +19,7 @@ import pytest
 from wire.raw_server import RawServer, Script, answer, chunk
 
 from conformance.judging.verdict import State
-from conformance.probes.refusals import nearly
+from conformance.probes.refusals import nearly, other_in_the_middle
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import without_bodies as withheld
 from conformance.running import run
@@ -27,7 +27,7 @@ from conformance.transcript import har_reader, har_writer
 
 ROOT = Path(__file__).parents[2]
 TOKEN, SECOND = "km_first+secret/token=7Qz", "km_second+secret/token=9Xw"
-NEAR = nearly(TOKEN, SECOND)
+NEAR, MIDDLE = nearly(TOKEN, SECOND), other_in_the_middle(TOKEN, SECOND)
 COOKIE, CONTENT, PROMPT = "sid-hush-hush", "the-canary-of-content", "the-canary-of-prompts"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
 
@@ -47,7 +47,7 @@ def echo(number: int, request: bytes) -> Script:
     """One of the ways in which a server may send both tokens back, and content and a cookie with them."""
     lent = re.search(rb"(?i)authorization: *bearer +(\S+)", request)
     token = lent[1].decode("latin-1") if lent else TOKEN
-    every = [f"{CONTENT} {way}" for one in (token, TOKEN, SECOND, NEAR) for way in sorted(spellings(one))]
+    every = [f"{CONTENT} {way}" for one in (token, TOKEN, SECOND, NEAR, MIDDLE) for way in sorted(spellings(one))]
     text = " ".join(every).encode()
     fields = [f"Set-Cookie: sid={COOKIE}; Path=/", f"Set-Cookie: t={token}", f"X-Echo: {quote(token)}"]
     error = json.dumps({"error": {"message": text.decode(), "type": token, "code": token}}).encode()
@@ -88,6 +88,33 @@ def test_nearly_the_real_one_is_nobody_elses() -> None:
     twice = nearly(token, once)
     assert len({token, once, twice}) == 3
     assert nearly(token, once, twice) not in (token, once, twice)
+
+
+@pytest.mark.parametrize(
+    ("token", "other"),
+    [
+        ("km_fakeExampleToken", "km_fakeEXAmpleToken"),
+        ("km_reference_first", "km_referENce_first"),
+        ("km_0123456789abcdef", "km_0123489789abcdef"),
+    ],
+)
+def test_a_token_that_is_other_in_its_middle_begins_and_ends_as_the_real_one(token: str, other: str) -> None:
+    assert other_in_the_middle(token) == other
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["km_0123456789abcdef", "km_Live_0123456789abcdef", "km_01HXYZ0123ABCD", "km_01hxyz0123abcd", "km_live_a2b3c4d5"],
+)
+def test_the_middle_is_other_than_in_case_where_case_may_say_nothing(token: str) -> None:
+    assert other_in_the_middle(token).lower() != token.lower()
+
+
+@pytest.mark.parametrize("token", [TOKEN, "km_k", "eyJh.eyJz.c2lnbmF0dXJl_-Zz==", "test", "k", "0", "--"])
+def test_a_token_that_is_other_in_its_middle_is_nobodys(token: str) -> None:
+    once = other_in_the_middle(token, SECOND)
+    assert once not in (token, SECOND)
+    assert other_in_the_middle(token, once) not in (token, once)
 
 
 @contextmanager
@@ -158,7 +185,7 @@ def test_no_token_and_no_cookie_is_written_or_printed(tmp_path: Path, plugin: bo
         code, told = command(url, tmp_path, plugin=plugin)
     assert code in (1, 6), told[:2000]
     assert CONTENT in told  # it did come, and is shown
-    for token in (TOKEN, SECOND, NEAR):
+    for token in (TOKEN, SECOND, NEAR, MIDDLE):
         assert [way for way in spellings(token) if way in told] == []
     assert COOKIE not in told
 
@@ -170,7 +197,7 @@ def test_a_run_without_bodies_leaves_no_content(tmp_path: Path) -> None:
     # Header fields stay: one of them bears the canary as a media type.
     assert CONTENT not in told.replace(f"text/{CONTENT}", "")
     assert PROMPT not in told
-    assert [way for token in (TOKEN, SECOND, NEAR) for way in spellings(token) if way in told] == []
+    assert [way for token in (TOKEN, SECOND, NEAR, MIDDLE) for way in spellings(token) if way in told] == []
     again = run.judge(har_reader.load(tmp_path / "reports" / "transcript.har"))
     assert any("without bodies" in note for note in again.notes)
 
