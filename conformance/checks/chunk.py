@@ -199,7 +199,7 @@ def _repeats(reading: Reading, so_far: str, last: str) -> bool:
 def _is_the_word(reading: Reading, text: str) -> bool:
     """True for the fresh word that the prompt asks for: who says it twice sets it apart."""
     asked = WORD.match(reading.asked.prompt)
-    return asked is not None and text.strip().lower() == asked.group(1).lower()
+    return asked is not None and text.lower() == asked.group(1).lower()
 
 
 def _finishes_unknown(reading: Reading) -> Unjudged | None:

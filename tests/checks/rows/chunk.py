@@ -138,6 +138,8 @@ ROWS: tuple[Breaks | Holds, ...] = (
         lambda name: chat_stream(name, [word(name), word(name), ""]))),
     holds("chunk.appends", "the whole in a message beside delta", *twice(_with_message)),
     holds("chunk.appends", "the word said twice", *_word_twice(lambda asked: f" {asked}")),
+    holds("chunk.appends", "the word said twice, each time behind a blank", *twice(
+        lambda name: chat_stream(name, [f" {word(name)}"] * 2))),
     holds("chunk.appends", "the word once more, otherwise", *_word_twice(lambda asked: f"{asked}?".upper())),
     holds("chunk.appends", "another word twice", *tried("bonjour", "bonjour")),
     breaks("chunk.finish-once", "none", put(A, "/choices/0/finish_reason", None, LAST)),
