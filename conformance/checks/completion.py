@@ -26,9 +26,9 @@ from conformance.probes.accept import LONG_TASK, WORD
 
 LIMIT_PROBED = 16
 LIMIT_BREACH = 32
+"""Counted tokens above which a limit of 16 was not heeded (contract, completion.output-limit)."""
 SLACK = LIMIT_BREACH - LIMIT_PROBED
 """Counted tokens by which a limit may be overrun: what a server counts that is not the answer's text."""
-"""Counted tokens above which a limit of 16 was not heeded (contract, completion.output-limit)."""
 
 
 @each("completion.media-type", served_json)
