@@ -14,6 +14,7 @@ from typing import Any
 from conformance.checks.check import judge_each, over_all
 from conformance.contract.classify import Due
 from conformance.evidence.answer import Words
+from conformance.evidence.approvals import approval_of, resumes_of
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import integer, show, text
@@ -119,7 +120,7 @@ def _fed(evidence: Evidence, selection: Selection, flow: str, judge: Callable[[R
     if _player() is None:
         yield Unjudged(NOT_INSTALLED)
         return
-    yield from judge_each(_unserved.among(lambda r: r.note.flow == flow)(evidence), _told_of_unserved)
+    yield from judge_each(_unserved.among(lambda r: (r.note.flow or "").startswith(flow))(evidence), _told_of_unserved)
     yield from selection.unjudged(evidence)
     seen: set[Any] = set()
     for reading in selection.readings(evidence):
@@ -217,6 +218,19 @@ def approval(evidence: Evidence) -> Iterator[Item]:
         return "" if choice.finish_reason == "tool_calls" else f"finish_reason {show(choice.finish_reason)}"
 
     yield from _fed(evidence, waiting, "sdk-approval", judge)
+    yield from judge_each(_denials(evidence), _told_of_unserved)
+
+
+def _taken_otherwise(reading: Reading) -> bool:
+    """True where the same resume was taken next, by other header fields."""
+    of_one = resumes_of(reading.evidence, approval_of(reading))
+    return any(other.accepted and other.started >= reading.ended for other in of_one)
+
+
+_denials = last.where(lambda r: r.note.area == "sdk" and r.asked.resume and r.refuses and _taken_otherwise(r)).unless(
+    excused
+)
+"""Resumes that were refused for the client's header fields."""
 
 
 def remarks(evidence: Evidence) -> Iterator[str]:

@@ -12,6 +12,7 @@ times on new connections, so that replicas which do not share their approvals sh
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from conformance.probes.flow import (
 )
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import on_resume
-from conformance.probes.rules import BY_ID, RESUME_RULES, RULES, Rule
+from conformance.probes.rules import RESUME_RULES, RULES, Rule
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 MOST_ROUNDS = 4
@@ -52,12 +53,16 @@ ASKED_IN_ALL = 3
 """Times that an approval is asked for in a later round."""
 ASKED_ANEW = "-asked-"
 """Lies between the name of a request for an approval and the number of the time that it is asked for."""
+DECISIONS = ("approved_tool_execution_ids", "denied_tools")
+"""The members of a resume that decide on calls."""
 DOUBTS = 2
 """Approvals that are asked for in addition, by a chain whose decision was first answered 404 and then taken."""
 
 Chain = Generator[Send | Sequence[Send], Any, Any]
 Breach = tuple[Rule, int]
 """A rule, and which of its bad values."""
+BEHIND = 500
+"""The place behind all messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +97,16 @@ def flows(plan: Plan) -> Iterator[Flow]:
     )
     if plan.approval_prompt is None:
         return
-    in_json = sum(map(len, _broken_in_json())) + 3
-    streamed = sum(map(len, _broken_in_streams())) + 2
+    in_json = sum(map(len, _breaches(streamed=False))) + 3
+    streamed = sum(map(len, _breaches(streamed=True))) + 2
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
-               in_json + 7, 4, COVERS)  # fmt: skip
-    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 6, 3, COVERS)
-    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 14, 4, COVERS)
-    yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)
+               in_json + 8, 4, COVERS)  # fmt: skip
+    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 9, 3, COVERS)
+    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 21, 4, COVERS)
+    yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 3, 2, COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
+    yield Flow("resume-race-stream", "resume", Phase.CONCURRENT, lambda r: _race(plan, r, stream=True), False, 5, 2,
+               COVERS)  # fmt: skip
     if plan.wait_expiry > 0:
         yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 2, 1, COVERS, waits=True)
 
@@ -164,6 +171,30 @@ def _decide(compose: Compose, name: str, paused: Paused, decision: dict[str, Any
     send = replace(_resume(compose, name, paused, decision, **fields), served=True)
     answer: Answer = yield send
     return (yield from _ask_anew(send, answer))
+
+
+def _decide_with(
+    compose: Compose,
+    name: str,
+    paused: Paused,
+    decision: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    escaped: bool = False,
+    **fields: Any,
+) -> Chain:
+    """The same with documented members that no other resume has; without them where that is refused.
+
+    Gives what was decided at last, and its answer.
+    """
+    bare = _resume(compose, name, paused, decision, **fields)
+    whole = {member: value for member, value in {**json.loads(bare.body), **options}.items() if value is not None}
+    send = replace(bare, body=encode(whole, escaped=escaped), served=True)
+    answer = yield from _ask_anew(send, (yield send))
+    if answer.status is not None and 400 <= answer.status < 500 and answer.status != 404:
+        send = replace(bare, name=f"{name}-bare", served=True)
+        answer = yield from _ask_anew(send, (yield send))
+    return send, answer
 
 
 def _ask_anew(send: Send, answer: Answer) -> Chain:
@@ -231,23 +262,21 @@ def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int 
     name = "resume-refuse-" + ("stream-" if streamed else "") + rule.id + (f"-{which + 1}" if which else "")
     decision = approve(paused.approval) if approving else deny(paused.approval)
     valid = compose.resume(name, paused.body, paused.approval, **decision, **streamed)
-    return Send(name, encode(rule.apply(valid, rule.values[which], 0)), RESUME, twin=twin, breach=rule.id)
+    # By turns before the prompt and behind it: a server may look at one message of them.
+    broken = rule.apply(valid, rule.values[which], BEHIND if which % 2 else 0)
+    return Send(name, encode(broken), RESUME, twin=twin, breach=rule.id)
 
 
-def _broken_in_json() -> tuple[tuple[Breach, ...], ...]:
-    """Every rule, each with its plainest value; of `approval_id` two."""
-    own = [(rule, 0) for rule in RESUME_RULES]
-    ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
-    shapes = tuple(breach for breach in own if breach not in ids)
-    return (*ids, (BY_ID["approval-id-type"], 1)), shapes, tuple((rule, 0) for rule in RULES)
+def _breaches(*, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
+    """Every rule with each of its values: of the approval's id, of the decision, and of what both endpoints share.
 
-
-def _broken_in_streams() -> tuple[tuple[Breach, ...], ...]:
-    """What only resumes have, each with its second value where there is one, and what is shared; not `stream`."""
-    own = [(rule, min(1, len(rule.values) - 1)) for rule in RESUME_RULES]
-    ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
-    shapes = tuple(breach for breach in own if breach not in ids)
-    return ids, shapes, tuple((rule, 0) for rule in RULES if rule.place != "/stream")
+    A stream cannot be asked for by a value of `stream` that is wrong.
+    """
+    groups: dict[str, list[Breach]] = {"resume.approval-id": [], "resume.decision-shape": [], "": []}
+    for rule in (*RESUME_RULES, *RULES):
+        if not (streamed and rule.place == "/stream"):
+            groups.get(rule.requirement, groups[""]).extend((rule, which) for which in range(len(rule.values)))
+    return tuple(tuple(group) for group in groups.values())
 
 
 def _later(plan: Plan, approval: WaitingApproval) -> float:
@@ -271,7 +300,7 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     answers = yield [replace(send, delay=delay) for send in strangers]
     paused = yield from _still_waiting(compose, paused, answers)
     if paused is not None:
-        paused = yield from _refuse(compose, paused, _broken_in_json(), final)
+        paused = yield from _refuse(compose, paused, _breaches(streamed=False), final)
     if paused is None:
         return
     decision = _resume(compose, final, paused, _decision(plan, paused.approval))
@@ -303,12 +332,31 @@ def _decision(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
 
 
 def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer: Answer) -> Chain:
-    """The same decision a second time, where it was taken."""
+    """What was decided a second time, where it was taken: as it was, in the other form, and the other way round.
+
+    All under one `request_id`, so that whoever repeats the first answer repeats the id that was asked for. What is
+    served once more is not sent in other ways: it is known then.
+    """
     if not answer.served:
         return
-    again: Answer = yield Send(name, decision.body, RESUME)
-    if again.approval is not None and again.approval != answer.approval:
-        yield from _settle(compose, name, paused, again, **paused.streamed)
+    same = json.loads(decision.body)
+    other_form = {**same, "stream": not same.get("stream", False)}
+    undecided = {member: value for member, value in same.items() if member not in DECISIONS}
+    bodies = {name: same, f"{name}-other-form": other_form}
+    if set(same) & set(DECISIONS) != {"denied_tools"}:
+        bodies[f"{name}-denied"] = {**undecided, **deny(paused.approval)}
+    for which, body in bodies.items():
+        again: Answer = yield Send(which, encode(body), RESUME)
+        if again.approval is not None and not _same_approval(again, answer):
+            yield from _settle(compose, which, paused, again, **paused.streamed)
+        if again.served:
+            return
+
+
+def _same_approval(one: Answer, other: Answer) -> bool:
+    return one.approval is not None and other.approval is not None and (
+        one.approval.approval_id == other.approval.approval_id
+    )  # fmt: skip
 
 
 def _decide_streamed(plan: Plan, round_: int) -> Steps:
@@ -318,9 +366,9 @@ def _decide_streamed(plan: Plan, round_: int) -> Steps:
     if paused is None:
         return
     name = "resume-decide-stream"
-    decision = _resume(compose, name, paused, _mixed(plan, paused.approval), stream=True)
-    answer = yield replace(decision, served=True)
-    answer = yield from _ask_anew(decision, answer)
+    mixed = _mixed(plan, paused.approval)
+    options = {"temperature": 1, "max_tokens": 1024, "max_completion_tokens": 1024}
+    decision, answer = yield from _decide_with(compose, name, paused, mixed, options, stream=True)
     yield from _settle(compose, name, paused, answer, stream=True)
     if _refused(answer):
         yield from _decide_untouched(compose, "resume-decide-in-json", _mixed)
@@ -356,23 +404,35 @@ def _deny_two(plan: Plan, round_: int) -> Steps:
         streamed = yield from _still_waiting(compose, streamed, (yield strangers))
     final = "resume-deny-stream"
     if streamed is not None:
-        streamed = yield from _refuse(compose, streamed, _broken_in_streams(), final, approving=plan.execute)
-    cut = {"max_tokens": FEW}
-    ends = [
-        (name, paused, _resume(compose, name, paused, deny(paused.approval, reason), **paused.streamed, **fields))
-        for name, paused, reason, fields in (
-            ("resume-deny", in_json, REASON, {"escaped": True}), (final, streamed, None, cut))
-        if paused is not None
-    ]  # fmt: skip
-    if not ends:
-        return
-    answers = yield [replace(send, served=True) for _, _, send in ends]
-    for (name, paused, send), first_answer in zip(ends, answers, strict=True):
-        answer = yield from _ask_anew(send, first_answer)
-        if name == final and answer.status in (400, 422):
-            # A model may not be able to say so little.
-            answer = yield from _decide(compose, f"{final}-unlimited", paused, deny(paused.approval), **paused.streamed)
-        yield from _settle(compose, name, paused, answer, **paused.streamed)
+        streamed = yield from _refuse(compose, streamed, _breaches(streamed=True), final, approving=plan.execute)
+    if in_json is not None:
+        options = _documented(plan, "resume-deny", round_)
+        yield from _deny_and_replay(compose, "resume-deny", in_json, REASON, options, escaped=True)
+    if streamed is not None:
+        # A model may not be able to say so little: then without the limit.
+        yield from _deny_and_replay(compose, final, streamed, None, {"max_tokens": FEW})
+
+
+def _documented(plan: Plan, name: str, round_: int) -> dict[str, Any]:
+    """Optional members at their borders; the tokens of the answer stay few."""
+    metadata = {"request_id": plan.request_id(name, round_), **({"mode": plan.modes[0]} if plan.modes else {})}
+    limits = {"max_tokens": 200_000, "max_completion_tokens": 1024}
+    return {"stream": False, "temperature": 0, **limits, "metadata": metadata, "approved_tool_execution_ids": []}
+
+
+def _deny_and_replay(
+    compose: Compose,
+    name: str,
+    paused: Paused,
+    reason: str | None,
+    options: dict[str, Any],
+    *,
+    escaped: bool = False,
+) -> Chain:
+    decision = deny(paused.approval, reason)
+    send, answer = yield from _decide_with(compose, name, paused, decision, options, escaped=escaped, **paused.streamed)
+    yield from _settle(compose, name, paused, answer, **paused.streamed)
+    yield from _replay(compose, f"{name}-replay", send, paused, answer)
 
 
 def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: float) -> Chain:
@@ -390,11 +450,17 @@ def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: fl
         denied = deny(own)["denied_tools"]
         return {**approve(own), "denied_tools": denied[-1:] if kind else denied}
 
+    def foreign_approved(own: WaitingApproval) -> dict[str, Any]:
+        strange = approve(others)["approved_tool_execution_ids"]
+        kept = [] if kind else own.calls
+        return {"approved_tool_execution_ids": [*kept, *strange]}
+
     wanted: list[tuple[str, Callable[[WaitingApproval], dict[str, Any]], str]] = [
         ("resume-foreign-call", foreign, "Bearer {token}")
     ]
     if plan.execute:
-        # A server that takes a contradiction may well run the tool.
+        # A server that takes a contradiction, or a call of another approval, may well run the tool.
+        wanted.append(("resume-foreign-approved", foreign_approved, "Bearer {token}"))
         wanted.append(("resume-conflict", conflict, "Bearer {token}"))
     if plan.second_token:
         wanted.append(("resume-other-caller", deny, "Bearer {second}"))
@@ -412,18 +478,28 @@ def _deny_one(plan: Plan, round_: int) -> Steps:
     compose = Compose(plan, round_)
     paused = yield from _pause(compose, "approval-plain")
     if paused is not None:
-        answer = yield from _decide(compose, "resume-deny-plain", paused, deny(paused.approval))
+        _, answer = yield from _decide_with(
+            compose, "resume-deny-plain", paused, deny(paused.approval), {"metadata": None}
+        )
         yield from _settle(compose, "resume-deny-plain", paused, answer)
 
 
-def _race(plan: Plan, round_: int) -> Steps:
-    """Several resumes of one approval at the same moment: of two alone, one may come too late to race."""
+def _race(plan: Plan, round_: int, *, stream: bool = False) -> Steps:
+    """Several resumes of one approval at the same moment: of two alone, one may come too late to race.
+
+    `stream`: two of them as streams, and one in JSON.
+    """
     compose = Compose(plan, round_)
-    paused = yield from _pause(compose, "approval-race")
+    of, name = ("approval-race-stream", "resume-race-stream") if stream else ("approval-race", "resume-race")
+    paused = yield from _pause(compose, of, **({"stream": True} if stream else {}))
     if paused is None:
         return
-    body = _resume(compose, "resume-race", paused, deny(paused.approval)).body
-    answers: Sequence[Answer] = yield [Send(f"resume-race-{side}", body, RESUME, served=True) for side in "abc"]
+    send = _resume(compose, name, paused, deny(paused.approval))
+    streamed = encode({**json.loads(send.body), "stream": True})
+    answers: Sequence[Answer] = yield [
+        replace(send, name=f"{name}-{side}", body=streamed if stream and side != "c" else send.body, served=True)
+        for side in "abc"
+    ]
     settled: set[str] = set()
     for answer in answers:
         if answer.approval is not None and answer.approval.approval_id not in settled:

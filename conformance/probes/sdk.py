@@ -1,4 +1,4 @@
-"""Probes with exactly the header fields that the official `openai` client for Python sends (area sdk).
+"""Probes with exactly the header fields that the official `openai` clients send: for Python (area sdk) and for Node.
 
 A server may take a request by itself and refuse it with a client's fields beside it, which its author never sees who
 tries his server with curl. What the client sends does not depend on whether it is installed here: the fields stand
@@ -33,6 +33,37 @@ FIELDS = (
     ("x-stainless-read-timeout", "600"),
 )
 """All of them but Host, Authorization and Content-Length, which every request has."""
+_OTHERWISE = {
+    "User-Agent": f"AsyncOpenAI/Python {VERSION}",
+    "X-Stainless-Async": "async:asyncio",
+}
+ASYNC_FIELDS = tuple((name, _OTHERWISE.get(name, value)) for name, value in FIELDS)
+"""Those of its asynchronous client."""
+RAW = ("X-Stainless-Raw-Response", "true")
+"""Comes with `with_raw_response`, by which frameworks call it."""
+HELPER = ("X-Stainless-Helper-Method", "chat.completions.stream")
+"""Comes with its helper for streams."""
+NODE = "accept-node-client"
+"""How the names of the probes with the fields of the client for Node begin."""
+NODE_VERSION = "6.9.1"
+NODE_FIELDS = (
+    ("Accept-Encoding", "gzip, deflate"),
+    ("Connection", "keep-alive"),
+    ("Accept", "application/json"),
+    ("Content-Type", "application/json"),
+    ("User-Agent", f"OpenAI/JS {NODE_VERSION}"),
+    ("X-Stainless-Retry-Count", "0"),
+    ("X-Stainless-Timeout", "600"),
+    ("X-Stainless-Lang", "js"),
+    ("X-Stainless-Package-Version", NODE_VERSION),
+    ("X-Stainless-OS", "Linux"),
+    ("X-Stainless-Arch", "x64"),
+    ("X-Stainless-Runtime", "node"),
+    ("X-Stainless-Runtime-Version", "v22.11.0"),
+    ("Accept-Language", "*"),
+    ("Sec-Fetch-Mode", "cors"),
+)
+"""Those of the client for Node, and what its `fetch` adds; of the codings those that every probe offers."""
 FURTHER = 3
 """The most rounds that the denial of an approval may bring."""
 
@@ -40,21 +71,34 @@ FURTHER = 3
 def flows(plan: Plan) -> Iterator[Flow]:
     """A JSON answer, a stream, and where there is a prompt for one an approval."""
 
-    def minimal(name: str, twin: str, stream: bool) -> Flow:
+    def minimal(
+        name: str,
+        fields: tuple[tuple[str, str], ...] = FIELDS,
+        *,
+        stream: bool = False,
+        quick: bool = False,
+        area: str = "sdk",
+    ) -> Flow:
         def send(round_: int) -> Send:
-            made = Compose(plan, round_).chat(name, **({"stream": True} if stream else {}))
-            return replace(made, headers=FIELDS, twin=twin)
+            fields_ = {"stream": True} if stream else {}
+            made = Compose(plan, round_).chat(name, request_id=area == "sdk", **fields_)
+            return replace(made, headers=fields, twin=MINIMAL_STREAM if stream else MINIMAL)
 
-        return single("sdk", Phase.CALM, name, send, quick=True)
+        return single(area, Phase.CALM, name, send, quick=quick)
 
-    yield minimal("sdk-completion", MINIMAL, False)
-    yield minimal("sdk-stream", MINIMAL_STREAM, True)
+    yield minimal("sdk-completion", quick=True)
+    yield minimal("sdk-stream", stream=True, quick=True)
+    yield minimal("sdk-completion-async", (*ASYNC_FIELDS, RAW))
+    yield minimal("sdk-stream-async", (*ASYNC_FIELDS, HELPER), stream=True)
+    # The contract's area sdk speaks of the client for Python: another client's requests are valid ones like any other.
+    yield minimal(NODE, NODE_FIELDS, area="accept")
+    yield minimal(f"{NODE}-stream", NODE_FIELDS, stream=True, area="accept")
     if plan.approvals and plan.approval_prompt is not None:
-        yield Flow("sdk-approval", "sdk", Phase.CALM, lambda r: _denied_at_once(plan, r), False, 2, 2)
+        yield Flow("sdk-approval", "sdk", Phase.CALM, lambda r: _denied_at_once(plan, r), False, 3, 2)
 
 
 def _denied_at_once(plan: Plan, round_: int) -> Steps:
-    """An approval that is asked for with the client's fields, and denied with the suite's own."""
+    """An approval, asked for and denied with the client's fields; with the suite's own where those are refused."""
     compose = Compose(plan, round_)
     name = "sdk-approval"
     paused = compose.body(name, prompt=f"{plan.approval_prompt}\n(Reference: {compose.word(name)}.)")
@@ -63,4 +107,10 @@ def _denied_at_once(plan: Plan, round_: int) -> Steps:
         if answer.approval is None:
             return
         denial = compose.resume(f"{name}-deny-{number}", paused, answer.approval, **deny(answer.approval))
-        answer = yield Send(f"{name}-deny-{number}", encode(denial), RESUME, served=True)
+        waits = answer.approval
+        send = Send(f"{name}-deny-{number}", encode(denial), RESUME, headers=FIELDS, served=True)
+        answer = yield send
+        if answer.status is not None and 400 <= answer.status < 500:
+            bare = f"{name}-deny-{number}-bare"
+            denial = compose.resume(bare, paused, waits, **deny(waits))
+            answer = yield Send(bare, encode(denial), RESUME, served=True)

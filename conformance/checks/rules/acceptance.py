@@ -13,6 +13,7 @@ from conformance.evidence.json_values import integer
 from conformance.evidence.place import STATUS
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import server_error
+from conformance.probes.sdk import NODE
 
 
 def another_success(reading: Reading) -> Unjudged | None:
@@ -23,7 +24,8 @@ def another_success(reading: Reading) -> Unjudged | None:
     return reading.unjudged(f"status {reading.status}", by=by)
 
 
-def _limit_of_the_model(reading: Reading) -> Unjudged | None:
+def limit_of_the_model(reading: Reading) -> Unjudged | None:
+    """A refusal of a documented limit that names the model, its context or a quota."""
     if not _asks_for_much(reading) or reading.status not in (400, 413, 422):
         return None
     words = names_the_model(reading.object)
@@ -37,7 +39,7 @@ def _never_let_in(reading: Reading) -> Unjudged | None:
     return reading.unjudged(f"status {reading.status}: the token, the model or the address may be wrong")
 
 
-UNLESS = (another_success, server_error, _limit_of_the_model, _never_let_in)
+UNLESS = (another_success, server_error, limit_of_the_model, _never_let_in)
 """Answers that do not show whether a request is treated as valid."""
 
 
@@ -45,7 +47,8 @@ def accepted(reading: Reading) -> Iterator[Finding]:
     """The rule: a request that deserves to be served is answered 200."""
     if not reading.accepted:
         message = f"a valid request is not served ({reading.asked.reason or 'valid'})"
-        yield reading.finding(message, "status 200", with_its_words(reading), STATUS)
+        others = _OF_CLIENTS if reading.note.flow.startswith(NODE) else ()
+        yield reading.finding(message, "status 200", with_its_words(reading), STATUS, yields_to=others)
 
 
 def with_its_words(reading: Reading) -> Words:
@@ -54,6 +57,8 @@ def with_its_words(reading: Reading) -> Words:
     return Words(f"{reading.told}: {why[:160]!r}") if isinstance(why, str) else reading.told
 
 
+_OF_CLIENTS = ("sdk.openai-completion", "sdk.openai-stream")
+"""The requirements for header fields that both official clients send."""
 MUCH, FEW = 1_024, 16
 """Tokens above and below which a model's own limit may be met."""
 

@@ -114,7 +114,21 @@ FAULTS: tuple[Fault, ...] = (
                   "Forbidden.",
               )),
     ),
+    *of("sdk.openai-completion",
+        Fault("sdk-completion-raw-refused", "refuses `X-Stainless-Raw-Response`",
+              refuses(
+                  all_of(plain_chat, header_is("x-stainless-raw-response", lambda value: value is not None)),
+                  _UNKNOWN_FIELD,
+                  "The header field X-Stainless-Raw-Response is not known.",
+              )),
+    ),
     *of("sdk.openai-stream",
+        Fault("sdk-stream-async-refused", "refuses streams to the asynchronous client",
+              refuses(
+                  all_of(streamed_chat, header_is("user-agent", lambda name: "AsyncOpenAI" in (name or ""))),
+                  _UNKNOWN_FIELD,
+                  "This client is not known.",
+              )),
         Fault("sdk-stream-not-acceptable", "answers 406 to a stream request whose `Accept` names JSON alone",
               refuses(
                   all_of(streamed_chat, _accepts_json_alone), _NOT_ACCEPTABLE, "Accept has to name text/event-stream."

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from conformance.contract.catalogue import load
-from conformance.reference.behaviour import Behaviour, Leniency, Replay
+from conformance.reference.behaviour import Behaviour, Headers, Leniency, Replay
 from conformance.reference.conditions import Object, When, one_in, resume, sent, status_is, streamed
 from conformance.reference.decision import APPROVAL, Call, Decision, ObjectKind, PendingCalls, Refuse, Serve
 from conformance.reference.fault import Variation
@@ -216,6 +216,26 @@ def _locked(incoming: Incoming, decision: Decision) -> Decision:
     )
 
 
+def _kept_answers() -> Behaviour:
+    """Whoever resumes a spent approval gets the octets of its first answer, whatever form is asked for now."""
+
+    def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
+        decision = incoming.decision
+        if not resume(incoming) or not isinstance(decision, Serve) or decision.resolution is None:
+            return pieces
+        kept = incoming.memory.setdefault("kept", {})
+        return list(kept.setdefault(decision.resolution.approval_id, pieces))
+
+    def head(incoming: Incoming, status: int, headers: Headers) -> tuple[int, Headers]:
+        decision = incoming.decision
+        if not resume(incoming) or not isinstance(decision, Serve) or decision.resolution is None:
+            return status, headers
+        heads = incoming.memory.setdefault("heads", {})
+        return status, list(heads.setdefault(decision.resolution.approval_id, headers))
+
+    return together(_REPEATED, Behaviour(emit=emit, head=head))
+
+
 _slow_race = transmits(lambda _, pieces: [Out(b"", 0.3), *pieces], JSON_ANSWERS, resume)
 """Whoever comes second is told so at once, while the first one is still being served."""
 
@@ -262,7 +282,10 @@ VARIATIONS: tuple[Variation, ...] = (
               set_to(approval_ttl=1.5),
               unexercised={
                   "resume.race": "whether it waits still when the answers come is a matter of a second's fraction",
-                  "resume.refusal-keeps": "the approval may be over before all that must be refused is",
+                  **dict.fromkeys(
+                      ("resume.refusal-keeps", "resume.approval-id", "resume.decision-shape", "resume.request-fields"),
+                      "the approval may be over before all that must be refused is",
+                  ),
               }),
     Variation("approval-unexpected", "Every ninth chat asks for a tool that nobody thought of.",
               "Facts: a chat may lead to an approval", Behaviour(decide=_asks_unexpectedly),
@@ -365,6 +388,8 @@ VARIATIONS: tuple[Variation, ...] = (
               "resume.race", _slow_race),
     Variation("resume-race-repeats", "Both resumes of a race get the same answer, a replay too.", _AGAIN,
               together(_REPEATED, _slow_race)),
+    Variation("resume-repeats-as-kept", "A spent approval gets its first answer again, octet by octet.",
+              _AGAIN, _kept_answers()),
     Variation("resume-race-429", "The loser of a race gets 429 (locked), `Retry-After: 1`, and after that 409.",
               "Answers that excuse: 429", Behaviour(decide=_locked),
               {
