@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conformance.contract.classify import Asked, Due, classify
 from conformance.probes.flow import Phase
+from conformance.probes.sdk import NODE
 from conformance.transcript.exchange import Credential, Exchange
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class RequestReading:
     def as_client(self) -> bool:
         """True where it was sent with a client's own header fields: area sdk judges whether that is served."""
         return self.note.area == "sdk" and not self.asked.resume
+
+    @property
+    def with_client_fields(self) -> bool:
+        """True where it bore the header fields of a client, whichever requirement tells of a refusal."""
+        return self.note.area == "sdk" or self.note.flow.startswith(NODE)
 
     @property
     def odd_scheme(self) -> bool:
