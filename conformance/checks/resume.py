@@ -381,7 +381,7 @@ def _taken_with_fields(reading: Reading) -> Iterator[Finding]:
         yield reading.finding(message, "status 200", with_its_words(reading), STATUS, yields_to=_OPTIONS)
 
 
-_OPTIONS = ("accept.minimal", "accept.optional-fields", "accept.limits", "accept.metadata")
+_OPTIONS = load().basic("accept")
 """What speaks of documented members that are refused on chat completions."""
 
 
@@ -628,8 +628,6 @@ _in_json = served_streams.where(in_json).judgeable()
 """Approvals in JSON where a stream was asked for."""
 _rounds = (waiting | waiting_streams | _in_json).among(lambda r: r.asked.resume)
 _shown = _rounds.among(lambda r: r.accepted and not r.made_good)
-_OF_ALL_ROUNDS = ("approval.arguments", "approval.tool-call-id")
-"""Requirements that look at several approvals before they find anything."""
 
 
 @over_all("resume.further-round")
@@ -638,17 +636,19 @@ def further_round(evidence: Evidence) -> Iterator[Item]:
     yield from _shown.unjudged(evidence)
     yield from judge_each(_rounds.readings(evidence), _incomplete)
     yield from judge_each(waiting_still.where(_of_further_round).unless(*_UNLESS)(evidence), _resumable)
-    for id_ in _OF_ALL_ROUNDS:
-        if not broken_elsewhere(evidence, id_, _is_further):
-            yield from (replace(found, message=f"{id_}: {found.message}") for found in _found(evidence, id_))
+    yield from _of_all_rounds(evidence, "approval.arguments")
+    yield from _of_all_rounds(evidence, "approval.tool-call-id")
 
 
 def _is_further(reading: Reading) -> bool:
     return reading.asked.resume and reading.waits
 
 
-def _found(evidence: Evidence, requirement: str) -> Iterator[Finding]:
-    return (item for item in CHECKS[requirement](evidence) if isinstance(item, Finding))
+def _of_all_rounds(evidence: Evidence, requirement: str) -> Iterator[Finding]:
+    """What a requirement finds that looks at several approvals, where further rounds alone break it."""
+    if not broken_elsewhere(evidence, requirement, _is_further):
+        found = (item for item in CHECKS[requirement](evidence) if isinstance(item, Finding))
+        yield from (replace(one, message=f"{requirement}: {one.message}") for one in found)
 
 
 def _of_further_round(reading: Reading) -> bool:

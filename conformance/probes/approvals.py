@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -272,10 +273,11 @@ def _breaches(*, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
 
     A stream cannot be asked for by a value of `stream` that is wrong.
     """
-    groups: dict[str, list[Breach]] = {"resume.approval-id": [], "resume.decision-shape": [], "": []}
+    groups: dict[str, list[Breach]] = defaultdict(list)
     for rule in (*RESUME_RULES, *RULES):
         if not (streamed and rule.place == "/stream"):
-            groups.get(rule.requirement, groups[""]).extend((rule, which) for which in range(len(rule.values)))
+            group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
+            group.extend((rule, which) for which in range(len(rule.values)))
     return tuple(tuple(group) for group in groups.values())
 
 

@@ -156,8 +156,8 @@ async def raced(caller: Caller) -> AsyncIterator[bytes]:
     """Two resumes at the same moment."""
     for streamed in ({}, {"stream": True}):
         _, kitemesh, calls = await caller.asked(ask())
-        named = {"request_id": "resume-race"}
-        body = ask(approval_id=kitemesh["approval_id"], metadata=named, **denial(calls), **streamed)
+        named = {"metadata": {"request_id": "resume-race"}}
+        body = {**ask(approval_id=kitemesh["approval_id"], **denial(calls), **streamed), **named}
         both = await asyncio.gather(caller.post(RESUME, body), caller.post(RESUME, body))
         for status in sorted(_status(seen) for seen, _ in both):
             yield status

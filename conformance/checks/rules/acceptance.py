@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from conformance.contract.catalogue import load
 from conformance.contract.excuses import names_the_model
 from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
@@ -57,7 +58,7 @@ def with_its_words(reading: Reading) -> Words:
     return Words(f"{reading.told}: {why[:160]!r}") if isinstance(why, str) else reading.told
 
 
-_OF_CLIENTS = ("sdk.openai-completion", "sdk.openai-stream")
+_OF_CLIENTS = tuple(requirement.id for requirement in load() if requirement.area == "sdk")
 """The requirements for header fields that both official clients send."""
 MUCH, FEW = 1_024, 16
 """Tokens above and below which a model's own limit may be met."""
