@@ -271,13 +271,14 @@ def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int 
 def _breaches(*, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
     """Every rule with each of its values: of the approval's id, of the decision, and of what both endpoints share.
 
-    A stream cannot be asked for by a value of `stream` that is wrong.
+    In streams the first and the last of them; no stream can be asked for by a value of `stream` that is wrong.
     """
     groups: dict[str, list[Breach]] = defaultdict(list)
     for rule in (*RESUME_RULES, *RULES):
         if not (streamed and rule.place == "/stream"):
             group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
-            group.extend((rule, which) for which in range(len(rule.values)))
+            count = len(rule.values)
+            group.extend((rule, which) for which in (sorted({0, count - 1}) if streamed else range(count)))
     return tuple(tuple(group) for group in groups.values())
 
 

@@ -289,7 +289,10 @@ VARIATIONS: tuple[Variation, ...] = (
               }),
     Variation("approval-unexpected", "Every ninth chat asks for a tool that nobody thought of.",
               "Facts: a chat may lead to an approval", Behaviour(decide=_asks_unexpectedly),
-              unexercised={"robust.disconnect": "the stream that a client would leave may be an approval, and short"}),
+              unexercised={
+                  "robust.disconnect": "the stream that a client would leave may be an approval, and short",
+                  "completion.limit-priority": "the answer that would show it may be an approval",
+              }),
     Variation("approvals-three-at-most", "429 to a chat that asks for tools while three approvals wait.",
               "Answers that excuse: 429", Behaviour(decide=_three_at_most)),
     Variation("calls-one", "A single call waits.", _CALLS, _calling(lambda calls: calls[:1])),
