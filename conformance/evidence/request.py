@@ -56,8 +56,8 @@ class RequestReading:
 
     @property
     def with_client_fields(self) -> bool:
-        """True where it bore the header fields of a client, whichever requirement tells of a refusal."""
-        return self.note.area == "sdk" or self.note.flow.startswith(NODE)
+        """True where it had a client's header fields, whichever requirement judges a refusal."""
+        return self.note.area == "sdk" or self.note.flow == NODE
 
     @property
     def odd_scheme(self) -> bool:

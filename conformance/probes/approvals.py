@@ -98,8 +98,8 @@ def flows(plan: Plan) -> Iterator[Flow]:
     )
     if plan.approval_prompt is None:
         return
-    in_json = sum(map(len, _breaches(streamed=False))) + 3
-    streamed = sum(map(len, _breaches(streamed=True))) + 2
+    in_json = sum(map(len, _breaches(plan, streamed=False))) + 3
+    streamed = sum(map(len, _breaches(plan, streamed=True))) + 2
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
                in_json + 8, 4, COVERS)  # fmt: skip
     yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 9, 3, COVERS)
@@ -268,17 +268,22 @@ def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int 
     return Send(name, encode(broken), RESUME, twin=twin, breach=rule.id)
 
 
-def _breaches(*, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
-    """Every rule with each of its values: of the approval's id, of the decision, and of what both endpoints share.
+def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
+    """Every rule with its values: of the approval's id, of the decision, and of what both endpoints share.
 
-    In streams the first and the last of them; no stream can be asked for by a value of `stream` that is wrong.
+    Each value is sent in one form or the other, by turns, and the seed says which; in JSON the plainest in any case. No
+    stream can be asked for by a value of `stream` that is wrong.
     """
     groups: dict[str, list[Breach]] = defaultdict(list)
     for rule in (*RESUME_RULES, *RULES):
-        if not (streamed and rule.place == "/stream"):
-            group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
-            count = len(rule.values)
-            group.extend((rule, which) for which in (sorted({0, count - 1}) if streamed else range(count)))
+        if streamed and rule.place == "/stream":
+            continue
+        values = range(len(rule.values))
+        own = [which for which in values if (which + plan.seed) % 2 == streamed]
+        if not streamed:
+            own = list(values) if rule.place == "/stream" else sorted({0, *own})
+        group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
+        group.extend((rule, which) for which in own or [0])
     return tuple(tuple(group) for group in groups.values())
 
 
@@ -303,7 +308,7 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     answers = yield [replace(send, delay=delay) for send in strangers]
     paused = yield from _still_waiting(compose, paused, answers)
     if paused is not None:
-        paused = yield from _refuse(compose, paused, _breaches(streamed=False), final)
+        paused = yield from _refuse(compose, paused, _breaches(plan, streamed=False), final)
     if paused is None:
         return
     decision = _resume(compose, final, paused, _decision(plan, paused.approval))
@@ -407,7 +412,7 @@ def _deny_two(plan: Plan, round_: int) -> Steps:
         streamed = yield from _still_waiting(compose, streamed, (yield strangers))
     final = "resume-deny-stream"
     if streamed is not None:
-        streamed = yield from _refuse(compose, streamed, _breaches(streamed=True), final, approving=plan.execute)
+        streamed = yield from _refuse(compose, streamed, _breaches(plan, streamed=True), final, approving=plan.execute)
     if in_json is not None:
         options = _documented(plan, "resume-deny", round_)
         yield from _deny_and_replay(compose, "resume-deny", in_json, REASON, options, escaped=True)

@@ -12,7 +12,7 @@ from reference.groups import GROUPS, UNUSUAL_IDS, Group
 from reference.showing import CHAT, OWN, RESUME, Caller, Tour
 
 from conformance.probes.refusals import nearly
-from conformance.probes.sdk import ASYNC_FIELDS, FIELDS, RAW
+from conformance.probes.sdk import ASYNC_FIELDS, FIELDS, NODE_FIELDS
 from conformance.reference.fault import Fault
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 
@@ -75,7 +75,7 @@ async def as_client(caller: Caller) -> AsyncIterator[bytes]:
     """Text in both modes, and what waits, asked for with the header fields of the openai client."""
     bodies = [chat("Hello"), chat("Hello", stream=True), ask()]
     for body in bodies:
-        for fields in (FIELDS, (*ASYNC_FIELDS, RAW)):
+        for fields in (FIELDS, ASYNC_FIELDS, NODE_FIELDS):
             yield (await caller.post(CHAT, body, fields=dict(fields)))[0]
 
 
@@ -189,6 +189,7 @@ TOURS: dict[str, Tour] = {
     **{area: in_turn(approvals, BY_AREA[area]) for area in ("error", "http", "completion", "kitemesh")},
     **dict.fromkeys(("stream", "chunk"), text),
     "sdk": as_client,
+    "accept.minimal": in_turn(BY_AREA["accept"], as_client),
     "approval": waiting,
     **dict.fromkeys(
         (f"resume.{name}" for name in ("approve", "deny", "stream", "execution-continues", "further-round", "replay")),

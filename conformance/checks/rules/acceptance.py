@@ -48,7 +48,7 @@ def accepted(reading: Reading) -> Iterator[Finding]:
     """The rule: a request that deserves to be served is answered 200."""
     if not reading.accepted:
         message = f"a valid request is not served ({reading.asked.reason or 'valid'})"
-        others = _OF_CLIENTS if reading.note.flow.startswith(NODE) else ()
+        others = _OF_CLIENTS if reading.note.flow == NODE else ()
         yield reading.finding(message, "status 200", with_its_words(reading), STATUS, yields_to=others)
 
 

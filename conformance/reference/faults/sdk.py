@@ -121,14 +121,22 @@ FAULTS: tuple[Fault, ...] = (
                   _UNKNOWN_FIELD,
                   "The header field X-Stainless-Raw-Response is not known.",
               )),
-    ),
-    *of("sdk.openai-stream",
-        Fault("sdk-stream-async-refused", "refuses streams to the asynchronous client",
+        Fault("sdk-completion-async-refused", "refuses the asynchronous client",
               refuses(
-                  all_of(streamed_chat, header_is("user-agent", lambda name: "AsyncOpenAI" in (name or ""))),
-                  _UNKNOWN_FIELD,
+                  all_of(plain_chat, header_is("user-agent", lambda name: "AsyncOpenAI" in (name or ""))),
+                  _FORBIDDEN,
                   "This client is not known.",
               )),
+    ),
+    *of("accept.minimal",
+        Fault("minimal-fetch-refused", "refuses what a `fetch` sends that names no origin",
+              refuses(
+                  all_of(plain_chat, header_is("sec-fetch-mode", lambda value: value is not None)),
+                  _FORBIDDEN,
+                  "Cross-site requests are not allowed.",
+              )),
+    ),
+    *of("sdk.openai-stream",
         Fault("sdk-stream-not-acceptable", "answers 406 to a stream request whose `Accept` names JSON alone",
               refuses(
                   all_of(streamed_chat, _accepts_json_alone), _NOT_ACCEPTABLE, "Accept has to name text/event-stream."
