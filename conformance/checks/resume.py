@@ -19,6 +19,7 @@ from conformance.checks.decisions import (
     approves,
     as_spelled,
     decision,
+    differing,
     fair,
     is_lost,
     just_came,
@@ -26,9 +27,11 @@ from conformance.checks.decisions import (
     named,
     racing,
     refused_earlier,
+    refused_for_its_words,
     replicas_apart,
     spender,
     taken_after,
+    taken_otherwise,
     unfair,
     unknown,
     valid,
@@ -52,7 +55,6 @@ from conformance.evidence.approvals import (
     lost_before,
     repeats,
     repeats_in_another_form,
-    resumes_of,
 )
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
@@ -86,7 +88,7 @@ from conformance.transcript.exchange import Credential, Ending
 def _lost_by_refusals(reading: Reading) -> bool:
     """True for a refused decision after other refused resumes: resume.refusal-keeps judges it."""
     after = named(reading) is not None and bool(refused_earlier(reading))
-    return after and not (_refused_anyway(reading) or _taken_bare(reading))
+    return after and not (_refused_anyway(reading) or taken_otherwise(reading))
 
 
 def _refused_anyway(reading: Reading) -> bool:
@@ -118,7 +120,7 @@ _after_refusals = when(
     "after refused resumes of the same approval",
     by="resume.refusal-keeps",
 )
-_UNLESS = (another_success, server_error, limit_of_the_model, _after_refusals)
+_UNLESS = (another_success, server_error, limit_of_the_model, refused_for_its_words, _after_refusals)
 """What tells nothing of whether a decision is taken."""
 
 
@@ -127,8 +129,7 @@ def _served(reading: Reading) -> Iterator[Finding]:
     if not reading.accepted:
         message = "a decision on a waiting approval is not accepted"
         seen = with_its_words(reading)
-        others = (*_refused_as_minimal(reading), *(_OPTIONS if _taken_bare(reading) else ()))
-        yield reading.finding(message, "status 200", seen, STATUS, yields_to=others)
+        yield reading.finding(message, "status 200", seen, STATUS, yields_to=_refused_as_minimal(reading))
 
 
 def _known_elsewhere(reading: Reading) -> Iterator[Finding]:
@@ -340,49 +341,29 @@ each("resume.approval-id", _to_be_refused("resume.approval-id"))(refused)
 each("resume.decision-shape", _to_be_refused("resume.decision-shape"))(refused)
 
 
+_in_other_words = waiting_still.where(lambda r: not r.with_client_fields and taken_otherwise(r)).unless(
+    limit_of_the_model
+)
+
+
 @over_all("resume.request-fields")
 def request_fields(evidence: Evidence) -> Iterator[Item]:
     """The shared fields are judged as chat completions does: what breaks the schema is refused, and nothing else."""
     yield from judge_each(_to_be_refused("resume.request-fields")(evidence), refused)
-    yield from judge_each(
-        waiting_still.where(lambda r: r.note.area != "sdk" and _taken_bare(r))(evidence), _taken_with_fields
-    )
+    yield from judge_each(_in_other_words(evidence), _taken_without)
 
 
-def _taken_bare(reading: Reading) -> Reading | None:
-    """Of a decision that was refused: the same one with fewer members, which was taken next."""
-    if not reading.refuses or reading.excuses_refusal or reading.status == 404:
-        return None
-    of_one = resumes_of(reading.evidence, approval_of(reading))
-    return next(
-        (
-            r
-            for r in of_one
-            if r.accepted
-            and r.started >= reading.ended
-            and r.due is Due.ACCEPT
-            and decision(r) == decision(reading)
-            and r.asked.stream is reading.asked.stream
-        ),
-        None,
-    )
-
-
-def _taken_with_fields(reading: Reading) -> Iterator[Finding]:
-    bare = _taken_bare(reading)
-    if bare is None or limit_of_the_model(reading) is not None:
-        return
-    names = sorted(
-        member for member in {*reading.asked.body, *bare.asked.body}
-        if reading.asked.body.get(member) != bare.asked.body.get(member)
-    )  # fmt: skip
+def _taken_without(reading: Reading) -> Iterator[Finding]:
+    """The rule: no valid member makes a server refuse a decision that it takes otherwise."""
+    other = taken_otherwise(reading)
+    names = differing(reading, other) if other is not None else []
     if names:
-        message = f"a valid resume is refused, and taken as soon as these differ: {', '.join(names)}"
+        message = f"a valid resume is refused, and accepted as soon as these differ: {', '.join(names)}"
         yield reading.finding(message, "status 200", with_its_words(reading), STATUS, yields_to=_OPTIONS)
 
 
 _OPTIONS = load().basic("accept")
-"""What speaks of documented members that are refused on chat completions."""
+"""The requirements for documented members that chat completions refuse."""
 
 
 def _of_nobody(reading: Reading) -> bool:
@@ -598,7 +579,7 @@ def _of_race(race: _Race) -> Iterator[Finding]:
 def _behind_refused(reading: Reading) -> bool:
     """True for a decision after refused resumes of an approval that ought to wait still."""
     kept = bool(refused_earlier(reading)) and spender(reading) is None
-    return kept and not (reading.refuses and (is_lost(reading) or _taken_bare(reading)))
+    return kept and not (reading.refuses and (is_lost(reading) or taken_otherwise(reading)))
 
 
 _kept = fair.where(_behind_refused).unless(excused, replicas_apart, just_came).where(was_in_time).unless(server_error)

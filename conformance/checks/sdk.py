@@ -12,9 +12,9 @@ from functools import cache
 from typing import Any
 
 from conformance.checks.check import judge_each, over_all
+from conformance.checks.decisions import taken_otherwise
 from conformance.contract.classify import Due
 from conformance.evidence.answer import Words
-from conformance.evidence.approvals import approval_of, resumes_of
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import integer, show, text
@@ -221,15 +221,7 @@ def approval(evidence: Evidence) -> Iterator[Item]:
     yield from judge_each(_denials(evidence), _told_of_unserved)
 
 
-def _taken_otherwise(reading: Reading) -> bool:
-    """True where the same resume was taken next, by other header fields."""
-    of_one = resumes_of(reading.evidence, approval_of(reading))
-    return any(other.accepted and other.started >= reading.ended for other in of_one)
-
-
-_denials = last.where(lambda r: r.note.area == "sdk" and r.asked.resume and r.refuses and _taken_otherwise(r)).unless(
-    excused
-)
+_denials = last.where(lambda r: r.with_client_fields and r.asked.resume and taken_otherwise(r)).unless(excused)
 """Resumes that were refused for the client's header fields."""
 
 

@@ -1,4 +1,4 @@
-"""Probes with exactly the header fields that the official `openai` clients send: for Python (area sdk) and for Node.
+"""Probes with exactly the header fields that the official `openai` clients send, for Python and for Node (area sdk).
 
 A server may take a request by itself and refuse it with a client's fields beside it, which its author never sees who
 tries his server with curl. What the client sends does not depend on whether it is installed here: the fields stand
@@ -39,8 +39,6 @@ ASYNC_FIELDS = (
     ("x-stainless-raw-response", "true"),
 )
 """Those of its asynchronous client, called by `with_raw_response`, as frameworks call it."""
-NODE = "accept-node-client"
-"""The name of the probe with the fields of the client for Node."""
 NODE_VERSION = "6.49.0"
 NODE_FIELDS = (
     ("connection", "keep-alive"),
@@ -72,20 +70,18 @@ def flows(plan: Plan) -> Iterator[Flow]:
         *,
         stream: bool = False,
         quick: bool = False,
-        area: str = "sdk",
     ) -> Flow:
         def send(round_: int) -> Send:
             fields_ = {"stream": True} if stream else {}
-            made = Compose(plan, round_).chat(name, request_id=area == "sdk", **fields_)
+            made = Compose(plan, round_).chat(name, **fields_)
             return replace(made, headers=fields, twin=MINIMAL_STREAM if stream else MINIMAL)
 
-        return single(area, Phase.CALM, name, send, quick=quick)
+        return single("sdk", Phase.CALM, name, send, quick=quick)
 
     yield minimal("sdk-completion", quick=True)
     yield minimal("sdk-stream", stream=True, quick=True)
     yield minimal("sdk-completion-async", ASYNC_FIELDS)
-    # The contract's area sdk is about the client for Python: another client's requests are valid ones like any other.
-    yield minimal(NODE, NODE_FIELDS, area="accept")
+    yield minimal("sdk-completion-node", NODE_FIELDS)
     if plan.approvals and plan.approval_prompt is not None:
         yield Flow("sdk-approval", "sdk", Phase.CALM, lambda r: _denied_at_once(plan, r), False, 3, 2)
 

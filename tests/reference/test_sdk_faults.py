@@ -55,7 +55,7 @@ def _called(base: str) -> list[str]:
 CALLED = ["create_ticket", "notify_team"]
 
 
-OF_OTHER_CALLS = ("sdk-completion-raw-refused", "sdk-completion-async-refused", "minimal-fetch-refused")
+OF_OTHER_CALLS = ("sdk-completion-raw-refused", "sdk-completion-async-refused", "sdk-completion-fetch-refused")
 """What the plain client does not meet: its raw answers show it, the asynchronous client, or the one for Node."""
 
 

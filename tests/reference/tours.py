@@ -189,7 +189,6 @@ TOURS: dict[str, Tour] = {
     **{area: in_turn(approvals, BY_AREA[area]) for area in ("error", "http", "completion", "kitemesh")},
     **dict.fromkeys(("stream", "chunk"), text),
     "sdk": as_client,
-    "accept.minimal": in_turn(BY_AREA["accept"], as_client),
     "approval": waiting,
     **dict.fromkeys(
         (f"resume.{name}" for name in ("approve", "deny", "stream", "execution-continues", "further-round", "replay")),

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.contract.catalogue import load
 from conformance.contract.excuses import names_the_model
 from conformance.evidence.answer import Words
 from conformance.evidence.finding import Finding, Unjudged
@@ -14,7 +13,6 @@ from conformance.evidence.json_values import integer
 from conformance.evidence.place import STATUS
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import server_error
-from conformance.probes.sdk import NODE
 
 
 def another_success(reading: Reading) -> Unjudged | None:
@@ -48,8 +46,7 @@ def accepted(reading: Reading) -> Iterator[Finding]:
     """The rule: a request that deserves to be served is answered 200."""
     if not reading.accepted:
         message = f"a valid request is not served ({reading.asked.reason or 'valid'})"
-        others = _OF_CLIENTS if reading.note.flow == NODE else ()
-        yield reading.finding(message, "status 200", with_its_words(reading), STATUS, yields_to=others)
+        yield reading.finding(message, "status 200", with_its_words(reading), STATUS)
 
 
 def with_its_words(reading: Reading) -> Words:
@@ -58,8 +55,6 @@ def with_its_words(reading: Reading) -> Words:
     return Words(f"{reading.told}: {why[:160]!r}") if isinstance(why, str) else reading.told
 
 
-_OF_CLIENTS = tuple(requirement.id for requirement in load() if requirement.area == "sdk")
-"""The requirements for header fields that both official clients send."""
 MUCH, FEW = 1_024, 16
 """Tokens above and below which a model's own limit may be met."""
 

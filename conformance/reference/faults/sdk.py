@@ -127,9 +127,7 @@ FAULTS: tuple[Fault, ...] = (
                   _FORBIDDEN,
                   "This client is not known.",
               )),
-    ),
-    *of("accept.minimal",
-        Fault("minimal-fetch-refused", "refuses what a `fetch` sends that names no origin",
+        Fault("sdk-completion-fetch-refused", "refuses what a `fetch` sends that names no origin",
               refuses(
                   all_of(plain_chat, header_is("sec-fetch-mode", lambda value: value is not None)),
                   _FORBIDDEN,

@@ -322,7 +322,8 @@ VARIATIONS: tuple[Variation, ...] = (
                       "the approval may be over before all that must be refused is",
                   ),
               }),
-    Variation("expires-in-five-seconds", "Approvals wait for five seconds.", "resume.expired", set_to(approval_ttl=5.0)),
+    Variation("expires-in-five-seconds", "Approvals wait for five seconds.", "resume.expired",
+              set_to(approval_ttl=5.0)),
     Variation("approval-unexpected", "Every ninth chat asks for a tool that nobody thought of.",
               "Facts: a chat may lead to an approval", Behaviour(decide=_asks_unexpectedly),
               unexercised={
@@ -433,7 +434,7 @@ VARIATIONS: tuple[Variation, ...] = (
               _AGAIN, _first_octets()),
     Variation("resume-repeats-streams", "A spent approval gets its first answer again as a stream, and 409 in JSON.",
               _AGAIN, _repeating(lambda incoming, _: streamed(incoming))),
-    Variation("resume-repeats-whatever-is-decided", "A spent approval gets its first answer again, whatever is decided.",
+    Variation("resume-repeats-whatever", "A spent approval gets its first answer again, whatever is decided.",
               _AGAIN, _repeating(lambda incoming, _: True)),
     Variation("resume-spent-404-in-streams", "A spent approval gets 404 where a stream is asked for, and 409 in JSON.",
               "resume.replay: 4xx", Behaviour(decide=_unknown_in_streams)),

@@ -209,6 +209,8 @@ ROWS: tuple[Breaks | Holds, ...] = (
     breaks("error.rate-limit", "another code", WELL, put(limited("a"), "/error/code", "slow_down")),
     breaks("error.rate-limit", "a word", WELL, with_header(limited("a"), "Retry-After", "soon")),
     holds("error.rate-limit", "a fraction", WELL, with_header(limited("a"), "Retry-After", "0.5")),
+    holds("error.rate-limit", "a date", WELL, with_header(
+        limited("a"), "Retry-After", "Mon, 21 Sep 2026 14:13:30 GMT")),
     breaks("error.rate-limit", "no Retry-After", WELL, with_header(limited("a"), "Retry-After", None)),
     breaks("error.rate-limit", "a code that asking again got past", WELL, put(limited("a"), "/error/code", "slow_down"),
            _later(chat("a"), 2)),
