@@ -251,7 +251,13 @@ def _refuse(compose: Compose, paused: Paused, groups: Iterable[Sequence[Breach]]
     The groups are those of one requirement each: in a group one hole may hide another of the same requirement.
     """
     for group in groups:
-        sends = [_broken(compose, rule, paused, twin, which, **base) for rule, which in group]
+        # What expires soon has to be decided before it does.
+        few = (
+            {rule.id: (rule, which) for rule, which in reversed(group)}.values()
+            if _expires_soon(paused.approval)
+            else group
+        )
+        sends = [_broken(compose, rule, paused, twin, which, **base) for rule, which in few]
         paused = yield from _still_waiting(compose, paused, (yield sends))
         if paused is None:
             return None
@@ -289,8 +295,11 @@ def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
 
 def _later(plan: Plan, approval: WaitingApproval) -> float:
     """Seconds to wait until every replica has to know an approval; none where it would expire meanwhile."""
-    short = approval.expires_in is not None and approval.expires_in < SHORT_LIVED
-    return 0.0 if short else LATER * plan.patience
+    return 0.0 if _expires_soon(approval) else LATER * plan.patience
+
+
+def _expires_soon(approval: WaitingApproval) -> bool:
+    return approval.expires_in is not None and approval.expires_in < SHORT_LIVED
 
 
 # --- the chains

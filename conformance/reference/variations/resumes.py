@@ -317,10 +317,7 @@ VARIATIONS: tuple[Variation, ...] = (
               set_to(approval_ttl=1.5),
               unexercised={
                   "resume.race": "whether it waits still when the answers come is a matter of a second's fraction",
-                  **dict.fromkeys(
-                      ("resume.refusal-keeps", "resume.approval-id", "resume.decision-shape", "resume.request-fields"),
-                      "the approval may be over before all that must be refused is",
-                  ),
+                  "resume.refusal-keeps": "the approval may be over before all that must be refused is",
               }),
     Variation("expires-in-five-seconds", "Approvals wait for five seconds.", "resume.expired",
               set_to(approval_ttl=5.0)),
@@ -328,7 +325,6 @@ VARIATIONS: tuple[Variation, ...] = (
               "Facts: a chat may lead to an approval", Behaviour(decide=_asks_unexpectedly),
               unexercised={
                   "robust.disconnect": "the stream that a client would leave may be an approval, and short",
-                  "completion.limit-priority": "the answer that would show it may be an approval",
               }),
     Variation("approvals-three-at-most", "429 to a chat that asks for tools while three approvals wait.",
               "Answers that excuse: 429", Behaviour(decide=_three_at_most)),
