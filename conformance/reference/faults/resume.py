@@ -340,7 +340,7 @@ def _last_denials_win(document: Object) -> Object | None:
     """Looks for a contradiction in the first approved call only."""
     first, *others = _approved(document) or [None]
     denied = [tool.get("tool_execution_id") for tool in _listed(document, "denied_tools") if isinstance(tool, dict)]
-    if first is None or first in denied or not set(denied) & set(others):
+    if first is None or first in denied or not any(call in denied for call in others):
         return None
     return {**document, "approved_tool_execution_ids": [first, *(call for call in others if call not in denied)]}
 
