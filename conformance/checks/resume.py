@@ -129,7 +129,9 @@ def _served(reading: Reading) -> Iterator[Finding]:
     if not reading.accepted:
         message = "a decision on a waiting approval is not accepted"
         seen = with_its_words(reading)
-        yield reading.finding(message, "status 200", seen, STATUS, yields_to=_refused_as_minimal(reading))
+        denies_too = ("resume.deny",) if approves(reading) and decision(reading).denies else ()
+        others = (*_refused_as_minimal(reading), *denies_too)
+        yield reading.finding(message, "status 200", seen, STATUS, yields_to=others)
 
 
 def _known_elsewhere(reading: Reading) -> Iterator[Finding]:

@@ -90,6 +90,7 @@ DECIDING = (Ask.APPROVE, Ask.DENY, Ask.MIX)
 _WAITING = (State.WAITING, State.FURTHER)
 _LEFT_OPEN = "Left open: calls left undecided on resume"
 _TWICE_WRONG = "refused for two reasons: neither of them is shown"
+_NOT_SENT = "not sent: the first round shows whether calls of others are refused"
 _REFUSED = {
     State.EXPIRED: "resume.expired",
     State.ANOTHERS: "resume.other-caller",
@@ -135,6 +136,9 @@ def _transition(state: State, asked: Ask) -> Transition:
     if state in _WAITING and asked in DECIDING:
         judged_by = "resume.deny" if asked is Ask.DENY else "resume.approve"
         return Transition(state, asked, Owed.ANSWER, spent(asked), judged_by, "resume.stream")
+    if (state, asked) == (State.FURTHER, Ask.FOREIGN):
+        # A client that sends all decisions of an execution again names calls of the round before.
+        return Transition(state, asked, Owed.REFUSAL, state, why_not=_NOT_SENT)
     if state in _WAITING:
         judged_by = {Ask.CONFLICT: "resume.conflict", Ask.FOREIGN: "resume.foreign-call"}[asked]
         return Transition(state, asked, Owed.REFUSAL, state, judged_by, judged_by)

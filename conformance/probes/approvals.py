@@ -86,14 +86,14 @@ def flows(plan: Plan) -> Iterator[Flow]:
     """
     if not plan.approvals:
         return
-    unusual = 0 if plan.quick else len(UNUSUAL_IDS)
+    more = 0 if plan.quick else 2 + len(UNUSUAL_IDS)
     yield Flow(
         "resume-unknown",
         "resume",
         Phase.CALM,
         lambda r: _unknown(plan, r),
         True,
-        2 + unusual,
+        2 + more,
         covers=frozenset({"error"}),
     )
     if plan.approval_prompt is None:
@@ -101,15 +101,15 @@ def flows(plan: Plan) -> Iterator[Flow]:
     in_json = sum(map(len, _breaches(plan, streamed=False))) + 3
     streamed = sum(map(len, _breaches(plan, streamed=True))) + 2
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
-               in_json + 8, 4, COVERS)  # fmt: skip
-    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 9, 3, COVERS)
-    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 21, 4, COVERS)
+               in_json + 10, 4, COVERS)  # fmt: skip
+    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 11, 3, COVERS)
+    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 27, 4, COVERS)
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 3, 2, COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
     yield Flow("resume-race-stream", "resume", Phase.CONCURRENT, lambda r: _race(plan, r, stream=True), False, 5, 2,
                COVERS)  # fmt: skip
     if plan.wait_expiry > 0:
-        yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 2, 1, COVERS, waits=True)
+        yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 5, 1, COVERS, waits=True)
 
 
 def _unknown(plan: Plan, round_: int) -> Steps:
@@ -123,6 +123,9 @@ def _unknown(plan: Plan, round_: int) -> Steps:
         yield Send(name, encode(body), RESUME, twin=MINIMAL)
     if plan.quick:
         return
+    for name, fields in (("resume-unknown-approved", {}), ("resume-unknown-approved-stream", {"stream": True})):
+        body = compose.resume(name, compose.body(name), never, **approve(never), **fields)
+        yield Send(name, encode(body), RESUME, twin=MINIMAL)
     for kind in UNUSUAL_IDS:
         name = f"resume-unknown-id-{kind}"
         body = {**compose.resume(name, compose.body(name), never, **deny(never)),
@@ -207,19 +210,50 @@ def _ask_anew(send: Send, answer: Answer) -> Chain:
 
 
 def _settle(
-    compose: Compose, name: str, paused: Paused, answer: Answer, *, reason: str | None = None, **fields: Any
+    compose: Compose,
+    name: str,
+    paused: Paused,
+    answer: Answer,
+    *,
+    reason: str | None = None,
+    refused: bool = False,
+    **fields: Any,
 ) -> Chain:
-    """Denies whatever further rounds an answer brings, so that nothing is left waiting."""
+    """Denies whatever further rounds an answer brings, so that nothing is left waiting.
+
+    `refused`: before that, what has to be refused in the first of them.
+    """
     doubted = answer if answer.doubted else None
     for number in range(1, MOST_ROUNDS):
         if answer.approval is None:
             break
         further = Paused(paused.body, answer.approval)
+        if refused and number == 1:
+            further = yield from _refuse_further(compose, name, further, **fields)
+            if further is None:
+                return
         decision = deny(further.approval, reason)
         answer = yield from _decide(compose, f"{name}-further-{number}", further, decision, **fields)
         doubted = doubted or (answer if answer.doubted else None)
     if doubted is not None and doubted.served:
         yield from _doubt(compose, name)
+
+
+def _refuse_further(compose: Compose, name: str, further: Paused, **fields: Any) -> Chain:
+    """A decision on a further round that has to be refused; gives what waits, or None where it was served."""
+    if not compose.plan.execute:
+        return further
+    which = f"{name}-further-conflict"
+    answer = yield _resume(compose, which, further, _conflict(further.approval), **fields)
+    if not answer.served:
+        return further
+    yield from _settle(compose, which, further, answer, **fields)
+    return None
+
+
+def _conflict(approval: WaitingApproval) -> dict[str, Any]:
+    """Approves every call, and denies the last of them."""
+    return {**approve(approval), **deny(replace(approval, calls=approval.calls[-1:]))}
 
 
 def _doubt(compose: Compose, name: str) -> Chain:
@@ -320,12 +354,13 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
         paused = yield from _refuse(compose, paused, _breaches(plan, streamed=False), final)
     if paused is None:
         return
-    decision = _resume(compose, final, paused, _decision(plan, paused.approval))
+    decide = _decision if _mixes_in_streams(plan) else _mixed
+    decision = _resume(compose, final, paused, decide(plan, paused.approval))
     answer = yield replace(decision, served=True)
     answer = yield from _ask_anew(decision, answer)
-    yield from _settle(compose, final, paused, answer, reason=REASON, escaped=True)
+    yield from _settle(compose, final, paused, answer, reason=REASON, refused=True, escaped=True)
     if _refused(answer):
-        yield from _decide_untouched(compose, "resume-decide-untouched", _decision)
+        yield from _decide_untouched(compose, "resume-decide-untouched", decide)
     yield from _replay(compose, "resume-replay", decision, paused, answer)
 
 
@@ -349,7 +384,7 @@ def _decision(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
 
 
 def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer: Answer) -> Chain:
-    """What was decided a second time, where it was taken: as it was, in the other form, and the other way round.
+    """What was decided a second time, where it was taken: as it was and the other way round, each in both forms.
 
     All under one `request_id`, so that whoever repeats the first answer repeats the id that was asked for. What is
     served once more is not sent in other ways: it is known then.
@@ -357,12 +392,15 @@ def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer:
     if not answer.served:
         return
     same = json.loads(decision.body)
-    other_form = {**same, "stream": not same.get("stream", False)}
+    bodies = {name: same}
     undecided = {member: value for member, value in same.items() if member not in DECISIONS}
-    bodies = {name: same, f"{name}-other-form": other_form}
-    if set(same) & set(DECISIONS) != {"denied_tools"}:
+    if same.get("approved_tool_execution_ids"):
         bodies[f"{name}-denied"] = {**undecided, **deny(paused.approval)}
-    for which, body in bodies.items():
+    elif compose.plan.execute:
+        bodies[f"{name}-approved"] = {**undecided, **approve(paused.approval)}
+    other_form = {f"{which}-other-form": {**body, "stream": not body.get("stream", False)}
+                  for which, body in bodies.items()}  # fmt: skip
+    for which, body in {**bodies, **other_form}.items():
         again: Answer = yield Send(which, encode(body), RESUME)
         if again.approval is not None and not _same_approval(again, answer):
             yield from _settle(compose, which, paused, again, **paused.streamed)
@@ -377,19 +415,25 @@ def _same_approval(one: Answer, other: Answer) -> bool:
 
 
 def _decide_streamed(plan: Plan, round_: int) -> Steps:
-    """A paused stream, and its resume as a stream: of several calls one is approved and the others are denied."""
+    """A paused stream, and its resume as a stream."""
     compose = Compose(plan, round_)
     paused = yield from _pause(compose, "approval-stream", stream=True)
     if paused is None:
         return
     name = "resume-decide-stream"
-    mixed = _mixed(plan, paused.approval)
+    decide = _mixed if _mixes_in_streams(plan) else _decision
+    decided = decide(plan, paused.approval)
     options = {"temperature": 1, "max_tokens": 1024, "max_completion_tokens": 1024}
-    decision, answer = yield from _decide_with(compose, name, paused, mixed, options, stream=True)
-    yield from _settle(compose, name, paused, answer, stream=True)
+    decision, answer = yield from _decide_with(compose, name, paused, decided, options, stream=True)
+    yield from _settle(compose, name, paused, answer, refused=True, stream=True)
     if _refused(answer):
-        yield from _decide_untouched(compose, "resume-decide-in-json", _mixed)
+        yield from _decide_untouched(compose, "resume-decide-in-json", decide)
     yield from _replay(compose, "resume-replay-stream", decision, paused, answer)
+
+
+def _mixes_in_streams(plan: Plan) -> bool:
+    """Whether it is the stream's calls of which one is approved and the others are denied, or those in JSON."""
+    return plan.seed % 2 == 1
 
 
 def _mixed(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
@@ -464,8 +508,7 @@ def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: fl
         return {"denied_tools": [*deny(own)["denied_tools"][:-1], *strange] if kind else strange}
 
     def conflict(own: WaitingApproval) -> dict[str, Any]:
-        denied = deny(own)["denied_tools"]
-        return {**approve(own), "denied_tools": denied[-1:] if kind else denied}
+        return _conflict(own) if kind else {**approve(own), **deny(own)}
 
     def foreign_approved(own: WaitingApproval) -> dict[str, Any]:
         strange = approve(others)["approved_tool_execution_ids"]
@@ -481,6 +524,8 @@ def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: fl
         wanted.append(("resume-conflict", conflict, "Bearer {token}"))
     if plan.second_token:
         wanted.append(("resume-other-caller", deny, "Bearer {second}"))
+        if plan.execute:
+            wanted.append(("resume-other-caller-approved", approve, "Bearer {second}"))
     for name, decision, whose in wanted:
         send = _resume(compose, f"{name}{kind}", paused, decision(paused.approval), **paused.streamed)
         answer: Answer = yield replace(send, authorization=whose, delay=delay)
@@ -537,9 +582,17 @@ def _expired(plan: Plan, round_: int) -> Steps:
         answer = yield from _decide(compose, name, paused, deny(paused.approval))
         yield from _settle(compose, name, paused, answer)
         return
-    late = _resume(compose, "resume-expired", paused, deny(paused.approval))
-    answer = yield replace(late, delay=max(wait, 0.0))
-    yield from _settle(compose, "resume-expired", paused, answer)
+    decisions = {"resume-expired": deny, **({"resume-expired-approved": approve} if plan.execute else {})}
+    delay = max(wait, 0.0)
+    for name, decide in decisions.items():
+        forms: dict[str, dict[str, Any]] = {name: {}, f"{name}-stream": {"stream": True}}
+        for which, fields in forms.items():
+            late = _resume(compose, which, paused, decide(paused.approval), **fields)
+            answer = yield replace(late, delay=delay)
+            delay = 0.0
+            yield from _settle(compose, which, paused, answer, **fields)
+            if answer.served:
+                return
 
 
 __all__ = ["MOST_ROUNDS", "RULES", "flows"]
