@@ -142,7 +142,14 @@ known = valid.where(named)
 """Those of them whose approval an answer gave."""
 
 fair = known.where(
-    lambda r: with_own_token(r) and r.due is Due.ACCEPT and not decision(r).both and as_spelled(r) and not _raced(r)
+    lambda r: (
+        with_own_token(r)
+        and with_own_token(approval(r).by)
+        and r.due is Due.ACCEPT
+        and not decision(r).both
+        and as_spelled(r)
+        and not _raced(r)
+    )
 )
 """Resumes that decide some of the waiting calls, by their own caller, once each: what must be served in time."""
 

@@ -90,7 +90,7 @@ DECIDING = (Ask.APPROVE, Ask.DENY, Ask.MIX)
 _WAITING = (State.WAITING, State.FURTHER)
 _LEFT_OPEN = "Left open: calls left undecided on resume"
 _TWICE_WRONG = "refused for two reasons: neither of them is shown"
-_NOT_SENT = "not sent: the first round shows whether calls of others are refused"
+_NOT_SENT = "not sent: the first round shows what is refused"
 _REFUSED = {
     State.EXPIRED: "resume.expired",
     State.ANOTHERS: "resume.other-caller",
@@ -136,7 +136,7 @@ def _transition(state: State, asked: Ask) -> Transition:
     if state in _WAITING and asked in DECIDING:
         judged_by = "resume.deny" if asked is Ask.DENY else "resume.approve"
         return Transition(state, asked, Owed.ANSWER, spent(asked), judged_by, "resume.stream")
-    if (state, asked) == (State.FURTHER, Ask.FOREIGN):
+    if state is State.FURTHER and asked not in DECIDING:
         # A client that sends all decisions of an execution again names calls of the round before.
         return Transition(state, asked, Owed.REFUSAL, state, why_not=_NOT_SENT)
     if state in _WAITING:

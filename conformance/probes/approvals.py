@@ -17,6 +17,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from conformance.probes.accept import MINIMAL, PAIRED, UNUSUAL_IDS, with_unusual_id
@@ -101,12 +102,12 @@ def flows(plan: Plan) -> Iterator[Flow]:
     in_json = sum(map(len, _breaches(plan, streamed=False))) + 3
     streamed = sum(map(len, _breaches(plan, streamed=True))) + 2
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
-               in_json + 10, 4, COVERS)  # fmt: skip
-    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 11, 3, COVERS)
+               in_json + 13, 4, COVERS)  # fmt: skip
+    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 14, 3, COVERS)
     yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 27, 4, COVERS)
     yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 3, 2, COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
-    yield Flow("resume-race-stream", "resume", Phase.CONCURRENT, lambda r: _race(plan, r, stream=True), False, 5, 2,
+    yield Flow("resume-race-stream", "resume", Phase.CONCURRENT, lambda r: _race(plan, r, stream=True), False, 6, 2,
                COVERS)  # fmt: skip
     if plan.wait_expiry > 0:
         yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 5, 1, COVERS, waits=True)
@@ -216,44 +217,29 @@ def _settle(
     answer: Answer,
     *,
     reason: str | None = None,
-    refused: bool = False,
+    twice: bool = False,
     **fields: Any,
 ) -> Chain:
     """Denies whatever further rounds an answer brings, so that nothing is left waiting.
 
-    `refused`: before that, what has to be refused in the first of them.
+    `twice`: the first of them is denied or approved, by turns, and decided a second time.
     """
     doubted = answer if answer.doubted else None
     for number in range(1, MOST_ROUNDS):
         if answer.approval is None:
             break
-        further = Paused(paused.body, answer.approval)
-        if refused and number == 1:
-            further = yield from _refuse_further(compose, name, further, **fields)
-            if further is None:
-                return
-        decision = deny(further.approval, reason)
-        answer = yield from _decide(compose, f"{name}-further-{number}", further, decision, **fields)
+        further, which = Paused(paused.body, answer.approval), f"{name}-further-{number}"
+        approved = (
+            twice and number == 1 and compose.plan.execute and (compose.plan.seed + ("stream" in fields)) % 2 == 0
+        )
+        decision = _mixed(compose.plan, further.approval) if approved else deny(further.approval, reason)
+        send = replace(_resume(compose, which, further, decision, **fields), served=True)
+        answer = yield from _ask_anew(send, (yield send))
+        if twice and number == 1:
+            yield from _replay(compose, f"{which}-replay", send, further, answer)
         doubted = doubted or (answer if answer.doubted else None)
     if doubted is not None and doubted.served:
         yield from _doubt(compose, name)
-
-
-def _refuse_further(compose: Compose, name: str, further: Paused, **fields: Any) -> Chain:
-    """A decision on a further round that has to be refused; gives what waits, or None where it was served."""
-    if not compose.plan.execute:
-        return further
-    which = f"{name}-further-conflict"
-    answer = yield _resume(compose, which, further, _conflict(further.approval), **fields)
-    if not answer.served:
-        return further
-    yield from _settle(compose, which, further, answer, **fields)
-    return None
-
-
-def _conflict(approval: WaitingApproval) -> dict[str, Any]:
-    """Approves every call, and denies the last of them."""
-    return {**approve(approval), **deny(replace(approval, calls=approval.calls[-1:]))}
 
 
 def _doubt(compose: Compose, name: str) -> Chain:
@@ -358,7 +344,7 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     decision = _resume(compose, final, paused, decide(plan, paused.approval))
     answer = yield replace(decision, served=True)
     answer = yield from _ask_anew(decision, answer)
-    yield from _settle(compose, final, paused, answer, reason=REASON, refused=True, escaped=True)
+    yield from _settle(compose, final, paused, answer, reason=REASON, twice=True, escaped=True)
     if _refused(answer):
         yield from _decide_untouched(compose, "resume-decide-untouched", decide)
     yield from _replay(compose, "resume-replay", decision, paused, answer)
@@ -368,15 +354,17 @@ def _refused(answer: Answer) -> bool:
     return answer.status is not None and 400 <= answer.status < 500 and not answer.excused
 
 
-def _decide_untouched(compose: Compose, name: str, decide: Callable[[Plan, WaitingApproval], dict[str, Any]]) -> Chain:
-    """A decision that was refused again, in JSON, on an approval that has seen nothing else.
+def _decide_untouched(
+    compose: Compose, name: str, decide: Callable[[Plan, WaitingApproval], dict[str, Any]], **fields: Any
+) -> Chain:
+    """A decision that was refused again, on an approval that has seen nothing else; in JSON, unless a field says so.
 
     So it shows whether the refusals before it were at fault, or the stream, or it is the decision itself.
     """
-    paused = yield from _pause(compose, f"{name}-approval")
+    paused = yield from _pause(compose, f"{name}-approval", **fields)
     if paused is not None:
-        answer = yield from _decide(compose, name, paused, decide(compose.plan, paused.approval))
-        yield from _settle(compose, name, paused, answer)
+        answer = yield from _decide(compose, name, paused, decide(compose.plan, paused.approval), **fields)
+        yield from _settle(compose, name, paused, answer, **fields)
 
 
 def _decision(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
@@ -397,7 +385,7 @@ def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer:
     if same.get("approved_tool_execution_ids"):
         bodies[f"{name}-denied"] = {**undecided, **deny(paused.approval)}
     elif compose.plan.execute:
-        bodies[f"{name}-approved"] = {**undecided, **approve(paused.approval)}
+        bodies[f"{name}-approved"] = {**undecided, **_approving(compose.plan, paused.approval)}
     other_form = {f"{which}-other-form": {**body, "stream": not body.get("stream", False)}
                   for which, body in bodies.items()}  # fmt: skip
     for which, body in {**bodies, **other_form}.items():
@@ -425,10 +413,15 @@ def _decide_streamed(plan: Plan, round_: int) -> Steps:
     decided = decide(plan, paused.approval)
     options = {"temperature": 1, "max_tokens": 1024, "max_completion_tokens": 1024}
     decision, answer = yield from _decide_with(compose, name, paused, decided, options, stream=True)
-    yield from _settle(compose, name, paused, answer, refused=True, stream=True)
+    yield from _settle(compose, name, paused, answer, twice=True, stream=True)
     if _refused(answer):
         yield from _decide_untouched(compose, "resume-decide-in-json", decide)
     yield from _replay(compose, "resume-replay-stream", decision, paused, answer)
+
+
+def _approving(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
+    """Approves all calls, or one and denies the others, as the seed says."""
+    return approve(approval) if plan.seed % 2 == 1 else _mixed(plan, approval)
 
 
 def _mixes_in_streams(plan: Plan) -> bool:
@@ -475,9 +468,9 @@ def _deny_two(plan: Plan, round_: int) -> Steps:
 
 
 def _documented(plan: Plan, name: str, round_: int) -> dict[str, Any]:
-    """Optional members at their borders; the tokens of the answer stay few."""
+    """Optional members, at their borders or so that the answer is cut."""
     metadata = {"request_id": plan.request_id(name, round_), **({"mode": plan.modes[0]} if plan.modes else {})}
-    limits = {"max_tokens": 200_000, "max_completion_tokens": 1024}
+    limits = {"max_tokens": 200_000, "max_completion_tokens": FEW}
     return {"stream": False, "temperature": 0, **limits, "metadata": metadata, "approved_tool_execution_ids": []}
 
 
@@ -493,6 +486,8 @@ def _deny_and_replay(
     decision = deny(paused.approval, reason)
     send, answer = yield from _decide_with(compose, name, paused, decision, options, escaped=escaped, **paused.streamed)
     yield from _settle(compose, name, paused, answer, **paused.streamed)
+    if _refused(answer):
+        yield from _decide_untouched(compose, f"{name}-untouched", lambda _, waits: deny(waits), **paused.streamed)
     yield from _replay(compose, f"{name}-replay", send, paused, answer)
 
 
@@ -508,7 +503,8 @@ def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: fl
         return {"denied_tools": [*deny(own)["denied_tools"][:-1], *strange] if kind else strange}
 
     def conflict(own: WaitingApproval) -> dict[str, Any]:
-        return _conflict(own) if kind else {**approve(own), **deny(own)}
+        denied = deny(own)["denied_tools"]
+        return {**approve(own), "denied_tools": denied[-1:] if kind else denied}
 
     def foreign_approved(own: WaitingApproval) -> dict[str, Any]:
         strange = approve(others)["approved_tool_execution_ids"]
@@ -525,7 +521,7 @@ def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: fl
     if plan.second_token:
         wanted.append(("resume-other-caller", deny, "Bearer {second}"))
         if plan.execute:
-            wanted.append(("resume-other-caller-approved", approve, "Bearer {second}"))
+            wanted.append(("resume-other-caller-approved", partial(_approving, plan), "Bearer {second}"))
     for name, decision, whose in wanted:
         send = _resume(compose, f"{name}{kind}", paused, decision(paused.approval), **paused.streamed)
         answer: Answer = yield replace(send, authorization=whose, delay=delay)
@@ -549,18 +545,25 @@ def _deny_one(plan: Plan, round_: int) -> Steps:
 def _race(plan: Plan, round_: int, *, stream: bool = False) -> Steps:
     """Several resumes of one approval at the same moment: of two alone, one may come too late to race.
 
-    `stream`: two of them as streams, and one in JSON.
+    `stream`: two of them as streams, and one in JSON, of an approval that was asked for under an unusual id; else none
+    of these requests has an id.
     """
     compose = Compose(plan, round_)
     of, name = ("approval-race-stream", "resume-race-stream") if stream else ("approval-race", "resume-race")
-    paused = yield from _pause(compose, of, **({"stream": True} if stream else {}))
+    asked = {"stream": True, **with_unusual_id(plan, "foreign", of)} if stream else {"request_id": False}
+    # Such an id may be refused.
+    paused = (yield from _pause(compose, of, **asked)) or (
+        (yield from _pause(compose, f"{of}-usual", stream=True)) if stream else None
+    )
     if paused is None:
         return
-    send = _resume(compose, name, paused, deny(paused.approval))
-    streamed = encode({**json.loads(send.body), "stream": True})
+    body = compose.resume(name, paused.body, paused.approval, **deny(paused.approval))
+    if not stream:
+        del body["metadata"]
+    send = Send(name, encode(body), RESUME, served=True)
+    streamed = replace(send, body=encode({**body, "stream": True}))
     answers: Sequence[Answer] = yield [
-        replace(send, name=f"{name}-{side}", body=streamed if stream and side != "c" else send.body, served=True)
-        for side in "abc"
+        replace(streamed if stream and side != "c" else send, name=f"{name}-{side}") for side in "abc"
     ]
     settled: set[str] = set()
     for answer in answers:
@@ -582,7 +585,10 @@ def _expired(plan: Plan, round_: int) -> Steps:
         answer = yield from _decide(compose, name, paused, deny(paused.approval))
         yield from _settle(compose, name, paused, answer)
         return
-    decisions = {"resume-expired": deny, **({"resume-expired-approved": approve} if plan.execute else {})}
+    decisions = {
+        "resume-expired": deny,
+        **({"resume-expired-approved": partial(_approving, plan)} if plan.execute else {}),
+    }
     delay = max(wait, 0.0)
     for name, decide in decisions.items():
         forms: dict[str, dict[str, Any]] = {name: {}, f"{name}-stream": {"stream": True}}
