@@ -585,7 +585,7 @@ def _expired(plan: Plan, round_: int) -> Steps:
         answer = yield from _decide(compose, name, paused, deny(paused.approval))
         yield from _settle(compose, name, paused, answer)
         return
-    decisions = {
+    decisions: dict[str, Callable[[WaitingApproval], dict[str, Any]]] = {
         "resume-expired": deny,
         **({"resume-expired-approved": partial(_approving, plan)} if plan.execute else {}),
     }
