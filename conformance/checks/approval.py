@@ -86,7 +86,7 @@ def tool_call_id(evidence: Evidence) -> Iterator[Item]:
     """A UUID of its own for each call."""
     yield from judge_each(_with_ids(evidence), call_ids)
     seen: dict[str, Reading] = {}
-    for reading in _with_ids.readings(evidence):
+    for reading in sorted((waiting | waiting_streams).readings(evidence), key=lambda r: r.started):
         ids = [] if any(call_ids(reading)) else [value for call in reading.calls if (value := uuid(call.get("id")))]
         for value in ids:
             earlier = seen.setdefault(value, reading)
@@ -96,7 +96,7 @@ def tool_call_id(evidence: Evidence) -> Iterator[Item]:
                 break
 
 
-_with_calls = on_chat_waiting.unless(
+_with_calls = (waiting | waiting_streams).unless(
     when(lambda r: any(no_objects(r)), "a call is not an object", by="approval.tool-call-shape"),
     _lacks_calls,
     when(lambda r: any(one_index_for_two(r)), "two calls share an index", by="approval.stream"),

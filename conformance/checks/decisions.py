@@ -8,7 +8,7 @@ here may explain it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from conformance.contract.classify import Due
 from conformance.evidence.approvals import (
@@ -142,7 +142,14 @@ known = valid.where(named)
 """Those of them whose approval an answer gave."""
 
 fair = known.where(
-    lambda r: with_own_token(r) and r.due is Due.ACCEPT and not decision(r).both and as_spelled(r) and not _raced(r)
+    lambda r: (
+        with_own_token(r)
+        and with_own_token(approval(r).by)
+        and r.due is Due.ACCEPT
+        and not decision(r).both
+        and as_spelled(r)
+        and not _raced(r)
+    )
 )
 """Resumes that decide some of the waiting calls, by their own caller, once each: what must be served in time."""
 
@@ -167,6 +174,44 @@ def taken_after(reading: Reading) -> Reading | None:
     """The decision on the same approval that was taken after it had been unknown."""
     of_one = resumes_of(reading.evidence, approval_of(reading))
     return next((r for r in of_one if r.taken and r.started >= reading.ended and r.due is Due.ACCEPT), None)
+
+
+def taken_otherwise(reading: Reading) -> Reading | None:
+    """Of a decision that was refused: the same one, taken later with other members or header fields."""
+    if not reading.refuses or reading.excuses_refusal or reading.status == 404:
+        return None
+    return next(
+        (
+            other
+            for other in resumes_of(reading.evidence, approval_of(reading))
+            if other.accepted
+            and other.started >= reading.ended
+            and other.due is Due.ACCEPT
+            and other.asked.stream is reading.asked.stream
+            and decision(other) == decision(reading)
+            and (differing(reading, other) or other.with_client_fields is not reading.with_client_fields)
+        ),
+        None,
+    )
+
+
+def differing(one: Reading, other: Reading) -> list[str]:
+    """The members in which two resumes differ; `request_id` is each request's own."""
+    ours, theirs = _without_request_id(one), _without_request_id(other)
+    return sorted(member for member in {*ours, *theirs} if ours.get(member) != theirs.get(member))
+
+
+def _without_request_id(reading: Reading) -> dict[str, Any]:
+    body, metadata = reading.asked.body, reading.asked.body.get("metadata")
+    return {**body, "metadata": {**metadata, "request_id": ""}} if isinstance(metadata, dict) else {**body}
+
+
+def refused_for_its_words(reading: Reading) -> Unjudged | None:
+    """A refusal of what stands beside the decision, which another requirement judges."""
+    if taken_otherwise(reading) is None:
+        return None
+    by = "sdk.openai-approval" if reading.with_client_fields else "resume.request-fields"
+    return reading.unjudged("the same decision was taken in other words", by=by)
 
 
 @Selection

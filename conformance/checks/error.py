@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from conformance.checks import internals
@@ -11,6 +12,7 @@ from conformance.contract import schemas
 from conformance.contract.catalogue import Exchanges, load
 from conformance.contract.classify import Due, is_usual
 from conformance.contract.excuses import EXCUSING
+from conformance.contract.http_date import read_http_date
 from conformance.evidence.answer import Words
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
@@ -326,6 +328,9 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
             return
 
 
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+"""Seconds, in whatever spelling clients read."""
+
 _limited = every.where(lambda r: r.status == 429 and r.asked.endpoint and r.known).unless(
     when(lambda r: not r.whole, "the body is incomplete", by="http.complete"),
     when(lambda r: r.error is None, "the 429 has no error object", by="error.schema-elsewhere"),
@@ -344,10 +349,11 @@ def rate_limit(reading: Reading) -> Iterator[Finding]:
                 get(reading.error, member),
                 Place(f"/error/{member}"),
             )
-    if reading.response is not None and not (reading.response.header("retry-after") or "").strip():
+    wait = (reading.response.header("retry-after") or "").strip() if reading.response is not None else "0"
+    if not _NUMBER.fullmatch(wait) and read_http_date(wait) is None:
         yield reading.finding(
             "the 429 does not say when to try again",
             "Retry-After: seconds, or a date",
-            Words("no such header field"),
+            Words(repr(wait[:60]) if wait else "no such header field"),
             Place(header="Retry-After"),
         )

@@ -12,13 +12,14 @@ from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
-from conformance.checks.check import breaches, broken_elsewhere, each, judge_each, over_all
+from conformance.checks.check import CHECKS, breaches, broken_elsewhere, each, judge_each, over_all
 from conformance.checks.decisions import (
     apart,
     approval,
     approves,
     as_spelled,
     decision,
+    differing,
     fair,
     is_lost,
     just_came,
@@ -26,9 +27,11 @@ from conformance.checks.decisions import (
     named,
     racing,
     refused_earlier,
+    refused_for_its_words,
     replicas_apart,
     spender,
     taken_after,
+    taken_otherwise,
     unfair,
     unknown,
     valid,
@@ -37,15 +40,22 @@ from conformance.checks.decisions import (
     wrong_to_take,
 )
 from conformance.checks.resuming import race_silence, trouble_after_refusals
-from conformance.checks.rules.acceptance import another_success, with_its_words
-from conformance.checks.rules.approval import RULES, STREAM_RULES
+from conformance.checks.rules.acceptance import another_success, limit_of_the_model, with_its_words
+from conformance.checks.rules.approval import RULES, STREAM_RULES, in_json
 from conformance.checks.rules.denial import denied, without_good_token
 from conformance.checks.rules.ids import id_changes
 from conformance.checks.rules.refusal import UNLESS, refused
 from conformance.contract.catalogue import load
 from conformance.contract.classify import Due
 from conformance.evidence.answer import Words
-from conformance.evidence.approvals import age, approval_of, expired, lost_before
+from conformance.evidence.approvals import (
+    age,
+    approval_of,
+    expired,
+    lost_before,
+    repeats,
+    repeats_in_another_form,
+)
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, uuid
@@ -62,6 +72,7 @@ from conformance.evidence.select import (
     legible_streams,
     opening_error,
     refusal_excused,
+    served_streams,
     server_error,
     waiting,
     waiting_streams,
@@ -76,7 +87,8 @@ from conformance.transcript.exchange import Credential, Ending
 
 def _lost_by_refusals(reading: Reading) -> bool:
     """True for a refused decision after other refused resumes: resume.refusal-keeps judges it."""
-    return named(reading) is not None and bool(refused_earlier(reading)) and not _refused_anyway(reading)
+    after = named(reading) is not None and bool(refused_earlier(reading))
+    return after and not (_refused_anyway(reading) or taken_otherwise(reading))
 
 
 def _refused_anyway(reading: Reading) -> bool:
@@ -108,7 +120,7 @@ _after_refusals = when(
     "after refused resumes of the same approval",
     by="resume.refusal-keeps",
 )
-_UNLESS = (another_success, server_error, _after_refusals)
+_UNLESS = (another_success, server_error, limit_of_the_model, refused_for_its_words, _after_refusals)
 """What tells nothing of whether a decision is taken."""
 
 
@@ -117,7 +129,9 @@ def _served(reading: Reading) -> Iterator[Finding]:
     if not reading.accepted:
         message = "a decision on a waiting approval is not accepted"
         seen = with_its_words(reading)
-        yield reading.finding(message, "status 200", seen, STATUS, yields_to=_refused_as_minimal(reading))
+        denies_too = ("resume.deny",) if approves(reading) and decision(reading).denies else ()
+        others = (*_refused_as_minimal(reading), *denies_too)
+        yield reading.finding(message, "status 200", seen, STATUS, yields_to=others)
 
 
 def _known_elsewhere(reading: Reading) -> Iterator[Finding]:
@@ -177,7 +191,7 @@ def _refused_together(evidence: Evidence) -> Iterator[Reading]:
 
     Refused only where several came at once: resume.race's.
     """
-    if not any(r.refuses and _denies(r) and was_in_time(r) for r in fair.readings(evidence)):
+    if not any(r.refuses and _denies(r) and was_in_time(r) and not spender(r) for r in fair.readings(evidence)):
         return
     seen: set[str] = set()
     for reading in known.readings(evidence):
@@ -208,7 +222,8 @@ _refused_streams = waiting_still.among(lambda r: r.asked.stream).where(lambda r:
 
 def _is_taken_stream(reading: Reading) -> bool:
     asked = reading.asked.resume and reading.asked.stream and not reading.asked.edge and not reading.left
-    return asked and reading.due in (Due.ACCEPT, Due.OPEN) and reading.taken and reading.known
+    first_form = not reading.streamed and repeats_in_another_form(reading)
+    return asked and reading.due in (Due.ACCEPT, Due.OPEN) and reading.taken and reading.known and not first_form
 
 
 _taken_streams = last.where(_is_taken_stream)
@@ -326,7 +341,31 @@ def _to_be_refused(requirement: str) -> Selection:
 
 each("resume.approval-id", _to_be_refused("resume.approval-id"))(refused)
 each("resume.decision-shape", _to_be_refused("resume.decision-shape"))(refused)
-each("resume.request-fields", _to_be_refused("resume.request-fields"))(refused)
+
+
+_in_other_words = waiting_still.where(lambda r: not r.with_client_fields and taken_otherwise(r)).unless(
+    limit_of_the_model
+)
+
+
+@over_all("resume.request-fields")
+def request_fields(evidence: Evidence) -> Iterator[Item]:
+    """The shared fields are judged as chat completions does: what breaks the schema is refused, and nothing else."""
+    yield from judge_each(_to_be_refused("resume.request-fields")(evidence), refused)
+    yield from judge_each(_in_other_words(evidence), _taken_without)
+
+
+def _taken_without(reading: Reading) -> Iterator[Finding]:
+    """The rule: no valid member makes a server refuse a decision that it takes otherwise."""
+    other = taken_otherwise(reading)
+    names = differing(reading, other) if other is not None else []
+    if names:
+        message = f"a valid resume is refused, and accepted as soon as these differ: {', '.join(names)}"
+        yield reading.finding(message, "status 200", with_its_words(reading), STATUS, yields_to=_OPTIONS)
+
+
+_OPTIONS = load().basic("accept")
+"""The requirements for documented members that chat completions refuse."""
 
 
 def _of_nobody(reading: Reading) -> bool:
@@ -414,7 +453,8 @@ def _first(reading: Reading) -> Reading:
 
 def _indistinct(first: Reading, second: Reading) -> Unjudged | None:
     """Two served answers of which one has no `id` that could be read."""
-    if not (first.taken and second.taken) or (first.answer_id is not None and second.answer_id is not None):
+    told_apart = first.answer_id is not None and second.answer_id is not None
+    if not (first.taken and second.taken) or told_apart or repeats(first, second):
         return None
     return second.unjudged("the answers cannot be told apart", by=_unreadable(second))
 
@@ -427,7 +467,8 @@ def _unreadable(reading: Reading) -> str:
 
 
 def _same_answer(one: Reading, other: Reading) -> bool:
-    return one.taken and other.taken and one.answer_id is not None and one.answer_id == other.answer_id
+    same_id = one.taken and other.taken and one.answer_id is not None and one.answer_id == other.answer_id
+    return same_id or repeats(one, other)
 
 
 _again = fair.where(_spent_before).unless(
@@ -540,7 +581,7 @@ def _of_race(race: _Race) -> Iterator[Finding]:
 def _behind_refused(reading: Reading) -> bool:
     """True for a decision after refused resumes of an approval that ought to wait still."""
     kept = bool(refused_earlier(reading)) and spender(reading) is None
-    return kept and not (reading.refuses and is_lost(reading))
+    return kept and not (reading.refuses and (is_lost(reading) or taken_otherwise(reading)))
 
 
 _kept = fair.where(_behind_refused).unless(excused, replicas_apart, just_came).where(was_in_time).unless(server_error)
@@ -566,7 +607,9 @@ def refusal_keeps(evidence: Evidence) -> Iterator[Item]:
 
 # --- further rounds
 
-_rounds = (waiting | waiting_streams).among(lambda r: r.asked.resume)
+_in_json = served_streams.where(in_json).judgeable()
+"""Approvals in JSON where a stream was asked for."""
+_rounds = (waiting | waiting_streams | _in_json).among(lambda r: r.asked.resume)
 _shown = _rounds.among(lambda r: r.accepted and not r.made_good)
 
 
@@ -575,6 +618,38 @@ def further_round(evidence: Evidence) -> Iterator[Item]:
     """An approval that a resume leads to is complete, with a new `approval_id`."""
     yield from _shown.unjudged(evidence)
     yield from judge_each(_rounds.readings(evidence), _incomplete)
+    yield from judge_each(waiting_still.where(_of_further_round).unless(*_UNLESS)(evidence), _resumable)
+    yield from _of_all_rounds(evidence, "approval.arguments")
+    yield from _of_all_rounds(evidence, "approval.tool-call-id")
+
+
+def _is_further(reading: Reading) -> bool:
+    return reading.asked.resume and reading.waits
+
+
+def _of_all_rounds(evidence: Evidence, requirement: str) -> Iterator[Finding]:
+    """What a requirement finds that looks at several approvals, where further rounds alone break it."""
+    if not broken_elsewhere(evidence, requirement, _is_further):
+        found = (item for item in CHECKS[requirement](evidence) if isinstance(item, Finding))
+        yield from (replace(one, message=f"{requirement}: {one.message}") for one in found)
+
+
+def _of_further_round(reading: Reading) -> bool:
+    """True for a decision on an approval that a resume led to."""
+    return approval(reading).by.asked.resume
+
+
+def _resumable(reading: Reading) -> Iterator[Finding]:
+    """The rule: a further round can be decided, as a first one can. (A decision that is refused in the first round too
+    is no matter of further ones.)
+    """
+    firsts = waiting_still.readings(reading.evidence)
+    if reading.accepted or any(
+        not (r.accepted or _of_further_round(r)) and r.asked.stream is reading.asked.stream for r in firsts
+    ):
+        return
+    message = "a decision on the approval of a further round is not taken"
+    yield reading.finding(message, "status 200", with_its_words(reading), STATUS)
 
 
 def _incomplete(reading: Reading) -> Iterator[Finding]:
@@ -587,11 +662,22 @@ def _incomplete(reading: Reading) -> Iterator[Finding]:
         message, place = "a further round has no tool call", Place(words="tool_calls")
         yield reading.finding(message, "tool calls", ABSENT, place, yields_to=("approval.stream",))
         return
+    if not reading.asked.stream and "kitemesh" not in (reading.object or {}):
+        yield _told_elsewhere(reading.finding("a further round has no `kitemesh`", "an object", ABSENT,
+                              Place("/kitemesh"), yields_to=("kitemesh.present",)), reading)  # fmt: skip
+        return
     for id_, rule in (*RULES, *STREAM_RULES) if reading.asked.stream else RULES:
         for found in rule(reading):
             if isinstance(found, Finding):
-                yield replace(found, message=f"{id_}: {found.message}", yields_to=(id_, *found.yields_to))
+                told = replace(found, message=f"{id_}: {found.message}", yields_to=(id_, *found.yields_to))
+                yield _told_elsewhere(told, reading)
                 return
+
+
+def _told_elsewhere(found: Finding, reading: Reading) -> Finding:
+    """The finding, which gives way to those requirements only that other answers than further rounds break."""
+    kept = (id_ for id_ in found.yields_to if broken_elsewhere(reading.evidence, id_, _is_further))
+    return replace(found, yields_to=tuple(kept))
 
 
 # --- credentials

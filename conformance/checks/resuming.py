@@ -73,7 +73,7 @@ def _resumes(evidence: Evidence) -> tuple[dict[tuple[str, int, str], list[Readin
         fair = reading.due is Due.ACCEPT and reading.whose is Credential.OWN and reading.note.attempt == 1
         if approval is None or not fair or not reading.note.flow or not _decides(reading, approval.calls):
             continue
-        if reading.note.group is not None and not reading.asked.stream:
+        if reading.note.group is not None:
             raced[reading.note.flow, reading.note.round, approval.id].append(reading)
         elif spent_by(approval, reading) is None:
             others.append(reading)

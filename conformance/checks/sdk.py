@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from conformance.checks.check import judge_each, over_all
+from conformance.checks.decisions import taken_otherwise
 from conformance.contract.classify import Due
 from conformance.evidence.answer import Words
 from conformance.evidence.evidence import Evidence
@@ -119,7 +120,7 @@ def _fed(evidence: Evidence, selection: Selection, flow: str, judge: Callable[[R
     if _player() is None:
         yield Unjudged(NOT_INSTALLED)
         return
-    yield from judge_each(_unserved.among(lambda r: r.note.flow == flow)(evidence), _told_of_unserved)
+    yield from judge_each(_unserved.among(lambda r: (r.note.flow or "").startswith(flow))(evidence), _told_of_unserved)
     yield from selection.unjudged(evidence)
     seen: set[Any] = set()
     for reading in selection.readings(evidence):
@@ -217,6 +218,11 @@ def approval(evidence: Evidence) -> Iterator[Item]:
         return "" if choice.finish_reason == "tool_calls" else f"finish_reason {show(choice.finish_reason)}"
 
     yield from _fed(evidence, waiting, "sdk-approval", judge)
+    yield from judge_each(_denials(evidence), _told_of_unserved)
+
+
+_denials = last.where(lambda r: r.with_client_fields and r.asked.resume and taken_otherwise(r)).unless(excused)
+"""Resumes that were refused for the client's header fields."""
 
 
 def remarks(evidence: Evidence) -> Iterator[str]:

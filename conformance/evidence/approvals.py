@@ -123,6 +123,22 @@ def went_down(given_: Given, before: Reading) -> bool:
     return before.evidence.weather.went_down_between(given_.by.started, before.started)
 
 
+def repeats_in_another_form(reading: Reading) -> bool:
+    """True for a resume whose answer is that to another one of its approval, octet by octet, which had another form."""
+    if not (reading.asked.resume and reading.taken and reading.body):
+        return False
+    return any(
+        other is not reading and other.asked.stream is not reading.asked.stream and repeats(other, reading)
+        for other in resumes_of(reading.evidence, approval_of(reading))
+        if other.started <= reading.started or other.overlaps(reading)
+    )
+
+
+def repeats(one: Reading, other: Reading) -> bool:
+    """True where both have the same body, as whoever keeps his first answer sends it."""
+    return one.taken and other.taken and bool(one.body) and one.body == other.body
+
+
 def refused_before(given_: Given, reading: Reading) -> list[Reading]:
     """Resumes of this approval that were refused before this one was sent."""
     return [

@@ -137,7 +137,11 @@ class Evidence:
     def _locked_out(self) -> bool:
         """True where requests of `LOCKED_OUT` kinds in a row, valid ones among them, had their token refused."""
         kinds: set[tuple[Due, str]] = set()
-        own = (reading for reading in self.all if reading.whose is Credential.OWN and reading.asked.endpoint)
+        own = (
+            reading
+            for reading in self.all
+            if reading.whose is Credential.OWN and reading.asked.endpoint and not reading.with_client_fields
+        )
         for reading in sorted(own, key=lambda reading: reading.started):
             if reading.refuses_token:
                 kinds.add((reading.due, reading.asked.requirement))

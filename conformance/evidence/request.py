@@ -51,7 +51,12 @@ class RequestReading:
     @property
     def as_client(self) -> bool:
         """True where it was sent with a client's own header fields: area sdk judges whether that is served."""
-        return self.note.area == "sdk" and not self.asked.resume
+        return self.with_client_fields and not self.asked.resume
+
+    @property
+    def with_client_fields(self) -> bool:
+        """True where it had a client's header fields, whichever requirement judges a refusal."""
+        return self.note.area == "sdk"
 
     @property
     def odd_scheme(self) -> bool:

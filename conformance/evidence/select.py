@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from conformance.contract.classify import Due
+from conformance.evidence.approvals import repeats_in_another_form
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Unjudged
 from conformance.evidence.reading import Reading
@@ -167,6 +168,11 @@ def _holds_residue(reading: Reading) -> Unjudged | None:
     return found and reading.unjudged(f"it contains a part of the answer to {found[0].name}", by=BROKEN)
 
 
+def _again_in_its_first_form(reading: Reading) -> bool:
+    """True for a repeated answer in the form that the first request asked for: it is enough that nothing runs twice."""
+    return reading.streamed is not reading.asked.stream and repeats_in_another_form(reading)
+
+
 def _may_be_served(reading: Reading) -> bool:
     """Area sdk judges whether a request with a client's own header fields is served."""
     open_ = reading.due in (Due.ACCEPT, Due.OPEN) and not (reading.left or reading.asked.edge)
@@ -178,6 +184,7 @@ served = (
     .unless(excused, _holds_residue)
     .where(lambda r: r.taken)
     .unless(when(lambda r: not r.body_is_there, "the transcript has the answer without its body"), coded)
+    .unless(when(_again_in_its_first_form, "the first answer again, in the form that it had"))
 )
 """Answers to requests that may be served: 2xx, complete or not."""
 

@@ -12,9 +12,12 @@ times on new connections, so that replicas which do not share their approvals sh
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from conformance.probes.accept import MINIMAL, PAIRED, UNUSUAL_IDS, with_unusual_id
@@ -33,7 +36,7 @@ from conformance.probes.flow import (
 )
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import on_resume
-from conformance.probes.rules import BY_ID, RESUME_RULES, RULES, Rule
+from conformance.probes.rules import RESUME_RULES, RULES, Rule
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 MOST_ROUNDS = 4
@@ -52,12 +55,16 @@ ASKED_IN_ALL = 3
 """Times that an approval is asked for in a later round."""
 ASKED_ANEW = "-asked-"
 """Lies between the name of a request for an approval and the number of the time that it is asked for."""
+DECISIONS = ("approved_tool_execution_ids", "denied_tools")
+"""The members of a resume that decide on calls."""
 DOUBTS = 2
 """Approvals that are asked for in addition, by a chain whose decision was first answered 404 and then taken."""
 
 Chain = Generator[Send | Sequence[Send], Any, Any]
 Breach = tuple[Rule, int]
 """A rule, and which of its bad values."""
+BEHIND = 500
+"""The place behind all messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +87,30 @@ def flows(plan: Plan) -> Iterator[Flow]:
     """
     if not plan.approvals:
         return
-    unusual = 0 if plan.quick else len(UNUSUAL_IDS)
+    more = 0 if plan.quick else 2 + len(UNUSUAL_IDS)
     yield Flow(
         "resume-unknown",
         "resume",
         Phase.CALM,
         lambda r: _unknown(plan, r),
         True,
-        2 + unusual,
+        2 + more,
         covers=frozenset({"error"}),
     )
     if plan.approval_prompt is None:
         return
-    in_json = sum(map(len, _broken_in_json())) + 3
-    streamed = sum(map(len, _broken_in_streams())) + 2
+    in_json = sum(map(len, _breaches(plan, streamed=False))) + 3
+    streamed = sum(map(len, _breaches(plan, streamed=True))) + 2
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
-               in_json + 7, 4, COVERS)  # fmt: skip
-    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 6, 3, COVERS)
-    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 14, 4, COVERS)
-    yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 2, 2, COVERS)
+               in_json + 14, 4, COVERS)  # fmt: skip
+    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 14, 3, COVERS)
+    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 28, 4, COVERS)
+    yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 3, 2, COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
+    yield Flow("resume-race-stream", "resume", Phase.CONCURRENT, lambda r: _race(plan, r, stream=True), False, 6, 2,
+               COVERS)  # fmt: skip
     if plan.wait_expiry > 0:
-        yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 2, 1, COVERS, waits=True)
+        yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 5, 1, COVERS, waits=True)
 
 
 def _unknown(plan: Plan, round_: int) -> Steps:
@@ -115,6 +124,9 @@ def _unknown(plan: Plan, round_: int) -> Steps:
         yield Send(name, encode(body), RESUME, twin=MINIMAL)
     if plan.quick:
         return
+    for name, fields in (("resume-unknown-approved", {}), ("resume-unknown-approved-stream", {"stream": True})):
+        body = compose.resume(name, compose.body(name), never, **approve(never), **fields)
+        yield Send(name, encode(body), RESUME, twin=MINIMAL)
     for kind in UNUSUAL_IDS:
         name = f"resume-unknown-id-{kind}"
         body = {**compose.resume(name, compose.body(name), never, **deny(never)),
@@ -166,6 +178,30 @@ def _decide(compose: Compose, name: str, paused: Paused, decision: dict[str, Any
     return (yield from _ask_anew(send, answer))
 
 
+def _decide_with(
+    compose: Compose,
+    name: str,
+    paused: Paused,
+    decision: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    escaped: bool = False,
+    **fields: Any,
+) -> Chain:
+    """The same with documented members that no other resume has; without them where that is refused.
+
+    Gives what was decided at last, and its answer.
+    """
+    bare = _resume(compose, name, paused, decision, **fields)
+    whole = {member: value for member, value in {**json.loads(bare.body), **options}.items() if value is not None}
+    send = replace(bare, body=encode(whole, escaped=escaped), served=True)
+    answer = yield from _ask_anew(send, (yield send))
+    if answer.status is not None and 400 <= answer.status < 500 and answer.status != 404:
+        send = replace(bare, name=f"{name}-bare", served=True)
+        answer = yield from _ask_anew(send, (yield send))
+    return send, answer
+
+
 def _ask_anew(send: Send, answer: Answer) -> Chain:
     for number in range(1, DECIDED_ANEW + 1):
         if answer.status != 404:
@@ -175,16 +211,32 @@ def _ask_anew(send: Send, answer: Answer) -> Chain:
 
 
 def _settle(
-    compose: Compose, name: str, paused: Paused, answer: Answer, *, reason: str | None = None, **fields: Any
+    compose: Compose,
+    name: str,
+    paused: Paused,
+    answer: Answer,
+    *,
+    reason: str | None = None,
+    twice: bool = False,
+    **fields: Any,
 ) -> Chain:
-    """Denies whatever further rounds an answer brings, so that nothing is left waiting."""
+    """Denies whatever further rounds an answer brings, so that nothing is left waiting.
+
+    `twice`: the first of them is denied or approved, by turns, and decided a second time.
+    """
     doubted = answer if answer.doubted else None
     for number in range(1, MOST_ROUNDS):
         if answer.approval is None:
             break
-        further = Paused(paused.body, answer.approval)
-        decision = deny(further.approval, reason)
-        answer = yield from _decide(compose, f"{name}-further-{number}", further, decision, **fields)
+        further, which = Paused(paused.body, answer.approval), f"{name}-further-{number}"
+        approved = (
+            twice and number == 1 and compose.plan.execute and (compose.plan.seed + ("stream" in fields)) % 2 == 0
+        )
+        decision = _mixed(compose.plan, further.approval) if approved else deny(further.approval, reason)
+        send = replace(_resume(compose, which, further, decision, **fields), served=True)
+        answer = yield from _ask_anew(send, (yield send))
+        if twice and number == 1:
+            yield from _replay(compose, f"{which}-replay", send, further, answer)
         doubted = doubted or (answer if answer.doubted else None)
     if doubted is not None and doubted.served:
         yield from _doubt(compose, name)
@@ -219,7 +271,13 @@ def _refuse(compose: Compose, paused: Paused, groups: Iterable[Sequence[Breach]]
     The groups are those of one requirement each: in a group one hole may hide another of the same requirement.
     """
     for group in groups:
-        sends = [_broken(compose, rule, paused, twin, which, **base) for rule, which in group]
+        # What expires soon has to be decided before it does.
+        few = (
+            {rule.id: (rule, which) for rule, which in reversed(group)}.values()
+            if _expires_soon(paused.approval)
+            else group
+        )
+        sends = [_broken(compose, rule, paused, twin, which, **base) for rule, which in few]
         paused = yield from _still_waiting(compose, paused, (yield sends))
         if paused is None:
             return None
@@ -231,29 +289,37 @@ def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int 
     name = "resume-refuse-" + ("stream-" if streamed else "") + rule.id + (f"-{which + 1}" if which else "")
     decision = approve(paused.approval) if approving else deny(paused.approval)
     valid = compose.resume(name, paused.body, paused.approval, **decision, **streamed)
-    return Send(name, encode(rule.apply(valid, rule.values[which], 0)), RESUME, twin=twin, breach=rule.id)
+    # By turns before the prompt and behind it: a server may look at one message of them.
+    broken = rule.apply(valid, rule.values[which], BEHIND if which % 2 else 0)
+    return Send(name, encode(broken), RESUME, twin=twin, breach=rule.id)
 
 
-def _broken_in_json() -> tuple[tuple[Breach, ...], ...]:
-    """Every rule, each with its plainest value; of `approval_id` two."""
-    own = [(rule, 0) for rule in RESUME_RULES]
-    ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
-    shapes = tuple(breach for breach in own if breach not in ids)
-    return (*ids, (BY_ID["approval-id-type"], 1)), shapes, tuple((rule, 0) for rule in RULES)
+def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
+    """Every rule with its values: of the approval's id, of the decision, and of what both endpoints share.
 
-
-def _broken_in_streams() -> tuple[tuple[Breach, ...], ...]:
-    """What only resumes have, each with its second value where there is one, and what is shared; not `stream`."""
-    own = [(rule, min(1, len(rule.values) - 1)) for rule in RESUME_RULES]
-    ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
-    shapes = tuple(breach for breach in own if breach not in ids)
-    return ids, shapes, tuple((rule, 0) for rule in RULES if rule.place != "/stream")
+    Each value is sent in one form or the other, by turns, and the seed says which; in JSON the plainest in any case. No
+    stream can be asked for by a value of `stream` that is wrong.
+    """
+    groups: dict[str, list[Breach]] = defaultdict(list)
+    for rule in (*RESUME_RULES, *RULES):
+        if streamed and rule.place == "/stream":
+            continue
+        values = range(len(rule.values))
+        own = [which for which in values if (which + plan.seed) % 2 == streamed]
+        if not streamed:
+            own = list(values) if rule.place == "/stream" else sorted({0, *own})
+        group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
+        group.extend((rule, which) for which in own or [0])
+    return tuple(tuple(group) for group in groups.values())
 
 
 def _later(plan: Plan, approval: WaitingApproval) -> float:
     """Seconds to wait until every replica has to know an approval; none where it would expire meanwhile."""
-    short = approval.expires_in is not None and approval.expires_in < SHORT_LIVED
-    return 0.0 if short else LATER * plan.patience
+    return 0.0 if _expires_soon(approval) else LATER * plan.patience
+
+
+def _expires_soon(approval: WaitingApproval) -> bool:
+    return approval.expires_in is not None and approval.expires_in < SHORT_LIVED
 
 
 # --- the chains
@@ -271,15 +337,16 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     answers = yield [replace(send, delay=delay) for send in strangers]
     paused = yield from _still_waiting(compose, paused, answers)
     if paused is not None:
-        paused = yield from _refuse(compose, paused, _broken_in_json(), final)
+        paused = yield from _refuse(compose, paused, _breaches(plan, streamed=False), final)
     if paused is None:
         return
-    decision = _resume(compose, final, paused, _decision(plan, paused.approval))
+    decide = _decision if _mixes_in_streams(plan) else _mixed
+    decision = _resume(compose, final, paused, decide(plan, paused.approval))
     answer = yield replace(decision, served=True)
     answer = yield from _ask_anew(decision, answer)
-    yield from _settle(compose, final, paused, answer, reason=REASON, escaped=True)
+    yield from _settle(compose, final, paused, answer, reason=REASON, twice=True, escaped=True)
     if _refused(answer):
-        yield from _decide_untouched(compose, "resume-decide-untouched", _decision)
+        yield from _decide_untouched(compose, "resume-decide-untouched", decide)
     yield from _replay(compose, "resume-replay", decision, paused, answer)
 
 
@@ -287,15 +354,17 @@ def _refused(answer: Answer) -> bool:
     return answer.status is not None and 400 <= answer.status < 500 and not answer.excused
 
 
-def _decide_untouched(compose: Compose, name: str, decide: Callable[[Plan, WaitingApproval], dict[str, Any]]) -> Chain:
-    """A decision that was refused again, in JSON, on an approval that has seen nothing else.
+def _decide_untouched(
+    compose: Compose, name: str, decide: Callable[[Plan, WaitingApproval], dict[str, Any]], **fields: Any
+) -> Chain:
+    """A decision that was refused again, on an approval that has seen nothing else; in JSON, unless a field says so.
 
     So it shows whether the refusals before it were at fault, or the stream, or it is the decision itself.
     """
-    paused = yield from _pause(compose, f"{name}-approval")
+    paused = yield from _pause(compose, f"{name}-approval", **fields)
     if paused is not None:
-        answer = yield from _decide(compose, name, paused, decide(compose.plan, paused.approval))
-        yield from _settle(compose, name, paused, answer)
+        answer = yield from _decide(compose, name, paused, decide(compose.plan, paused.approval), **fields)
+        yield from _settle(compose, name, paused, answer, **fields)
 
 
 def _decision(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
@@ -303,28 +372,61 @@ def _decision(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
 
 
 def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer: Answer) -> Chain:
-    """The same decision a second time, where it was taken."""
+    """What was decided a second time, where it was taken: as it was and the other way round, each in both forms.
+
+    All under one `request_id`, so that whoever repeats the first answer repeats the id that was asked for. What is
+    served once more is not sent in other ways: it is known then.
+    """
     if not answer.served:
         return
-    again: Answer = yield Send(name, decision.body, RESUME)
-    if again.approval is not None and again.approval != answer.approval:
-        yield from _settle(compose, name, paused, again, **paused.streamed)
+    same = json.loads(decision.body)
+    bodies = {name: same}
+    undecided = {member: value for member, value in same.items() if member not in DECISIONS}
+    if same.get("approved_tool_execution_ids"):
+        bodies[f"{name}-denied"] = {**undecided, **deny(paused.approval)}
+    elif compose.plan.execute:
+        bodies[f"{name}-approved"] = {**undecided, **_approving(compose.plan, paused.approval)}
+    other_form = {f"{which}-other-form": {**body, "stream": not body.get("stream", False)}
+                  for which, body in bodies.items()}  # fmt: skip
+    for which, body in {**bodies, **other_form}.items():
+        again: Answer = yield Send(which, encode(body), RESUME)
+        if again.approval is not None and not _same_approval(again, answer):
+            yield from _settle(compose, which, paused, again, **paused.streamed)
+        if again.served:
+            return
+
+
+def _same_approval(one: Answer, other: Answer) -> bool:
+    return one.approval is not None and other.approval is not None and (
+        one.approval.approval_id == other.approval.approval_id
+    )  # fmt: skip
 
 
 def _decide_streamed(plan: Plan, round_: int) -> Steps:
-    """A paused stream, and its resume as a stream: of several calls one is approved and the others are denied."""
+    """A paused stream, and its resume as a stream."""
     compose = Compose(plan, round_)
     paused = yield from _pause(compose, "approval-stream", stream=True)
     if paused is None:
         return
     name = "resume-decide-stream"
-    decision = _resume(compose, name, paused, _mixed(plan, paused.approval), stream=True)
-    answer = yield replace(decision, served=True)
-    answer = yield from _ask_anew(decision, answer)
-    yield from _settle(compose, name, paused, answer, stream=True)
+    decide = _mixed if _mixes_in_streams(plan) else _decision
+    decided = decide(plan, paused.approval)
+    options = {"temperature": 1, "max_tokens": 1024, "max_completion_tokens": 1024}
+    decision, answer = yield from _decide_with(compose, name, paused, decided, options, stream=True)
+    yield from _settle(compose, name, paused, answer, twice=True, stream=True)
     if _refused(answer):
-        yield from _decide_untouched(compose, "resume-decide-in-json", _mixed)
+        yield from _decide_untouched(compose, "resume-decide-in-json", decide)
     yield from _replay(compose, "resume-replay-stream", decision, paused, answer)
+
+
+def _approving(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
+    """Approves all calls, or one and denies the others, as the seed says."""
+    return approve(approval) if plan.seed % 2 == 1 else _mixed(plan, approval)
+
+
+def _mixes_in_streams(plan: Plan) -> bool:
+    """Whether it is the stream's calls of which one is approved and the others are denied, or those in JSON."""
+    return plan.seed % 2 == 1
 
 
 def _mixed(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
@@ -356,23 +458,37 @@ def _deny_two(plan: Plan, round_: int) -> Steps:
         streamed = yield from _still_waiting(compose, streamed, (yield strangers))
     final = "resume-deny-stream"
     if streamed is not None:
-        streamed = yield from _refuse(compose, streamed, _broken_in_streams(), final, approving=plan.execute)
-    cut = {"max_tokens": FEW}
-    ends = [
-        (name, paused, _resume(compose, name, paused, deny(paused.approval, reason), **paused.streamed, **fields))
-        for name, paused, reason, fields in (
-            ("resume-deny", in_json, REASON, {"escaped": True}), (final, streamed, None, cut))
-        if paused is not None
-    ]  # fmt: skip
-    if not ends:
-        return
-    answers = yield [replace(send, served=True) for _, _, send in ends]
-    for (name, paused, send), first_answer in zip(ends, answers, strict=True):
-        answer = yield from _ask_anew(send, first_answer)
-        if name == final and answer.status in (400, 422):
-            # A model may not be able to say so little.
-            answer = yield from _decide(compose, f"{final}-unlimited", paused, deny(paused.approval), **paused.streamed)
-        yield from _settle(compose, name, paused, answer, **paused.streamed)
+        streamed = yield from _refuse(compose, streamed, _breaches(plan, streamed=True), final, approving=plan.execute)
+    if in_json is not None:
+        options = _documented(plan, "resume-deny", round_)
+        yield from _deny_and_replay(compose, "resume-deny", in_json, REASON, options, escaped=True)
+    if streamed is not None:
+        # A model may not be able to say so little: then without the limit.
+        yield from _deny_and_replay(compose, final, streamed, None, {"max_tokens": FEW})
+
+
+def _documented(plan: Plan, name: str, round_: int) -> dict[str, Any]:
+    """Optional members, at their borders or so that the answer is cut."""
+    metadata = {"request_id": plan.request_id(name, round_), **({"mode": plan.modes[0]} if plan.modes else {})}
+    limits = {"max_tokens": 200_000, "max_completion_tokens": FEW}
+    return {"stream": False, "temperature": 0, **limits, "metadata": metadata, "approved_tool_execution_ids": []}
+
+
+def _deny_and_replay(
+    compose: Compose,
+    name: str,
+    paused: Paused,
+    reason: str | None,
+    options: dict[str, Any],
+    *,
+    escaped: bool = False,
+) -> Chain:
+    decision = deny(paused.approval, reason)
+    send, answer = yield from _decide_with(compose, name, paused, decision, options, escaped=escaped, **paused.streamed)
+    yield from _settle(compose, name, paused, answer, **paused.streamed)
+    if _refused(answer):
+        yield from _decide_untouched(compose, f"{name}-untouched", lambda _, waits: deny(waits), **paused.streamed)
+    yield from _replay(compose, f"{name}-replay", send, paused, answer)
 
 
 def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: float) -> Chain:
@@ -390,14 +506,22 @@ def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: fl
         denied = deny(own)["denied_tools"]
         return {**approve(own), "denied_tools": denied[-1:] if kind else denied}
 
+    def foreign_approved(own: WaitingApproval) -> dict[str, Any]:
+        strange = approve(others)["approved_tool_execution_ids"]
+        kept = [] if kind else own.calls
+        return {"approved_tool_execution_ids": [*kept, *strange]}
+
     wanted: list[tuple[str, Callable[[WaitingApproval], dict[str, Any]], str]] = [
         ("resume-foreign-call", foreign, "Bearer {token}")
     ]
     if plan.execute:
-        # A server that takes a contradiction may well run the tool.
+        # A server that takes a contradiction, or a call of another approval, may well run the tool.
+        wanted.append(("resume-foreign-approved", foreign_approved, "Bearer {token}"))
         wanted.append(("resume-conflict", conflict, "Bearer {token}"))
     if plan.second_token:
         wanted.append(("resume-other-caller", deny, "Bearer {second}"))
+        if plan.execute:
+            wanted.append(("resume-other-caller-approved", partial(_approving, plan), "Bearer {second}"))
     for name, decision, whose in wanted:
         send = _resume(compose, f"{name}{kind}", paused, decision(paused.approval), **paused.streamed)
         answer: Answer = yield replace(send, authorization=whose, delay=delay)
@@ -412,18 +536,35 @@ def _deny_one(plan: Plan, round_: int) -> Steps:
     compose = Compose(plan, round_)
     paused = yield from _pause(compose, "approval-plain")
     if paused is not None:
-        answer = yield from _decide(compose, "resume-deny-plain", paused, deny(paused.approval))
+        _, answer = yield from _decide_with(
+            compose, "resume-deny-plain", paused, deny(paused.approval), {"metadata": None}
+        )
         yield from _settle(compose, "resume-deny-plain", paused, answer)
 
 
-def _race(plan: Plan, round_: int) -> Steps:
-    """Several resumes of one approval at the same moment: of two alone, one may come too late to race."""
+def _race(plan: Plan, round_: int, *, stream: bool = False) -> Steps:
+    """Several resumes of one approval at the same moment: of two alone, one may come too late to race.
+
+    `stream`: two of them as streams, and one in JSON, of an approval that was asked for under an unusual id; else none
+    of these requests has an id.
+    """
     compose = Compose(plan, round_)
-    paused = yield from _pause(compose, "approval-race")
+    of, name = ("approval-race-stream", "resume-race-stream") if stream else ("approval-race", "resume-race")
+    asked = {"stream": True, **with_unusual_id(plan, "foreign", of)} if stream else {"request_id": False}
+    # Such an id may be refused.
+    paused = (yield from _pause(compose, of, **asked)) or (
+        (yield from _pause(compose, f"{of}-usual", stream=True)) if stream else None
+    )
     if paused is None:
         return
-    body = _resume(compose, "resume-race", paused, deny(paused.approval)).body
-    answers: Sequence[Answer] = yield [Send(f"resume-race-{side}", body, RESUME, served=True) for side in "abc"]
+    body = compose.resume(name, paused.body, paused.approval, **deny(paused.approval))
+    if not stream:
+        del body["metadata"]
+    send = Send(name, encode(body), RESUME, served=True)
+    streamed = replace(send, body=encode({**body, "stream": True}))
+    answers: Sequence[Answer] = yield [
+        replace(streamed if stream and side != "c" else send, name=f"{name}-{side}") for side in "abc"
+    ]
     settled: set[str] = set()
     for answer in answers:
         if answer.approval is not None and answer.approval.approval_id not in settled:
@@ -444,9 +585,20 @@ def _expired(plan: Plan, round_: int) -> Steps:
         answer = yield from _decide(compose, name, paused, deny(paused.approval))
         yield from _settle(compose, name, paused, answer)
         return
-    late = _resume(compose, "resume-expired", paused, deny(paused.approval))
-    answer = yield replace(late, delay=max(wait, 0.0))
-    yield from _settle(compose, "resume-expired", paused, answer)
+    decisions: dict[str, Callable[[WaitingApproval], dict[str, Any]]] = {
+        "resume-expired": deny,
+        **({"resume-expired-approved": partial(_approving, plan)} if plan.execute else {}),
+    }
+    delay = max(wait, 0.0)
+    for name, decide in decisions.items():
+        forms: dict[str, dict[str, Any]] = {name: {}, f"{name}-stream": {"stream": True}}
+        for which, fields in forms.items():
+            late = _resume(compose, which, paused, decide(paused.approval), **fields)
+            answer = yield replace(late, delay=delay)
+            delay = 0.0
+            yield from _settle(compose, which, paused, answer, **fields)
+            if answer.served:
+                return
 
 
 __all__ = ["MOST_ROUNDS", "RULES", "flows"]

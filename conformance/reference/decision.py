@@ -31,6 +31,8 @@ class PendingCalls:
     """The token of the caller who was asked."""
     expires: float
     """Unix seconds."""
+    further: bool = False
+    """True where a resume led to them."""
 
 
 @dataclass(frozen=True, slots=True)

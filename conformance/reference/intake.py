@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from conformance.contract.approval_states import TRANSITIONS, Ask, Owed, State, ask, spent
 from conformance.contract.schemas import SchemaError
 from conformance.reference import model
 from conformance.reference.asked import asked
@@ -51,6 +52,8 @@ SETTLED = Refusal(409, "conflict_error", "approval_already_resumed")
 EXPIRED = Refusal(409, "conflict_error", "approval_expired")
 FOREIGN_CALL = Refusal(422, "invalid_request_error", "tool_call_not_in_approval")
 CRASH = Refusal(500, "server_error", "server_error")
+SPENT = (State.APPROVED, State.DENIED, State.PARTLY)
+"""The states of an approval that was resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +97,15 @@ class Intake:
 
     def _judge_resume(self, incoming: Incoming) -> Decision:
         lenient = self.behaviour.leniency
-        resolution = asked_resolution(incoming.document)
-        if resolution.approved & resolution.denied and not lenient.conflict:
-            return refuse(incoming, CONTRADICTION, "A tool call is both approved and denied.")
-        record = incoming.record
-        if record is None:
-            if lenient.unknown:
-                return self._serve(incoming, resolution)
-            return refuse(incoming, UNKNOWN_APPROVAL, "There is no such approval.")
-        approval = record.approval
-        if approval.owner != incoming.token and not lenient.other_caller:
-            # The same words as for an unknown approval: whose it is, is nobody else's business.
-            return refuse(incoming, UNKNOWN_APPROVAL, "There is no such approval.")
-        if record.settlement is not None and not _within_race(incoming, record, lenient):
-            if lenient.replay is Replay.REPEAT and record.settlement.resolution == resolution:
-                return _repeated(incoming, record.settlement.answer)
-            if lenient.replay is not Replay.AGAIN:
-                return refuse(incoming, SETTLED, "This approval has been resumed already.")
-        if incoming.at >= approval.expires and not lenient.expired:
-            return refuse(incoming, EXPIRED, "This approval has expired.")
-        waiting = {call.id for call in approval.calls}
-        if not resolution.approved | resolution.denied <= waiting and not lenient.foreign_call:
-            return refuse(incoming, FOREIGN_CALL, "A tool call does not belong to this approval.")
-        return self._serve(incoming, resolution, approval)
+        resolution, record = asked_resolution(incoming.document), incoming.record
+        asked_ = ask_of(resolution, record, lenient)
+        state = state_of(incoming, record, lenient)
+        if TRANSITIONS[state, asked_].owed in (Owed.ANSWER, Owed.ANYTHING) and state is not State.PARTLY:
+            return self._serve(incoming, resolution, record.approval if record else None)
+        first = record.settlement if record and state in SPENT else None
+        if first and asked_ is not Ask.CONFLICT and lenient.replay is Replay.REPEAT and first.resolution == resolution:
+            return _repeated(incoming, first.answer)
+        return refuse(incoming, *_why(state, asked_))
 
     def _serve(
         self, incoming: Incoming, resolution: Resolution | None = None, resumed: PendingCalls | None = None
@@ -149,7 +138,9 @@ class Intake:
             return answer
         brief = self.settings.brief_phrase.casefold() in model.last_prompt(request.messages).casefold()
         expires = incoming.at + (self.settings.brief_ttl if brief else self.settings.approval_ttl)
-        approval = PendingCalls(fresh_uuid(), execution_id, turn.calls, incoming.token or "", expires)
+        approval = PendingCalls(
+            fresh_uuid(), execution_id, turn.calls, incoming.token or "", expires, further=resolution is not None
+        )
         return replace(answer, finish_reason=APPROVAL, approval=approval)
 
 
@@ -157,6 +148,43 @@ def refuse(incoming: Incoming, refusal: Refusal, message: str, *headers: tuple[s
     """The error to a request. It has the request's own id, but of a stranger's not even that is read."""
     request_id = fresh_request_id() if refusal is UNAUTHENTICATED else incoming.request_id
     return Refuse(*refusal, message, request_id, headers)
+
+
+def ask_of(resolution: Resolution, record: Record | None, lenient: Leniency) -> Ask:
+    """What a decision asks of an approval; what is let pass counts as if it were right."""
+    approved, calls = resolution.approved, {call.id for call in record.approval.calls} if record else None
+    denied = resolution.denied - approved if lenient.conflict else resolution.denied
+    if lenient.foreign_call and calls is not None and not approved & denied:
+        approved, denied = approved & calls, denied & calls
+    return ask(approved, denied, calls)
+
+
+def state_of(incoming: Incoming, record: Record | None, lenient: Leniency) -> State:
+    """The state in which a resume finds its approval; what is let pass counts as waiting."""
+    if record is None:
+        return State.WAITING if lenient.unknown else State.UNKNOWN
+    if record.approval.owner != incoming.token and not lenient.other_caller:
+        return State.ANOTHERS
+    settled = record.settlement is not None and not _within_race(incoming, record, lenient)
+    if settled and record.settlement and lenient.replay is not Replay.AGAIN:
+        return spent(ask_of(record.settlement.resolution, record, Leniency(conflict=True, foreign_call=True)))
+    if incoming.at >= record.approval.expires and not lenient.expired:
+        return State.EXPIRED
+    return State.FURTHER if record.approval.further else State.WAITING
+
+
+def _why(state: State, asked_: Ask) -> tuple[Refusal, str]:
+    """The kind of a refusal, and its words."""
+    if asked_ is Ask.CONFLICT:
+        return CONTRADICTION, "A tool call is both approved and denied."
+    if state in (State.UNKNOWN, State.ANOTHERS):
+        # The same words for both: whose it is, is nobody else's business.
+        return UNKNOWN_APPROVAL, "There is no such approval."
+    if state in SPENT:
+        return SETTLED, "This approval has been resumed already."
+    if state is State.EXPIRED:
+        return EXPIRED, "This approval has expired."
+    return FOREIGN_CALL, "A tool call does not belong to this approval."
 
 
 def _tell(breaches: Sequence[SchemaError]) -> str:

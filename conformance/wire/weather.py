@@ -24,6 +24,8 @@ HOPELESS = 10
 """Answers of bad weather after which a target that never served anything is asked no more."""
 MOST_OUTAGES = 20
 """Outages after which nothing more is sent: what brings one about was tried often enough by then."""
+BY_CHANCE = 2
+"""Minimal requests in vain that are no outage yet: a target that turns away one request in three does so by chance."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
 """Seconds between two requests that ask whether an outage is over; each pause is twice the one before."""
 
@@ -172,7 +174,7 @@ class WeatherWatch:
             self._began, self._pause = now, FIRST_PAUSE
             self._patience_ends = now + self._down_for
             self._tell(asked, f"the target does not serve ({said(asked)})", True)
-        elif self._pause == 2 * FIRST_PAUSE:  # once may be an accident
+        elif self.in_vain == BY_CHANCE:
             self._outages += 1
             if self._outages > MOST_OUTAGES:
                 raise Down(f"the target went down {self._outages} times")

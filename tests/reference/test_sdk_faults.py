@@ -55,7 +55,13 @@ def _called(base: str) -> list[str]:
 CALLED = ["create_ticket", "notify_team"]
 
 
-@pytest.mark.parametrize("fault", sdk.FAULTS, ids=lambda fault: fault.id)
+OF_OTHER_CALLS = ("sdk-completion-raw-refused", "sdk-completion-async-refused", "sdk-completion-fetch-refused")
+"""What the plain client does not meet: its raw answers show it, the asynchronous client, or the one for Node."""
+
+
+@pytest.mark.parametrize(
+    "fault", [fault for fault in sdk.FAULTS if fault.id not in OF_OTHER_CALLS], ids=lambda fault: fault.id
+)
 def test_the_client_fails_at_its_faults_only(broken_for_the_client: str, fault: Fault) -> None:
     base = f"{broken_for_the_client}{PREFIX}{fault.id}"
     well = {

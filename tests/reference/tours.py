@@ -12,7 +12,7 @@ from reference.groups import GROUPS, UNUSUAL_IDS, Group
 from reference.showing import CHAT, OWN, RESUME, Caller, Tour
 
 from conformance.probes.refusals import nearly
-from conformance.probes.sdk import FIELDS
+from conformance.probes.sdk import ASYNC_FIELDS, FIELDS, NODE_FIELDS
 from conformance.reference.fault import Fault
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 
@@ -75,7 +75,8 @@ async def as_client(caller: Caller) -> AsyncIterator[bytes]:
     """Text in both modes, and what waits, asked for with the header fields of the openai client."""
     bodies = [chat("Hello"), chat("Hello", stream=True), ask()]
     for body in bodies:
-        yield (await caller.post(CHAT, body, fields=dict(FIELDS)))[0]
+        for fields in (FIELDS, ASYNC_FIELDS, NODE_FIELDS):
+            yield (await caller.post(CHAT, body, fields=dict(fields)))[0]
 
 
 async def waiting(caller: Caller) -> AsyncIterator[bytes]:
@@ -111,8 +112,8 @@ async def decided(caller: Caller) -> AsyncIterator[bytes]:
         for decide in (approved, denial, lambda calls: denial(calls, reason="no"), mixed):
             _, kitemesh, calls = await caller.asked(ask())
             body = ask(approval_id=kitemesh["approval_id"], **decide(calls), **streamed)
-            for _ in range(2):
-                yield (await caller.post(RESUME, body))[0]
+            for again in ({}, {}, {"stream": not streamed}):
+                yield (await caller.post(RESUME, {**body, **again}))[0]
     _, kitemesh, calls = await caller.asked(ask())
     cut = ask(approval_id=kitemesh["approval_id"], **denial(calls), stream=True, max_tokens=4)
     yield (await caller.post(RESUME, cut))[0]
@@ -143,7 +144,8 @@ async def foreign(caller: Caller) -> AsyncIterator[bytes]:
     right = ask(approval_id=kitemesh["approval_id"])
     named = [(others, {}), (others, {"stream": True}), ([calls[0], others[1]], {}), (calls, {})]
     for some, streamed in named:
-        yield (await caller.post(RESUME, {**right, **denial(some), **streamed}))[0]
+        for decide in (approved, denial) if some == others else (denial,):
+            yield (await caller.post(RESUME, {**right, **decide(some), **streamed}))[0]
 
 
 def _status(seen: bytes) -> bytes:
@@ -152,11 +154,13 @@ def _status(seen: bytes) -> bytes:
 
 async def raced(caller: Caller) -> AsyncIterator[bytes]:
     """Two resumes at the same moment."""
-    _, kitemesh, calls = await caller.asked(ask())
-    body = ask(approval_id=kitemesh["approval_id"], **denial(calls))
-    both = await asyncio.gather(caller.post(RESUME, body), caller.post(RESUME, body))
-    for status in sorted(_status(seen) for seen, _ in both):
-        yield status
+    for streamed in ({}, {"stream": True}):
+        _, kitemesh, calls = await caller.asked(ask())
+        named = {"metadata": {"request_id": "resume-race"}}
+        body = {**ask(approval_id=kitemesh["approval_id"], **denial(calls), **streamed), **named}
+        both = await asyncio.gather(caller.post(RESUME, body), caller.post(RESUME, body))
+        for status in sorted(_status(seen) for seen, _ in both):
+            yield status
 
 
 async def expired(caller: Caller) -> AsyncIterator[bytes]:
@@ -217,6 +221,10 @@ TOURS: dict[str, Tour] = {
         {"metadata": {"mode": "turbo"}},
         {"metadata": {"request_id": 5}},
         {"stream": "true"},
+        {"stream": 0},
+        {"max_tokens": "16"},
+        {"temperature": 1},
+        {"messages": [{"role": "user", "content": "Hello"}, {"role": "robot", "content": "Hello"}]},
         {"model": "gpt-4"},
     ),
     "resume.auth": in_turn(*(refused({}, token=token) for token in STRANGERS)),

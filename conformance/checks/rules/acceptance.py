@@ -23,7 +23,8 @@ def another_success(reading: Reading) -> Unjudged | None:
     return reading.unjudged(f"status {reading.status}", by=by)
 
 
-def _limit_of_the_model(reading: Reading) -> Unjudged | None:
+def limit_of_the_model(reading: Reading) -> Unjudged | None:
+    """A refusal of a documented limit that names the model, its context or a quota."""
     if not _asks_for_much(reading) or reading.status not in (400, 413, 422):
         return None
     words = names_the_model(reading.object)
@@ -37,7 +38,7 @@ def _never_let_in(reading: Reading) -> Unjudged | None:
     return reading.unjudged(f"status {reading.status}: the token, the model or the address may be wrong")
 
 
-UNLESS = (another_success, server_error, _limit_of_the_model, _never_let_in)
+UNLESS = (another_success, server_error, limit_of_the_model, _never_let_in)
 """Answers that do not show whether a request is treated as valid."""
 
 

@@ -17,6 +17,7 @@ from conformance.reference.conditions import (
     cut_off,
     empty_bearer,
     further_round,
+    has,
     lacks,
     no_authorization,
     resume,
@@ -58,6 +59,7 @@ from conformance.reference.making import (
     first_content,
     inserted,
     last,
+    lets_pass,
     like,
     put,
     reads,
@@ -338,7 +340,7 @@ def _last_denials_win(document: Object) -> Object | None:
     """Looks for a contradiction in the first approved call only."""
     first, *others = _approved(document) or [None]
     denied = [tool.get("tool_execution_id") for tool in _listed(document, "denied_tools") if isinstance(tool, dict)]
-    if first is None or first in denied or not set(denied) & set(others):
+    if first is None or first in denied or not any(call in denied for call in others):
         return None
     return {**document, "approved_tool_execution_ids": [first, *(call for call in others if call not in denied)]}
 
@@ -435,6 +437,38 @@ def _calls_unnamed(incoming: Incoming, objects: list[Object]) -> list[Object]:
             for call in (choice.get("message") or choice.get("delta") or {}).get("tool_calls") or []:
                 del call["id"]
     return objects
+
+
+def _other_form_again(first_streamed: bool) -> Behaviour:
+    """Remembers what was resumed in one form, and not that it was when it is asked for in the other."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        forms: dict[str, bool] = incoming.memory.setdefault("forms", {})
+        if isinstance(decision, Serve) and decision.resolution:
+            forms.setdefault(decision.resolution.approval_id, streamed(incoming))
+        return decision
+
+    def other_form(incoming: Incoming) -> bool:
+        record = incoming.record
+        first = incoming.memory["forms"].get(record.approval.id) if record else None
+        return first is first_streamed and streamed(incoming) is not first_streamed
+
+    return together(Behaviour(decide=decide), _replay(other_form))
+
+
+def _approves_foreign(incoming: Incoming) -> bool:
+    """Calls of another approval are approved, and none is denied."""
+    return _approves(incoming) and not _denies(incoming)
+
+
+def _in_race(incoming: Incoming) -> bool:
+    """A resume of the probe's, which sends several at once: a lock that all of them wait for is not to be made here."""
+    return b"resume-race" in incoming.body
+
+
+def _valued(place: str, holds: Callable[[Any], bool]) -> Behaviour:
+    """Is blind to some values of a shared field."""
+    return lets_pass(place, holds=holds, when=resume)
 
 
 # --- the bytes of a resume's stream
@@ -614,6 +648,11 @@ FAULTS: tuple[Fault, ...] = (
               _lenient(streamed, FOREIGN_CALL, Leniency(foreign_call=True)), seen_in="approval-sibling"),
         Fault("foreign-call-second", "looks at the first denied call only", _repaired(_first_call_only),
               seen_in="approval-sibling"),
+        Fault("foreign-call-approved", "takes approvals of calls of another approval",
+              _lenient(_approves_foreign, FOREIGN_CALL, Leniency(foreign_call=True)), seen_in="approval-sibling"),
+        Fault("foreign-call-approved-streamed", "takes approvals of calls of another approval, as a stream",
+              _lenient(all_of(_approves_foreign, streamed), FOREIGN_CALL, Leniency(foreign_call=True)),
+              seen_in="approval-sibling"),
         Fault("foreign-call-in-json", "decides calls of another approval, unless as a stream",
               _lenient(unless(streamed), FOREIGN_CALL, Leniency(foreign_call=True)), seen_in="approval-sibling"),
     ),
@@ -643,6 +682,13 @@ FAULTS: tuple[Fault, ...] = (
               each(drop("/kitemesh/execution_id"), when=_further_json)),
         Fault("further-finish-stop", "sends `stop` with the calls of the further round",
               each(put(_FINISH, "stop"), when=further_round, at=last), seen_in="finish-stop-tools"),
+        Fault("further-kitemesh-missing", "leaves `kitemesh` out of the further round's JSON",
+              each(drop("/kitemesh"), when=_further_json)),
+        Fault("further-arguments-cut", "breaks the arguments off before the end in the further round",
+              each(put("/choices/0/message/tool_calls/0/function/arguments", '{"a": '), when=_further_json),
+              seen_in="args-invalid"),
+        Fault("further-as-json", "answers with JSON where a further round should be streamed",
+              as_json(resume, waiting=True), seen_in="json-for-stream"),
     ),
     *of("resume.refusal-keeps",
         Fault("refusal-spends", "forgets the approval of every resume that it refuses",
@@ -667,6 +713,10 @@ FAULTS: tuple[Fault, ...] = (
               seen_in="approval-double"),
         Fault("race-serves-both-in-json", "serves two simultaneous resumes, unless as streams", _race(unless(streamed)),
               seen_in="approval-double"),
+        Fault("race-serves-both-streamed", "serves two simultaneous resumes as streams", _race(streamed),
+              seen_in="approval-double"),
+        Fault("race-serves-nobody", "refuses all of several simultaneous resumes",
+              _refused(_in_race, SETTLED, "Another resume of this approval is under way.")),
     ),
     *of("error.no-server-error",
         Fault("race-500-loser", "answers 500 to whoever comes too late in a race of resumes, and 409 later",
@@ -702,6 +752,12 @@ FAULTS: tuple[Fault, ...] = (
         Fault("replay-approves-again", "runs the tools again when an approval is repeated", _replay(_approves),
               seen_in="approval-double"),
         Fault("replay-runs-again-streamed", "resumes again, as a stream", _replay(streamed), seen_in="approval-double"),
+        Fault("replay-other-form", "resumes again as a stream what was resumed in JSON", _other_form_again(False),
+              seen_in="approval-double"),
+        Fault("replay-other-form-json", "resumes again in JSON what was resumed as a stream", _other_form_again(True),
+              seen_in="approval-double"),
+        Fault("replay-denies-again", "takes the denial of an approval for a second time", _replay(_denies_only),
+              seen_in="approval-double"),
         Fault("replay-runs-again-in-json", "resumes again, unless as a stream", _replay(unless(streamed)),
               seen_in="approval-double"),
     ),
@@ -733,6 +789,13 @@ FAULTS: tuple[Fault, ...] = (
           )),
         Fault("resume-stream-type-unjudged", "takes any type of `stream`", _unjudged("/stream"),
               seen_in="type-coerced"),
+        Fault("resume-max-tokens-text", "takes a text of digits as `max_tokens`",
+              _valued("/max_tokens", _text), seen_in="type-coerced"),
+        Fault("resume-stream-zero", "takes 0 for false as `stream`",
+              _valued("/stream", lambda value: value == 0), seen_in="type-coerced"),
+        Fault("resume-last-role-unjudged", "takes any role behind the prompt", _unjudged("/messages/1/role")),
+        Fault("resume-temperature-refused", "refuses `temperature` on a resume",
+              _refused(has("temperature"), _BROKEN_BODY, "temperature is unknown.")),
         Fault("resume-model-unjudged", "takes any `model`, and none", _unjudged("/model")),
     ),
     *of("resume.auth",

@@ -114,6 +114,26 @@ FAULTS: tuple[Fault, ...] = (
                   "Forbidden.",
               )),
     ),
+    *of("sdk.openai-completion",
+        Fault("sdk-completion-raw-refused", "refuses `X-Stainless-Raw-Response`",
+              refuses(
+                  all_of(plain_chat, header_is("x-stainless-raw-response", lambda value: value is not None)),
+                  _UNKNOWN_FIELD,
+                  "The header field X-Stainless-Raw-Response is not known.",
+              )),
+        Fault("sdk-completion-async-refused", "refuses the asynchronous client",
+              refuses(
+                  all_of(plain_chat, header_is("user-agent", lambda name: "AsyncOpenAI" in (name or ""))),
+                  _FORBIDDEN,
+                  "This client is not known.",
+              )),
+        Fault("sdk-completion-fetch-refused", "refuses what a `fetch` sends that names no origin",
+              refuses(
+                  all_of(plain_chat, header_is("sec-fetch-mode", lambda value: value is not None)),
+                  _FORBIDDEN,
+                  "Cross-site requests are not allowed.",
+              )),
+    ),
     *of("sdk.openai-stream",
         Fault("sdk-stream-not-acceptable", "answers 406 to a stream request whose `Accept` names JSON alone",
               refuses(

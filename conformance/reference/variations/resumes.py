@@ -10,13 +10,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from conformance.contract.catalogue import load
-from conformance.reference.behaviour import Behaviour, Leniency, Replay
-from conformance.reference.conditions import Object, When, one_in, resume, sent, status_is, streamed
+from conformance.reference.behaviour import Behaviour, Headers, Leniency, Replay
+from conformance.reference.conditions import Object, When, all_of, has, one_in, resume, sent, status_is, streamed
 from conformance.reference.decision import APPROVAL, Call, Decision, ObjectKind, PendingCalls, Refuse, Serve
 from conformance.reference.fault import Variation
 from conformance.reference.identifiers import fresh_uuid
 from conformance.reference.incoming import Endpoint, Incoming
-from conformance.reference.intake import RATE_LIMIT, UNKNOWN_APPROVAL, refuse
+from conformance.reference.intake import RATE_LIMIT, SETTLED, UNKNOWN_APPROVAL, Refusal, refuse
 from conformance.reference.making import (
     APPROVAL_STREAM,
     APPROVALS,
@@ -38,6 +38,7 @@ from conformance.reference.making import (
     transmits,
 )
 from conformance.reference.model import tokens
+from conformance.reference.store import Settlement
 from conformance.reference.transmission import Out, Piece
 
 _WHEN = "Facts: `expires_at` is RFC 3339; approval.expires-at: `Z` or any offset"
@@ -149,6 +150,12 @@ def _forgets_settled(incoming: Incoming, decision: Decision) -> Decision:
     return decision
 
 
+def _unknown_in_streams(incoming: Incoming, decision: Decision) -> Decision:
+    if isinstance(decision, Refuse) and decision.code == SETTLED.code and streamed(incoming):
+        return refuse(incoming, UNKNOWN_APPROVAL, "There is no such approval.")
+    return decision
+
+
 def _role_in_approval_chunk(_: Incoming, chunks: list[Object]) -> list[Object]:
     """No opening chunk: the approval's chunk is the first and has the role, or not (as documented)."""
     return [at_path(chunks[-1], "/choices/0/delta", lambda delta: {"role": "assistant", "content": None, **delta})]
@@ -216,6 +223,54 @@ def _locked(incoming: Incoming, decision: Decision) -> Decision:
     )
 
 
+def _kept_answers() -> Behaviour:
+    """Whoever resumes a spent approval gets the octets of its first answer, whatever form is asked for now."""
+
+    def emit(incoming: Incoming, pieces: list[Piece]) -> list[Piece]:
+        decision = incoming.decision
+        if not resume(incoming) or not isinstance(decision, Serve) or decision.resolution is None:
+            return pieces
+        kept = incoming.memory.setdefault("kept", {})
+        return list(kept.setdefault(decision.resolution.approval_id, pieces))
+
+    def head(incoming: Incoming, status: int, headers: Headers) -> tuple[int, Headers]:
+        decision = incoming.decision
+        if not resume(incoming) or not isinstance(decision, Serve) or decision.resolution is None:
+            return status, headers
+        heads = incoming.memory.setdefault("heads", {})
+        return status, list(heads.setdefault(decision.resolution.approval_id, headers))
+
+    return together(_REPEATED, Behaviour(emit=emit, head=head))
+
+
+def _repeating(again: Callable[[Incoming, Settlement], bool]) -> Behaviour:
+    """Repeats the first answer to some resumes of a spent approval, and refuses the others."""
+
+    def decide(incoming: Incoming, decision: Decision) -> Decision:
+        record = incoming.record
+        if not isinstance(decision, Refuse) or decision.code != SETTLED.code or record is None:
+            return decision
+        if record.settlement is None or not again(incoming, record.settlement):
+            return decision
+        return replace(record.settlement.answer, stream=streamed(incoming), request_id=incoming.request_id)
+
+    return Behaviour(decide=decide)
+
+
+def _first_octets() -> Behaviour:
+    """Keeps the body by which each approval was resumed, and repeats its answer to that body alone."""
+
+    def remember(incoming: Incoming, answer: Serve) -> Decision:
+        if answer.resolution:
+            incoming.memory.setdefault("bodies", {}).setdefault(answer.resolution.approval_id, incoming.body)
+        return answer
+
+    def same(incoming: Incoming, first: Settlement) -> bool:
+        return bool(incoming.memory["bodies"][first.resolution.approval_id] == incoming.body)
+
+    return together(decides(remember), _repeating(same))
+
+
 _slow_race = transmits(lambda _, pieces: [Out(b"", 0.3), *pieces], JSON_ANSWERS, resume)
 """Whoever comes second is told so at once, while the first one is still being served."""
 
@@ -264,9 +319,13 @@ VARIATIONS: tuple[Variation, ...] = (
                   "resume.race": "whether it waits still when the answers come is a matter of a second's fraction",
                   "resume.refusal-keeps": "the approval may be over before all that must be refused is",
               }),
+    Variation("expires-in-five-seconds", "Approvals wait for five seconds.", "resume.expired",
+              set_to(approval_ttl=5.0)),
     Variation("approval-unexpected", "Every ninth chat asks for a tool that nobody thought of.",
               "Facts: a chat may lead to an approval", Behaviour(decide=_asks_unexpectedly),
-              unexercised={"robust.disconnect": "the stream that a client would leave may be an approval, and short"}),
+              unexercised={
+                  "robust.disconnect": "the stream that a client would leave may be an approval, and short",
+              }),
     Variation("approvals-three-at-most", "429 to a chat that asks for tools while three approvals wait.",
               "Answers that excuse: 429", Behaviour(decide=_three_at_most)),
     Variation("calls-one", "A single call waits.", _CALLS, _calling(lambda calls: calls[:1])),
@@ -365,6 +424,26 @@ VARIATIONS: tuple[Variation, ...] = (
               "resume.race", _slow_race),
     Variation("resume-race-repeats", "Both resumes of a race get the same answer, a replay too.", _AGAIN,
               together(_REPEATED, _slow_race)),
+    Variation("resume-repeats-as-kept", "A spent approval gets its first answer again, octet by octet.",
+              _AGAIN, _kept_answers()),
+    Variation("resume-repeats-the-same-body", "A spent approval gets its first answer again for the same body only.",
+              _AGAIN, _first_octets()),
+    Variation("resume-repeats-streams", "A spent approval gets its first answer again as a stream, and 409 in JSON.",
+              _AGAIN, _repeating(lambda incoming, _: streamed(incoming))),
+    Variation("resume-repeats-whatever", "A spent approval gets its first answer again, whatever is decided.",
+              _AGAIN, _repeating(lambda incoming, _: True)),
+    Variation("resume-spent-404-in-streams", "A spent approval gets 404 where a stream is asked for, and 409 in JSON.",
+              "resume.replay: 4xx", Behaviour(decide=_unknown_in_streams)),
+    Variation("resume-race-in-turn", "Whoever loses a race waits for half a second before it is refused.",
+              "resume.race: the other gets a 4xx",
+              transmits(lambda _, pieces: [Out(b"", 0.5), *pieces], ERRORS, all_of(resume, status_is(409)))),
+    Variation("resume-temperature-of-the-model", "A resume's temperature is refused: the model does not support it.",
+              "Answers that excuse: what the model can do",
+              refuses(
+                  all_of(resume, has("temperature")),
+                  Refusal(400, "invalid_request_error", "unsupported_parameter"),
+                  "This model does not support 'temperature'.",
+              )),
     Variation("resume-race-429", "The loser of a race gets 429 (locked), `Retry-After: 1`, and after that 409.",
               "Answers that excuse: 429", Behaviour(decide=_locked),
               {

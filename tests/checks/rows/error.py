@@ -207,6 +207,10 @@ ROWS: tuple[Breaks | Holds, ...] = (
       for message in ("Select a model from your group, or raise the limit.", "You cannot delete from this group.")),
     breaks("error.rate-limit", "another type", WELL, put(limited("a"), "/error/type", "quota_error")),
     breaks("error.rate-limit", "another code", WELL, put(limited("a"), "/error/code", "slow_down")),
+    breaks("error.rate-limit", "a word", WELL, with_header(limited("a"), "Retry-After", "soon")),
+    holds("error.rate-limit", "a fraction", WELL, with_header(limited("a"), "Retry-After", "0.5")),
+    holds("error.rate-limit", "a date", WELL, with_header(
+        limited("a"), "Retry-After", "Mon, 21 Sep 2026 14:13:30 GMT")),
     breaks("error.rate-limit", "no Retry-After", WELL, with_header(limited("a"), "Retry-After", None)),
     breaks("error.rate-limit", "a code that asking again got past", WELL, put(limited("a"), "/error/code", "slow_down"),
            _later(chat("a"), 2)),

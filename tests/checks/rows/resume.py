@@ -135,6 +135,13 @@ def _streamed_like(made: Exchange) -> Exchange:
 STREAMED_AGAIN = resumed_stream("r2", "a")
 SAME_ID = "chatcmpl_" + identifier("r")
 UNKNOWN = decision("r", "never")
+COOL = decision("r", "a", temperature=0)
+
+
+def _as_kept(name: str = "r2") -> Exchange:
+    """A stream is asked for, and the octets of the first answer come, which was JSON."""
+    return exchange(name, _asks("r", stream=True), _yes().response, **R)
+
 
 ROWS: tuple[Breaks | Holds, ...] = (
     *(breaks("resume.approve", f"{status}", P, with_status(_no(_asks(approve=True)), status))
@@ -220,6 +227,14 @@ ROWS: tuple[Breaks | Holds, ...] = (
     *(row for what, fields in BAD_FIELDS for row in _invalid(what, fields, "resume.request-fields")),
     holds("resume.approval-id", "404", P, _no(_asks(approval_id="x"), 404), resumed("last", "a")),
     breaks("resume.request-fields", "404", P, _no(_asks(temperature=3), 404, at=3.0), resumed("last", "a", at=4.0)),
+    breaks("resume.request-fields", "a temperature is refused, and the same is taken without it", P, _no(COOL),
+           resumed("r2", "a")),
+    holds("resume.request-fields", "a temperature that the model does not know", P, put(
+        _no(COOL, 400), "/error/message", "This model does not support 'temperature'."), resumed("r2", "a"),
+        state=OPEN),
+    holds("resume.request-fields", "404 at first, and a temperature", P, *_asked_again(
+        _no(COOL, 404, at=1.0), _yes(COOL, at=3.0)), state=OPEN),
+    breaks("resume.deny", "with a temperature, and without it too", P, _no(COOL), _no(name="r2")),
     breaks("resume.approval-unknown", "taken", chat("well"), exchange("r", UNKNOWN, answer({
         **completion("r", "x")}), **R)),
     breaks("resume.approval-unknown", "no answer", chat("well"), exchange(
@@ -245,6 +260,17 @@ ROWS: tuple[Breaks | Holds, ...] = (
     breaks("resume.further-round", "stop", P, put(further("r", "a"), "/choices/0/finish_reason", "stop")),
     breaks("resume.further-round", "a call without a UUID", P, put(further("r", "a"), f"{CALLS}/0/id", "x")),
     breaks("resume.further-round", "created in milliseconds", P, put(further("r", "a"), "/created", NOW * 1000)),
+    breaks("resume.further-round", "no kitemesh", P, without(further("r", "a"), "/kitemesh"), also="kitemesh.present"),
+    breaks("resume.further-round", "its approval is refused", P, further("r", "a"), _no(_asks("r2", "r"), 409, "r2"),
+           also="resume.deny"),
+    holds("resume.further-round", "its approval is taken", P, further("r", "a"),
+          put(resumed("r2", "r"), "/kitemesh/execution_id", identifier("a", "execution"))),
+    holds("resume.further-round", "a call of the first round again", P, put(
+        further("r", "a"), f"{CALLS}/0/id", identifier("a", "call", "0"))),
+    breaks("resume.further-round", "a call of another execution", P, paused("b"), put(
+        further("r", "b"), f"{CALLS}/0/id", identifier("a", "call", "0")), also="approval.tool-call-id"),
+    breaks("resume.deny", "in the first round, and in a further one", P, further("r", "a"),
+           _no(_asks("r2", "r"), 409, "r2"), paused("b"), _no(_asks("r3", "b"), 409, "r3")),
     holds("resume.further-round", "a new one", P, further("r", "a")),
     holds("resume.further-round", "no usage", P, further("r", "a")),
     breaks("resume.refusal-keeps", "404 after a refused one", P, _no(_asks("x", denied_tools=FOREIGN), 422, "x"),
@@ -258,6 +284,12 @@ ROWS: tuple[Breaks | Holds, ...] = (
       for status in (500, 502, 503)),
     breaks("resume.race", "none of three is", P, *_race(
         _no(None, 409, "r3"), _no(_asks("r"), 409), _no(_asks("r"), 409, "r2"))),
+    breaks("resume.race", "both are served as streams", P, *_race(resumed_stream("r", "a"), STREAMED_AGAIN)),
+    breaks("resume.race", "both are served, one as a stream", P, *_race(_yes(), STREAMED_AGAIN)),
+    holds("resume.race", "the same answer in both forms", P, *_race(_yes(), _streamed_like(STREAMED_AGAIN))),
+    holds("resume.race", "the octets of the first answer where a stream is asked for", P, *_race(_yes(), _as_kept())),
+    holds("resume.race", "a stream, the other 409", P, *_race(
+        resumed_stream("r", "a"), _no(_asks("r", stream=True), 409, "r2"))),
     holds("resume.race", "the other 409", P, *_race(_yes(), _no(_asks("r"), 409, "r2"))),
     holds("resume.race", "the earlier 409", P, *_race(_no(_asks("r"), 409, "r2"), _yes())),
     holds("resume.race", "the same answer", P, *_race(_yes(), put(_alike(), "/id", SAME_ID))),
@@ -272,11 +304,14 @@ ROWS: tuple[Breaks | Holds, ...] = (
     *(holds("resume.other-caller", f"{status}", P, _no(None, status, credential=Credential.SECOND))
       for status in (403, 404, 422)),
     breaks("resume.replay", "served anew", P, _yes(), _alike()),
+    breaks("resume.replay", "served anew, in the other form", P, _yes(), STREAMED_AGAIN),
     breaks("resume.replay", "served anew, streamed", P, resumed_stream("r", "a"), STREAMED_AGAIN),
     *(holds("resume.replay", f"{status}", P, _yes(), _no(_asks("r"), status, "r2")) for status in (404, 409, 410)),
     holds("resume.replay", "the first answer again", P, _yes(), put(_alike(), "/id", SAME_ID)),
     holds("resume.replay", "the first answer again, as a stream", P, resumed_stream("r", "a"),
           _streamed_like(STREAMED_AGAIN)),
+    holds("resume.replay", "the first answer again, in the other form", P, _yes(), _streamed_like(STREAMED_AGAIN)),
+    holds("resume.replay", "its octets again, where a stream is asked for", P, _yes(), _as_kept()),
     breaks("resume.auth", "no header: taken", P, exchange(
         "r", _asks(), _yes().response, credential=Credential.NONE, **R)),
     *(breaks("resume.auth", f"{credential}: 404", P, with_status(

@@ -7,17 +7,20 @@ from dataclasses import replace
 from checks.case import OPEN, Breaks, Holds, breaks, holds
 from checks.exchanges import (
     PAGE,
+    RESUME,
     WELL,
     WELL_STREAM,
     again,
     answer,
     chat,
+    decision,
     exchange,
     limited,
     paused,
     paused_stream,
     put,
     refused,
+    resumed,
     sent,
     unanswered,
     with_header,
@@ -41,6 +44,11 @@ def _of_client(made: Exchange, flow: str, twin: str | None = None) -> Exchange:
     twin = twin or ("well-stream" if flow == "stream" else "well")
     return replace(made, note=replace(made.note, area="sdk", flow=f"sdk-{flow}", twin=twin))
 
+
+R = {"endpoint": RESUME}
+
+
+PAUSED = (paused("p"), _of_client(paused("a"), "approval", twin="p"))
 
 ROWS: tuple[Breaks | Holds, ...] = (
     breaks("sdk.openai-completion", "a member that the client takes for its own", put(
@@ -80,6 +88,14 @@ ROWS: tuple[Breaks | Holds, ...] = (
         exchange("a", sent("a", stream=True), answer(PAGE, 200, "text/html")), "stream")),
     *(breaks("http.encoding", f"{coding} named over plain octets, to the client too", WELL, with_header(
         _of_client(chat("a"), "completion"), "Content-Encoding", coding)) for coding in ("br", "utf-8", "gzip")),
+    *(breaks("sdk.openai-completion", f"403 to another client: {kind}", WELL, _of_client(chat("a"), "completion"),
+             _of_client(refused("b", sent("b"), 403), f"completion-{kind}")) for kind in ("async", "node")),
+    breaks("sdk.openai-approval", "a denial is refused with the client's header fields", *PAUSED, _of_client(
+        refused("r", decision("r", "a"), 400, **R), "approval"), resumed("r2", "a")),
+    breaks("resume.deny", "with the client's header fields and without", *PAUSED, _of_client(
+        refused("r", decision("r", "a"), 400, **R), "approval"), refused("r2", decision("r2", "a"), 400, **R)),
+    holds("sdk.openai-approval", "a denial is refused by a limit", *PAUSED, _of_client(
+        limited("r", decision("r", "a"), **R), "approval"), resumed("r2", "a")),
     breaks("accept.minimal", "400 whatever the header fields", refused("w", sent("w", request_id=False), 400),
            _of_client(refused("a", sent("a"), 400), "completion", twin="w"), paused("p")),
 )  # fmt: skip
