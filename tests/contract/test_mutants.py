@@ -64,6 +64,6 @@ def test_a_mutant_is_told_by_its_near_miss(
     (mutant,) = (
         m for m in mutants(documented().documents[CHAT]) if (m.pointer, m.keyword, m.operator, m.effect) == key
     )
-    assert documented().validators[CHAT].is_valid(told) is (effect is Effect.STRONGER)
+    assert documented()[CHAT].validator.is_valid(told) is (effect is Effect.STRONGER)
     assert Validator(mutant.schema).is_valid(told) is (effect is Effect.WEAKER)
     assert Validator(mutant.schema).is_valid(body(stream=True, max_tokens=200, temperature=0))

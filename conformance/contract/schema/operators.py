@@ -172,7 +172,6 @@ def _misspelt(word: str) -> Named:
     yield "short", word[: max(1, len(word) // 2)]
     yield "look-alike", word.translate(_LOOK_ALIKE)
     yield "full-width", "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in word)
-    yield "nul", f"{word}\0"
     yield "zero-width", f"{word}\u200b"
     yield "quoted", f'"{word}"'
     yield "longer", f"{word}-{word}"
@@ -259,7 +258,6 @@ def _other_texts(_: Any, schema: Schema, legal: Any) -> Named:
     yield "path", f"{text}/"
     yield "newline", f"{text}\n"
     yield "space-behind", f"{text} "
-    yield "nul", f"{text}\0"
     yield "spaced", " ".join(text)
 
 
