@@ -32,7 +32,7 @@ from conformance.contract.schema.shape import Endpoint, Shape, documented
 from conformance.contract.schema.validator import SchemaError
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-MODES = frozenset({"auto", "normal", "orch", "synth"})
+MODES = frozenset(documented().documents[CHAT]["properties"]["metadata"]["properties"]["mode"]["enum"])
 
 LONG_REQUEST_ID = 64
 """Characters; the documentation names no limit, so a longer one may be refused."""

@@ -33,7 +33,7 @@ from conformance.probes.flow import (
 )
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import on_resume
-from conformance.probes.rules import BY_ID, RESUME_RULES, RULES, Rule
+from conformance.probes.rules import Rule, numbered, rules_of, sent
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 MOST_ROUNDS = 4
@@ -92,8 +92,8 @@ def flows(plan: Plan) -> Iterator[Flow]:
     )
     if plan.approval_prompt is None:
         return
-    in_json = sum(map(len, _broken_in_json())) + 3
-    streamed = sum(map(len, _broken_in_streams())) + 2
+    in_json = sum(map(len, _broken_in_json(plan))) + 3
+    streamed = sum(map(len, _broken_in_streams(plan))) + 2
     yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
                in_json + 7, 4, COVERS)  # fmt: skip
     yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 6, 3, COVERS)
@@ -228,26 +228,30 @@ def _refuse(compose: Compose, paused: Paused, groups: Iterable[Sequence[Breach]]
 
 def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int = 0, approving: bool = False) -> Send:
     streamed = paused.streamed
-    name = "resume-refuse-" + ("stream-" if streamed else "") + rule.id + (f"-{which + 1}" if which else "")
+    name = "resume-refuse-" + ("stream-" if streamed else "") + numbered(rule.id, which, 2)
     decision = approve(paused.approval) if approving else deny(paused.approval)
     valid = compose.resume(name, paused.body, paused.approval, **decision, **streamed)
     return Send(name, encode(rule.apply(valid, rule.values[which], 0)), RESUME, twin=twin, breach=rule.id)
 
 
-def _broken_in_json() -> tuple[tuple[Breach, ...], ...]:
-    """Every rule, each with its plainest value; of `approval_id` two."""
-    own = [(rule, 0) for rule in RESUME_RULES]
-    ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
+def _broken_in_json(plan: Plan) -> tuple[tuple[Breach, ...], ...]:
+    """Every rule with its plainest value and one whose turn it is; of `approval_id` a second certain one."""
+    rules = rules_of(plan.shape)
+    own = [(rule, which) for rule in rules.of_resume for which in sent(plan, rule, 1, 1, where="resume")]
+    ids = [breach for breach in own if breach[0].requirement == "resume.approval-id"]
     shapes = tuple(breach for breach in own if breach not in ids)
-    return (*ids, (BY_ID["approval-id-type"], 1)), shapes, tuple((rule, 0) for rule in RULES)
+    shared = tuple((rule, which) for rule in rules.shared for which in sent(plan, rule, 1, 1, where="resume"))
+    return tuple(dict.fromkeys((*ids, (rules.by_id["approval-id-type"], 1)))), shapes, shared
 
 
-def _broken_in_streams() -> tuple[tuple[Breach, ...], ...]:
+def _broken_in_streams(plan: Plan) -> tuple[tuple[Breach, ...], ...]:
     """What only resumes have, each with its second value where there is one, and what is shared; not `stream`."""
-    own = [(rule, min(1, len(rule.values) - 1)) for rule in RESUME_RULES]
+    rules = rules_of(plan.shape)
+    own = [(rule, min(1, len(rule.values) - 1)) for rule in rules.of_resume]
     ids = tuple(breach for breach in own if breach[0].requirement == "resume.approval-id")
     shapes = tuple(breach for breach in own if breach not in ids)
-    return ids, shapes, tuple((rule, 0) for rule in RULES if rule.place != "/stream")
+    shared = [rule for rule in rules.shared if rule.place != "/stream"]
+    return ids, shapes, tuple((rule, sent(plan, rule, 1, 1, where="resume-stream")[-1]) for rule in shared)
 
 
 def _later(plan: Plan, approval: WaitingApproval) -> float:
@@ -271,7 +275,7 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
     answers = yield [replace(send, delay=delay) for send in strangers]
     paused = yield from _still_waiting(compose, paused, answers)
     if paused is not None:
-        paused = yield from _refuse(compose, paused, _broken_in_json(), final)
+        paused = yield from _refuse(compose, paused, _broken_in_json(plan), final)
     if paused is None:
         return
     decision = _resume(compose, final, paused, _decision(plan, paused.approval))
@@ -356,7 +360,7 @@ def _deny_two(plan: Plan, round_: int) -> Steps:
         streamed = yield from _still_waiting(compose, streamed, (yield strangers))
     final = "resume-deny-stream"
     if streamed is not None:
-        streamed = yield from _refuse(compose, streamed, _broken_in_streams(), final, approving=plan.execute)
+        streamed = yield from _refuse(compose, streamed, _broken_in_streams(plan), final, approving=plan.execute)
     cut = {"max_tokens": FEW}
     ends = [
         (name, paused, _resume(compose, name, paused, deny(paused.approval, reason), **paused.streamed, **fields))
@@ -449,4 +453,4 @@ def _expired(plan: Plan, round_: int) -> Steps:
     yield from _settle(compose, "resume-expired", paused, answer)
 
 
-__all__ = ["MOST_ROUNDS", "RULES", "flows"]
+__all__ = ["MOST_ROUNDS", "flows"]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.contract import schemas
-from conformance.contract.classify import CHAT, RESUME, Asked, Due, classify, endpoint_of
+from conformance.contract.classify import CHAT, MODES, RESUME, Asked, Due, classify, endpoint_of
+from conformance.settings.options import MODES as OPTIONS_MODES
 
 UUID = "123e4567-e89b-42d3-a456-426614174000"
 MODEL = f"group:{UUID}"
@@ -263,6 +264,10 @@ def test_open_for_what_is_not_known() -> None:
     assert asked(chat(), headers={"content-type": "application/vnd.api+json"}).due is Due.OPEN
     assert asked(chat(), "/models").due is Due.OPEN
     assert asked(chat(), model=None, method="POST").due is Due.ACCEPT
+
+
+def test_the_modes_that_a_user_may_name_are_those_of_the_schema() -> None:
+    assert set(OPTIONS_MODES) == MODES
 
 
 def test_modes_that_were_declared_absent_are_open() -> None:

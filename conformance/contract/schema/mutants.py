@@ -77,8 +77,9 @@ def inner_schemas(node: Schema) -> Iterator[tuple[tuple[str, ...], Schema, str]]
         yield ("properties", member), inner, f"/{member}"
     if "items" in node:
         yield ("items",), node["items"], "/*"
-    if "contains" in node:
-        yield ("contains",), node["contains"], "/*"
+    for member, inner in node.get("contains", {}).get("properties", {}).items():
+        # What else is asked of an item there, `items` sees to.
+        yield ("contains", "properties", member), inner, f"/*/{member}"
 
 
 def _replaced(node: Any, path: tuple[str, ...], changed: Schema) -> Any:

@@ -14,6 +14,7 @@ Annotations that the table reads: `x-near` (words that others use in such a plac
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +24,6 @@ Schema = Mapping[str, Any]
 Named = Iterator[tuple[str, Any]]
 """Pairs of a short name of what is done, and what comes of it."""
 
-UUID = "123e4567-e89b-12d3-a456-426614174000"
 LITTLE = 1e-6
 """Of a number with fractions: more than a float of 32 bits loses near 2."""
 _OTHER_TYPES = ("null", "boolean", "number", "string", "array", "object")
@@ -79,41 +79,33 @@ def _nothing(*_: Any) -> Named:
 
 
 def _other_types(_: Any, schema: Schema, legal: Any) -> Named:
-    """Values of other types: first those that somebody converts without a thought."""
+    """Values of other types: first the plainest, then those that somebody converts without a thought."""
     wanted = types_of(schema)
     if {"integer", "number"} & set(wanted):
-        yield "number-as-text", f"{legal}"
-        yield "boolean", True
+        yield from (("number-as-text", f"{legal}"), ("boolean", True))
         if "number" not in wanted:
-            yield "fraction", legal + 0.5
-            yield "tiny-fraction", legal + 1e-9
-        yield "no", False
-        yield "blank", ""
-        yield "word", "one"
+            yield from (("fraction", legal + 0.5), ("small-fraction", legal + 0.001))
     if wanted == ("boolean",):
         yield from (("boolean-as-text", "true"), ("one", 1), ("zero", 0), ("no-as-text", "false"))
-        yield from (("word", "yes"), ("other-case", "True"), ("blank", ""), ("fraction", 1.0))
+        yield from (("word", "yes"), ("capital", "True"), ("whole-fraction", 1.0))
     if "array" in wanted:
-        item = legal[0] if isinstance(legal, list) and legal else "Hello"
-        if "string" not in wanted or not isinstance(item, str):
-            yield "one-element", item
-        yield "numbered", {"0": item}
-        yield "extra-level", [legal]
-    if "string" in wanted or not wanted:
-        yield "number", 5
-    if "object" in wanted:
-        yield "text", "Hello"
-    yield "null", None
-    if "array" not in wanted:
-        yield "extra-level", [legal]
-        yield "list", []
-    yield "object", {}
-    yield "boolean", True
-    yield "number", 5
-    yield "zero", 0
-    yield "fraction", 1.5
-    yield "text", "Hello"
-    yield "blank", ""
+        item = legal[0]
+        yield from (("number", 5), ("one-element", item), ("text", "Hello"), ("numbered", {"0": item}))
+    elif "object" in wanted:
+        yield from (("text", "Hello"), ("null", None), ("extra-level", [legal]), ("empty-list", []))
+        yield from (("member-alone", value) for value in list(legal.values())[:1])
+        yield "as-text", json.dumps(legal)
+    else:
+        yield from (("number", 5), ("null", None), ("extra-level", [legal]))
+    yield from (("extra-level", [legal]), ("null", None), ("number", 5), ("object", {}), ("boolean", True))
+    yield from (
+        ("empty-list", []),
+        ("no", False),
+        ("zero", 0),
+        ("one-and-a-half", 1.5),
+        ("text", "Hello"),
+        ("blank", ""),
+    )
 
 
 def _more_types(_: Any, schema: Schema) -> Named:
@@ -143,7 +135,7 @@ def _fewer_types(_: Any, schema: Schema) -> Named:
         yield "refuses-small-fractions", {**schema, "not": {"exclusiveMinimum": 0, "maximum": 1e-3}}
     if wanted == ("boolean",):
         yield from ((f"refuses-{str(one).lower()}", {**schema, "const": not one}) for one in (True, False))
-    if "string" in wanted:
+    if "string" in wanted and not {"pattern", "format", "enum", "const"} & schema.keys():
         for most in (32, 128, 1_000):
             yield f"refuses-more-than-{most}-characters", {**schema, "maxLength": most}
         for name, bad in _CHARACTERS.items():
@@ -153,7 +145,7 @@ def _fewer_types(_: Any, schema: Schema) -> Named:
         for most in (1, 2, 16, 128):
             if most < schema.get("maxItems", 1_000):
                 yield f"refuses-more-than-{most}-items", {**schema, "maxItems": most}
-    if "object" in wanted:
+    if "object" in wanted and not schema.get("required"):
         yield "refuses-empty", {**schema, "not": {"type": "object", "maxProperties": 0}}
 
 
@@ -178,15 +170,18 @@ def _misspelt(word: str) -> Named:
 
 
 def _other_words(words: Any, schema: Schema, _: Any) -> Named:
-    """First words of other APIs and of nobody, then each allowed word misspelt."""
-    for known in schema.get("x-near", ("unknown",)):
-        yield f"word-{known}", known
-    spelt = [list(_misspelt(word)) for word in words if isinstance(word, str)]
-    for same in zip(*spelt, strict=True):
-        for word, (kind, value) in zip(words, same, strict=True):
-            yield f"{kind}-{word}", value
+    """Words of other APIs and of nobody, and each allowed word misspelt; one of each kind first."""
+    known, *others = schema.get("x-near", ("unknown",))
+    yield f"word-{known}", known
     yield "blank", ""
-    yield "all", ",".join(map(str, words))
+    second = words[min(1, len(words) - 1)]
+    yield f"capital-{second}", second.capitalize()
+    yield from ((f"word-{other}", other) for other in others[:1])
+    yield f"other-case-{words[0]}", words[0].upper()
+    yield from ((f"word-{other}", other) for other in others[1:])
+    for word in words:
+        yield from ((f"{kind}-{word}", value) for kind, value in _misspelt(word))
+    yield "all", ",".join(words)
 
 
 def _more_words(words: Any, schema: Schema) -> Named:
@@ -228,37 +223,31 @@ def _other_texts(_: Any, schema: Schema, legal: Any) -> Named:
     """An identifier that is nearly one: wrong at either end, in its prefix, or in a digit."""
     text = str(legal)
     prefix, colon, rest = text.rpartition(":")
-    for known in schema.get("x-near", ("not-an-id",)):
-        yield f"word-{known}", known
+    known, *others = schema.get("x-near", ("not-an-id",))
+    yield f"word-{known}", known
     if colon:
         yield "prefix-missing", rest
-        yield "prefix-only", f"{prefix}:"
-        yield "other-prefix", f"user:{rest}"
-        yield "prefix-plural", f"{prefix}s:{rest}"
-        yield "prefix-short", f"{prefix[:-1]}:{rest}"
-        yield "prefix-case", f"{prefix.capitalize()}:{rest}"
-        yield "prefix-capitals", f"{prefix.upper()}:{rest}"
-        yield "prefix-look-alike", f"{prefix.translate(_LOOK_ALIKE)}:{rest}"
-        yield "prefix-twice", f"{prefix}:{text}"
-        yield "other-colon", f"{prefix}-{rest}"
-        yield "colon-missing", f"{prefix}{rest}"
-        yield "two-colons", f"{prefix}::{rest}"
-        yield "prefix-space", f"{prefix}: {rest}"
-        yield "word-behind-prefix", f"{prefix}:not-a-uuid"
-        yield "before-prefix", f"x{text}"
-    yield "blank", ""
-    yield "short", text[:-1]
-    yield "long", f"{text}0"
-    yield "wrong-digit", f"{text[:-1]}g"
+    yield from (("blank", ""), ("short", text[:-1]))
+    if colon:
+        yield from (("prefix-only", f"{prefix}:"), ("other-prefix", f"user:{rest}"))
+    yield from (("wrong-digit", f"{text[:-1]}g"), ("long", f"{text}0"))
+    yield from ((f"word-{other}", other) for other in others)
+    if colon:
+        yield from (("prefix-plural", f"{prefix}s:{rest}"), ("prefix-short", f"{prefix[:-1]}:{rest}"))
+        yield from (
+            ("prefix-capital", f"{prefix.capitalize()}:{rest}"),
+            ("prefix-capitals", f"{prefix.upper()}:{rest}"),
+        )
+        yield from (
+            ("prefix-look-alike", f"{prefix.translate(_LOOK_ALIKE)}:{rest}"),
+            ("prefix-twice", f"{prefix}:{text}"),
+        )
+        yield from (("other-colon", f"{prefix}-{rest}"), ("colon-missing", f"{prefix}{rest}"))
+        yield from (("two-colons", f"{prefix}::{rest}"), ("before-prefix", f"x{text}"))
     yield "wrong-first-digit", text.replace(rest, f"g{rest[1:]}")
-    yield "short-group", text.replace("-", "", 1)[:-1]
-    yield "look-alike", f"{text[:-1]}о"
-    yield "dots", text.replace("-", ".")
-    yield "two", f"{text},{text}"
-    yield "path", f"{text}/"
-    yield "newline", f"{text}\n"
-    yield "space-behind", f"{text} "
-    yield "spaced", " ".join(text)
+    yield "look-alike", f"{text[:-1]}\u043e"
+    yield from (("dots", text.replace("-", ".")), ("two", f"{text},{text}"), ("path", f"{text}/"))
+    yield from (("newline", f"{text}\n"), ("space-behind", f"{text} "), ("quoted", f'"{text}"'))
 
 
 def _more_texts(pattern: Any, schema: Schema) -> Named:
@@ -325,7 +314,7 @@ def _below(least: Any, schema: Schema, _: Any) -> Named:
         yield from (("off-by-little", least - LITTLE), ("off-by-one", least - 1))
     yield "opposite", -(schema.get("maximum", 100))
     yield "far", least - 1_000_000
-    yield from (("word-32", -(2**31)), ("beyond-32", -(2**32) + 1), ("word-64", -(2**63)))
+    yield from (("word-32", -(2**31)), ("beyond-32", -(2**32) - 1), ("word-53", -(2**53)))
 
 
 def _above(most: Any, schema: Schema, _: Any) -> Named:
@@ -367,9 +356,9 @@ def _too_few(least: Any, schema: Schema, legal: Any) -> Named:
         yield "empty", []
 
 
-def _too_many(most: Any, schema: Schema, _: Any) -> Named:
-    """Counts, not lists: `breaches` makes the items."""
-    yield from (("off-by-one", most + 1), ("off-by-two", most + 2), ("twice", most * 2))
+def _too_many(most: Any, schema: Schema, legal: Any) -> Named:
+    for name, count in (("off-by-one", most + 1), ("off-by-two", most + 2), ("twice", most * 2)):
+        yield name, (legal * count)[:count]
 
 
 def _count(keyword: str, sign: int) -> tuple[Callable[[Any, Schema], Named], Callable[[Any, Schema], Named]]:
@@ -392,10 +381,10 @@ def _no_item(wanted: Any, schema: Schema, _: Any) -> Named:
     for member, only in wanted.get("properties", {}).items():
         allowed = schema.get("items", {}).get("properties", {}).get(member, {}).get("enum", ())
         others = [value for value in allowed if value != only.get("const")]
-        for value in reversed(others):
+        for value in (*others[1:], *others[:1]):
             yield f"all-{value}", (member, (value,))
-        if len(others) > 1:
-            yield "by-turns", (member, tuple(others))
+        if len(others) > 2:
+            yield "by-turns", (member, tuple(others[:2]))
 
 
 def _dropped(keyword: str) -> Callable[[Any, Schema], Named]:
@@ -440,7 +429,7 @@ def _known_members_only(members: Any, schema: Schema) -> Named:
 
 def _some_items(items: Any, schema: Schema) -> Named:
     yield "dropped", without(schema, "items")
-    for number in (1, 2, 10, 100):
+    for number in (n for n in (1, 2, 10, 100) if n < schema.get("maxItems", 1_000)):
         some = {**without(schema, "items"), "prefixItems": [dict(items)] * number}
         yield f"first-{number}-only", some
 
