@@ -95,9 +95,8 @@ QUICK_RULES = frozenset(
 STREAMED = 3
 """Bad values whose turn it is, of each rule in streams."""
 STREAM_QUICK = "messages-empty"
-CONVERSATION, STREAMED_CONVERSATION = "accept-conversation", "stream-turns"
-"""Probes of conversations, in which what has to be refused may stand first, in the middle or last."""
-TURNS = ("system", "user", "assistant")
+SEVERAL = 3
+"""Items of a list among which one is broken, in the first place, the middle or the last; or it is alone."""
 RAW_FIXED = ("empty", "cut", "array", "string", "null", "trailing-text", "trailing-comma", "text")
 
 
@@ -107,11 +106,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     for rule in rules_of(plan.shape).shared:
         for which in sent(plan, rule):
             name = numbered(f"reject-{rule.id}", which, rule.certain)
-            if which < rule.certain:
-                quick = rule.id in QUICK_RULES and which == 0
-                yield _broken(plan, name, rule, rule.values[which], quick=quick)
-            else:
-                yield _near(plan, name, rule, which, CONVERSATION)
+            yield _broken(plan, name, rule, rule.values[which], quick=rule.id in QUICK_RULES and which == 0)
         if rule.place == "/stream":
             continue
         name = f"stream-refusal-{rule.id}"
@@ -119,7 +114,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
         yield _broken(plan, name, rule, rule.values[0], area="stream", quick=quick, stream=True)
         for which in sent(plan, rule, 1, STREAMED, where="stream")[1:]:
             near = numbered(name, which, 1)
-            yield _near(plan, near, rule, which, STREAMED_CONVERSATION, area="stream", stream=True)
+            yield _broken(plan, near, rule, rule.values[which], area="stream", quick=False, stream=True)
     yield from _unusual_ids(plan)
     yield from _raw(plan)
     yield from _method_and_media(plan)
@@ -136,30 +131,19 @@ def _unusual_ids(plan: Plan) -> Iterator[Flow]:
 
 
 def _broken(plan: Plan, name: str, rule: Rule, value: Any, *, area: str = "reject", quick: bool, **fields: Any) -> Flow:
+    """A body with one breach and nothing else to it; what shows among other traits only, the generated ones find."""
+    member, *_ = rule.broken.place.path or ("",)
+    others, spot = plan.source("spot", name).choice(((0, 0), (SEVERAL, 0), (SEVERAL, 1), (SEVERAL, SEVERAL)))
+
     def make(round_: int) -> Send:
         valid = Compose(plan, round_).body(name, **fields)
-        return Send(
-            name, encode(rule.apply(valid, value, 0)), twin=MINIMAL_STREAM if fields.get("stream") else MINIMAL,
-            breach=rule.id,
-        )  # fmt: skip
+        if rule.in_a_list and member not in valid:
+            valid[member] = [sample(plan.shape[CHAT].members[member]["items"])] * others
+        broken = rule.apply(valid, value, 0 if member == "messages" else spot)
+        twin = MINIMAL_STREAM if fields.get("stream") else MINIMAL
+        return Send(name, encode(broken), twin=twin, breach=rule.id)
 
     return single(area, Phase.CALM, name, make, quick=quick, covers=("error", "http"))
-
-
-def _near(plan: Plan, name: str, rule: Rule, number: int, twin: str, *, area: str = "reject", **fields: Any) -> Flow:
-    """A near miss in a conversation: at its beginning, in the middle or at the end, and in other lists likewise."""
-    path = rule.broken.place.path
-    spot = plan.source("spot", name).choice((0, 2, len(TURNS) + 1))
-
-    def make(round_: int) -> Send:
-        compose = Compose(plan, round_)
-        turns: list[dict[str, Any]] = [{"role": role, "content": "Good morning."} for role in TURNS]
-        valid = compose.body(name, messages=[*turns, {"role": "user", "content": compose.ask(name)}], **fields)
-        if rule.in_a_list and path[0] not in valid:
-            valid[path[0]] = [sample(plan.shape[CHAT].members[path[0]]["items"])] * len(TURNS)
-        return Send(name, encode(rule.apply(valid, rule.values[number], spot)), twin=twin, breach=rule.id)
-
-    return single(area, Phase.CALM, name, make, covers=("error", "http"))
 
 
 def _raw(plan: Plan) -> Iterator[Flow]:

@@ -79,7 +79,7 @@ class Rule:
     @property
     def certain(self) -> int:
         """How many of the plainest values every run sends; the more there are, the more."""
-        return max(4, min(8, len(self.values) // 4))
+        return max(6, min(8, len(self.values) // 4 + 1))
 
     @property
     def turns(self) -> int:

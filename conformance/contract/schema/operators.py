@@ -82,22 +82,23 @@ def _other_types(_: Any, schema: Schema, legal: Any) -> Named:
     """Values of other types: first the plainest, then those that somebody converts without a thought."""
     wanted = types_of(schema)
     if {"integer", "number"} & set(wanted):
-        yield from (("number-as-text", f"{legal}"), ("boolean", True))
+        converted = [("number-as-text", f"{legal}"), ("boolean", True)]
         if "number" not in wanted:
-            yield from (("fraction", legal + 0.5), ("small-fraction", legal + 0.001))
-    if wanted == ("boolean",):
+            converted = [*reversed(converted), ("fraction", legal + 0.5)]
+        yield from converted
+        yield from (("extra-level", [legal]), ("object", {}), ("small-fraction", legal + 0.001))
+    elif wanted == ("boolean",):
         yield from (("boolean-as-text", "true"), ("one", 1), ("zero", 0), ("no-as-text", "false"))
-        yield from (("word", "yes"), ("capital", "True"), ("whole-fraction", 1.0))
-    if "array" in wanted:
-        item = legal[0]
-        yield from (("number", 5), ("one-element", item), ("text", "Hello"), ("numbered", {"0": item}))
+        yield from (("extra-level", [legal]), ("object", {}), ("word", "yes"), ("capital", "True"))
+        yield "whole-fraction", 1.0
+    elif "array" in wanted:
+        yield from (("number", 5), ("one-element", legal[0]), ("text", "Hello"), ("null", None), ("object", {}))
+        yield from (("boolean", True), ("numbered", {"0": legal[0]}))
     elif "object" in wanted:
-        yield from (("text", "Hello"), ("null", None), ("extra-level", [legal]), ("empty-list", []))
+        yield from (("text", "Hello"), ("number", 5), ("null", None), ("extra-level", [legal]), ("empty-list", []))
+        yield from (("boolean", True), ("as-text", json.dumps(legal)))
         yield from (("member-alone", value) for value in list(legal.values())[:1])
-        yield "as-text", json.dumps(legal)
-    else:
-        yield from (("number", 5), ("null", None), ("extra-level", [legal]))
-    yield from (("extra-level", [legal]), ("null", None), ("number", 5), ("object", {}), ("boolean", True))
+    yield from (("number", 5), ("null", None), ("extra-level", [legal]), ("object", {}), ("boolean", True))
     yield from (
         ("empty-list", []),
         ("no", False),
