@@ -316,7 +316,7 @@ def no_internals(reading: Reading) -> Iterator[Finding]:
     held: internals.Held | None = None
     for place, told_ in _told_texts(reading):
         for inside in internals.shown(told_):
-            held = held or internals.Held((reading.exchange.request.body or b"").decode("utf-8", "replace"))
+            held = held or internals.Held(reading.text)
             if inside in held:
                 continue
             yield reading.finding(

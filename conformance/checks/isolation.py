@@ -194,7 +194,7 @@ def own_content(evidence: Evidence) -> Iterator[Item]:
         return
     pattern = re.compile("|".join(sorted(map(re.escape, words))), re.IGNORECASE)
     for reading in readings:
-        sent = (reading.exchange.request.body or b"").decode("utf-8", "replace").lower()
+        sent = reading.text.lower()
         yield Judged(reading.name)
         if all(run.lower() in sent for run in _LETTERS.findall(reading.said)):
             continue  # nothing is said that was not sent: as a rule, and quicker found than every word that it is not

@@ -7,9 +7,9 @@ transcript made by another client is judged alike.
 
 Strategy. The body is parsed by a strict JSON reader that also notes what JSON leaves open (duplicate keys, NaN,
 surrogates, huge numbers, depth). A body that some reader could take otherwise is open. A readable object is held
-against
-the request schema; `null` in an optional member is open and taken out first. One breach or more: to be refused, by the
-requirement of the most fundamental breach. None: to be accepted, unless something in it is left open.
+against the request schema; what a server may take although it breaks the schema is taken out first. One breach or more:
+to be refused, by the requirement of the most fundamental breach. None: to be accepted, unless something in it is left
+open. What the schema says of all that (`x-requirement`, `x-open`, …) is read off it (`contract.schema.shape`).
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Any
 
-from conformance.contract import catalogue, schemas
+from conformance.contract import catalogue
+from conformance.contract.schema.openness import Openness
+from conformance.contract.schema.operators import Schema
+from conformance.contract.schema.shape import CHAT as CHAT  # the endpoints have their names here
+from conformance.contract.schema.shape import RESUME as RESUME
+from conformance.contract.schema.shape import Endpoint, Shape, documented
+from conformance.contract.schema.validator import SchemaError
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-CHAT = "/chat/completions"
-RESUME = "/chat/resume"
-MODES = frozenset({"auto", "normal", "orch", "synth"})
+MODES = frozenset(documented().documents[CHAT]["properties"]["metadata"]["properties"]["mode"]["enum"])
 
-OPTIONAL = ("stream", "max_tokens", "max_completion_tokens", "temperature", "metadata")
-RESUME_OPTIONAL = ("approved_tool_execution_ids", "denied_tools")
-KNOWN = frozenset({"model", "messages", *OPTIONAL})
 LONG_REQUEST_ID = 64
 """Characters; the documentation names no limit, so a longer one may be refused."""
-_USUAL_ID = re.compile(rf"[\x21-\x7e]{{1,{LONG_REQUEST_ID}}}")
 LARGE_BODY = 262_144
 """Octets; above it a server may refuse for size alone."""
 DEEP = 64
@@ -143,6 +143,7 @@ def classify(
     *,
     model: str | None = None,
     modes: Collection[str] = MODES,
+    shape: Shape | None = None,
 ) -> Asked:
     """What a request deserves.
 
@@ -154,13 +155,14 @@ def classify(
         credential: a value of `conformance.transcript.exchange.Credential`.
         model: the target's own model; another well-formed one is open (a server may not know it).
         modes: those that the target was not declared without; another documented one is open.
+        shape: of the requests; None: by the schema files of this suite.
     """
     endpoint = endpoint_of(path)
     if not endpoint:
         return Asked(Due.OPEN, reason="no documented endpoint")
     if method != "POST":
         return Asked(Due.REFUSE, "reject.method", f"method {method}", endpoint)
-    asked = _deserved_by_body(endpoint, headers, body, model, modes)
+    asked = _deserved_by_body(endpoint, headers, body, model, modes, shape or documented())
     if not _unauthenticated(credential):
         return asked
     if asked.due is Due.REFUSE and asked.parsed.value is None:
@@ -178,7 +180,12 @@ def classify(
 
 def is_usual(request_id: str) -> bool:
     """True for 1 to 64 printable characters of ASCII, none of them a space: a `request_id` that every server takes."""
-    return _USUAL_ID.fullmatch(request_id) is not None
+    return not any(_ids().matters(request_id))
+
+
+@cache
+def _ids() -> Openness:
+    return Openness(documented()[CHAT].members["metadata"]["properties"]["request_id"])
 
 
 def _unauthenticated(credential: str) -> bool:
@@ -198,7 +205,12 @@ def _auth_requirement(credential: str, asked: Asked) -> str:
 
 
 def _deserved_by_body(
-    endpoint: str, headers: Mapping[str, str], body: bytes | None, model: str | None, modes: Collection[str]
+    endpoint: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    model: str | None,
+    modes: Collection[str],
+    shape: Shape,
 ) -> Asked:
     if body is None:
         return Asked(Due.OPEN, reason="the request's body is not known", endpoint=endpoint)
@@ -209,7 +221,9 @@ def _deserved_by_body(
         if media_type.endswith("+json"):
             return Asked(Due.OPEN, reason=f"media type {media_type}", endpoint=endpoint, parsed=parse(body))
         return Asked(Due.REFUSE, "reject.media-type", f"media type {media_type}", endpoint)
-    due, requirement, reason, edge, stream, parsed, pointer = _judge_body(endpoint, body, model, tuple(sorted(modes)))
+    due, requirement, reason, edge, stream, parsed, pointer = _judge_body(
+        endpoint, body, model, tuple(sorted(modes)), shape
+    )
     return Asked(due, requirement, reason, endpoint, parsed, stream, edge, pointer)
 
 
@@ -220,33 +234,34 @@ def forget() -> None:
 
 @lru_cache(maxsize=8192)
 def _judge_body(
-    endpoint: str, body: bytes, model: str | None, modes: tuple[str, ...]
+    endpoint: str, body: bytes, model: str | None, modes: tuple[str, ...], shape: Shape
 ) -> tuple[Due, str, str, bool, bool, Parsed, str]:
     parsed = parse(body)
     stream = isinstance(parsed.value, dict) and parsed.value.get("stream") is True
     if parsed.oddities:
         named = ", ".join(sorted(parsed.oddities))
-        if parsed.oddities == {"nan"} and _nan_is_the_temperature(endpoint, parsed.value):
+        if parsed.oddities == {"nan"} and _nan_is_the_temperature(shape[endpoint], parsed.value):
             return Due.REFUSE, _for(endpoint, "reject.temperature"), "NaN or Infinity", False, stream, parsed, ""
         return Due.OPEN, "", f"readers of JSON differ: {named}", True, stream, parsed, ""
     if parsed.problem:
         return Due.REFUSE, _for(endpoint, "reject.body"), parsed.problem, False, False, parsed, ""
     if not isinstance(parsed.value, dict):
         return Due.REFUSE, _for(endpoint, "reject.body"), "not a JSON object", False, False, parsed, ""
-    nulls, bare = _without_open_nulls(endpoint, parsed.value)
-    found = schemas.errors("resume-request" if endpoint == RESUME else "request", bare)
-    if found:
-        requirement, reason, pointer = _blame(endpoint, [(e.pointer, e.keyword, e.message) for e in found], bare)
+    schema = shape[endpoint]
+    tolerated: list[str] = []
+    bare = schema.openness.without_tolerated(parsed.value, tolerated)
+    if found := schema.errors(bare):
+        requirement, reason, pointer = _blame(endpoint, schema, found)
         if stream and endpoint == CHAT:
             requirement = "stream.refusal-as-json"
         return Due.REFUSE, requirement, reason, False, stream, parsed, pointer
-    if nulls:
-        return Due.OPEN, "", "null in an optional field", False, stream, parsed, ""
+    if tolerated:
+        return Due.OPEN, "", tolerated[0], False, stream, parsed, ""
     if len(body) > LARGE_BODY:
         return Due.OPEN, "", "a large body", False, stream, parsed, ""
-    if why := next(_open_matters(endpoint, parsed.value, model, modes), ""):
+    if why := next(_open_matters(endpoint, schema, parsed.value, model, modes), ""):
         return Due.OPEN, "", why, False, stream, parsed, ""
-    requirement = "resume.approve" if endpoint == RESUME else acceptance(parsed.value)
+    requirement = "resume.approve" if endpoint == RESUME else acceptance(parsed.value, shape)
     return Due.ACCEPT, requirement, "valid", False, stream, parsed, ""
 
 
@@ -344,58 +359,17 @@ def _any_text(value: Any, holds: Any) -> bool:
     return False
 
 
-def _nan_is_the_temperature(endpoint: str, value: Any) -> bool:
+def _nan_is_the_temperature(schema: Endpoint, value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     temperature = value.get("temperature")
     if not (isinstance(temperature, float) and temperature != temperature):
         return False
     rest = {k: v for k, v in value.items() if k != "temperature"}
-    name = "resume-request" if endpoint == RESUME else "request"
-    return "NaN" not in json.dumps(rest) and not schemas.errors(name, rest)
+    return "NaN" not in json.dumps(rest) and not schema.errors(rest)
 
 
 # --- refusing --------------------------------------------------------------------------------------------------------
-
-
-def _without_open_nulls(endpoint: str, body: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
-    """The body without `null` in optional members, and whether there were any. Both are open, so neither breaks."""
-    optional = {*OPTIONAL, *(RESUME_OPTIONAL if endpoint == RESUME else ())}
-    bare = {k: v for k, v in body.items() if not (v is None and k in optional)}
-    metadata = bare.get("metadata")
-    if isinstance(metadata, dict) and any(v is None for v in metadata.values()):
-        bare["metadata"] = {k: v for k, v in metadata.items() if v is not None}
-    denied = bare.get("denied_tools")
-    if endpoint == RESUME and isinstance(denied, list):
-        bare["denied_tools"] = [
-            {k: v for k, v in d.items() if not (k == "reason" and v is None)} if isinstance(d, dict) else d
-            for d in denied
-        ]
-    messages = bare.get("messages")
-    if isinstance(messages, list):
-        bare["messages"] = [_message_without_nulls(m) for m in messages]
-    return bare != body, bare
-
-
-def _message_without_nulls(message: Any) -> Any:
-    """A message whose content parts have no null members (`type` and `text` are optional there)."""
-    if not (isinstance(message, dict) and isinstance(message.get("content"), list)):
-        return message
-    parts = [{k: v for k, v in p.items() if v is not None} if isinstance(p, dict) else p for p in message["content"]]
-    return {**message, "content": parts}
-
-
-_BY_MEMBER = {
-    "model": "reject.model",
-    "stream": "reject.stream-type",
-    "max_tokens": "reject.max-tokens",
-    "max_completion_tokens": "reject.max-completion-tokens",
-    "temperature": "reject.temperature",
-    "metadata": "reject.metadata",
-    "approval_id": "resume.approval-id",
-    "approved_tool_execution_ids": "resume.decision-shape",
-    "denied_tools": "resume.decision-shape",
-}
 
 
 def _precedence(requirement: str) -> int:
@@ -405,27 +379,14 @@ def _precedence(requirement: str) -> int:
     return rank
 
 
-def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[str, Any]) -> tuple[str, str, str]:
+def _blame(endpoint: str, schema: Endpoint, found: Iterable[SchemaError]) -> tuple[str, str, str]:
     blamed: dict[str, tuple[str, str]] = {}
-    for pointer, keyword, message in found:
-        if keyword == "required" and pointer == "":
-            for member in ("model", "messages", "approval_id"):
-                if member not in body:
-                    blamed.setdefault(_BY_MEMBER.get(member, "reject.messages"), (f"{member} is missing", f"/{member}"))
-            continue
-        first, *rest = pointer.split("/")[1:] or [""]
-        if first == "messages":
-            if rest:
-                requirement = "reject.message-shape"
-            elif keyword in ("contains", "minContains"):
-                requirement = "reject.no-user-message"
-            else:
-                requirement = "reject.messages"
+    for error in found:
+        if error.keyword == "required" and not error.pointer:
+            told = f"{error.missing} is missing", f"/{error.missing}"
         else:
-            requirement = _BY_MEMBER.get(first, "reject.body")
-        blamed.setdefault(requirement, (f"{pointer or 'the body'}: {message}"[:200], pointer))
-    if "reject.messages" in blamed and body.get("messages") == []:
-        blamed.pop("reject.no-user-message", None)
+            told = f"{error.pointer or 'the body'}: {error.message}"[:200], error.pointer
+        blamed.setdefault(schema.blamed(error), told)
     requirement = min(blamed, key=_precedence)
     reason, pointer = blamed[requirement]
     return (requirement if requirement.startswith("resume.") else _for(endpoint, requirement)), reason, pointer
@@ -434,49 +395,22 @@ def _blame(endpoint: str, found: Iterable[tuple[str, str, str]], body: Mapping[s
 # --- left open -------------------------------------------------------------------------------------------------------
 
 
-def _open_matters(endpoint: str, body: Mapping[str, Any], model: str | None, modes: Collection[str]) -> Iterator[str]:
+def _open_matters(
+    endpoint: str, schema: Endpoint, body: Mapping[str, Any], model: str | None, modes: Collection[str]
+) -> Iterator[str]:
     """Each thing in a valid body that the documentation leaves open, in words (contract, "Left open …")."""
-    extra = set(body) - KNOWN - ({"approval_id", *RESUME_OPTIONAL} if endpoint == RESUME else set())
-    if extra:
-        yield "unknown extra fields"
+    yield from schema.openness.matters(body)
+    # What no schema can say: it depends on the target, or on several places together.
     if model is not None and body["model"] != model:
         yield "another group than the target's own"
-    for member in ("max_tokens", "max_completion_tokens"):
-        if isinstance(body.get(member), float):
-            yield "1.0 where an integer is asked for"
-    metadata = body.get("metadata", {})
-    if set(metadata) - {"request_id", "mode"}:
-        yield "metadata that is not documented"
-    request_id = metadata.get("request_id")
-    if request_id is not None and not is_usual(request_id):
-        yield "an unusual request_id"
-    if metadata.get("mode") is not None and metadata["mode"] not in modes:
+    mode = body.get("metadata", {}).get("mode")
+    if mode is not None and mode not in modes:
         yield "a mode that the target was declared without"
-    yield from _open_in_messages(body["messages"])
-    if endpoint == RESUME:
-        yield from _open_in_decision(body)
-
-
-def _open_in_messages(messages: list[dict[str, Any]]) -> Iterator[str]:
-    for message in messages:
-        if set(message) - {"role", "content"}:
-            yield "extra members of a message"
-        if "content" not in message:
-            yield "absent content"
-            continue
-        content = message["content"]
-        if content is None:
-            if message["role"] != "assistant":
-                yield "null content of another role than assistant"
-            continue
-        if isinstance(content, list) and not content:
-            yield "an empty content array"
-        if isinstance(content, list) and any(set(p) != {"type", "text"} or p["type"] != "text" for p in content):
-            yield "content parts other than text"
-        if not text_of(content).strip():
-            yield "blank text"
-    if not natural_order([m["role"] for m in messages]):
+    if not natural_order([m["role"] for m in body["messages"]]):
         yield "the order of roles"
+    denied = [denial["tool_execution_id"] for denial in body.get("denied_tools", ())] if endpoint == RESUME else []
+    if len(set(denied)) != len(denied):
+        yield "one call named twice"
 
 
 def natural_order(roles: list[str]) -> bool:
@@ -485,33 +419,22 @@ def natural_order(roles: list[str]) -> bool:
     return len(turns) % 2 == 1 and all(role == ("user", "assistant")[i % 2] for i, role in enumerate(turns))
 
 
-def _open_in_decision(body: Mapping[str, Any]) -> Iterator[str]:
-    approved = body.get("approved_tool_execution_ids", [])
-    denied = [d["tool_execution_id"] for d in body.get("denied_tools", [])]
-    if not approved and not denied:
-        yield "calls left undecided"
-    if len(set(approved)) != len(approved) or len(set(denied)) != len(denied):
-        yield "one call named twice"
-    if any(set(d) - {"tool_execution_id", "reason"} for d in body.get("denied_tools", [])):
-        yield "unknown extra fields"
-
-
 # --- accepting -------------------------------------------------------------------------------------------------------
 
 
-def acceptance(body: Mapping[str, Any]) -> str:
+def acceptance(body: Mapping[str, Any], shape: Shape | None = None) -> str:
     """Which `accept.*` requirement judges a valid body, none of which is open: that of its one special trait.
 
     A body with several traits is a matter of accept.any-valid, unless the rarer trait is told by another requirement
     already: limits over the mere presence of a field, code points over the rest.
     """
+    schema = (shape or documented())[CHAT]
     messages = body["messages"]
     texts = [text_of(m["content"]) for m in messages]
-    options = [member for member in OPTIONAL if member in body]
+    options = [member for member in schema.optional if member in body]
     if any(_edgy(text) for text in texts):
         return "accept.unicode-edges"
-    limits = _at_limits(body)
-    if limits and len(options) <= 2:
+    if len(options) <= 2 and _at_limits(schema.schema, body):
         return "accept.limits"
     if any(not text.isascii() and _BEYOND_LATIN.search(text) for text in texts):
         return "accept.unicode"
@@ -519,21 +442,24 @@ def acceptance(body: Mapping[str, Any]) -> str:
         return "accept.content-forms"
     if any(m["role"] != "user" for m in messages):
         return "accept.roles"
-    if options == ["metadata"]:
-        return "accept.metadata"
+    if len(options) == 1 and (own := schema.members[options[0]].get("x-acceptance")):
+        return str(own)
     return "accept.optional-fields" if options else "accept.minimal"
 
 
 _BEYOND_LATIN = re.compile(r"[^\x00-\u024f]")
 
 
-def _at_limits(body: Mapping[str, Any]) -> list[str]:
-    met = [m for m in ("max_tokens", "max_completion_tokens") if body.get(m) in (1, 200_000)]
-    if "temperature" in body and body["temperature"] in (0, 2):
-        met.append("temperature")
-    if len(body["messages"]) >= 500:
-        met.append("messages")
-    return met
+def _at_limits(schema: Schema, value: Any) -> bool:
+    """Whether a number in a valid value is at an end of its range, or a list as long as it may be."""
+    if isinstance(value, list):
+        items = schema.get("items", {})
+        return len(value) == schema.get("maxItems") or any(_at_limits(items, item) for item in value)
+    if isinstance(value, dict):
+        members = schema.get("properties", {})
+        return any(_at_limits(members[name], inner) for name, inner in value.items() if name in members)
+    limits = (schema.get("minimum"), schema.get("maximum"))
+    return isinstance(value, int | float) and not isinstance(value, bool) and value in limits
 
 
 def _edgy(text: str) -> bool:

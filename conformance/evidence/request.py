@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,15 @@ class RequestReading:
     def due(self) -> Due:
         """What a conforming server does with it."""
         return self.asked.due
+
+    @cached_property
+    def text(self) -> str:
+        """The request's body as text; where it is JSON with escapes, as it would stand without them, too."""
+        octets = self.exchange.request.body or b""
+        raw = octets.decode("utf-8", "replace")
+        if b"\\u" not in octets or self.asked.parsed.value is None:
+            return raw
+        return f"{raw}\n{json.dumps(self.asked.parsed.value, ensure_ascii=False)}"
 
     @property
     def generated(self) -> bool:

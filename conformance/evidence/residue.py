@@ -77,7 +77,7 @@ def _search(evidence: Evidence) -> Iterator[tuple[str, tuple[Reading, str]]]:
 
 
 def _borne(reading: Reading, gone: list[Reading], ids: bool, counts: bool) -> tuple[Reading, str] | None:
-    sent = (reading.exchange.request.body or b"").decode("utf-8", "replace")
+    sent = reading.text
     shown = f"{reading.body.decode('utf-8', 'replace')}\n{reading.said}"
     for one in gone:
         for mark in _marks(one, ids):

@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from conformance.evidence.finding import Finding
 from conformance.evidence.place import Place
-from conformance.probes.flow import Phase
+from conformance.probes.flow import NEARLY, Phase
 from conformance.transcript.exchange import Exchange
 
 LONGEST = 200
 """Characters of a key; what is longer is cut off, in every run at the same place."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_BY_TURNS = re.compile(rf"{NEARLY}\d+")  # which of a rule's bad values, by the seed
 _NUMBER = re.compile(r"(?<=/)\d+(?=/|$)|\d{3,}")
 
 
@@ -47,7 +48,7 @@ def probe(exchange: Exchange) -> str:
     if note.phase in (Phase.GENERATED, Phase.REPLAY) and note.breach:
         return _ascii(f"generated-{note.breach}")
     if note.probe:
-        return _ascii(note.probe)
+        return _ascii(_BY_TURNS.sub(NEARLY.rstrip("-"), note.probe))
     path = exchange.request.url.partition("?")[0].rsplit("/", 2)
     return stable(f"{exchange.request.method} /{'/'.join(path[1:])}")
 

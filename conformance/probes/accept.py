@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from conformance.contract.classify import LONG_REQUEST_ID
+from conformance.contract.schema import values
+from conformance.contract.schema.operators import types_of
+from conformance.contract.schema.shape import CHAT, Place
 from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, single
 from conformance.probes.plan import Plan
 from conformance.probes.rules import many_messages
@@ -32,8 +37,13 @@ EDGES = {
     "control": "tab\there, bell\x07, escape\x1b[31m, delete\x7f, next line\x85",
     "bidirectional": "a\u202eb\u202cc \u2066d\u2069 \u200e\u200f \ufeff \uffff \ufdd0 \u2028\u2029",
 }
+MANY_WORDS = "Good morning, and thank you for all that you have told me about the weather of the coming days in Paris."
+"""To be sent word by word."""
+SIGNS = 'Good morning.\n"Never" \\ <b>say</b> {"never": [1]} & 100 % ~ \'so\' it `is` $5.'
+"""Text with every sign that one syntax or another gives a meaning."""
 PAIRED = "👍 𝔘 𠜎"
 """Characters that JSON's escapes write as pairs."""
+ID_SIGNS = "-._~:@+/=,#!$*()|"
 UNUSUAL_IDS = {"foreign": "démarche-№-日本語-👍", "long": "0123456789abcdef" * 28}
 """What makes an id such that the documentation neither names nor bars it: a server may refuse it."""
 ECHOED = ("søster-ćwierć", "日本語-тест", "👩‍👩‍👧-ñandú")
@@ -61,27 +71,20 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield from opening(plan)
     # optional fields
     yield chat("accept-stream-false", stream=False, request_id=False)
-    yield chat("accept-max-tokens", max_tokens=1024, request_id=False)
-    yield chat("accept-max-completion-tokens", max_completion_tokens=1024, request_id=False)
-    yield chat("accept-temperature", temperature=0.7, request_id=False, quick=True)
-    everything: dict[str, Any] = {"max_tokens": 2048, "max_completion_tokens": 1024, "temperature": 1}
+    yield from _options(plan)
     mode = {"mode": plan.modes[0]} if plan.modes else {}
-    yield chat("accept-everything", stream=False, metadata=mode, quick=True, **everything)
-    yield chat("accept-everything-stream", stream=True, metadata=mode, quick=True, covers=CHUNKS, **everything)
+    for suffix, stream, covers in (("", False, ANSWERS), ("-stream", True, CHUNKS)):
+        name = f"accept-everything{suffix}"
+        together = {member: _everyday(plan, name, place, stream) for member, place in _scalars(plan).items()}
+        yield _valued(plan, name, stream=stream, metadata=mode, quick=True, covers=covers, **together)
     # metadata
-    yield chat("accept-metadata-request-id", quick=True)
+    yield _long_id(plan)
     yield chat("accept-metadata-empty", request_id=False, metadata={})
     for mode_name in plan.modes:
         yield chat(f"accept-mode-{mode_name}", request_id=False, metadata={"mode": mode_name})
     # limits
     yield made("accept-500-messages", lambda c: {"messages": many_messages(500, _user(c.ask("accept-500-messages")))})
-    yield chat("accept-temperature-0", temperature=0)
-    yield chat("accept-temperature-2", temperature=2)
-    # A long task, so that it shows whether so low a limit is heeded.
-    yield made("accept-max-tokens-1", lambda c: {"prompt": _long(c, "accept-max-tokens-1"), "max_tokens": 1})
-    yield chat("accept-max-completion-tokens-1", max_completion_tokens=1)
-    yield chat("accept-max-tokens-200000", max_tokens=200_000)
-    yield chat("accept-max-completion-tokens-200000", max_completion_tokens=200_000)
+    yield from _limits(plan)
     # roles and content forms
     yield made("accept-system", lambda c: {"messages": [_system(), _user(c.ask("accept-system"))]}, quick=True)
     yield made(
@@ -100,8 +103,8 @@ def flows(plan: Plan) -> Iterator[Flow]:
         lambda c: {
             "messages": [
                 {"role": "system", "content": [_part("You answer briefly.")]},
-                _user([_part("Good "), _part("morning.")]),
-                _assistant([_part("Good morning.")]),
+                _user([_part(f"{word} ") for word in MANY_WORDS.split()]),
+                _assistant([_part(SIGNS)]),
                 _user([_part("Now this. "), _part(c.ask("accept-several-parts"))]),
             ]
         },
@@ -132,10 +135,78 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield from streams(plan)
 
 
+def _scalars(plan: Plan) -> dict[str, Place]:
+    """The optional members that have no probes of their own, by their names."""
+    schema = plan.shape[CHAT]
+    places = {place.path[0]: place for place in schema.places if len(place.path) == 1}
+    return {member: places[member] for member in schema.optional if member not in ("stream", "metadata")}
+
+
+def _chosen(plan: Plan, name: str, place: Place, among: list[Any]) -> Any:
+    """One of the values, by the seed: what one run does not send, the next one may."""
+    return plan.source("value", name, place.pointer).choice(among)
+
+
+def _everyday(plan: Plan, name: str, place: Place, stream: bool) -> Any:
+    """What goes with all other options; in a stream an end of the range, where that asks no more of a model."""
+    ends = values.borders(place.schema) if stream and "number" in types_of(place.schema) else []
+    return _chosen(plan, name, place, ends or values.natural(place.schema))
+
+
+def _options(plan: Plan) -> Iterator[Flow]:
+    """Each optional member alone, and those of the metadata that have no probes of their own."""
+    alone: list[tuple[Place, tuple[str, ...]]] = [(place, (member,)) for member, place in _scalars(plan).items()]
+    alone += [
+        (place, place.path)
+        for place in plan.shape[CHAT].places
+        if len(place.path) == 2 and place.path[0] == "metadata" and place.path[1] not in ("request_id", "mode")
+    ]
+    for place, path in alone:
+        legal = values.inside(place.schema)
+        # What is made of several things has more to it than one request can show.
+        for number in (1, 2, 3) if isinstance(legal[0], dict | list) else (1,):
+            name = f"accept-{place.name}" + (f"-{number}" if number > 1 else "")
+            value = _chosen(plan, name, place, legal)
+            fields = {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}}
+            yield _valued(plan, name, quick=place.name == "temperature", request_id=False, **fields)
+
+
+def _limits(plan: Plan) -> Iterator[Flow]:
+    """Both ends of every range, each alone."""
+    for member, place in _scalars(plan).items():
+        for number, value in enumerate(values.borders(place.schema), 1):
+            name = f"accept-{place.name}-{value if isinstance(value, int) else number}"
+            # A long task, so that it shows whether so low a limit is heeded.
+            yield _valued(plan, name, long=(member, value) == ("max_tokens", 1), **{member: value})
+
+
+def _valued(
+    plan: Plan, name: str, *, quick: bool = False, long: bool = False, covers: tuple[str, ...] = ANSWERS, **fields: Any
+) -> Flow:
+    def send(round_: int) -> Send:
+        compose = Compose(plan, round_)
+        made = compose.chat(name, prompt=_long(compose, name) if long else None, **fields)
+        return replace(made, body=values.written(made.body))
+
+    return single("accept", Phase.CALM, name, send, quick=quick, covers=covers)
+
+
 def with_unusual_id(plan: Plan, kind: str, name: str) -> dict[str, Any]:
     """The members that give a probe an unusual id of its own: as long as those of its kind, and unusual in one way."""
     own = plan.request_id(name).rpartition("-")[2]
     return {"metadata": {"request_id": f"{own}-{UNUSUAL_IDS[kind]}"}}
+
+
+def _long_id(plan: Plan) -> Flow:
+    """An id as long as an ordinary one may be, with signs in it that need no escape anywhere."""
+    name = "accept-metadata-request-id"
+
+    def send(round_: int) -> Send:
+        id_ = plan.request_id(name, round_)
+        signs = plan.source("signs", round_).choices(ID_SIGNS, k=LONG_REQUEST_ID - len(id_))
+        return Compose(plan, round_).chat(name, metadata={"request_id": id_ + "".join(signs)})
+
+    return single("accept", Phase.CALM, name, send, quick=True, covers=ANSWERS)
 
 
 def _empty_ids(plan: Plan) -> Flow:
@@ -214,7 +285,7 @@ def streams(plan: Plan) -> Iterator[Flow]:
 
     def conversation(round_: int) -> Send:
         compose = Compose(plan, round_)
-        greeting = f"Good morning. {PAIRED}"
+        greeting = f"{SIGNS} {PAIRED}"
         messages = [_system(), _user(greeting), _assistant(greeting), _user(compose.ask("stream-turns"))]
         return compose.chat("stream-turns", messages=messages, stream=True, escaped=True)
 

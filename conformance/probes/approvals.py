@@ -36,7 +36,7 @@ from conformance.probes.flow import (
 )
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import on_resume
-from conformance.probes.rules import RESUME_RULES, RULES, Rule
+from conformance.probes.rules import Rule, numbered, rules_of, sent
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 MOST_ROUNDS = 4
@@ -65,6 +65,8 @@ Breach = tuple[Rule, int]
 """A rule, and which of its bad values."""
 BEHIND = 500
 """The place behind all messages."""
+TURNS, STREAMED_TURNS = 3, 1
+"""How many values of each rule a run sends to resume beside the plainest, in JSON and as a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,7 @@ def _refuse(compose: Compose, paused: Paused, groups: Iterable[Sequence[Breach]]
 
 def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int = 0, approving: bool = False) -> Send:
     streamed = paused.streamed
-    name = "resume-refuse-" + ("stream-" if streamed else "") + rule.id + (f"-{which + 1}" if which else "")
+    name = "resume-refuse-" + ("stream-" if streamed else "") + numbered(rule.id, which, 1)
     decision = approve(paused.approval) if approving else deny(paused.approval)
     valid = compose.resume(name, paused.body, paused.approval, **decision, **streamed)
     # By turns before the prompt and behind it: a server may look at one message of them.
@@ -295,21 +297,19 @@ def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int 
 
 
 def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
-    """Every rule with its values: of the approval's id, of the decision, and of what both endpoints share.
+    """Every rule with its plainest value and some whose turn it is: of the approval's id, of the decision, and of what
+    both endpoints share.
 
-    Each value is sent in one form or the other, by turns, and the seed says which; in JSON the plainest in any case. No
-    stream can be asked for by a value of `stream` that is wrong.
+    No stream can be asked for by a value of `stream` that is wrong.
     """
+    rules = rules_of(plan.shape)
+    where, turns = ("resume-stream", STREAMED_TURNS) if streamed else ("resume", TURNS)
     groups: dict[str, list[Breach]] = defaultdict(list)
-    for rule in (*RESUME_RULES, *RULES):
+    for rule in (*rules.of_resume, *rules.shared):
         if streamed and rule.place == "/stream":
             continue
-        values = range(len(rule.values))
-        own = [which for which in values if (which + plan.seed) % 2 == streamed]
-        if not streamed:
-            own = list(values) if rule.place == "/stream" else sorted({0, *own})
         group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
-        group.extend((rule, which) for which in own or [0])
+        group.extend((rule, which) for which in sent(plan, rule, 1, turns, where=where))
     return tuple(tuple(group) for group in groups.values())
 
 
@@ -601,4 +601,4 @@ def _expired(plan: Plan, round_: int) -> Steps:
                 return
 
 
-__all__ = ["MOST_ROUNDS", "RULES", "flows"]
+__all__ = ["MOST_ROUNDS", "flows"]

@@ -20,6 +20,8 @@ WHIMS = (2, 3)
 """The most rounds in which a requirement that chance can break is tried."""
 AGAIN = 4
 """The round in which failed flows are recorded again, alone."""
+NEARLY = "-near-"
+"""Lies between the name of a refusal's probe and the number of the bad value whose turn it is in this run."""
 SMALLER = 5
 """The round of smaller bodies of what failed."""
 
@@ -204,6 +206,22 @@ def single(
 
 
 __all__ = [
-    "AGAIN", "CHAT", "JSON_TYPE", "RESUME", "SMALLER", "WHIMS", "Answer", "Compose", "Flow", "Phase", "Send",
-    "Steps", "WaitingApproval", "approve", "deny", "encode", "single",
+    "AGAIN",
+    "CHAT",
+    "JSON_TYPE",
+    "NEARLY",
+    "RESUME",
+    "SMALLER",
+    "WHIMS",
+    "Answer",
+    "Compose",
+    "Flow",
+    "Phase",
+    "Send",
+    "Steps",
+    "WaitingApproval",
+    "approve",
+    "deny",
+    "encode",
+    "single",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ For accept.generated, accept.any-valid and reject.generated. What fails is shrun
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.contract.classify import text_of
 from conformance.probes.flow import Compose, Flow, Phase, Send, encode, single
 from conformance.probes.plan import Plan
-from conformance.probes.rules import BY_ID, RAW_RULES, RULES, many_messages
+from conformance.probes.rules import RAW_RULES, many_messages, rules_of
 from conformance.settings.vector import NATURAL, UNUSUAL
 
 if TYPE_CHECKING:  # Hypothesis is slow to start, and not needed where nothing is generated
@@ -28,7 +29,10 @@ STANDARD = (12, 4, 1)
 DEEP = (120, 60, 11)
 LONG = (12, 500)
 """Messages of the conversations in whose last but one a message is broken: a server may look at the first few only."""
+PARTS = 120
 LONG_RULES = ("message-type", "role-enum", "content-type", "part-type")
+SPOTS = {"first": 0.0, "middle": 0.5, "last": 1.0}
+"""Where among many messages one is broken, or among many parts."""
 TWINS = {500: "accept-500-messages"}
 """Fixed probes of the same lengths; where there is none, the first answer of all is the twin."""
 STREAMS = 2
@@ -43,7 +47,7 @@ def amounts(plan: Plan) -> tuple[int, int, int]:
     if plan.examples is None:
         return natural, unusual, rounds
     # About a fifth of the examples are valid, as at the depths of themselves.
-    share = plan.examples // (3 * len(RULES))
+    share = plan.examples // (3 * len(rules_of(plan.shape).shared))
     return (0, 0, 0) if plan.examples == 0 else (max(1, share * 6), max(1, share * 2), max(1, share))
 
 
@@ -110,7 +114,19 @@ def _spaced(body: Any) -> bytes:
     return b"\r\n\t " + json.dumps(body, ensure_ascii=False, separators=(" ,\t", " : ")).encode() + b"\n"
 
 
-SPELLINGS: tuple[Callable[[Any], bytes], ...] = (_spaced, _escaped, _pretty)
+def _all_escaped(body: Any) -> bytes:
+    """Every character of every string as an escape, of the members' names too."""
+    return _STRING.sub(lambda found: _escapes(json.loads(found[0])), json.dumps(body)).encode()
+
+
+def _escapes(text: str) -> str:
+    units = text.encode("utf-16-be").hex()
+    return '"' + "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4)) + '"'
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+SPELLINGS: tuple[Callable[[Any], bytes], ...] = (_spaced, _escaped, _pretty, _all_escaped)
 """Ways to write the same JSON."""
 
 
@@ -158,7 +174,7 @@ def _broken(plan: Plan) -> Iterator[Drawn]:
         for kind, draws, found in (("stream", streams, streams.collect()), ("json", others, others.collect()))
     }
     yield from (*bases["stream"], *bases["json"])
-    for rule in RULES:
+    for rule in rules_of(plan.shape).shared:
         plain_only = rule.id in PLAIN_ONLY
         breaches = Draws(strategies.breaches(rule), rounds if plain_only else 2 * rounds, _seed(plan, rule.id))
         dice = plan.source("breach", rule.id)
@@ -197,15 +213,36 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
 
 def long_conversations(plan: Plan) -> Iterator[Flow]:
-    """Breaches far down. They are what they are: there is nothing in them to shrink."""
+    """Breaches among many messages, and among many parts. There is nothing in them to shrink."""
     for length in LONG:
         for id_ in LONG_RULES:
-            rule, name = BY_ID[id_], f"generated-{id_}-last-of-{length}"
-            values = rule.values
-            valid = Compose(plan).body(name, messages=many_messages(length - 1, _last(plan, name)))
-            body = rule.apply(valid, values[plan.source(name).randrange(len(values))], length - 2)
-            send = Send(name, encode(body), twin=TWINS.get(length), breach=id_)
-            yield single("reject", Phase.GENERATED, name, lambda _, send=send: send, covers=BROKEN_COVERS)  # type: ignore[misc]
+            for where, share in SPOTS.items():
+                name = f"generated-{id_}-{where}-of-{length}"
+                valid = Compose(plan).body(name, messages=many_messages(length - 1, _last(plan, name)))
+                yield _far_down(plan, name, id_, valid, int(share * (length - 2)), TWINS.get(length))
+    for where, share in SPOTS.items():
+        name = f"generated-part-type-{where}-of-{PARTS}-parts"
+        parts: list[Any] = [{"type": "text", "text": f"{number} "} for number in range(PARTS - 2)]
+        parts.append({"type": "text", "text": Compose(plan).ask(name)})
+        bad = _bad_value(plan, name, "part-type")
+        parts.insert(int(share * len(parts)), bad)
+        broken = Compose(plan).body(name, messages=[{"role": "user", "content": parts}])
+        yield _refused(name, "part-type", broken, None)
+
+
+def _far_down(plan: Plan, name: str, id_: str, valid: Any, spot: int, twin: str | None) -> Flow:
+    rule = rules_of(plan.shape).by_id[id_]
+    return _refused(name, id_, rule.apply(valid, _bad_value(plan, name, id_), spot), twin)
+
+
+def _bad_value(plan: Plan, name: str, id_: str) -> Any:
+    bad = rules_of(plan.shape).by_id[id_].values
+    return bad[plan.source(name).randrange(len(bad))]
+
+
+def _refused(name: str, breach: str, body: Any, twin: str | None) -> Flow:
+    send = Send(name, encode(body), twin=twin, breach=breach)
+    return single("reject", Phase.GENERATED, name, lambda _: send, covers=BROKEN_COVERS)
 
 
 def _last(plan: Plan, name: str) -> Any:

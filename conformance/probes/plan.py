@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from conformance.contract.schema.shape import Shape, documented
 from conformance.settings.vector import Vector
 
 _ONSETS = (
@@ -66,6 +67,8 @@ class Plan:
     """Factor on the time for which a waiting approval is left alone."""
     replay: tuple[Vector, ...] = ()
     """Bodies that failed in an earlier run."""
+    shape: Shape = field(default_factory=documented)
+    """Of the requests."""
 
     @property
     def quick(self) -> bool:

@@ -11,10 +11,22 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from conformance.contract.schema.samples import sample
 from conformance.probes.accept import MINIMAL, MINIMAL_STREAM, UNUSUAL_IDS, with_unusual_id
-from conformance.probes.flow import CHAT, JSON_TYPE, RESUME, Compose, Flow, Phase, Send, WaitingApproval, encode, single
+from conformance.probes.flow import (
+    CHAT,
+    JSON_TYPE,
+    RESUME,
+    Compose,
+    Flow,
+    Phase,
+    Send,
+    WaitingApproval,
+    encode,
+    single,
+)
 from conformance.probes.plan import Plan
-from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RULES, Body, Rule
+from conformance.probes.rules import RAW_RULES, Body, Rule, numbered, rules_of, sent
 
 NEVER_ISSUED = "Bearer km_never_issued_by_anyone_000000"
 NEAR = "Bearer {near}"
@@ -80,23 +92,29 @@ QUICK_RULES = frozenset(
     {"model-missing", "model-pattern", "messages-missing", "messages-empty", "no-user", "role-enum", "stream-type",
      "max-tokens-maximum", "max-completion-tokens-maximum", "temperature-maximum", "mode-enum"}
 )  # fmt: skip
-STREAM_RULES = ("messages-empty", "role-enum", "temperature-maximum")
+STREAMED = 3
+"""Bad values whose turn it is, of each rule in streams."""
+STREAM_QUICK = "messages-empty"
+SEVERAL = 3
+"""Items of a list among which one is broken, in the first place, the middle or the last; or it is alone."""
 RAW_FIXED = ("empty", "cut", "array", "string", "null", "trailing-text", "trailing-comma", "text")
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
     """The fixed probes of these areas."""
     yield from credentials(plan)
-    for rule in RULES:
-        for number, value in enumerate(rule.values):
-            quick = rule.id in QUICK_RULES and number == 0
-            yield _broken(plan, f"reject-{rule.id}{f'-{number + 1}' if number else ''}", rule, value, quick=quick)
-    for id_ in STREAM_RULES:
-        rule = BY_ID[id_]
-        yield _broken(
-            plan, f"stream-refusal-{id_}", rule, rule.values[0], area="stream",
-            quick=id_ == "messages-empty", stream=True,
-        )  # fmt: skip
+    for rule in rules_of(plan.shape).shared:
+        for which in sent(plan, rule):
+            name = numbered(f"reject-{rule.id}", which, rule.certain)
+            yield _broken(plan, name, rule, rule.values[which], quick=rule.id in QUICK_RULES and which == 0)
+        if rule.place == "/stream":
+            continue
+        name = f"stream-refusal-{rule.id}"
+        quick = rule.id == STREAM_QUICK
+        yield _broken(plan, name, rule, rule.values[0], area="stream", quick=quick, stream=True)
+        for which in sent(plan, rule, 1, STREAMED, where="stream")[1:]:
+            near = numbered(name, which, 1)
+            yield _broken(plan, near, rule, rule.values[which], area="stream", quick=False, stream=True)
     yield from _unusual_ids(plan)
     yield from _raw(plan)
     yield from _method_and_media(plan)
@@ -104,7 +122,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
 def _unusual_ids(plan: Plan) -> Iterator[Flow]:
     """Bodies with unusual ids that break the schema elsewhere: refusing them is no reason to fail or to lose the id."""
-    rule = BY_ID["temperature-maximum"]
+    rule = rules_of(plan.shape).by_id["temperature-maximum"]
     for kind in UNUSUAL_IDS:
         for suffix, mode in (("", {}), ("-stream", {"stream": True})):
             name = f"reject-with-id-{kind}{suffix}"
@@ -113,12 +131,17 @@ def _unusual_ids(plan: Plan) -> Iterator[Flow]:
 
 
 def _broken(plan: Plan, name: str, rule: Rule, value: Any, *, area: str = "reject", quick: bool, **fields: Any) -> Flow:
+    """A body with one breach and nothing else to it; what shows among other traits only, the generated ones find."""
+    member, *_ = rule.broken.place.path or ("",)
+    others, spot = plan.source("spot", name).choice(((0, 0), (SEVERAL, 0), (SEVERAL, 1), (SEVERAL, SEVERAL)))
+
     def make(round_: int) -> Send:
         valid = Compose(plan, round_).body(name, **fields)
-        return Send(
-            name, encode(rule.apply(valid, value, 0)), twin=MINIMAL_STREAM if fields.get("stream") else MINIMAL,
-            breach=rule.id,
-        )  # fmt: skip
+        if rule.in_a_list and member not in valid:
+            valid[member] = [sample(plan.shape[CHAT].members[member]["items"])] * others
+        broken = rule.apply(valid, value, 0 if member == "messages" else spot)
+        twin = MINIMAL_STREAM if fields.get("stream") else MINIMAL
+        return Send(name, encode(broken), twin=twin, breach=rule.id)
 
     return single(area, Phase.CALM, name, make, quick=quick, covers=("error", "http"))
 
@@ -228,7 +251,7 @@ def _with_bad_types(body: Body, path: str) -> Body:
 
 
 BROKEN: dict[str, Callable[[Body, str], Body]] = {
-    "missing": lambda body, path: BY_ID["messages-missing"].apply(body, MISSING, 0),
+    "missing": lambda body, path: {member: value for member, value in body.items() if member != "messages"},
     "empty": lambda body, path: {**body, "messages": []},
     "values": _with_bad_values,
     "types": _with_bad_types,

@@ -1,26 +1,27 @@
-"""The table of rules: each breaks one keyword of the request schema at one place, and nothing else.
+"""The rules: each breaks one keyword of the request schemas at one place, and nothing else.
 
-A rule takes a valid body and gives a copy with a single breach. Message rules keep the valid user messages and put the
-bad one among them, so that the breach is the only one. `values` are the borders that the fixed probes send; strategies
-for generated ones are in `conformance.probes.strategies`.
-
-Left out on purpose, because reasonable servers differ: identifiers that a lenient UUID reader takes (no hyphens,
-braces, white space around), `null` in optional fields, `1.0` for an integer (contract, "Left open …").
+They are derived from the schemas (`contract.schema.breaches`). A rule takes a valid body and gives a copy with a single
+breach: what is bad is put among what is valid, which stays as it is. Hand-written is what no schema can say: that a
+conversation goes by turns, that a denial names a call which waits, and bodies that are not JSON objects at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
-from conformance.contract.classify import CHAT, RESUME
-
-_UUID = "123e4567-e89b-12d3-a456-426614174000"
+from conformance.contract.schema.breaches import Broken, broken
+from conformance.contract.schema.operators import Schema
+from conformance.contract.schema.samples import sample
+from conformance.contract.schema.shape import CHAT, RESUME, Shape
+from conformance.probes.flow import NEARLY
+from conformance.probes.plan import Plan
 
 Body = dict[str, Any]
 Spot = int
-"""Which message is broken: an index into the messages of the valid body, before which the bad one is put."""
+"""Where in a list the bad item is put: before the item of this index, at the end where there are fewer."""
 
 
 class _Missing:
@@ -32,62 +33,127 @@ MISSING = _Missing()
 """The breach is that the member is absent."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Rule:
-    """One breach of one keyword at one place."""
+    """One breach of one keyword at one place. Compared and hashed by identity."""
 
-    id: str
-    place: str
-    """JSON Pointer to where the schema error lies; `*` stands for an index."""
-    keyword: str
-    requirement: str
-    """Which requirement judges it on chat completions."""
-    values: tuple[Any, ...]
-    """Bad values at the border of what is valid; the first is the plainest."""
-    apply: Callable[[Body, Any, Spot], Body]
-    """(valid body, bad value, spot) to a body with the one breach."""
-    endpoint: str = CHAT
+    broken: Broken
+    schema: Schema
+    """Of the whole body."""
+    endpoint: str
     """`/chat/resume`: the rule breaks a member that only resume has."""
 
+    def __repr__(self) -> str:
+        return f"Rule({self.id})"
 
-def _at(body: Body, path: tuple[str, ...], value: Any) -> Body:
-    """A copy of the body with the value at the path; objects on the way are made where they are missing."""
-    first, *rest = path
-    copy = dict(body)
-    if rest:
-        inner = copy.get(first)
-        copy[first] = _at(inner if isinstance(inner, dict) else {}, tuple(rest), value)
-    elif value is MISSING:
-        copy.pop(first, None)
+    @property
+    def id(self) -> str:
+        """What probes call it."""
+        return self.broken.id
+
+    @property
+    def place(self) -> str:
+        """JSON Pointer to where the schema error lies; `*` stands for an index."""
+        return self.broken.place.pointer
+
+    @property
+    def keyword(self) -> str:
+        """The keyword that the schema error names."""
+        return self.broken.keyword
+
+    @property
+    def requirement(self) -> str:
+        """Which requirement judges it on chat completions."""
+        return self.broken.requirement
+
+    @cached_property
+    def values(self) -> tuple[Any, ...]:
+        """Bad values, the plainest first."""
+        return tuple(miss.value for miss in self.broken.misses) or (MISSING,)
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What is wrong with each of the values."""
+        return tuple(miss.kind for miss in self.broken.misses) or ("missing",)
+
+    @property
+    def certain(self) -> int:
+        """How many of the plainest values every run sends; the more there are, the more."""
+        return max(6, min(8, len(self.values) // 4 + 1))
+
+    @property
+    def turns(self) -> int:
+        """How many of the other values a run sends, by its seed."""
+        return max(3, min(8, len(self.values) // 6))
+
+    @property
+    def in_a_list(self) -> bool:
+        """Whether what is broken is an item, or in one."""
+        return "*" in self.broken.place.path
+
+    def apply(self, body: Body, value: Any, spot: Spot = 0) -> Body:
+        """A copy of a valid body with the one breach.
+
+        Args:
+            body: valid; it is not changed.
+            value: one of `values`, or another that breaks the keyword.
+            spot: where in a list the bad item is put.
+        """
+        path = self.broken.place.path
+        if self.keyword == "contains":
+            return {**body, path[0]: _by_turns(self.broken.place.schema["contains"], body[path[0]], *value)}
+        if path == ("messages",) and self.keyword == "maxItems":
+            return {**body, "messages": many_messages(len(value), body["messages"][-1])}
+        if path[:2] == ("denied_tools", "*"):
+            return _with_bad_denial(self, body, path[2:], value)
+        if self.broken.member:
+            path, value = (*path, self.broken.member), MISSING
+        made: Body = _put(self.schema, body, path, value, spot)
+        return made
+
+
+def _put(schema: Schema, node: Any, path: Sequence[str], value: Any, spot: Spot) -> Any:
+    """A copy of what is there, with the value at the path; what is missing on the way is made, of the plainest."""
+    if not path:
+        return value
+    step, *rest = path
+    if step == "*":
+        items = list(node) if isinstance(node, list) else [] if node is None else sample(schema, "array")
+        new = value if not rest else _put(schema["items"], sample(schema["items"]), rest, value, spot)
+        items.insert(min(spot, len(items)), new)
+        # A list that is as long as it may be would get a second breach by one more: another than the last gives way.
+        if len(items) > schema.get("maxItems", len(items)):
+            del items[0 if spot else 1]
+        return items
+    copy = dict(node) if isinstance(node, dict) else sample(schema, "object")
+    if value is MISSING and not rest:
+        copy.pop(step, None)
     else:
-        copy[first] = value
+        copy[step] = _put(schema["properties"][step], copy.get(step), rest, value, spot)
     return copy
 
 
-def _member(*path: str) -> Callable[[Body, Any, Spot], Body]:
-    return lambda body, value, spot: _at(body, path, value)
-
-
-def _messages(make: Callable[[Any], Any]) -> Callable[[Body, Any, Spot], Body]:
-    """Puts a bad message among the valid ones, which stay as they are."""
-
-    def apply(body: Body, value: Any, spot: Spot) -> Body:
-        messages = list(body["messages"])
-        messages.insert(min(spot, len(messages)), make(value))
-        # A body at the limit of 500 would get a second breach by one message more: another than the last gives way.
-        if len(messages) > 500:
-            del messages[0 if spot else 1]
-        return {**body, "messages": messages}
-
-    return apply
-
-
-def _without_users(body: Body, roles: Any, spot: Spot) -> Body:
-    """Every user message gets another role (by turns), so that texts, count and content forms stay."""
-    messages = [
-        {**m, "role": roles[i % len(roles)]} if m.get("role") == "user" else m for i, m in enumerate(body["messages"])
+def _by_turns(wanted: Schema, items: list[Any], member: str, values: Sequence[Any]) -> list[Any]:
+    """The items, those that are wanted with other values of the member; texts, count and the rest stay."""
+    only = wanted["properties"][member].get("const")
+    return [
+        {**item, member: values[number % len(values)]} if item.get(member) == only else item
+        for number, item in enumerate(items)
     ]
-    return {**body, "messages": messages}
+
+
+def _with_bad_denial(rule: Rule, body: Body, path: Sequence[str], value: Any) -> Body:
+    """Breaks one denial: the last of those there are, or a new one of the waiting calls, so that it names one."""
+    denied, approved = list(body.get("denied_tools", [])), list(body.get("approved_tool_execution_ids", []))
+    schema = rule.schema["properties"]["denied_tools"]["items"]
+    plain = sample(schema)
+    call = denied.pop()["tool_execution_id"] if denied else approved.pop() if approved else plain["tool_execution_id"]
+    valid = {"tool_execution_id": call, "reason": "no"}
+    steps = (*path, rule.broken.member) if rule.broken.member else path
+    bad = call if value == plain["tool_execution_id"] else value
+    made = _put(schema, valid, steps, MISSING if rule.broken.member else bad, 0)
+    kept = {"approved_tool_execution_ids": approved} if "approved_tool_execution_ids" in body else {}
+    return {**body, **kept, "denied_tools": [*denied, made]}
 
 
 def many_messages(count: int, last: Any) -> list[Any]:
@@ -97,110 +163,50 @@ def many_messages(count: int, last: Any) -> list[Any]:
     return system + [{"role": ("user", "assistant")[i % 2], "content": f"{i}"} for i in range(turns)] + [last]
 
 
-def _too_many(body: Body, count: Any, spot: Spot) -> Body:
-    return {**body, "messages": many_messages(count, body["messages"][-1])}
+class Rules:
+    """The rules of a shape."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shared = tuple(Rule(one, shape[CHAT].schema, CHAT) for one in broken(shape[CHAT]))
+        """Breaches of what both endpoints share."""
+        known = {rule.id for rule in self.shared}
+        own = (one for one in broken(shape[RESUME]) if one.id not in known)
+        self.of_resume = tuple(Rule(one, shape[RESUME].schema, RESUME) for one in own)
+        """Breaches of what resume adds."""
+        self.by_id: Mapping[str, Rule] = {rule.id: rule for rule in self}
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter((*self.shared, *self.of_resume))
 
 
-def _denials(make: Callable[[str, Any], Any]) -> Callable[[Body, Any, Spot], Body]:
-    """Breaks one denial: the last of those there are, or a new one of the waiting calls."""
-
-    def apply(body: Body, value: Any, spot: Spot) -> Body:
-        denied = list(body.get("denied_tools", []))
-        approved = list(body.get("approved_tool_execution_ids", []))
-        call = denied.pop()["tool_execution_id"] if denied else approved.pop() if approved else _UUID
-        copy = {**body, "denied_tools": [*denied, make(call, value)]}
-        if "approved_tool_execution_ids" in body:
-            copy["approved_tool_execution_ids"] = approved
-        return copy
-
-    return apply
+@cache
+def rules_of(shape: Shape) -> Rules:
+    """The rules of a shape."""
+    return Rules(shape)
 
 
-def _approved_item(body: Body, value: Any, spot: Spot) -> Body:
-    return {**body, "approved_tool_execution_ids": [*body.get("approved_tool_execution_ids", []), value]}
+def sent(plan: Plan, rule: Rule, certain: int | None = None, turns: int | None = None, *, where: str = "") -> list[int]:
+    """Which of a rule's bad values a run sends, as indices.
+
+    Args:
+        plan: its seed decides whose turn it is.
+        rule: of its shape.
+        certain: how many of the plainest every run sends; None: `rule.certain`.
+        turns: how many of the others this one does; None: `rule.turns`.
+        where: other places get other turns.
+    """
+    count = len(rule.values)
+    first = min(rule.certain if certain is None else certain, count)
+    others = range(first, count)
+    taken = plan.source("turns", rule.id, where).sample(
+        others, min(rule.turns if turns is None else turns, len(others))
+    )
+    return [*range(first), *sorted(taken)]
 
 
-def _tokens(member: str) -> list[Rule]:
-    requirement = f"reject.{member.replace('_', '-').replace('max-completion', 'max-completion')}"
-    name = member.replace("_", "-")
-    return [
-        Rule(f"{name}-type", f"/{member}", "type", requirement, (True, "16", 1.5, [16], {}), _member(member)),
-        Rule(f"{name}-minimum", f"/{member}", "minimum", requirement, (0, -1), _member(member)),
-        Rule(f"{name}-maximum", f"/{member}", "maximum", requirement, (200_001,), _member(member)),
-    ]
-
-
-RULES: tuple[Rule, ...] = (
-    Rule("model-missing", "", "required", "reject.model", (MISSING,), _member("model")),
-    Rule("model-type", "/model", "type", "reject.model", (None, 5, ["group:" + _UUID], {}, True), _member("model")),
-    Rule("model-pattern", "/model", "pattern", "reject.model",
-         ("gpt-4", _UUID, "group:not-a-uuid", "group:", "", f"user:{_UUID}", f"group:{_UUID[:-1]}",
-          f"group:{_UUID[:-1]}g", f"group:{_UUID}0"), _member("model")),
-    Rule("messages-missing", "", "required", "reject.messages", (MISSING,), _member("messages")),
-    Rule("messages-type", "/messages", "type", "reject.messages", (None, "Hello", {}, 5, True), _member("messages")),
-    Rule("messages-empty", "/messages", "minItems", "reject.messages", ([],), _member("messages")),
-    Rule("messages-many", "/messages", "maxItems", "reject.messages", (501,), _too_many),
-    Rule("no-user", "/messages", "contains", "reject.no-user-message",
-         (("assistant",), ("system",), ("system", "assistant")), _without_users),
-    Rule("message-type", "/messages/*", "type", "reject.message-shape", (None, "Hello", 5, [], True),
-         _messages(lambda v: v)),
-    Rule("role-missing", "/messages/*", "required", "reject.message-shape", (MISSING,),
-         _messages(lambda v: {"content": "Hello"})),
-    Rule("role-type", "/messages/*/role", "enum", "reject.message-shape", (None, 5, ["user"], {}),
-         _messages(lambda v: {"role": v, "content": "Hello"})),
-    Rule("role-enum", "/messages/*/role", "enum", "reject.message-shape",
-         ("robot", "", "moderator", "User"), _messages(lambda v: {"role": v, "content": "Hello"})),
-    Rule("content-type", "/messages/*/content", "type", "reject.message-shape", (5, {"text": "Hello"}, True, 1.5),
-         _messages(lambda v: {"role": "user", "content": v})),
-    Rule("part-type", "/messages/*/content/*", "type", "reject.message-shape", ("Hello", 5, None, ["Hello"]),
-         _messages(lambda v: {"role": "user", "content": [{"type": "text", "text": "Hello"}, v]})),
-    Rule("stream-type", "/stream", "type", "reject.stream-type", ("true", 1, 0, "false", [], {}), _member("stream")),
-    *_tokens("max_tokens"),
-    *_tokens("max_completion_tokens"),
-    Rule("temperature-type", "/temperature", "type", "reject.temperature", ("1", True, [1], {}),
-         _member("temperature")),
-    Rule("temperature-minimum", "/temperature", "minimum", "reject.temperature", (-0.1, -0.0001, -1),
-         _member("temperature")),
-    Rule("temperature-maximum", "/temperature", "maximum", "reject.temperature", (2.1, 2.0001, 3),
-         _member("temperature")),
-    Rule("metadata-type", "/metadata", "type", "reject.metadata", ("x", [], 5, True), _member("metadata")),
-    Rule("mode-type", "/metadata/mode", "enum", "reject.metadata", (5, True, ["auto"], {}),
-         _member("metadata", "mode")),
-    Rule("mode-enum", "/metadata/mode", "enum", "reject.metadata", ("turbo", "", "automatic", "AUTO"),
-         _member("metadata", "mode")),
-    Rule("request-id-type", "/metadata/request_id", "type", "reject.metadata", (5, {}, True, ["x"]),
-         _member("metadata", "request_id")),
-)  # fmt: skip
-"""Breaches of what both endpoints share."""
-
-RESUME_RULES: tuple[Rule, ...] = (
-    Rule("approval-id-missing", "", "required", "resume.approval-id", (MISSING,), _member("approval_id"), RESUME),
-    Rule("approval-id-type", "/approval_id", "type", "resume.approval-id", (None, 5, {}, True),
-         _member("approval_id"), RESUME),
-    Rule("approval-id-format", "/approval_id", "pattern", "resume.approval-id", ("not-a-uuid", "", _UUID[:-1]),
-         _member("approval_id"), RESUME),
-    Rule("approved-type", "/approved_tool_execution_ids", "type", "resume.decision-shape", ("all", {}, 5, True),
-         _member("approved_tool_execution_ids"), RESUME),
-    Rule("approved-item-type", "/approved_tool_execution_ids/*", "type", "resume.decision-shape", (5, None, {}, True),
-         _approved_item, RESUME),
-    Rule("approved-item-format", "/approved_tool_execution_ids/*", "pattern", "resume.decision-shape",
-         ("not-a-uuid", ""), _approved_item, RESUME),
-    Rule("denied-type", "/denied_tools", "type", "resume.decision-shape", ("all", {}, 5, True),
-         _member("denied_tools"), RESUME),
-    Rule("denied-item-type", "/denied_tools/*", "type", "resume.decision-shape", (5, None, "not-an-object", []),
-         _denials(lambda call, v: call if v == "not-an-object" else v), RESUME),
-    Rule("denied-id-missing", "/denied_tools/*", "required", "resume.decision-shape", (MISSING,),
-         _denials(lambda call, v: {"reason": "no"}), RESUME),
-    Rule("denied-id-type", "/denied_tools/*/tool_execution_id", "type", "resume.decision-shape", (5, None, {}, True),
-         _denials(lambda call, v: {"tool_execution_id": v}), RESUME),
-    Rule("denied-id-format", "/denied_tools/*/tool_execution_id", "pattern", "resume.decision-shape",
-         ("not-a-uuid", ""), _denials(lambda call, v: {"tool_execution_id": v}), RESUME),
-    Rule("denied-reason-type", "/denied_tools/*/reason", "type", "resume.decision-shape", (5, {}, True, []),
-         _denials(lambda call, v: {"tool_execution_id": call, "reason": v}), RESUME),
-)  # fmt: skip
-"""Breaches of what resume adds."""
-
-BY_ID = {rule.id: rule for rule in (*RULES, *RESUME_RULES)}
+def numbered(name: str, which: int, certain: int) -> str:
+    """The name of a probe that sends a certain value or one whose turn it is; a finding's key knows the two apart."""
+    return f"{name}{NEARLY}{which + 1}" if which >= certain else f"{name}-{which + 1}" if which else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,23 @@ start.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
 from conformance.contract.classify import LONG_REQUEST_ID
+from conformance.contract.schema import values
+from conformance.contract.schema.operators import Schema, types_of
+from conformance.contract.schema.shape import CHAT, Shape
 from conformance.probes.plan import Plan
 from conformance.probes.provider import BACKEND
-from conformance.probes.rules import RULES, Body, Rule
+from conformance.probes.rules import Body, Rule
 
 _LATIN = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789 .,;:!?'-()\"/%&+*=<>#@_"
 _SCRIPTS = (
@@ -49,11 +54,57 @@ _OFTEN = st.sampled_from((False, True, True))
 _ALWAYS = st.sampled_from((False, *(True,) * 255))
 """True but for one draw of some hundreds; shrinks to False: for a trait that a body has unless it is shrunk away."""
 _TURNS = st.sampled_from((0, 1, 2, 3, 4))
-_TOKENS = st.one_of(st.integers(64, 1_024), st.integers(64, 4_096), st.integers(64, 200_000))
-_FEW_TOKENS = st.integers(1, 64)
-_TEMPERATURE = st.one_of(st.integers(0, 2), st.integers(0, 200).map(lambda n: n / 100))
-_EXACT_TEMPERATURE = st.floats(0, 2, allow_subnormal=False).filter(lambda n: n == 0 or n > 1e-6)
-_REQUEST_ID = st.text(_ID, min_size=1, max_size=LONG_REQUEST_ID // 2)
+_WORD = st.text(_ID, min_size=1, max_size=LONG_REQUEST_ID // 2)
+
+
+@cache
+def _everyday(shape: Shape, path: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    """Values of a member that a caller would give every day: for the most part not near any limit."""
+    return _natural(next(place.schema for place in shape[CHAT].places if place.path == path))
+
+
+@cache
+def _exact(shape: Shape, member: str) -> st.SearchStrategy[Any] | None:
+    """Values of a member that nobody would think of: small limits, fractions with all their digits; None: of no use."""
+    schema = shape[CHAT].members[member]
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if least is None or most is None:
+        return None
+    if "number" in types_of(schema):
+        return st.floats(least, most, allow_subnormal=False).filter(lambda n: n == least or n > least + 1e-6)
+    return st.integers(least, min(most, least + _FEW))
+
+
+_FEW = 63
+
+
+def _natural(schema: Schema) -> st.SearchStrategy[Any]:
+    types = types_of(schema)
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    if "array" in types:
+        items = _natural(schema.get("items", {}))
+        return st.lists(items, min_size=max(1, schema.get("minItems", 0)), max_size=min(4, schema.get("maxItems", 4)))
+    if "object" in types:
+        needed = schema.get("required", ())
+        made = {name: _natural(inner) for name, inner in schema.get("properties", {}).items()}
+        return st.fixed_dictionaries(
+            {name: made[name] for name in needed},
+            optional={name: one for name, one in made.items() if name not in needed},
+        )
+    if types == ("boolean",):
+        return _COIN
+    if {"integer", "number"} & set(types):
+        everyday = schema.get("x-natural", {})
+        least = everyday.get("minimum", schema.get("minimum", 0))
+        most = everyday.get("maximum", schema.get("maximum", 200_000))
+        if "number" in types:
+            hundredths = st.integers(math.ceil(least * 100), math.floor(most * 100)).map(lambda n: n / 100)
+            return st.one_of(st.integers(math.ceil(least), math.floor(most)), hundredths)
+        ends = sorted({min(most, 1_024), min(most, 4_096), most})
+        return st.one_of(*(st.integers(least, end) for end in ends if end >= least))
+    legal = [value for value in values.natural(schema) if isinstance(value, str)]
+    return st.sampled_from(legal) if "pattern" in schema or "format" in schema else _WORD
 
 
 def _plain(draw: st.DrawFn) -> str:
@@ -98,18 +149,23 @@ def _options(draw: st.DrawFn, plan: Plan, *, stream: bool | None = None, full: b
     made: dict[str, Any] = {}
     if draw(_ALWAYS) if stream else stream is None and draw(_COIN):
         made["stream"] = stream or draw(_COIN)
-    for member in ("max_tokens", "max_completion_tokens"):
-        if draw(given):
-            made[member] = draw(_TOKENS)
-    if draw(given):
-        made["temperature"] = draw(_TEMPERATURE)
-    if draw(given):
-        metadata: dict[str, Any] = {}
-        if draw(given):
-            metadata["request_id"] = draw(_REQUEST_ID)
-        if bool(plan.modes) and draw(given):
-            metadata["mode"] = plan.modes[draw(_NUMBER) % len(plan.modes)]
-        made["metadata"] = metadata
+    for member in plan.shape[CHAT].optional:
+        if member != "stream" and draw(given):
+            made[member] = (
+                _metadata(draw, plan, given) if member == "metadata" else draw(_everyday(plan.shape, (member,)))
+            )
+    return made
+
+
+def _metadata(draw: st.DrawFn, plan: Plan, given: st.SearchStrategy[bool]) -> dict[str, Any]:
+    """The metadata; of the modes only those that the target has."""
+    made: dict[str, Any] = {}
+    for name in plan.shape[CHAT].members["metadata"]["properties"]:
+        if name == "mode":
+            if bool(plan.modes) and draw(given):
+                made[name] = plan.modes[draw(_NUMBER) % len(plan.modes)]
+        elif draw(given):
+            made[name] = draw(_everyday(plan.shape, ("metadata", name)))
     return made
 
 
@@ -167,11 +223,10 @@ def unusual_bodies(draw: st.DrawFn, plan: Plan) -> Body:
         messages.append({"role": "assistant", "content": _unusual(draw) if draw(_COIN) else None})
     messages.append({"role": "user", "content": _prompt(draw, plan)})
     made: Body = {"messages": messages, **_options(draw, plan)}
-    for member in ("max_tokens", "max_completion_tokens"):
-        if member in made and draw(_COIN):
-            made[member] = draw(_FEW_TOKENS)
-    if draw(_COIN):
-        made["temperature"] = draw(_EXACT_TEMPERATURE)
+    for member in plan.shape[CHAT].optional:
+        exact = _exact(plan.shape, member)
+        if exact is not None and draw(_COIN):
+            made[member] = draw(exact)
     made["model"] = plan.model
     return made
 
@@ -193,41 +248,41 @@ def rich_bodies(draw: st.DrawFn, plan: Plan, *, stream: bool) -> Body:
     return {"model": plan.model, "messages": messages, **_options(draw, plan, stream=stream, full=not stream)}
 
 
-_OTHER = {
-    "max-tokens-maximum": st.integers(200_001, 2**40),
-    "max-completion-tokens-maximum": st.integers(200_001, 2**40),
-    "max-tokens-minimum": st.integers(-(2**31), 0),
-    "max-completion-tokens-minimum": st.integers(-(2**31), 0),
-    "temperature-maximum": st.one_of(st.integers(201, 10_000).map(lambda n: n / 100), st.integers(3, 1_000)),
-    "temperature-minimum": st.one_of(st.integers(-10_000, -1).map(lambda n: n / 100), st.integers(-1_000, -1)),
-    "messages-many": st.integers(501, 520),
-    "role-enum": st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=9).filter(
-        lambda role: (
-            role not in ("system", "user", "assistant", "tool", "developer", "function", "model", "human", "bot")
-        )
-    ),
-    "mode-enum": st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=9).filter(
-        lambda mode: mode not in ("auto", "normal", "orch", "synth")
-    ),
-    "model-pattern": st.one_of(
-        st.text("abcdefghijklmnopqrstuvwxyz0123456789-.", min_size=1, max_size=24),
-        st.text("ghijklmnopqrstuvwxyz", min_size=4, max_size=36).map("group:{}".format),
-    ),
-}
-"""Bad values beyond the rule's own list."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
+def _others(rule: Rule) -> st.SearchStrategy[Any] | None:
+    """Bad values beyond the rule's own list."""
+    schema = rule.broken.place.schema
+    match rule.keyword:
+        case "maximum" | "minimum":
+            most, whole = schema[rule.keyword], "number" not in types_of(schema)
+            step = 1 if rule.keyword == "maximum" else -1
+            if whole:
+                far = 2**40 if step > 0 else -(2**31)
+                return st.integers(min(most + step, far), max(most + step, far))
+            return st.one_of(
+                st.integers(1, 10_000).map(lambda n: most + step * n / 100),
+                st.integers(1, 1_000).map(lambda n: most + step * n),
+            )
+        case "maxItems":
+            return st.integers(schema["maxItems"] + 1, schema["maxItems"] + 20).map(lambda n: [rule.values[0][0]] * n)
+        case "enum" if rule.id.endswith("-enum"):
+            taken = {*schema["enum"], *schema.get("x-near", ())}
+            return st.text(_LETTERS, min_size=3, max_size=9).filter(lambda word: word not in taken)
+        case "pattern" | "format":
+            words = st.text(f"{_LETTERS}0123456789-.", min_size=1, max_size=24)
+            prefix, colon, _ = str(schema.get("examples", [""])[0]).rpartition(":")
+            other = st.text(_LETTERS[6:], min_size=4, max_size=36).map(f"{prefix}{colon}{{}}".format)
+            return st.one_of(words, other) if colon else other
+    return None
+
+
+@cache
 def bad_values(rule: Rule) -> st.SearchStrategy[Any]:
     """Values that break the rule and nothing else."""
-    return _BAD_VALUES[rule.id]
-
-
-_BAD_VALUES: dict[str, st.SearchStrategy[Any]] = {
-    rule.id: st.one_of(st.sampled_from(rule.values), _OTHER[rule.id])
-    if rule.id in _OTHER
-    else st.sampled_from(rule.values)
-    for rule in RULES
-}
+    own, others = st.sampled_from(rule.values), _others(rule)
+    return own if others is None else st.one_of(own, others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.contract import schemas
-from conformance.contract.classify import CHAT, RESUME, Asked, Due, classify, endpoint_of
+from conformance.contract.classify import CHAT, MODES, RESUME, Asked, Due, classify, endpoint_of
+from conformance.settings.options import MODES as OPTIONS_MODES
 
 UUID = "123e4567-e89b-42d3-a456-426614174000"
 MODEL = f"group:{UUID}"
@@ -56,7 +57,7 @@ REFUSED: dict[str, list[Any]] = {
     "reject.model": [
         chat(model=ABSENT), chat(model=None), chat(model=5), chat(model=[MODEL]), chat(model=""), chat(model=UUID),
         chat(model="gpt-4"), chat(model="group:"), chat(model=f"{MODEL}0"), chat(model=MODEL[:-1]),
-        chat(model=f"GROUP:{UUID}"), chat(model=f" {MODEL}"), chat(model=f"{MODEL}\n"), chat(model=f"{MODEL[:-1]}g"),
+        chat(model=f"GROUP:{UUID}"), chat(model=f"{MODEL[:-1]}g"), chat(model=f"{MODEL}."), chat(model=f"{MODEL},"),
     ],
     "reject.messages": [
         chat(messages=ABSENT), chat(messages=None), chat(messages="Hello"), chat(messages={}), chat(messages=5),
@@ -205,6 +206,11 @@ OPEN: dict[str, list[Any]] = {
     "a tool message with its call": [chat(messages=[
         USER, {"role": "assistant", "content": None, "tool_calls": []}, {**TOOL, "tool_call_id": "x"}, USER])],
     "letter case and version of UUIDs": [chat(model=f"group:{UUID.upper()}"), chat(model=f"group:{'0' * 8}{UUID[8:]}")],
+    "other spellings of UUIDs, and white space around": [
+        *(chat(model=value) for value in any_of(
+            f" {MODEL}", f"{MODEL}\n",
+            f"group:{UUID.replace('-', '')}", f"group:{{{UUID}}}", f"group:urn:uuid:{UUID}")),
+    ],
     "empty content arrays": [said([])],
     "parts without type or text": [said([{}]), said([{"type": "text"}]), said([{"text": "x"}]),
                                    said([{"type": "image_url", "image_url": {}}])],
@@ -240,6 +246,10 @@ def test_left_open(body: Any) -> None:
         decision(denied_tools=None),
         decision(approved_tool_execution_ids=None),
         decision(denied_tools=[{"tool_execution_id": UUID, "reason": None}]),
+        decision(approval_id=f" {UUID}"),
+        decision(approval_id=f"urn:uuid:{UUID}"),
+        decision(approved_tool_execution_ids=[OTHER.replace("-", "")]),
+        decision(denied_tools=[{"tool_execution_id": f"{{{UUID}}}"}]),
         decision(denied_tools=[{"tool_execution_id": UUID, "extra": 1}]),
         decision(extra=1),
     ],
@@ -254,6 +264,10 @@ def test_open_for_what_is_not_known() -> None:
     assert asked(chat(), headers={"content-type": "application/vnd.api+json"}).due is Due.OPEN
     assert asked(chat(), "/models").due is Due.OPEN
     assert asked(chat(), model=None, method="POST").due is Due.ACCEPT
+
+
+def test_the_modes_that_a_user_may_name_are_those_of_the_schema() -> None:
+    assert set(OPTIONS_MODES) == MODES
 
 
 def test_modes_that_were_declared_absent_are_open() -> None:

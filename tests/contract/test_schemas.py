@@ -22,6 +22,9 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from conformance.contract import schemas
+from conformance.contract.schema.references import resolved
+from conformance.contract.schema.validator import _FORMATS
+from conformance.contract.schema.validator import pointer as pointer_of
 from conformance.contract.schemas import SchemaError, errors, is_date_time, is_uuid, is_valid
 
 ANSWERS = ("approval", "approval-chunk", "chunk", "completion", "error")
@@ -290,13 +293,13 @@ def wrong_values(keyword: str, asked: Any, current: Any) -> list[Any]:
 
 def breaches(name: str) -> Iterator[Breach]:
     instance = full(name)
-    for path, subschema in places(schemas._resolved(schemas.schema(name)), instance):
-        pointer = schemas._pointer(path)
+    for path, subschema in places(resolved(schemas.schema(name), schemas.schema), instance):
+        pointer = pointer_of(path)
         for keyword, asked in subschema.items():
             if keyword == "required":
                 for member in asked:
                     yield Breach(name, keyword, pointer, without(instance, (*path, member)), member)
-            elif keyword not in ANNOTATIONS | STRUCTURE:
+            elif keyword not in ANNOTATIONS | STRUCTURE and not keyword.startswith("x-"):
                 for value in wrong_values(keyword, asked, at(instance, path)):
                     yield Breach(name, keyword, pointer, with_value(instance, path, value))
 
@@ -338,7 +341,7 @@ def jsonschema_itself(name: str) -> Draft202012Validator:
         (schema["$id"], Resource.from_contents(schema)) for schema in map(schemas.schema, (*schemas.names(), "shared"))
     ]
     registry: Registry[Any] = Registry().with_resources(every)
-    return Draft202012Validator(schemas.schema(name), registry=registry, format_checker=schemas._FORMATS)
+    return Draft202012Validator(schemas.schema(name), registry=registry, format_checker=_FORMATS)
 
 
 @pytest.mark.parametrize("name", [*ANSWERS, *REQUESTS])
@@ -369,7 +372,7 @@ JSON = st.recursive(
 @settings(max_examples=60)
 def test_jsonschema_itself_agrees_where_several_things_are_changed(name: str, data: st.DataObject) -> None:
     instance = full(name)
-    every = [place.path for place in places(schemas._resolved(schemas.schema(name)), instance)]
+    every = [place.path for place in places(resolved(schemas.schema(name), schemas.schema), instance)]
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(every))
         with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier change took the place away
@@ -382,7 +385,7 @@ def test_jsonschema_itself_agrees_where_several_things_are_changed(name: str, da
 
 
 def optional_members(name: str) -> Iterator[tuple[str | int, ...]]:
-    for path, subschema in places(schemas._resolved(schemas.schema(name)), full(name)):
+    for path, subschema in places(resolved(schemas.schema(name), schemas.schema), full(name)):
         for member in subschema.get("properties", {}):
             if member not in subschema.get("required", ()):
                 yield (*path, member)
@@ -405,7 +408,7 @@ def test_optional_members_of_requests_may_be_absent_but_not_null(name: str) -> N
 
 @pytest.mark.parametrize("name", schemas.names())
 def test_unknown_members_are_allowed_everywhere(name: str) -> None:
-    for path, subschema in places(schemas._resolved(schemas.schema(name)), full(name)):
+    for path, subschema in places(resolved(schemas.schema(name), schemas.schema), full(name)):
         if isinstance(at(full(name), path), dict):
             assert errors(name, with_value(full(name), (*path, "x-new"), {"any": [1, None]})) == [], path
         assert "additionalProperties" not in subschema
@@ -623,7 +626,7 @@ def test_errors_come_in_the_order_of_their_places() -> None:
 
 
 def test_pointers_are_escaped() -> None:
-    assert schemas._pointer(["a/b", 0, "c~d"]) == "/a~1b/0/c~0d"
+    assert pointer_of(["a/b", 0, "c~d"]) == "/a~1b/0/c~0d"
 
 
 def test_error_says_what_is_asked_for_and_where_the_schema_says_so() -> None:
@@ -683,7 +686,8 @@ def nodes(node: Any, pointer: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(node, dict):
         yield pointer, node
     for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
-        yield from nodes(value, f"{pointer}/{key}")
+        if not str(key).startswith("x-"):  # annotations, whose schemas may be of any form
+            yield from nodes(value, f"{pointer}/{key}")
 
 
 @pytest.mark.parametrize("name", [*schemas.names(), "shared"])
@@ -697,7 +701,8 @@ def test_schema_file(name: str) -> None:
             continue
         assert not {"anyOf", "oneOf", "not", "additionalProperties"} & node.keys(), pointer
         if "$ref" in node:
-            assert node.keys() <= {"$ref", "description"}, f"{pointer}: what stands beside a reference asserts nothing"
+            asserting = {key for key in node if not key.startswith("x-")} - {"description"}
+            assert asserting == {"$ref"}, f"{pointer}: what stands beside a reference asserts nothing"
         if "pattern" in node:
             assert node["pattern"].startswith("^"), pointer
             assert node["pattern"].endswith(r"(?!\n)$"), pointer
@@ -705,14 +710,14 @@ def test_schema_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*ANSWERS, *REQUESTS])
 def test_every_member_says_what_it_is_and_which_page_says_so(name: str) -> None:
-    for path, subschema in places(schemas._resolved(schemas.schema(name)), full(name)):
+    for path, subschema in places(resolved(schemas.schema(name), schemas.schema), full(name)):
         if path and not (path[-2:-1] == ("tool_calls",) and subschema == {"type": "object"}):
             assert re.search(r" \[[SCAROEWHP](, [SCAROEWHP])*\]$", subschema["description"]), path
 
 
 def test_examples_in_schemas_hold() -> None:
     for name in schemas.names():
-        for path, subschema in places(schemas._resolved(schemas.schema(name)), full(name)):
+        for path, subschema in places(resolved(schemas.schema(name), schemas.schema), full(name)):
             for example in subschema.get("examples", ()):
                 assert errors(name, with_value(full(name), path, example)) == [], path
 

@@ -233,6 +233,21 @@ def test_the_keys_of_a_generated_body_name_its_rule():
     assert {key(finding("reject.generated", place=STATUS), one) for one in made} == {"generated-role-enum @ status"}
 
 
+def test_the_keys_of_bad_values_that_take_turns_are_one():
+    from made_up import exchange, finding
+
+    from conformance.evidence.place import STATUS
+    from conformance.judging.key import key
+    from conformance.transcript.exchange import ProbeNote
+
+    def of(name: str) -> str:
+        note = ProbeNote(phase="calm", probe=name, breach="role-enum")
+        return key(finding("reject.message-shape", place=STATUS), exchange(name, note=note))
+
+    assert of("reject-role-enum-near-9") == of("reject-role-enum-near-31") == "reject-role-enum-near @ status"
+    assert of("reject-role-enum-2") == "reject-role-enum-2 @ status"
+
+
 # --- writing -----------------------------------------------------------------------------------------------------
 
 

@@ -20,14 +20,16 @@ from referencing import Registry, Resource
 
 from conformance.contract import schemas
 from conformance.contract.classify import CHAT, RESUME, Asked, Due, classify
-from conformance.probes import generated, strategies
+from conformance.probes import accept, generated, refusals, strategies
 from conformance.probes.flow import Send, encode
 from conformance.probes.hostile import edges
 from conformance.probes.plan import Plan
-from conformance.probes.rules import BY_ID, MISSING, RAW_RULES, RESUME_RULES, RULES, Rule
+from conformance.probes.rules import MISSING, RAW_RULES, Rule, rules_of
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 PLAN = Plan(model=MODEL, seed=1)
+RULES, RESUME_RULES = rules_of(PLAN.shape).shared, rules_of(PLAN.shape).of_resume
+BY_ID = rules_of(PLAN.shape).by_id
 CALLS = ("8f14e45f-ceea-467f-a8b1-1d7a7c3c0001", "8f14e45f-ceea-467f-a8b1-1d7a7c3c0002")
 OPTIONS = {
     "stream": False, "max_tokens": 64, "max_completion_tokens": 64, "temperature": 0.5,
@@ -164,14 +166,6 @@ def at(pointer: str, place: str) -> bool:
     )
 
 
-BY_ENUM = frozenset({"role-type", "mode-type"})
-"""Rules on the type of a value of which the schema says the values only."""
-
-
-def keyword_of(rule: Rule) -> str:
-    return "enum" if rule.id in BY_ENUM else rule.keyword
-
-
 def assert_single_breach(rule: Rule, body: Any, endpoint: str) -> None:
     found = asked(body, endpoint)
     on_resume = endpoint == RESUME and rule.endpoint == CHAT
@@ -183,7 +177,7 @@ def assert_single_breach(rule: Rule, body: Any, endpoint: str) -> None:
     errors = schemas.errors(schema_of(endpoint), value)
     assert len(errors) == 1, errors
     assert at(errors[0].pointer, rule.place), errors
-    assert called(errors[0].keyword) == keyword_of(rule), errors
+    assert errors[0].keyword == rule.keyword, errors
     # An empty array breaks `contains` beside `minItems` for jsonschema; the registry tells of that once.
     assert len(list(plain(schema_of(endpoint)).iter_errors(value))) == (2 if rule.id == "messages-empty" else 1)
 
@@ -209,17 +203,47 @@ def test_drawn_breach_breaks_one_thing(rule: Rule, data: st.DataObject) -> None:
     assert_single_breach(rule, data.draw(strategies.breaches(rule)).apply(data.draw(bodies)), CHAT)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_run_sends_to_be_refused_has_one_breach_and_what_it_sends_of_an_option_is_legal(seed: int) -> None:
+    plan = Plan(model=MODEL, seed=seed)
+    refused: set[str] = set()
+    for flow in (*refusals.flows(plan), *accept.flows(plan)):
+        send = next(flow.steps(1))
+        if isinstance(send, Send) and send.breach in BY_ID:
+            assert_single_breach(BY_ID[send.breach], json.loads(send.body), CHAT)
+            refused.add(send.breach)
+        elif isinstance(send, Send) and flow.area == "accept" and "request-id" not in flow.name:
+            open_ = ("accept-tool-bare",)
+            assert asked(send.body).due is (Due.OPEN if flow.name in open_ else Due.ACCEPT), flow.name
+    assert refused == {rule.id for rule in RULES}
+
+
+def test_the_plainest_bad_values_are_sent_by_every_run_and_the_others_take_turns() -> None:
+    every = [{send.name for flow in refusals.flows(Plan(model=MODEL, seed=seed)) for send in flow.steps(1)
+              if isinstance(send, Send)} for seed in range(12)]  # fmt: skip
+    turns = set().union(*every) - set.intersection(*every)
+    assert {name for name in set.intersection(*every) if name.startswith("reject-role-enum")} >= {
+        "reject-role-enum", "reject-role-enum-2", "reject-role-enum-3", "reject-role-enum-4",
+    }  # fmt: skip
+    assert len({name for name in turns if name.startswith("reject-role-enum-near-")}) > 20
+    assert all("-near-" in name for name in turns)
+    assert max(map(len, every)) - min(map(len, every)) <= 2
+
+
 def test_breaches_far_down_break_one_thing() -> None:
     made = {flow.name: next(flow.steps(1)) for flow in generated.long_conversations(PLAN)}
-    assert len(made) == len(generated.LONG) * len(generated.LONG_RULES)
+    assert len(made) == (len(generated.LONG) * len(generated.LONG_RULES) + 1) * len(generated.SPOTS)
     for name, send in made.items():
         assert isinstance(send, Send)
         body = json.loads(send.body)
-        length = int(name.rpartition("-")[2])
-        assert len(body["messages"]) == length
+        among_parts = name.endswith("-parts")
+        length = int(name.removesuffix("-parts").rpartition("-")[2])
+        assert len(body["messages"][0]["content"] if among_parts else body["messages"]) == length
         found = schemas.errors("request", body)
         assert len(found) == 1
-        assert found[0].pointer.startswith(f"/messages/{length - 2}")
+        last = length - (1 if among_parts else 2)  # the prompt stays behind what is broken among messages
+        where = {"first": 0, "middle": last // 2, "last": last}[name.rpartition("-of-")[0].rpartition("-")[2]]
+        assert found[0].pointer.startswith(f"/messages/0/content/{where}" if among_parts else f"/messages/{where}")
         assert_single_breach(BY_ID[send.breach or ""], body, CHAT)
 
 
@@ -239,12 +263,8 @@ def keywords(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
         elif keyword == "required":
             yield from ((place, f"required {member}") for member in value)
         elif keyword not in ("$schema", "$id", "$comment", "title", "description", "examples"):
-            yield place, called(keyword)
-
-
-def called(keyword: str) -> str:
-    """A UUID is asserted by `format`; the table calls that a pattern, as it does with `model`."""
-    return "pattern" if keyword == "format" else keyword
+            if not keyword.startswith("x-"):
+                yield place, keyword
 
 
 def referred(reference: str) -> Any:
@@ -256,11 +276,9 @@ def referred(reference: str) -> Any:
 
 
 def spoken_of(rule: Rule) -> tuple[str, str]:
-    missing = {"model-missing": "model", "messages-missing": "messages", "role-missing": "role",
-               "approval-id-missing": "approval_id", "denied-id-missing": "tool_execution_id"}  # fmt: skip
     if rule.keyword == "required":
-        return rule.place, f"required {missing[rule.id]}"
-    return rule.place, keyword_of(rule)
+        return rule.place, f"required {rule.broken.member}"
+    return rule.place, rule.keyword
 
 
 WITHOUT_RULE = {
@@ -300,3 +318,22 @@ def test_hostile_bodies_are_edges(name: str) -> None:
     found = asked(body)
     assert found.edge, found.reason
     assert found.due is Due.OPEN
+
+
+@pytest.mark.parametrize("spelled", generated.SPELLINGS)
+def test_the_same_json_in_every_spelling(spelled: Any) -> None:
+    body = {**BASES[1], "messages": [{"role": "user", "content": 'Hello "you" \\ \n é 日本 👍'}]}
+    octets = spelled(body)
+    assert octets != encode(body)
+    assert asked(octets).due is Due.ACCEPT
+    value = json.loads(octets)
+    assert {**value, "messages": None} == {**body, "messages": None}
+    assert value["messages"][-1]["content"].startswith(body["messages"][-1]["content"])
+
+
+def test_every_character_is_escaped_in_one_of_them() -> None:
+    octets = generated.SPELLINGS[-1]({"model": "a👍", "stream": True})
+    assert (
+        octets
+        == rb'{"\u006d\u006f\u0064\u0065\u006c": "\u0061\ud83d\udc4d", "\u0073\u0074\u0072\u0065\u0061\u006d": true}'
+    )

@@ -10,9 +10,10 @@ import os
 from collections import Counter
 from typing import Any
 
+from conformance.contract.schema.shape import documented
 from conformance.probes import generated
 from conformance.probes.plan import Plan
-from conformance.probes.rules import RULES
+from conformance.probes.rules import rules_of
 
 SEEDS = int(os.environ.get("KITEMESH_SEEDS", "12"))
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
@@ -54,5 +55,5 @@ def test_a_server_that_is_wrong_only_where_traits_meet_is_caught() -> None:
         plan = Plan(model=MODEL, seed=seed)
         broken = [(item.breach, json.loads(item.octets(item.name))) for item in generated.drawn(plan) if item.broken]
         caught.update({(rule, trait) for rule, body in broken for trait, wrong in TRAITS.items() if wrong(body)})
-    wanted = {(rule.id, trait) for rule in RULES for trait in TRAITS} - LEFT_NOTHING
+    wanted = {(rule.id, trait) for rule in rules_of(documented()).shared for trait in TRAITS} - LEFT_NOTHING
     assert {key: caught[key] for key in wanted if caught[key] < min(ENOUGH * SEEDS, SEEDS - 1)} == {}

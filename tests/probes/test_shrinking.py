@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from conformance.contract.classify import CHAT, Due, classify
+from conformance.contract.schema.shape import documented
 from conformance.probes.generated import Drawn, drawn
 from conformance.probes.plan import Plan
-from conformance.probes.rules import BY_ID
+from conformance.probes.rules import rules_of
 from conformance.probes.shrinking import Enough, shrink
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
@@ -50,7 +51,7 @@ def test_a_breach_that_always_fails_is_shrunk_to_one_message_without_options() -
     body, target = shrunk(ITEMS["generated-role-enum-stream-1"], lambda body: True)
     assert len(body["messages"]) == 2
     assert not OPTIONS & set(body)
-    assert body["messages"][0]["role"] in BY_ID["role-enum"].values
+    assert body["messages"][0]["role"] in rules_of(documented()).by_id["role-enum"].values
     assert len(target.sent) < 12
 
 

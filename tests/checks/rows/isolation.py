@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,7 @@ from checks.exchanges import (
     word,
 )
 
+from conformance.probes.generated import SPELLINGS
 from conformance.transcript.exchange import Ending, Exchange
 
 REFUSED = b"HTTP/1.1 200 OK\r\nServer : x\r\n\r\n"
@@ -34,6 +36,12 @@ def _all_500(name: str) -> list[Exchange]:
     """A request that is answered by a server error, again and again, while an approval is asked for."""
     first, second = (refused(f"{name}~{n}", sent(name), 500, probe=name, attempt=n) for n in (1, 2))
     return [first, paused(f"{name}-between"), second]
+
+
+def _escaped(made: Exchange) -> Exchange:
+    """The same request, in JSON that escapes every character."""
+    body = SPELLINGS[-1](json.loads(made.request.body or b""))
+    return replace(made, request=replace(made.request, body=body))
 
 
 def _together(*made: Exchange) -> list[Exchange]:
@@ -142,6 +150,8 @@ ROWS: tuple[Breaks | Holds, ...] = (
     breaks("isolation.content", "another's word in a stream", chat("a"), chat_stream("b", ["well ", word("a")])),
     holds("isolation.content", "a word that the request holds itself", chat("a"), chat(
         "b", word("a"), prompt=f"Reply with just this word: {word('b')}, not {word('a')}")),
+    holds("isolation.content", "a word that the request holds itself, every character of it as an escape",
+          chat("a"), _escaped(chat("b", request_id=False))),
     holds("isolation.content", "each its own", chat("a"), chat("b")),
     breaks("isolation.same-request-id", "500 to one", *_pairs(_both, _crashing)),
     breaks("isolation.same-request-id", "a reset for one, each time", *_pairs(_both, _silent_one)),

@@ -8,10 +8,11 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
+from conformance.contract.schema.shape import documented
 from conformance.probes import generated, strategies
 from conformance.probes.flow import encode
 from conformance.probes.plan import Plan
-from conformance.probes.rules import RULES
+from conformance.probes.rules import rules_of
 from conformance.reference.settings import DEFAULT_MODEL
 
 from . import timing
@@ -102,7 +103,10 @@ def rich(seed: int, count: int) -> int:
 def invalid(seed: int, rounds: int) -> int:
     """Draw rounds of breaches, every rule's; gives the number of broken bodies."""
     body = strategies.Draws(strategies.rich_bodies(plan(seed), stream=True), 1, seed).collect()[0]
-    drawn = [strategies.Draws(strategies.breaches(rule), 2 * rounds, seed).collect() for rule in RULES]
+    drawn = [
+        strategies.Draws(strategies.breaches(rule), 2 * rounds, seed).collect()
+        for rule in rules_of(documented()).shared
+    ]
     return len([encode(breach.apply(body)) for breaches in drawn for breach in breaches])
 
 
