@@ -165,9 +165,10 @@ def _stickiness(reading: Reading) -> str:
 
 @Selection
 def _approving(evidence: Evidence) -> Selected:
-    """Approving resumes in JSON; as streams only where there are none in JSON (resume.stream judges those)."""
+    """Approving resumes in JSON; as streams only where none in JSON can be judged (resume.stream judges those)."""
     approving = waiting_still.among(approves)
-    return approving.among(lambda r: not r.asked.stream)(evidence) or approving(evidence)
+    in_json = approving.among(lambda r: not r.asked.stream)
+    return in_json(evidence) if in_json.readings(evidence) else approving(evidence)
 
 
 @over_all("resume.approve")

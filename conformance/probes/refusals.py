@@ -55,6 +55,16 @@ def nearly(token: str, *others: str) -> str:
     return nearly(changed, token, *others) if changed in others else changed
 
 
+def tokens(own: str, second: str) -> dict[str, str]:
+    """What the names in `Send.authorization` stand for: the caller's own token, a second one, and two that are near."""
+    return {
+        "token": own,
+        "second": second,
+        "near": nearly(own, second),
+        "middle": other_in_the_middle(own, second),
+    }
+
+
 def other_in_the_middle(token: str, *others: str) -> str:
     """A token that nobody issued, as long as the real one, which begins and ends as it does.
 

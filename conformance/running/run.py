@@ -25,7 +25,7 @@ from conformance.judging.judge import CATALOGUE, judge, known_failures, selected
 from conformance.probes.catalogue import count, flows, scout
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
-from conformance.probes.refusals import NEVER_ISSUED, nearly, other_in_the_middle
+from conformance.probes.refusals import NEVER_ISSUED, tokens
 from conformance.running import first_requests
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
@@ -208,13 +208,7 @@ async def record(
         limits: of time and size, where not those of `options.timeout`.
         again: whether what failed is recorded again to tell intermittent breaches.
     """
-    token, second = options.token or "", options.second_token or ""
-    secrets = {
-        "token": token,
-        "second": second,
-        "near": nearly(token, second),
-        "middle": other_in_the_middle(token, second),
-    }
+    secrets = tokens(options.token or "", options.second_token or "")
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
     redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
     kept: dict[str, Any] = {**options.recorded(), "suite": VERSION, "seed": seed}

@@ -21,7 +21,7 @@ import httpx
 
 from conformance.contract.classify import CHAT
 from conformance.probes.flow import Phase, Send
-from conformance.probes.refusals import nearly
+from conformance.probes.refusals import tokens
 from conformance.running import run
 from conformance.transcript.exchange import Exchange
 from conformance.wire.attempt import SLOW_READ, SLOW_READS
@@ -77,8 +77,7 @@ def lines(recorded: Recorded) -> list[Line]:
     for exchange in recorded.transcript:
         note = exchange.note
         attempts.setdefault(f"{note.probe}#{note.round}", []).append(exchange)
-    token, second = recorded.options.token or "", recorded.options.second_token or ""
-    secrets = {"token": token, "second": second, "near": nearly(token, second)}
+    secrets = tokens(recorded.options.token or "", recorded.options.second_token or "")
     return [_line(chain, attempts, secrets) for chain in recorded.chains]
 
 
