@@ -44,8 +44,8 @@ def command(
     """
     from conformance.judging.judge import known_failures, selected_ids
     from conformance.running import discovery
-    from conformance.running.run import verify
     from conformance.settings import config_file
+    from conformance.wire.reach import route
 
     discovery.discover()
     file = config_file.find(config, os.environ)
@@ -56,7 +56,7 @@ def command(
         if Path(chosen.baseline).expanduser().absolute() == Path(write_baseline).expanduser().absolute():
             chosen = replace(chosen, baseline=None)  # it is made by this run
     selected_ids(chosen)
-    verify(chosen)
+    route.of(chosen, os.environ)
     known = known_failures(chosen)
     baselines.may_write(write_baseline, known)
     if plan:

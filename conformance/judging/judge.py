@@ -195,9 +195,11 @@ def _trouble(evidence: Evidence) -> str:
         return "No request was recorded, so nothing is known about the target."
     stopped = evidence.options.get("stopped")
     if evidence.own and not evidence.heard:
+        if told := preflight.unheard(evidence.transcript):
+            return told
         first = evidence.all[0].exchange
         why = str(stopped or f"the target gave no answer ({first.error or first.ending})")[:300].rstrip(".")
-        return f"{why[:1].upper()}{why[1:]}. Check the address and that it is up."
+        return f"{why[:1].upper()}{why[1:]}: correct the address, or start the server."
     if evidence.own and not evidence.admitted:
         statuses = {r.status for r in evidence.last if r.due is Due.ACCEPT}
         if statuses <= {401, 403}:

@@ -138,6 +138,7 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
         UsageError: one sentence, in which options are called as they are in Python; or an extension is wrong.
     """
     from conformance.running import discovery, run
+    from conformance.wire.reach import route
 
     discovery.discover()
     if odd := [key for key in told if key not in known]:
@@ -153,7 +154,7 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
         options = replayed(Options(**values, **given)).checked()
         run.selected_ids(options)
         run.known_failures(options)
-        run.verify(options)
+        route.of(options, os.environ)
     except UsageError as error:
         sentence = str(error).replace("by KITEMESH_TOKEN", "as token=")
         raise UsageError(_FLAG.sub(_as_in_python, sentence)) from None
