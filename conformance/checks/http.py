@@ -50,11 +50,13 @@ def complete(reading: Reading) -> Iterator[Finding]:
     declared = response.header("content-length")
     place = Place(byte=size)
     if ending in (Ending.CUT, Ending.RESET):
-        expected = f"{declared} octets, as Content-Length says" if declared else "the final chunk of the chunked coding"
+        of_stream = response.http_version == "HTTP/2"
+        end = "the end of the stream (END_STREAM)" if of_stream else "the final chunk of the chunked coding"
+        seen = reading.exchange.error if of_stream else f"the connection {_CLOSED[ending]}"
         yield reading.finding(
-            "the connection was closed before the body's end",
-            expected,
-            Words(f"the connection {'was reset' if ending is Ending.RESET else 'closed'} after {size} octets"),
+            f"the {'stream' if of_stream else 'connection'} was closed before the body's end",
+            f"{declared} octets, as Content-Length says" if declared else end,
+            Words(f"{seen} after {size} octets"),
             place,
         )
     elif response.excess:
@@ -86,6 +88,9 @@ def complete(reading: Reading) -> Iterator[Finding]:
             Words(f"{size} octets, then nothing until the time limit ({ending})"),
             place,
         )
+
+
+_CLOSED = {Ending.CUT: "closed", Ending.RESET: "was reset"}
 
 
 def _of_head(reading: Reading) -> Finding:

@@ -17,7 +17,7 @@ from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import number
 from conformance.evidence.reading import Reading
-from conformance.judging import baseline, blocking, preflight, second_opinion, steadiness, unexercised
+from conformance.judging import baseline, blocking, preflight, reaching, second_opinion, steadiness, unexercised
 from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
 from conformance.judging.repetitions import told_once
@@ -220,6 +220,8 @@ def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
         notes.append("What was judged is the embedded reference server, not a server of yours: it earns no badge.")
     if moved := preflight.moved(evidence.options):
         notes.append(moved[:600])
+    if evidence.own and evidence.all and not settled:
+        notes += reaching.notes(evidence.options, evidence.all[0].exchange.started)
     if (stopped := evidence.options.get("stopped")) and not settled:  # that sentence says why
         notes.append(f"The recording ended early: {stopped}."[:400])
     answers = [reading.response for reading in evidence.all if reading.response is not None]

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
 from conformance.evidence.finding import Finding
 from conformance.evidence.reading import Reading
+from conformance.judging import reaching
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
 from conformance.judging.key import steady
 from conformance.judging.result import Result
@@ -299,6 +300,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("Verdict", f"{result.verdict.conclusion}, exit code {int(result.exit_code())}"),
         ("Scope", result.verdict.scope),
         *([("Gate", f"{result.gate.sentence} Baseline: {result.gate.baseline}")] if result.gate.baseline else []),
+        *([("Reached", reached)] if (reached := reaching.line(result.transcript.options)) else []),
         ("Depth", str(result.options.depth)),
         ("Seed", str(result.seed)),
         ("Requests", f"{len(result.transcript):,}"),

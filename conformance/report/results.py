@@ -11,6 +11,7 @@ from typing import Any
 from conformance.contract.catalogue import SOURCES, contract_hash
 from conformance.contract.schemas import errors
 from conformance.evidence.json_text import read_json
+from conformance.judging import reaching
 from conformance.judging.baseline import Entry
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
 from conformance.judging.key import key
@@ -58,6 +59,7 @@ def results(result: Result, transcript_sha256: str) -> dict[str, Any]:
             "excused": result.excused[0],
             "by_outcome": {state.value: count for state, count in verdict.by_state().items()},
         },
+        **({"reach": reached} if (reached := reaching.facts(result.transcript.options)) else {}),
         "seed": result.seed,
         "options": result.options.recorded(),
         "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": transcript_sha256},

@@ -164,8 +164,8 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
 
 
 _SUCH_AS = {"model": "group:<uuid>", "token": "km_…"}
-_SEVERAL = ("only", "skip", "modes", "headers")
-_FILES = ("baseline", "replay", "ca_bundle")
+_SEVERAL = ("only", "skip", "modes", "headers", "resolve", "http")
+_FILES = ("baseline", "replay", "ca_bundle", "client_cert", "client_key", "unix_socket")
 _FLAG = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 _NAMES = {"header": "headers", "token-env": "token", "second-token-env": "second_token"}
 """Options of the command line that are called otherwise in Python."""
@@ -173,6 +173,8 @@ _NAMES = {"header": "headers", "token-env": "token", "second-token-env": "second
 
 def _as_in_python(flag: re.Match[str]) -> str:
     name = flag[1]
+    if name == "no-proxy":  # `proxy` names one
+        return "environment_proxy=False"
     if name.startswith("no-"):
         return f"{name.removeprefix('no-').replace('-', '_')}=False"
     return _NAMES.get(name, name.replace("-", "_"))

@@ -118,7 +118,7 @@ FLAGS = (
     ),
     Flag("allow-stale", "Pass even if a known failure no longer fails.", kind="switch", means_target=True),
     Flag("no-preflight", "Judge whatever answers, even if it is not the API.", kind="switch", means_target=True),
-    Flag("concurrency", "Requests at a time [8].", "N", "integer", topic="Limits and reports"),
+    Flag("concurrency", "Requests at a time [8].", "N", "integer"),
     Flag(
         "timeout",
         "Limit to the first byte [120]; half of it between bytes; a third for quick's first request.",

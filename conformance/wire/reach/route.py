@@ -162,6 +162,7 @@ def of(options: Options, environ: Mapping[str, str], version: str = "") -> Route
     if options.url is None or options.embedded:
         return DIRECT
     base = httpx.URL(options.url)
+    files = options.ca_bundle or options.client_cert
     version = version or options.http[0]
     address = addresses(options.resolve).get((base.host.lower(), base.port or PORTS[base.scheme]), "")
     directly = "--unix-socket" if options.unix_socket else "--resolve" if address else ""
@@ -171,7 +172,8 @@ def of(options: Options, environ: Mapping[str, str], version: str = "") -> Route
             f"--proxy and {directly} contradict each other, since a proxy connects by itself; leave one of them out."
         )
     return Route(
-        context=tls.to_target(options, version) if base.scheme == "https" else None,
+        # Of an http URL nothing is verified, but a file that cannot be read is told all the same.
+        context=tls.to_target(options, version) if base.scheme == "https" or files else None,
         http=version,
         server_name=options.server_name or "",
         address=address,
