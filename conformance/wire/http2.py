@@ -73,7 +73,7 @@ class Http2:
         """
         from h2.config import H2Configuration  # loaded where it is spoken only
         from h2.connection import H2Connection
-        from h2.settings import SettingCodes
+        from h2.settings import SettingCodes, Settings
 
         self.over = False
         """The server takes no further stream."""
@@ -86,13 +86,13 @@ class Http2:
         self._transport = transport
         self._window = SLOW_WINDOW if narrow else WINDOW
         self._state = H2Connection(H2Configuration(client_side=True, header_encoding="latin-1"))
-        self._state.local_settings.update(
-            {
-                SettingCodes.ENABLE_PUSH: 0,
-                SettingCodes.INITIAL_WINDOW_SIZE: self._window,
-                SettingCodes.MAX_HEADER_LIST_SIZE: header_section,
-            }
-        )
+        told = {
+            SettingCodes.ENABLE_PUSH: 0,
+            SettingCodes.INITIAL_WINDOW_SIZE: self._window,
+            SettingCodes.MAX_HEADER_LIST_SIZE: header_section,
+        }
+        self._state.local_settings = Settings(client=True, initial_values=told)
+        self._state.decoder.max_header_list_size = header_section
         self._sending = asyncio.Lock()
         self._wider = asyncio.Event()
         """The server takes more than before."""
@@ -148,7 +148,7 @@ class Http2:
         self._come += octets
         if self._come.startswith(_HTTP1):
             self.fault, self.over = "the server does not speak HTTP/2 (it answers in HTTP/1.1)", True
-        while not self.fault and (frame := self._next_frame()):
+        while frame := self._next_frame():
             try:
                 events += self._state.receive_data(frame)
             except ProtocolError as error:
@@ -166,13 +166,15 @@ class Http2:
         return events
 
     def _next_frame(self) -> bytes:
-        """The octets of the next frame that is there whole (RFC 9113, section 4.1); of one too large, its beginning."""
-        if len(self._come) < _FRAME_HEADER:
+        """The octets of the next frame (RFC 9113, section 4.1); empty: it is not there whole, or is not read."""
+        end = _FRAME_HEADER + int.from_bytes(self._come[:3], "big")
+        if self.fault or len(self._come) < _FRAME_HEADER:
             return b""
-        length = int.from_bytes(self._come[:3], "big")
-        if length <= self._state.max_inbound_frame_size and len(self._come) < _FRAME_HEADER + length:
+        if end - _FRAME_HEADER > self._state.max_inbound_frame_size:
+            self.fault, self.over = f"clients refuse this HTTP/2 (a frame of {end - _FRAME_HEADER} octets)", True
+        if self.fault or len(self._come) < end:
             return b""
-        frame, self._come = self._come[: _FRAME_HEADER + length], self._come[_FRAME_HEADER + length :]
+        frame, self._come = self._come[:end], self._come[end:]
         return frame
 
     def _taken(self, octets: int, stream: int) -> None:
