@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -63,13 +64,39 @@ class Proxy:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await self._pass(reader, writer, up, down)
             return
-        parts = urlsplit(target)
+        await self._serve_whole(head, reader, writer)
+
+    async def _serve_whole(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Requests that name their target in full, on one connection to the first one's."""
+        parts = urlsplit(head.decode("latin-1").split(" ", 2)[1])
         self.asked.append(parts.netloc)
         up, down = await asyncio.open_connection("127.0.0.1", parts.port or 80)
-        own = head.replace(f"{parts.scheme}://{parts.netloc}".encode(), b"", 1).replace(wanted, b"")
-        self.read += head
-        down.write(own)
-        await self._pass(reader, writer, up, down)
+
+        async def send() -> None:
+            following = head
+            try:
+                while True:
+                    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", following)
+                    body = await reader.readexactly(int(length[1]) if length else 0)
+                    self.read += following + body
+                    own = following.replace(f"{parts.scheme}://{parts.netloc}".encode(), b"", 1)
+                    down.write(re.sub(rb"Proxy-Authorization: [^\r]*\r\n", b"", own) + body)
+                    await down.drain()
+                    following = await reader.readuntil(b"\r\n\r\n")
+            except (OSError, asyncio.IncompleteReadError):
+                down.close()
+
+        async def pass_back() -> None:
+            with suppress(OSError):
+                while data := await up.read(65536):
+                    writer.write(data)
+                    await writer.drain()
+            writer.close()
+
+        try:
+            await asyncio.gather(send(), pass_back())
+        finally:
+            down.close()
 
     async def _pass(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -68,10 +69,11 @@ def parsed(url: str, origin: str) -> Proxy:
     """
     said = f"{origin} does not name a proxy: give one such as http://proxy.example.com:3128 (or https://, socks5://)"
     try:
-        given = httpx.Proxy(url if "://" in url else f"http://{url}")
+        given = httpx.Proxy(url.strip() if "://" in url else f"http://{url.strip()}")
     except (ValueError, httpx.InvalidURL):
         raise UsageError(f"{said}.") from None
-    if not given.url.host or given.url.query or given.url.path not in ("", "/"):
+    odd = given.url.query or given.url.path not in ("", "/") or re.search(r"\s", url.strip())
+    if not given.url.host or odd or not 0 < (given.url.port or 1) < 2**16:
         raise UsageError(f"{said}.")
     user, password = given.raw_auth or (b"", b"")
     scheme = given.url.scheme.removesuffix("h")

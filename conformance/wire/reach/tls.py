@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from conformance.settings import files
+from conformance.settings.flags import CLIENT_KEY_PASSWORD
 from conformance.settings.options import Options, UsageError
 
 ALPN = {"1.1": "http/1.1", "2": "h2"}
@@ -66,30 +67,32 @@ def _identify(context: ssl.SSLContext, options: Options) -> None:
                 files.read(files.named(path), 2**20)
             except files.Unusable as error:
                 raise UsageError(f"The file {path!r} {error}; check {option}.") from None
+    asked: list[bool] = []
+
+    def password() -> str:
+        # Always given: OpenSSL would ask for one at the terminal. Without one it gets what opens nothing.
+        asked.append(True)
+        return options.client_key_password or "\0"
+
     try:
-        context.load_cert_chain(
-            files.named(certificate),
-            files.named(key) if key else None,
-            # Given in any case: OpenSSL would ask for one at the terminal. Without one it gets a wrong one.
-            password=lambda: options.client_key_password or "\0",
-        )
+        context.load_cert_chain(files.named(certificate), files.named(key) if key else None, password)
     except ssl.SSLError as error:
-        raise UsageError(_why(error, certificate, key, options.client_key_password)) from None
+        held = repr(key or certificate)
+        if asked:
+            raise UsageError(_of_password(held, options.client_key_password)) from None
+        if "MISMATCH" in str(error).upper():
+            told = f"The key in {held} is not that of the certificate in {certificate!r}; give the right one."
+        elif key is None:
+            told = f"The file {certificate!r} must hold a certificate and its key in PEM; --client-key names another."
+        else:
+            told = f"A client certificate and its key must be PEM, but {certificate!r} or {key!r} is not; convert it."
+        raise UsageError(told) from None
 
 
-def _why(error: ssl.SSLError, certificate: str, key: str | None, password: str | None) -> str:
-    said, held = str(error).upper(), repr(key or certificate)
-    if "MISMATCH" in said:
-        return f"The key in {held} is not that of the certificate in {certificate!r}; give two that belong together."
-    if any(word in said for word in ("BAD DECRYPT", "BAD_DECRYPT", "BAD PASSWORD", "BAD_PASSWORD", "CIPHERFINAL")):
-        if password is None:
-            return f"The key in {held} has a password: set KITEMESH_CLIENT_KEY_PASSWORD to it."
-        return f"The password in KITEMESH_CLIENT_KEY_PASSWORD does not open the key in {held}; correct it."
-    if key is None:
-        return (
-            f"The file {certificate!r} must hold a certificate and its key in PEM; --client-key names another for it."
-        )
-    return f"A client certificate and its key must be PEM, but {certificate!r} or {key!r} is not; convert them."
+def _of_password(held: str, given: str | None) -> str:
+    if given is None:
+        return f"The key in {held} has a password: set {CLIENT_KEY_PASSWORD} to it."
+    return f"The password in {CLIENT_KEY_PASSWORD} does not open the key in {held}; correct it."
 
 
 def agreed(session: ssl.SSLObject) -> dict[str, Any]:
