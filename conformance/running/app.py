@@ -152,6 +152,7 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
             raise UsageError(f"{function}() was given an empty {what}; give one that the target takes.")
     try:
         options = replayed(Options(**values, **given)).checked()
+        options.of_one_version()
         run.selected_ids(options)
         run.known_failures(options)
         route.of(options, os.environ)

@@ -28,7 +28,7 @@ from conformance.probes.refusals import NEVER_ISSUED, nearly, other_in_the_middl
 from conformance.running import first_requests
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
-from conformance.settings.options import Depth, Options, UsageError
+from conformance.settings.options import Depth, Options
 from conformance.settings.vectors import replayed
 from conformance.settings.version import VERSION
 from conformance.transcript.exchange import Exchange, Headers, Transcript
@@ -92,8 +92,7 @@ def run(options: Options, progress: Tell | None = None, stop: Stop | None = None
         UsageError: an option is wrong; nothing was sent.
     """
     options = replayed(options).checked()
-    if len(options.http) > 1:
-        raise UsageError("--http with two versions is for the command run, which makes two runs of it: give one here.")
+    options.of_one_version()
     selected_ids(options)
     known = known_failures(options)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)

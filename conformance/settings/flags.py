@@ -161,7 +161,7 @@ FLAGS = (
         of_target=True,
     ),
     Flag("no-proxy", "Ignore the environment's proxies.", kind="switch", of_target=True),
-    Flag("resolve", "Connect to this address; HOST:PORT:ADDRESS.", "H:P:A", "list", of_target=True),
+    Flag("resolve", "Connect to this address: HOST:PORT:ADDRESS.", "H:P:A", "list", of_target=True),
     Flag("unix-socket", "Connect to this Unix socket.", "PATH", "file", of_target=True),
     Flag("http", "Versions of HTTP to judge: 1.1, 2 or 1.1,2 [1.1].", "LIST", "list", of_target=True, choices=HTTP),
     Flag("no-bodies", "Leave bodies out of all reports.", kind="switch"),

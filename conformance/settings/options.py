@@ -147,6 +147,11 @@ class Options:
         _check_apart(told)
         return told
 
+    def of_one_version(self) -> None:
+        """Refuse to record two versions of HTTP in one run. Raises UsageError."""
+        if len(self.http) > 1:
+            raise UsageError("--http with two versions is for the command run alone, which makes two runs: give one.")
+
     def recorded(self) -> dict[str, Any]:
         """What a transcript and the results keep of the options: JSON values, never a token or a header's value."""
         kept: dict[str, Any] = {}

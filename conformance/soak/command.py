@@ -42,6 +42,7 @@ def soak(options: Options, load: Load, tell: Tell, waiting: Callable[[int], None
     locust_is_there()
     options = options.checked()
     load = load.checked(options)
+    options.of_one_version()
     run.selected_ids(options)
     route.of(options, os.environ)
     from conformance.soak import driving

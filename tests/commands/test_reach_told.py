@@ -185,7 +185,7 @@ def test_two_versions_are_not_one_run() -> None:
     from conformance.settings.options import UsageError
 
     both = Options(url=URL, model=MODEL, token="km_secret_token", http=("1.1", "2"))
-    with pytest.raises(UsageError, match="give one here"):
+    with pytest.raises(UsageError, match="for the command run alone"):
         run.run(both)
 
 
