@@ -70,7 +70,7 @@ def complete(reading: Reading) -> Iterator[Finding]:
     elif ending is Ending.GARBAGE:
         yield reading.finding(
             "the body's framing is broken",
-            "a body framed as RFC 9112 requires",
+            f"a body framed as {_standard(reading)} requires",
             Words(reading.exchange.error or "octets that are not HTTP"),
             place,
         )
@@ -90,6 +90,11 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
 
 
+def _standard(reading: Reading) -> str:
+    """What the framing is held to: that of HTTP/2, or that of HTTP/1.1."""
+    return "RFC 9113" if "HTTP/2" in reading.exchange.error else "RFC 9112"
+
+
 _CLOSED = {Ending.CUT: "closed", Ending.RESET: "was reset"}
 
 
@@ -100,7 +105,10 @@ def _of_head(reading: Reading) -> Finding:
     why = read.why if isinstance(read, framing.Malformed) else "the header section is malformed, and clients refuse it"
     seen = repr(read.lines) if isinstance(read, framing.Malformed) and read.lines else reading.exchange.error
     return reading.finding(
-        why, "an answer framed as RFC 9112 requires", Words(seen or "octets that are not HTTP"), Place(words="header")
+        why,
+        f"an answer framed as {_standard(reading)} requires",
+        Words(seen or "octets that are not HTTP"),
+        Place(words="header"),
     )
 
 

@@ -21,6 +21,10 @@ WINDOW = 2**20
 """Octets of a body that the server may send before they were taken."""
 SLOW_WINDOW = 2048
 """The same for a slow reader."""
+_GOAWAY = 7
+"""The type of that frame (RFC 9113, section 6.8)."""
+_STREAM = 2**31 - 1
+"""The bits of a stream's number."""
 _HTTP1 = b"HTTP/1."
 """How no frame begins: it would be far too long."""
 _FRAME_HEADER = 9
@@ -81,6 +85,10 @@ class Http2:
         """Why a client reads no further; empty: it does."""
         self.too_large = False
         """It is for a header section beyond the limit."""
+        self.gone_after: int | None = None
+        """The last stream that the server serves (GOAWAY); None: it has set no end."""
+        self.gone_why = 0
+        """The error code that came with it."""
         self._come = b""
         """The beginning of a frame that is not there whole."""
         self._transport = transport
@@ -149,6 +157,11 @@ class Http2:
         if self._come.startswith(_HTTP1):
             self.fault, self.over = "the server does not speak HTTP/2 (it answers in HTTP/1.1)", True
         while frame := self._next_frame():
+            if frame[3] == _GOAWAY and len(frame) >= _FRAME_HEADER + 8:
+                # Not for the state, which would refuse what the streams that are served to their end still bring.
+                last, code = (int.from_bytes(frame[at : at + 4], "big") for at in (_FRAME_HEADER, _FRAME_HEADER + 4))
+                self.gone_after, self.gone_why, self.over = last & _STREAM, code, True
+                continue
             try:
                 events += self._state.receive_data(frame)
             except ProtocolError as error:
@@ -157,9 +170,7 @@ class Http2:
                 self.fault = f"clients refuse this HTTP/2 ({why})"
                 self.over = True
         for event in events:
-            if isinstance(event, brought.ConnectionTerminated):
-                self.over = True
-            elif isinstance(event, brought.WindowUpdated | brought.RemoteSettingsChanged):
+            if isinstance(event, brought.WindowUpdated | brought.RemoteSettingsChanged):
                 self._wider.set()
             elif isinstance(event, brought.DataReceived):
                 self._taken(event.flow_controlled_length or 0, event.stream_id or 0)

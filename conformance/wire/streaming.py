@@ -64,6 +64,10 @@ class StreamAttempt(Attempt):
                 self.closed = True
             if self._http2.fault:
                 self._note_fault()
+            if (last := self._http2.gone_after) is not None and last < self._stream:
+                self._break("the server ended the connection (GOAWAY", self._http2.gone_why)
+            # A flood of what says nothing keeps nobody else waiting, the time limit neither.
+            await asyncio.sleep(0)
             if before is None and self._streamed.head is not None:
                 break
         return pieces
@@ -84,10 +88,6 @@ class StreamAttempt(Attempt):
         """Note what an event says; give the piece of body in it."""
         import h2.events as brought
 
-        if isinstance(event, brought.ConnectionTerminated):
-            if (event.last_stream_id or 0) < self._stream:
-                self._break("the server ended the connection (GOAWAY", event.error_code)
-            return
         if getattr(event, "stream_id", None) != self._stream:
             return
         self._received = True
@@ -104,11 +104,14 @@ class StreamAttempt(Attempt):
             case brought.StreamEnded():
                 self._streamed.complete = True
             case brought.StreamReset():
-                self._break("the server reset the stream (RST_STREAM", event.error_code)
+                self._break("the server reset the stream (RST_STREAM", int(event.error_code or 0))
 
-    def _break(self, words: str, code: object) -> None:
+    def _break(self, words: str, code: int) -> None:
+        from h2.errors import ErrorCodes
+
+        named = ErrorCodes(code).name if code in list(ErrorCodes) else f"code {code}"
         self.closed = True
-        self._streamed.reset = f"{words}, {getattr(code, 'name', code)})"
+        self._streamed.reset = f"{words}, {named})"
 
     def broken_off(self) -> tuple[Ending, str]:
         """See `Attempt`."""

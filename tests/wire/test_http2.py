@@ -202,6 +202,34 @@ def test_an_endless_ping_is_not_an_answer() -> None:
     assert exchange.ending is Ending.TIMED_OUT_FIRST_BYTE
 
 
+def test_a_flood_of_pings_runs_into_the_limit() -> None:
+    """Also where the socket always has more to read."""
+    flood: Script = [(0.0, raw(b"\0\0\x08\6\1\0\0\0\0abcdefgh" * 5_000))] * 100
+    exchange = once(flood, limits=replace(IMPATIENT, connect=5, total=0.5))
+    assert exchange.ending in (Ending.TIMED_OUT_FIRST_BYTE, Ending.TIMED_OUT_TOTAL)
+
+
+def test_what_goes_away_in_good_order_is_read_to_its_end() -> None:
+    graceful: Script = [
+        (0.0, headers()),
+        (0.0, raw(b"\0\0\x08\7\0\0\0\0\0\0\0\0\1\0\0\0\0")),
+        (0.1, data(b"{}")),
+        (0.1, data(b"", end=True)),
+        (0.0, close),
+    ]
+
+    async def run() -> None:
+        async with playing(graceful, answer(JSON), concurrency=1) as (server, client):
+            exchange = await client.exchange(outgoing("first"))
+            assert exchange.ending is Ending.COMPLETE, exchange.error
+            assert exchange.response is not None
+            assert exchange.response.body == b"{}"
+            assert (await client.exchange(outgoing("second"))).ending is Ending.COMPLETE
+            assert server.connections == 2
+
+    asyncio.run(run())
+
+
 def test_a_slow_reader_and_one_that_leaves() -> None:
     async def run() -> None:
         long: Script = [(0.0, headers()), *[(0.0, data(b"x" * 100))] * 20, (0.0, data(b"", end=True))]
