@@ -108,13 +108,14 @@ def _show_plan(chosen: Options, way: Route) -> None:
     from conformance.running.run import plan
 
     requests, served = plan(chosen)
+    each = ", over each version of HTTP" if len(chosen.http) > 1 else ""
     click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback: nothing is charged or executed'}")
     if chosen.url is not None:
         for line in reached.lines(chosen, way):
             click.echo(line)
     click.echo(
         f"Requests: {requests} at most if nothing fails, of which a model answers at most {min(requests, served)} "
-        "(only these cost credits)."
+        f"(only these cost credits){each}."
     )
     click.echo(
         "In addition, a request that meets an excuse (such as a 429) or a server error is sent up to twice more, and "

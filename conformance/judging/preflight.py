@@ -184,8 +184,13 @@ class FirstAnswers:
     @property
     def cause(self) -> str:
         """The error text of the transport, and whether a proxy that something names was used."""
+        return f"{self.words}{self.also}"
+
+    @property
+    def also(self) -> str:
+        """Whether a proxy that something names was used, to be put behind a cause; empty where nothing names one."""
         told = self.way("told")
-        return "; ".join([self.words, *([told] if told else [])])
+        return f"; {told}" if told else ""
 
     @property
     def url(self) -> str:
@@ -385,7 +390,7 @@ def _hung(seen: FirstAnswers) -> str:
     """How many requests ran into the time limit, and what the last one waited for."""
     bare = seen.bare.exchange if seen.bare else None
     last = bare.error if bare else seen.bearing.exchange.error
-    return f"{'2 requests' if bare else '1 request'} ran into the time limit ({excerpt(last, 200)})"
+    return f"{'2 requests' if bare else '1 request'} ran into the time limit ({excerpt(last, 200)}{seen.also})"
 
 
 def _address(seen: FirstAnswers) -> str:
@@ -396,7 +401,7 @@ def _address(seen: FirstAnswers) -> str:
 
 
 def _certificate(problem: str, remedy: str) -> Callable[[FirstAnswers], str]:
-    return lambda s: f"The certificate of {s.place} {problem} ({_verify_words(s)}): {remedy}."
+    return lambda s: f"The certificate of {s.place} {problem} ({_verify_words(s)}{s.also}): {remedy}."
 
 
 _GARBAGE = (Ending.GARBAGE, Ending.RESET, Ending.CUT)
@@ -442,14 +447,14 @@ RULES: tuple[Situation, ...] = (
     Situation(
         "no-unix-socket",
         lambda s: s.ended(Ending.REFUSED) and bool(s.way("unix_socket")),
-        lambda s: f"Nothing accepts connections at {s.place} ({s.words}): start the server, or correct --unix-socket.",
+        lambda s: f"Nothing accepts connections at {s.place} ({s.cause}): start the server, or correct --unix-socket.",
     ),
     Situation(
         "refused-port",
         lambda s: s.ended(Ending.REFUSED) and s.said("refused|all connection attempts failed|Errno 111|Errno 61"),
         lambda s: (
-            f"The target cannot be reached: nothing accepts connections at {s.place} ({_refused(s)}): start the "
-            "server, or correct the port."
+            f"The target cannot be reached: nothing accepts connections at {s.place} (connection refused{s.also}): "
+            "start the server, or correct the port."
         ),
     ),
     Situation(
@@ -484,14 +489,14 @@ RULES: tuple[Situation, ...] = (
             and s.said("wrong[ _]version[ _]number|http[ _]request|record layer failure|packet length too long")
         ),
         lambda s: (
-            f"{s.place} does not speak TLS ({s.words}): give the URL with http:// if it is meant to be plain, else "
+            f"{s.place} does not speak TLS ({s.cause}): give the URL with http:// if it is meant to be plain, else "
             "the port that serves https."
         ),
     ),
     Situation(
         "client-certificate",
         lambda s: s.ended(*_ALERTED) and s.said(_WANTS_CERTIFICATE),
-        lambda s: _certificate_asked(s, s.words),
+        lambda s: _certificate_asked(s, s.cause),
     ),
     Situation(
         "client-certificate-page",
@@ -514,25 +519,25 @@ RULES: tuple[Situation, ...] = (
         "certificate-untrusted",
         lambda s: s.ended(Ending.TLS) and s.said("CERTIFICATE_VERIFY_FAILED|not trusted|self.signed"),
         lambda s: (
-            f"The certificate of {s.place} is not trusted ({_verify_words(s)}): --ca-bundle FILE names certificates "
-            "to trust."
+            f"The certificate of {s.place} is not trusted ({_verify_words(s)}{s.also}): --ca-bundle FILE names "
+            "certificates to trust."
         ),
     ),
     Situation(
         "http2-unspoken",
         lambda s: s.way("http") == "2" and s.said("no[ _]application[ _]protocol|does not speak HTTP/2"),
-        lambda s: f"{s.place} does not speak HTTP/2 ({s.words}): say --http 1.1, or let it speak HTTP/2.",
+        lambda s: f"{s.place} does not speak HTTP/2 ({s.cause}): say --http 1.1, or let it speak HTTP/2.",
     ),
     Situation(
         "http2-tls",
         lambda s: s.ended(*_ALERTED) and s.said("no[ _]application[ _]protocol"),
-        lambda s: f"{s.place} does not speak HTTP/1.1 ({s.words}): say --http 2, or let it speak HTTP/1.1 too.",
+        lambda s: f"{s.place} does not speak HTTP/1.1 ({s.cause}): say --http 2, or let it speak HTTP/1.1 too.",
     ),
     Situation(
         "tls-failed",
         lambda s: s.ended(Ending.TLS),
         lambda s: (
-            f"The TLS handshake with {s.place} failed ({s.words}): let the server speak TLS 1.2 or 1.3, and if it "
+            f"The TLS handshake with {s.place} failed ({s.cause}): let the server speak TLS 1.2 or 1.3, and if it "
             f"wants a client certificate, {_to_client_certificate(s)}."
         ),
     ),
@@ -570,7 +575,7 @@ RULES: tuple[Situation, ...] = (
         "closes-tls",
         lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
         lambda s: (
-            f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): its log says "
+            f"{s.place} closes every connection after the TLS handshake without an answer ({s.cause}): its log says "
             f"why; if it wants a client certificate, {_to_client_certificate(s)}."
         ),
     ),
@@ -578,7 +583,7 @@ RULES: tuple[Situation, ...] = (
         "closes",
         lambda s: s.ended(Ending.RESET, Ending.CUT),
         lambda s: (
-            f"{s.place} closes every connection without an answer ({s.words}): check the port, the scheme (http or "
+            f"{s.place} closes every connection without an answer ({s.cause}): check the port, the scheme (http or "
             f"https){', that it speaks HTTP/2 without TLS' if s.way('http') == '2' else ''}, and the server's log."
         ),
     ),
@@ -593,7 +598,7 @@ RULES: tuple[Situation, ...] = (
     Situation(
         "unreadable",
         lambda s: not s.status,
-        lambda s: f"The target gives no answer that can be read ({s.words}): check the port, and the server's log.",
+        lambda s: f"The target gives no answer that can be read ({s.cause}): check the port, and the server's log.",
     ),
     # an address that leads elsewhere
     Situation("redirect", lambda s: s.status in (301, 302, 303, 307, 308), _redirect),
@@ -741,11 +746,6 @@ RULES: tuple[Situation, ...] = (
         lambda s: f"{s.everything} is answered with {s.bearing.came}, which the API never sends. Check the URL.",
     ),
 )
-
-
-def _refused(seen: FirstAnswers) -> str:
-    told = seen.way("told")
-    return "connection refused" + (f"; {told}" if told else "")
 
 
 def _verify_words(seen: FirstAnswers) -> str:

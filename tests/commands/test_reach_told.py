@@ -61,6 +61,7 @@ def test_the_plan_says_how_it_would_be_reached(command, monkeypatch) -> None:
     assert used["Address"] == "api.example.com:8443, which the proxy looks up."
     assert used["Proxy"] == "http://proxy:3128 (HTTPS_PROXY, with user and password)."
     assert used["TLS"].startswith("the certificate is verified for other.example.com by")
+    assert used["Requests"].endswith("(only these cost credits), over each version of HTTP.")
     assert used["Protocol"] == "HTTP/1.1 and then HTTP/2, agreed on in the handshake (ALPN)."
     given = planned(
         command, "--resolve", "api.example.com:8443:10.0.0.7", "--insecure", "--insecure-host", "api.example.com"

@@ -437,7 +437,12 @@ TLS = (
         trusted=False,
         requests=0,
         play=always(completion()),
-        says=("is not trusted", "--ca-bundle FILE", "self-signed"),
+        environ={"HTTPS_PROXY": "http://proxy:3128"},
+        says=(
+            "is not trusted",
+            "self-signed certificate; HTTPS_PROXY is set and was not used, because",
+            "--ca-bundle FILE",
+        ),
     ),
     Row(
         id="expired",

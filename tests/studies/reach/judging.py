@@ -65,8 +65,14 @@ def own_address() -> str:
     return ""
 
 
-def judge(way: Way, seed: int) -> Judged:
-    """Run the suite once. Raises NotStarted where a program does not come up."""
+def judge(way: Way, seed: int, **more: Any) -> Judged:
+    """Run the suite once. Raises NotStarted where a program does not come up.
+
+    Args:
+        way: how to reach the server.
+        seed: of the words and the generated bodies.
+        more: further members of `Options`.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reach-", ignore_cleanup_errors=True)))
         folder.chmod(0o755)  # a program that changes its user has to get at it
@@ -89,6 +95,7 @@ def judge(way: Way, seed: int) -> Judged:
             second_token=SECOND_TOKEN,
             approval_prompt=DEFAULT_APPROVAL_PROMPT,
             **told,
+            **more,
         ).checked()
         began = time.monotonic()
         transcript = asyncio.run(run.record(options, seed))
