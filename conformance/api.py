@@ -46,6 +46,17 @@ class CheckOptions(AppOptions, total=False):
     """What `check` takes besides URL, model and token: members of `Options`, with their units."""
 
     ca_bundle: str | os.PathLike[str] | None
+    client_cert: str | os.PathLike[str] | None
+    client_key: str | os.PathLike[str] | None
+    client_key_password: str | None
+    server_name: str | None
+    insecure: bool
+    insecure_host: str | None
+    proxy: str | None
+    environment_proxy: bool
+    resolve: Sequence[str]
+    unix_socket: str | os.PathLike[str] | None
+    http: Sequence[str]
 
 
 def check(

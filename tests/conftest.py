@@ -16,6 +16,10 @@ TRANSCRIPTS = ROOT / "fixtures" / "transcripts"
 # Of the processes that tests start: what is here is on their path, and they start quickly (see `light`).
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "light"), str(ROOT)])
 
+# What a machine is told of proxies is told to no run here, but for those that a test names itself.
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]
+
 # The same examples at every run: a failure is a failure for everybody. HYPOTHESIS_PROFILE=search looks for new ones.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.register_profile("search", deadline=None)

@@ -50,11 +50,13 @@ def complete(reading: Reading) -> Iterator[Finding]:
     declared = response.header("content-length")
     place = Place(byte=size)
     if ending in (Ending.CUT, Ending.RESET):
-        expected = f"{declared} octets, as Content-Length says" if declared else "the final chunk of the chunked coding"
+        of_stream = response.http_version == "HTTP/2"
+        end = "the end of the stream (END_STREAM)" if of_stream else "the final chunk of the chunked coding"
+        seen = reading.exchange.error if of_stream else f"the connection {_CLOSED[ending]}"
         yield reading.finding(
-            "the connection was closed before the body's end",
-            expected,
-            Words(f"the connection {'was reset' if ending is Ending.RESET else 'closed'} after {size} octets"),
+            f"the {'stream' if of_stream else 'connection'} was closed before the body's end",
+            f"{declared} octets, as Content-Length says" if declared else end,
+            Words(f"{seen} after {size} octets"),
             place,
         )
     elif response.excess:
@@ -68,7 +70,7 @@ def complete(reading: Reading) -> Iterator[Finding]:
     elif ending is Ending.GARBAGE:
         yield reading.finding(
             "the body's framing is broken",
-            "a body framed as RFC 9112 requires",
+            f"a body framed as {_standard(reading)} requires",
             Words(reading.exchange.error or "octets that are not HTTP"),
             place,
         )
@@ -88,6 +90,14 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
 
 
+def _standard(reading: Reading) -> str:
+    """What the framing is held to: that of HTTP/2, or that of HTTP/1.1."""
+    return "RFC 9113" if "HTTP/2" in reading.exchange.error else "RFC 9112"
+
+
+_CLOSED = {Ending.CUT: "closed", Ending.RESET: "was reset"}
+
+
 def _of_head(reading: Reading) -> Finding:
     """What is wrong with a header section that clients refuse."""
     head = reading.exchange.head
@@ -95,7 +105,10 @@ def _of_head(reading: Reading) -> Finding:
     why = read.why if isinstance(read, framing.Malformed) else "the header section is malformed, and clients refuse it"
     seen = repr(read.lines) if isinstance(read, framing.Malformed) and read.lines else reading.exchange.error
     return reading.finding(
-        why, "an answer framed as RFC 9112 requires", Words(seen or "octets that are not HTTP"), Place(words="header")
+        why,
+        f"an answer framed as {_standard(reading)} requires",
+        Words(seen or "octets that are not HTTP"),
+        Place(words="header"),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conformance.commands.shell import baselines, options, reports
-from conformance.commands.shell.exits import OK, unwritten
+from conformance.commands.shell.exits import INTERRUPTED, OK, unwritten
 from conformance.settings.options import Options, UsageError
 
 if TYPE_CHECKING:
     from conformance.pytest_session.session import Session
+    from conformance.report.report import Report
+    from conformance.wire.reach.route import Route
 
 
 @click.command("run", cls=options.Command, short_help="Record and judge a server (or the reference server).")
@@ -44,8 +47,8 @@ def command(
     """
     from conformance.judging.judge import known_failures, selected_ids
     from conformance.running import discovery
-    from conformance.running.run import verify
     from conformance.settings import config_file
+    from conformance.wire.reach import route
 
     discovery.discover()
     file = config_file.find(config, os.environ)
@@ -56,31 +59,63 @@ def command(
         if Path(chosen.baseline).expanduser().absolute() == Path(write_baseline).expanduser().absolute():
             chosen = replace(chosen, baseline=None)  # it is made by this run
     selected_ids(chosen)
-    verify(chosen)
+    way = route.of(chosen, os.environ)
     known = known_failures(chosen)
     baselines.may_write(write_baseline, known)
     if plan:
-        _show_plan(chosen)
+        _show_plan(chosen, way)
         return OK
     directory = Path(config_file.output(output, os.environ, file.target(url, os.environ)).value)
+    if len(chosen.http) > 1 and chosen.url is not None:
+        if write_baseline:
+            raise UsageError("--write-baseline is made of one run: ask for one version by --http.")
+        return _each_version(chosen, directory)
+    return _judged(chosen, directory, lambda report: baselines.write(report, write_baseline, known))[1]
+
+
+def _judged(chosen: Options, directory: Path, then: Callable[[Report], int]) -> tuple[Report, int]:
+    """Record, judge, show; gives the report and the exit code. `then` gives the code, and may write a baseline."""
     reports.prepare(directory)
     session = _pytest_session(chosen, directory)
     if session.report is None:
         raise session.failure or RuntimeError("pytest ended before anything was recorded")
     reports.show(session.report, session.written)
-    code = baselines.write(session.report, write_baseline, known)
-    return code if session.unwritten is None else unwritten("The reports", session.unwritten, code)
+    code = then(session.report)
+    return session.report, code if session.unwritten is None else unwritten("The reports", session.unwritten, code)
 
 
-def _show_plan(chosen: Options) -> None:
+def _each_version(chosen: Options, directory: Path) -> int:
+    """A run over each version of HTTP, with the same random choices; gives the weightiest exit code."""
+    from conformance.commands.shell import versions
+    from conformance.report.tally import weightiest
+
+    seed = random.SystemRandom().randrange(2**32) if chosen.seed is None else chosen.seed
+    made: dict[str, Report] = {}
+    codes = []
+    for version in chosen.http:
+        alone = replace(chosen, http=(version,), seed=seed)
+        made[version], code = _judged(alone, directory / f"http-{version}", lambda report: int(report.exit_code()))
+        codes.append(code)
+        if code == INTERRUPTED:
+            return code
+    reports.echo("".join(f"{line}\n" for line in versions.apart(made)))
+    return weightiest(codes) or OK
+
+
+def _show_plan(chosen: Options, way: Route) -> None:
+    from conformance.commands.shell import reached
     from conformance.running.recheck import ALL
     from conformance.running.run import plan
 
     requests, served = plan(chosen)
+    each = ", over each version of HTTP" if len(chosen.http) > 1 else ""
     click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback: nothing is charged or executed'}")
+    if chosen.url is not None:
+        for line in reached.lines(chosen, way):
+            click.echo(line)
     click.echo(
         f"Requests: {requests} at most if nothing fails, of which a model answers at most {min(requests, served)} "
-        "(only these cost credits)."
+        f"(only these cost credits){each}."
     )
     click.echo(
         "In addition, a request that meets an excuse (such as a 429) or a server error is sent up to twice more, and "

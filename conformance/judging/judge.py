@@ -17,7 +17,7 @@ from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import number
 from conformance.evidence.reading import Reading
-from conformance.judging import baseline, blocking, preflight, second_opinion, steadiness, unexercised
+from conformance.judging import baseline, blocking, preflight, reaching, second_opinion, steadiness, unexercised
 from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
 from conformance.judging.repetitions import told_once
@@ -195,9 +195,11 @@ def _trouble(evidence: Evidence) -> str:
         return "No request was recorded, so nothing is known about the target."
     stopped = evidence.options.get("stopped")
     if evidence.own and not evidence.heard:
+        if told := preflight.unheard(evidence.transcript):
+            return told
         first = evidence.all[0].exchange
         why = str(stopped or f"the target gave no answer ({first.error or first.ending})")[:300].rstrip(".")
-        return f"{why[:1].upper()}{why[1:]}. Check the address and that it is up."
+        return f"{why[:1].upper()}{why[1:]}: correct the address, or start the server."
     if evidence.own and not evidence.admitted:
         statuses = {r.status for r in evidence.last if r.due is Due.ACCEPT}
         if statuses <= {401, 403}:
@@ -218,6 +220,8 @@ def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
         notes.append("What was judged is the embedded reference server, not a server of yours: it earns no badge.")
     if moved := preflight.moved(evidence.options):
         notes.append(moved[:600])
+    if evidence.own and evidence.all and not settled:
+        notes += reaching.notes(evidence.options, evidence.all[0].exchange.started)
     if (stopped := evidence.options.get("stopped")) and not settled:  # that sentence says why
         notes.append(f"The recording ended early: {stopped}."[:400])
     answers = [reading.response for reading in evidence.all if reading.response is not None]

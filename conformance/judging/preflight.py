@@ -15,7 +15,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -146,8 +146,10 @@ class FirstAnswers:
     """The answer to the one without a token; None: it was not sent."""
     elsewhere: tuple[FirstReply, ...] = ()
     """The answers to the minimal request at other addresses."""
-    proxies: tuple[str, ...] = ()
-    """Variables that name a proxy, which the suite does not use."""
+    reach: Mapping[str, Any] = field(default_factory=dict)
+    """How the target was reached, as the recording tells it (`Route.recorded`)."""
+    certified: bool = False
+    """A client certificate was given."""
 
     @property
     def parts(self) -> SplitResult:
@@ -161,9 +163,34 @@ class FirstAnswers:
 
     @property
     def place(self) -> str:
-        """Host and port."""
+        """Host and port, or the Unix socket that stands for them."""
+        if socket := self.way("unix_socket"):
+            return f"the Unix socket {socket}"
         secure = self.parts.scheme == "https"
-        return f"{self.host}:{self.parts.port or (443 if secure else 80)}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        address = self.way("address")
+        return f"{host}:{self.parts.port or (443 if secure else 80)}" + (f" ({address})" if address else "")
+
+    def way(self, what: str) -> str:
+        """A text of how the target was reached, in a form that can be shown; empty where there is none."""
+        told = self.reach.get(what)
+        return excerpt(told, 200) if isinstance(told, str) else ""
+
+    @property
+    def proxy(self) -> str:
+        """The proxy that the requests went through; empty: none."""
+        return self.way("proxy")
+
+    @property
+    def cause(self) -> str:
+        """The error text of the transport, and whether a proxy that something names was used."""
+        return f"{self.words}{self.also}"
+
+    @property
+    def also(self) -> str:
+        """Whether a proxy that something names was used, to be put behind a cause; empty where nothing names one."""
+        told = self.way("told")
+        return f"; {told}" if told else ""
 
     @property
     def url(self) -> str:
@@ -225,7 +252,7 @@ class FirstAnswers:
     @property
     def words(self) -> str:
         """The error text of the transport, for a sentence."""
-        return excerpt(re.sub(r"^\w+: | ?\(_ssl\.c:\d+\)", "", self.failed).rstrip("."), 200)
+        return excerpt(re.sub(r"^\w+: | ?\(_ssl\.c:\d+\)|^ProxyError: ", "", self.failed).rstrip("."), 200)
 
     @property
     def everything(self) -> str:
@@ -279,7 +306,7 @@ class Situation:
 
 _LOGIN = r"\blog ?[io]n\b|\bsign[- ]?in\b|\bsso\b|single sign|password|anmeld|connexion|se connecter|\boauth|\bsaml"
 _PROXY = (
-    r"squid|zscaler|blue ?coat|forcepoint|fortiguard|websense|web filter|url filter|\bproxy\b"
+    r"squid|tinyproxy|privoxy|zscaler|blue ?coat|forcepoint|fortiguard|websense|web filter|url filter|\bproxy\b"
     r"|the requested url could not be retrieved"
 )
 _NO_HOST = (
@@ -327,15 +354,43 @@ def _redirect(seen: FirstAnswers) -> str:
     return f"{came}, which is not the API's path: check the URL."
 
 
-def _proxy_hint(seen: FirstAnswers) -> str:
-    return f" The suite connects directly: the proxy that {seen.proxies[0]} names is not used." if seen.proxies else ""
+def _of_proxy(*patterns: str) -> Callable[[FirstAnswers], bool]:
+    """No connection, for a reason that lies with the proxy and is told in such words; without patterns in any."""
+    return lambda s: s.ended(Ending.REFUSED) and s.failed.startswith("ProxyError: ") and all(map(s.said, patterns))
+
+
+def _to_client_certificate(seen: FirstAnswers) -> str:
+    """What to do where a client certificate is asked for."""
+    if seen.certified:
+        return "give one that it trusts by --client-cert"
+    return "give it by --client-cert, and its key by --client-key"
+
+
+def _certificate_asked(seen: FirstAnswers, came: str) -> str:
+    does = "refuses the client certificate" if seen.certified else "requires a client certificate"
+    return f"{seen.place} {does} ({came}): {_to_client_certificate(seen)}."
+
+
+def _login_to_proxy(seen: FirstAnswers) -> str:
+    """The sentence for a proxy that wants a login, or another one."""
+    came = seen.words if seen.failed else seen.bearing.came
+    if not seen.proxy:
+        return f"A proxy in between wants a login ({came}): let this machine reach {seen.place} without it."
+    by = seen.way("proxy_by")
+    where = "KITEMESH_PROXY" if by == "--proxy" else by
+    if seen.reach.get("proxy_login") is True:
+        return f"The proxy {seen.proxy} refuses the user and password that {where} holds ({came}): correct them there."
+    return (
+        f"The proxy {seen.proxy}, which {by} names, wants a login ({came}): give user and password in its URL, "
+        f"http://user:password@host:port, by {where}."
+    )
 
 
 def _hung(seen: FirstAnswers) -> str:
     """How many requests ran into the time limit, and what the last one waited for."""
     bare = seen.bare.exchange if seen.bare else None
     last = bare.error if bare else seen.bearing.exchange.error
-    return f"{'2 requests' if bare else '1 request'} ran into the time limit ({excerpt(last, 200)})"
+    return f"{'2 requests' if bare else '1 request'} ran into the time limit ({excerpt(last, 200)}{seen.also})"
 
 
 def _address(seen: FirstAnswers) -> str:
@@ -346,7 +401,7 @@ def _address(seen: FirstAnswers) -> str:
 
 
 def _certificate(problem: str, remedy: str) -> Callable[[FirstAnswers], str]:
-    return lambda s: f"The certificate of {s.place} {problem} ({_verify_words(s)}): {remedy}."
+    return lambda s: f"The certificate of {s.place} {problem} ({_verify_words(s)}{s.also}): {remedy}."
 
 
 _GARBAGE = (Ending.GARBAGE, Ending.RESET, Ending.CUT)
@@ -354,36 +409,76 @@ _ALERTED = (Ending.TLS, Ending.RESET, Ending.CUT)
 _LEFT = (*TIMED_OUT, Ending.LEFT)
 
 RULES: tuple[Situation, ...] = (
+    # the proxy stands in the way
+    Situation("proxy-login-refused", _of_proxy(r"answers 407|login \(SOCKS5\)"), _login_to_proxy),
+    Situation(
+        "proxy-has-no-way",
+        _of_proxy(r"answers (50[234]|[345] .*\(SOCKS5\))"),
+        lambda s: (
+            f"The proxy {s.proxy} does not reach {s.place} ({s.cause}): start the server, or let the proxy's network "
+            "reach it."
+        ),
+    ),
+    Situation(
+        "proxy-refuses",
+        _of_proxy("it answers"),
+        lambda s: (
+            f"The proxy {s.proxy} refuses to connect to {s.place} ({s.cause}): let it pass that host and port, or "
+            "connect without it by --no-proxy."
+        ),
+    ),
+    Situation(
+        "proxy-unreachable",
+        _of_proxy(),
+        lambda s: (
+            f"The proxy {s.proxy} cannot be used ({s.cause}): correct {s.way('proxy_by')}, or connect without a proxy "
+            "by --no-proxy."
+        ),
+    ),
     # nobody there
     Situation(
         "unknown-host",
         lambda s: s.ended(Ending.REFUSED) and s.said(_NO_HOST),
         lambda s: (
-            f"There is no host named {s.host} ({s.words}): check the spelling of the URL, and that this "
-            f"machine's name service knows it.{_proxy_hint(s)}"
+            f"There is no host named {s.host} ({s.cause}): check the spelling of the URL, or name its address by "
+            f"--resolve {s.place}:ADDRESS."
         ),
+    ),
+    Situation(
+        "no-unix-socket",
+        lambda s: s.ended(Ending.REFUSED) and bool(s.way("unix_socket")),
+        lambda s: f"Nothing accepts connections at {s.place} ({s.cause}): start the server, or correct --unix-socket.",
     ),
     Situation(
         "refused-port",
         lambda s: s.ended(Ending.REFUSED) and s.said("refused|all connection attempts failed|Errno 111|Errno 61"),
         lambda s: (
-            f"The target cannot be reached: nothing accepts connections at {s.place} (connection refused). "
-            f"Check the address and that it is up.{_proxy_hint(s)}"
+            f"The target cannot be reached: nothing accepts connections at {s.place} (connection refused{s.also}): "
+            "start the server, or correct the port."
         ),
     ),
     Situation(
         "unreachable",
         lambda s: s.ended(Ending.REFUSED),
         lambda s: (
-            f"The target cannot be reached at {s.place}: {s.words}. Check the address and the network.{_proxy_hint(s)}"
+            f"The target cannot be reached at {s.place} ({s.cause}): correct the address, or let this machine's "
+            "network reach it."
         ),
     ),
     Situation(
         "not-accepted",
         lambda s: s.ended(Ending.TIMED_OUT_CONNECTING) and not s.said("TLS"),
         lambda s: (
-            f"The target does not answer: {s.place} accepts no connection ({s.words}). Check the address, that it is "
-            f"up, and that no firewall is in between.{_proxy_hint(s)}"
+            f"The target does not answer: {s.place} accepts no connection ({s.cause}): correct the address, or let "
+            "the firewall in between pass this machine."
+        ),
+    ),
+    Situation(
+        "tls-silent",
+        lambda s: s.ended(Ending.TIMED_OUT_CONNECTING),
+        lambda s: (
+            f"{s.place} takes the connection but never answers the TLS handshake ({s.cause}): give the URL with "
+            "http:// if it is meant to be plain, else the port that serves https."
         ),
     ),
     # what was reached speaks another protocol, or wants another certificate
@@ -394,25 +489,19 @@ RULES: tuple[Situation, ...] = (
             and s.said("wrong[ _]version[ _]number|http[ _]request|record layer failure|packet length too long")
         ),
         lambda s: (
-            f"{s.place} does not speak TLS ({s.words}): give the URL with http:// if it is meant to be plain, else "
+            f"{s.place} does not speak TLS ({s.cause}): give the URL with http:// if it is meant to be plain, else "
             "the port that serves https."
         ),
     ),
     Situation(
         "client-certificate",
         lambda s: s.ended(*_ALERTED) and s.said(_WANTS_CERTIFICATE),
-        lambda s: (
-            f"{s.place} requires a client certificate ({s.words}), which the suite does not have: give an address "
-            "that does without."
-        ),
+        lambda s: _certificate_asked(s, s.cause),
     ),
     Situation(
         "client-certificate-page",
         lambda s: s.status in (400, 403, 495, 496) and s.said("(no required ssl|client|ssl) certificate"),
-        lambda s: (
-            f"{s.place} requires a client certificate ({s.bearing.came}), which the suite does not have: give an "
-            "address that does without."
-        ),
+        lambda s: _certificate_asked(s, s.bearing.came),
     ),
     Situation(
         "certificate-expired",
@@ -422,30 +511,34 @@ RULES: tuple[Situation, ...] = (
     Situation(
         "certificate-name",
         lambda s: s.ended(Ending.TLS) and s.said("mismatch|not valid for|doesn't match"),
-        _certificate("is for another name", "give the URL with the name that the certificate has, or renew it"),
+        _certificate(
+            "is for another name", "give the URL with the name that the certificate has, or that by --server-name"
+        ),
     ),
     Situation(
         "certificate-untrusted",
         lambda s: s.ended(Ending.TLS) and s.said("CERTIFICATE_VERIFY_FAILED|not trusted|self.signed"),
         lambda s: (
-            f"The certificate of {s.place} is not trusted ({_verify_words(s)}): --ca-bundle FILE names certificates "
-            "to trust."
+            f"The certificate of {s.place} is not trusted ({_verify_words(s)}{s.also}): --ca-bundle FILE names "
+            "certificates to trust."
         ),
+    ),
+    Situation(
+        "http2-unspoken",
+        lambda s: s.way("http") == "2" and s.said("no[ _]application[ _]protocol|does not speak HTTP/2"),
+        lambda s: f"{s.place} does not speak HTTP/2 ({s.cause}): say --http 1.1, or let it speak HTTP/2.",
     ),
     Situation(
         "http2-tls",
         lambda s: s.ended(*_ALERTED) and s.said("no[ _]application[ _]protocol"),
-        lambda s: (
-            f"{s.place} does not speak HTTP/1.1 ({s.words}), only another protocol such as HTTP/2: "
-            "let it accept HTTP/1.1 too."
-        ),
+        lambda s: f"{s.place} does not speak HTTP/1.1 ({s.cause}): say --http 2, or let it speak HTTP/1.1 too.",
     ),
     Situation(
         "tls-failed",
         lambda s: s.ended(Ending.TLS),
         lambda s: (
-            f"The TLS handshake with {s.place} failed ({s.words}): check the URL, and the server's "
-            "versions of TLS; it may also require a client certificate, which the suite does not have."
+            f"The TLS handshake with {s.place} failed ({s.cause}): let the server speak TLS 1.2 or 1.3, and if it "
+            f"wants a client certificate, {_to_client_certificate(s)}."
         ),
     ),
     Situation(
@@ -466,8 +559,8 @@ RULES: tuple[Situation, ...] = (
             s.ended(*_GARBAGE) and len(s.octets) > 4 and s.octets[3:4] in (b"\x04", b"\x07") and s.octets[:1] == b"\0"
         ),
         lambda s: (
-            f"{s.place} speaks HTTP/2 only (what came is not HTTP/1.1 but an HTTP/2 frame, as gRPC servers send): give "
-            "the address of the HTTP/1.1 API."
+            f"{s.place} speaks HTTP/2 only (what came is not HTTP/1.1 but an HTTP/2 frame): say --http 2, or, if it is "
+            "a gRPC server, give the address of the HTTP API."
         ),
     ),
     Situation(
@@ -475,34 +568,37 @@ RULES: tuple[Situation, ...] = (
         lambda s: s.ended(Ending.GARBAGE, Ending.RESET) and bool(s.octets),
         lambda s: (
             f"{s.place} does not speak HTTP{_protocol(s.octets)}: what came begins with "
-            f'"{_first_line(s.octets)}". Check the port.'
+            f'"{_first_line(s.octets)}"; correct the port.'
         ),
     ),
     Situation(
         "closes-tls",
         lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
         lambda s: (
-            f"{s.place} closes every connection after the TLS handshake without an answer ({s.words}): it may require "
-            "a client certificate, which the suite does not have. Check its log."
+            f"{s.place} closes every connection after the TLS handshake without an answer ({s.cause}): its log says "
+            f"why; if it wants a client certificate, {_to_client_certificate(s)}."
         ),
     ),
     Situation(
         "closes",
         lambda s: s.ended(Ending.RESET, Ending.CUT),
         lambda s: (
-            f"{s.place} closes every connection without an answer ({s.words}): check the port, the scheme (http or "
-            "https), and the server's log."
+            f"{s.place} closes every connection without an answer ({s.cause}): check the port, the scheme (http or "
+            f"https){', that it speaks HTTP/2 without TLS' if s.way('http') == '2' else ''}, and the server's log."
         ),
     ),
     Situation(
         "silent",
         lambda s: s.ended(*_LEFT),
-        lambda s: f"The target does not answer: {_hung(s)}; --timeout sets it. Check the address and that it is up.",
+        lambda s: (
+            f"The target does not answer: {_hung(s)}: raise the limit by --timeout if it is that slow, else check that "
+            "it is up."
+        ),
     ),
     Situation(
         "unreadable",
         lambda s: not s.status,
-        lambda s: f"The target gives no answer that can be read ({s.words}). Check the address and that it is up.",
+        lambda s: f"The target gives no answer that can be read ({s.cause}): check the port, and the server's log.",
     ),
     # an address that leads elsewhere
     Situation("redirect", lambda s: s.status in (301, 302, 303, 307, 308), _redirect),
@@ -546,14 +642,17 @@ RULES: tuple[Situation, ...] = (
     Situation(
         "proxy-login",
         lambda s: s.status in (407, 511),
-        lambda s: f"A proxy in between wants a login ({s.bearing.came}): let this machine reach {s.place} without it.",
+        _login_to_proxy,
     ),
     Situation(
         "proxy-page",
         lambda s: s.status >= 200 and s.bearing.page and (s.said(_PROXY) or bool(s.bearing.field("x-squid-error"))),
         lambda s: (
-            f"A proxy in between answers instead of the server ({s.bearing.came}): let this machine reach {s.place} "
-            "without it, or let the proxy pass the API."
+            f"The proxy {s.proxy} answers instead of the server ({s.bearing.came}): let it reach {s.place} and pass "
+            "the API, or connect without it by --no-proxy."
+            if s.proxy
+            else f"A proxy in between answers instead of the server ({s.bearing.came}): let this machine reach "
+            f"{s.place} without it, or let the proxy pass the API."
         ),
     ),
     Situation(
@@ -700,13 +799,14 @@ def seen_in(exchanges: Iterable[Exchange], options: Mapping[str, Any]) -> FirstA
     if not bearing:
         return None
     bare = [e for e in at if e.request.credential is Credential.NONE]
-    proxies = options.get("proxies")
+    reach = options.get("reach")
     return FirstAnswers(
         base=bearing[0].request.url.removesuffix(CHAT),
         bearing=FirstReply(max(bearing, key=lambda e: e.note.attempt)),
         bare=FirstReply(max(bare, key=lambda e: e.note.attempt)) if bare else None,
         elsewhere=tuple(FirstReply(e) for e in mine if e.note.flow == ELSEWHERE),
-        proxies=tuple(p for p in proxies if isinstance(p, str)) if isinstance(proxies, list) else (),
+        reach=reach if isinstance(reach, dict) else {},
+        certified=isinstance(options.get("client_cert"), str),
     )
 
 
@@ -726,6 +826,13 @@ def settled(transcript: Transcript) -> str:
     if any(e.response is not None and not e.response.body_known for e in transcript):  # --no-bodies
         told = transcript.options.get("settled")
         return told if isinstance(told, str) else ""
+    seen = seen_in(transcript, transcript.options)
+    found = situation(seen) if seen else None
+    return found[0].says(found[1]) if found else ""
+
+
+def unheard(transcript: Transcript) -> str:
+    """The sentence for a run in which no answer came at all, asked for or not; empty where the first requests lack."""
     seen = seen_in(transcript, transcript.options)
     found = situation(seen) if seen else None
     return found[0].says(found[1]) if found else ""

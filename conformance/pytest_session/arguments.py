@@ -78,6 +78,7 @@ def session(config: pytest.Config) -> Session:
     try:
         discovery.discover()
         options = _options(config)
+        options.of_one_version()
         selected_ids(options)
         known_failures(options)
         host = _host(config)

@@ -100,12 +100,13 @@ class Session:
         """The text of a failed requirement, with what the baseline says of it."""
         from conformance.report import github
         from conformance.report.breach import describe
-        from conformance.report.target import ca_bundle, exchanges_by_name
+        from conformance.report.target import exchanges_by_name
+        from conformance.report.way import way_of
         from conformance.transcript.excerpt import harmless
 
         outcome = self.outcome(requirement)
         assert self.report is not None  # the outcome comes from it
-        text = describe(outcome, exchanges_by_name(self.report.transcript), ca_bundle(self.report.transcript))
+        text = describe(outcome, exchanges_by_name(self.report.transcript), way_of(self.report.transcript))
         known = self.known(requirement)
         lines = [text, *([f"  known     {known}"] if known else []), *self.complaints(requirement)]
         return harmless("\n".join(lines)) if github.active() else "\n".join(lines)

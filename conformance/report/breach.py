@@ -15,6 +15,7 @@ from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
 from conformance.report.tally import broken
 from conformance.report.target import exchanges_by_name
+from conformance.report.way import DIRECT, Way
 from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import Exchange
 
@@ -36,8 +37,8 @@ def headline(outcome: Outcome) -> str:
     return f"{requirement.id} ({requirement.level}): {requirement.statement}"
 
 
-def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], ca_bundle: str = "") -> Iterator[Line]:
-    """What one finding says; the target's text is escaped and bounded. `ca_bundle`: what the run was told to trust."""
+def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], way: Way = DIRECT) -> Iterator[Line]:
+    """What one finding says; the target's text is escaped and bounded. `way`: how the run reached its target."""
     yield Line("", excerpt(finding.message) + (" (intermittent)" if finding.intermittent else ""))
     yield Line("expected", excerpt(finding.expected))
     yield Line("observed", excerpt(finding.observed))
@@ -50,7 +51,7 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], ca_bundle
     if finding.second_opinion:
         yield Line("opinion", excerpt(finding.second_opinion))
     if exchange:
-        yield Line("again", curl(exchange, ca_bundle))
+        yield Line("again", curl(exchange, way))
 
 
 def _member(exchange: Exchange, pointer: str) -> str:
@@ -103,12 +104,12 @@ def gate_lines(gate: Gate, most: int = 12) -> Iterator[Line]:
         yield Line("", "none of its entries applies to this run")
 
 
-def describe(outcome: Outcome, exchanges: Mapping[str, Exchange], ca_bundle: str = "") -> str:
+def describe(outcome: Outcome, exchanges: Mapping[str, Exchange], way: Way = DIRECT) -> str:
     """All of it as plain text, several lines."""
     lines = [headline(outcome)]
     findings, left = shown_findings(outcome)
     for finding in findings:
-        for label, text in finding_lines(finding, exchanges, ca_bundle):
+        for label, text in finding_lines(finding, exchanges, way):
             lines.append(f"  {label:<9} {text}" if label else f"  {text}")
     if left:
         lines.append(f"  and {left} more, in results.json")

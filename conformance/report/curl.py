@@ -11,6 +11,7 @@ import base64
 import json
 import shlex
 
+from conformance.report.way import DIRECT, Way, quoted
 from conformance.transcript.excerpt import excerpt, is_visible
 from conformance.transcript.exchange import Credential, Exchange, Request
 
@@ -27,14 +28,15 @@ _CURL_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity"}
 """Values that mean what curl does without the field."""
 
 
-def curl(exchange: Exchange, ca_bundle: str = "") -> str:
+def curl(exchange: Exchange, way: Way = DIRECT) -> str:
     """The line that sends the exchange's request again; it reads the tokens from the environment.
 
-    `ca_bundle`: the file of certificates that the run was told to trust; empty: none.
+    `way`: how the run reached its target.
     """
     request = exchange.request
-    words = ["curl", "-i", *(["-N"] if _streams(exchange) else []), *_method(request), *_trust(request, ca_bundle)]
-    words += [_quoted(request.url)]
+    words = ["curl", "-i", *(["-N"] if _streams(exchange) else []), *_method(request)]
+    words += way.words(secure=request.url[:6].lower() == "https:")
+    words += [quoted(request.url)]
     words += _credential(request)
     words += _fields(request)
     body, before, remark = _body(exchange)
@@ -44,12 +46,7 @@ def curl(exchange: Exchange, ca_bundle: str = "") -> str:
 
 def _method(request: Request) -> list[str]:
     implied = "GET" if request.body is None else "POST"
-    return [] if request.method == implied else ["-X", _quoted(request.method)]
-
-
-def _trust(request: Request, ca_bundle: str) -> list[str]:
-    needed = ca_bundle and request.url[:6].lower() == "https:"
-    return ["--cacert", _quoted(ca_bundle)] if needed else []
+    return [] if request.method == implied else ["-X", quoted(request.method)]
 
 
 def _streams(exchange: Exchange) -> bool:
@@ -100,7 +97,7 @@ def _fields(request: Request) -> list[str]:
         if key in _BY_CURL or _CURL_DEFAULTS.get(key) == value:
             continue
         if key in _SHOWN:
-            words += ["-H", _quoted(f"{name}: {value}")]
+            words += ["-H", quoted(f"{name}: {value}")]
         elif all(c.isascii() and (c.isalnum() or c in "-_") for c in name):
             words += ["-H", f'"{name}: ${key.upper().replace("-", "_")}"']
     if request.body is not None and "content-type" not in seen:
@@ -124,8 +121,3 @@ def _body(exchange: Exchange) -> tuple[list[str], list[str], str]:
         return ["--data-binary", shlex.quote(text)], [], ""
     encoded = base64.b64encode(body).decode("ascii")
     return ["--data-binary", "@-"], ["printf", "%s", shlex.quote(encoded), "|", "base64", "-d", "|"], ""
-
-
-def _quoted(text: str) -> str:
-    """The text as one word of a POSIX shell, with what cannot be seen left visible but inert."""
-    return shlex.quote(excerpt(text, LONGEST_BODY))

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from conformance.contract.catalogue import SOURCES, Level, contract_hash, load
 from conformance.evidence.finding import Finding
 from conformance.evidence.reading import Reading
+from conformance.judging import reaching
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
 from conformance.judging.key import steady
 from conformance.judging.result import Result
@@ -31,7 +32,8 @@ from conformance.report.location import Location, offence
 from conformance.report.octets import Part
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
-from conformance.report.target import ca_bundle, exchanges_by_name, target_model, target_name
+from conformance.report.target import exchanges_by_name, target_model, target_name
+from conformance.report.way import Way, way_of
 from conformance.settings.version import VERSION
 from conformance.transcript.excerpt import excerpt
 from conformance.transcript.exchange import Ending, Exchange, Headers, Response
@@ -299,6 +301,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("Verdict", f"{result.verdict.conclusion}, exit code {int(result.exit_code())}"),
         ("Scope", result.verdict.scope),
         *([("Gate", f"{result.gate.sentence} Baseline: {result.gate.baseline}")] if result.gate.baseline else []),
+        *([("Reached", reached)] if (reached := reaching.line(result.transcript.options)) else []),
         ("Depth", str(result.options.depth)),
         ("Seed", str(result.seed)),
         ("Requests", f"{len(result.transcript):,}"),
@@ -350,13 +353,13 @@ def _moment(seconds: float) -> str:
 
 def _broken(failed: Sequence[Outcome], result: Result, bounds: PageBounds) -> list[Broken]:
     secret = set(result.options.recorded().get("headers", ()))
-    trusted, exchanges = ca_bundle(result.transcript), exchanges_by_name(result.transcript)
+    way, exchanges = way_of(result.transcript), exchanges_by_name(result.transcript)
     each = max(1, min(bounds.findings, bounds.in_all // max(len(failed), 1)))
     body = min(bounds.body, bounds.bodies // max(2 * each * len(failed), 1))
     broken = []
     for outcome in failed:
         chosen, rest = _chosen(outcome.findings, each)
-        shown = tuple(_shown(f, result.evidence.by_name.get(f.exchange), bounds, body, secret, trusted) for f in chosen)
+        shown = tuple(_shown(f, result.evidence.by_name.get(f.exchange), bounds, body, secret, way) for f in chosen)
         others = tuple(dict.fromkeys(excerpt(f.exchange, 80) for f in rest[:_NAMED]))
         accepted = result.gate.reason(outcome.requirement.id) or ""
         broken.append(
@@ -384,10 +387,10 @@ def _chosen(findings: Sequence[Finding], most: int) -> tuple[list[Finding], list
 
 
 def _shown(
-    finding: Finding, reading: Reading | None, bounds: PageBounds, body: int, secret: set[str], trusted: str
+    finding: Finding, reading: Reading | None, bounds: PageBounds, body: int, secret: set[str], way: Way
 ) -> ShownFinding:
     where = offence(finding, reading) if reading else Location()
-    command = curl(reading.exchange, trusted) if reading else ""
+    command = curl(reading.exchange, way) if reading else ""
     return ShownFinding(
         message=_sentence(excerpt(finding.message, bounds.text)),
         intermittent=finding.intermittent,

@@ -11,6 +11,7 @@ from typing import Any
 from conformance.contract.catalogue import SOURCES, contract_hash
 from conformance.contract.schemas import errors
 from conformance.evidence.json_text import read_json
+from conformance.judging import reaching
 from conformance.judging.baseline import Entry
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
 from conformance.judging.key import key
@@ -18,7 +19,8 @@ from conformance.judging.result import Result
 from conformance.judging.shapes import Shape, shapes
 from conformance.judging.verdict import Outcome, Verdict
 from conformance.report.curl import curl
-from conformance.report.target import ca_bundle, exchanges_by_name, target_model, target_name, target_url
+from conformance.report.target import exchanges_by_name, target_model, target_name, target_url
+from conformance.report.way import Way, way_of
 from conformance.settings import files
 from conformance.settings.version import VERSION
 from conformance.transcript.exchange import Exchange
@@ -34,7 +36,7 @@ def results(result: Result, transcript_sha256: str) -> dict[str, Any]:
         transcript_sha256: of the transcript's file that is kept beside it, in hexadecimal.
     """
     verdict = result.verdict
-    exchanges, trusted = exchanges_by_name(result.transcript), ca_bundle(result.transcript)
+    exchanges, way = exchanges_by_name(result.transcript), way_of(result.transcript)
     return {
         "format": FORMAT,
         "suite": {"name": "kitemesh-conformance", "version": VERSION},
@@ -58,13 +60,14 @@ def results(result: Result, transcript_sha256: str) -> dict[str, Any]:
             "excused": result.excused[0],
             "by_outcome": {state.value: count for state, count in verdict.by_state().items()},
         },
+        **({"reach": reached} if (reached := reaching.facts(result.transcript.options)) else {}),
         "seed": result.seed,
         "options": result.options.recorded(),
         "evidence": {"contract_sha256": contract_hash(), "transcript_sha256": transcript_sha256},
         "notes": list(result.notes),
         **({"extensions": told} if (told := _extensions(verdict)) else {}),
         "shapes": [_shape(shape) for shape in shapes(result.evidence)],
-        "requirements": [_requirement(outcome, exchanges, trusted) for outcome in verdict.outcomes],
+        "requirements": [_requirement(outcome, exchanges, way) for outcome in verdict.outcomes],
     }
 
 
@@ -141,7 +144,7 @@ def _shape(shape: Shape) -> dict[str, Any]:
     return {"kind": shape.kind, "answers": shape.answers, "members": members, "left": shape.left}
 
 
-def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange], trusted: str) -> dict[str, Any]:
+def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange], way: Way) -> dict[str, Any]:
     requirement = outcome.requirement
     entry: dict[str, Any] = {
         "id": requirement.id,
@@ -173,7 +176,7 @@ def _requirement(outcome: Outcome, exchanges: Mapping[str, Exchange], trusted: s
                 **({"second_opinion": finding.second_opinion} if finding.second_opinion else {}),
                 **({"shrunk_from": finding.shrunk_from} if finding.shrunk_from else {}),
                 **({"span": list(finding.span)} if finding.span else {}),
-                **({"curl": curl(exchange, trusted)} if exchange else {}),
+                **({"curl": curl(exchange, way)} if exchange else {}),
             }
         )
     return entry

@@ -12,7 +12,8 @@ from conformance.judging.result import Result
 from conformance.report import tally
 from conformance.report.breach import advice, finding_lines, gate_lines, shown_findings
 from conformance.report.curl import curl
-from conformance.report.target import ca_bundle, exchanges_by_name, suspected, target_model, target_name
+from conformance.report.target import exchanges_by_name, suspected, target_model, target_name
+from conformance.report.way import way_of
 from conformance.transcript.excerpt import visible
 
 
@@ -66,7 +67,7 @@ def _page(result: Result) -> Iterator[str]:
         yield ""
         yield "Under way when the target went down:"
         yield ""
-        yield from (f"- {code(curl(exchange, ca_bundle(result.transcript)))}" for exchange in suspects)
+        yield from (f"- {code(curl(exchange, way_of(result.transcript)))}" for exchange in suspects)
 
 
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
@@ -103,7 +104,7 @@ def _findings(result: Result) -> Iterator[str]:
         findings, left = shown_findings(outcome)
         for finding in findings:
             yield ""
-            for label, text in finding_lines(finding, exchanges, ca_bundle(result.transcript)):
+            for label, text in finding_lines(finding, exchanges, way_of(result.transcript)):
                 yield f"- {label}: {code(text)}" if label else f"**{plain(text)}**\n"
         if left:
             yield ""

@@ -18,12 +18,6 @@ def suspected(result: Result) -> list[Exchange]:
     return [known[name] for name in result.suspects if name in known]
 
 
-def ca_bundle(transcript: Transcript) -> str:
-    """The file of certificates that the recording trusted (`--ca-bundle`); empty: those of the machine."""
-    told = transcript.options.get("ca_bundle")
-    return told if isinstance(told, str) else ""
-
-
 def exchanges_by_name(transcript: Transcript) -> Mapping[str, Exchange]:
     """The exchanges that findings name."""
     return {exchange.name: exchange for exchange in transcript}

@@ -23,7 +23,8 @@ from conformance.judging.verdict import Conclusion
 from conformance.report import github, tally
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, next_step, shown_findings
 from conformance.report.curl import curl
-from conformance.report.target import ca_bundle, exchanges_by_name, suspected, target_model, target_name
+from conformance.report.target import exchanges_by_name, suspected, target_model, target_name
+from conformance.report.way import way_of
 from conformance.settings.version import VERSION
 from conformance.transcript.excerpt import excerpt, harmless
 from conformance.wire.progress import Progress
@@ -183,7 +184,7 @@ def show_end(result: Result, screen: Console, written: Iterable[Path] = ()) -> N
     for note in result.notes:
         _paragraph(screen, Text(excerpt(note, 1000)), "Note: ")
     for exchange in suspected(result)[:SUSPECTS]:
-        line = curl(exchange, ca_bundle(result.transcript))
+        line = curl(exchange, way_of(result.transcript))
         screen.print(Text(f"  again  {excerpt(line, 1000)}"), soft_wrap=True)
     paths = list(written)
     if paths:
@@ -272,7 +273,7 @@ def _show_breaches(result: Result, screen: Console) -> None:
         _paragraph(screen, Text(headline(outcome), style), "")
         findings, left = shown_findings(outcome)
         for finding in findings:
-            for line in finding_lines(finding, exchanges, ca_bundle(result.transcript)):
+            for line in finding_lines(finding, exchanges, way_of(result.transcript)):
                 _show_line(line, screen)
         if left:
             _show_line(Line("", f"and {left} more, in results.json"), screen)

@@ -138,6 +138,7 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
         UsageError: one sentence, in which options are called as they are in Python; or an extension is wrong.
     """
     from conformance.running import discovery, run
+    from conformance.wire.reach import route
 
     discovery.discover()
     if odd := [key for key in told if key not in known]:
@@ -151,9 +152,10 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
             raise UsageError(f"{function}() was given an empty {what}; give one that the target takes.")
     try:
         options = replayed(Options(**values, **given)).checked()
+        options.of_one_version()
         run.selected_ids(options)
         run.known_failures(options)
-        run.verify(options)
+        route.of(options, os.environ)
     except UsageError as error:
         sentence = str(error).replace("by KITEMESH_TOKEN", "as token=")
         raise UsageError(_FLAG.sub(_as_in_python, sentence)) from None
@@ -163,8 +165,8 @@ def checked(function: str, known: Collection[str], told: Mapping[str, Any], **gi
 
 
 _SUCH_AS = {"model": "group:<uuid>", "token": "km_…"}
-_SEVERAL = ("only", "skip", "modes", "headers")
-_FILES = ("baseline", "replay", "ca_bundle")
+_SEVERAL = ("only", "skip", "modes", "headers", "resolve", "http")
+_FILES = ("baseline", "replay", "ca_bundle", "client_cert", "client_key", "unix_socket")
 _FLAG = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 _NAMES = {"header": "headers", "token-env": "token", "second-token-env": "second_token"}
 """Options of the command line that are called otherwise in Python."""
@@ -172,6 +174,8 @@ _NAMES = {"header": "headers", "token-env": "token", "second-token-env": "second
 
 def _as_in_python(flag: re.Match[str]) -> str:
     name = flag[1]
+    if name == "no-proxy":  # `proxy` names one
+        return "environment_proxy=False"
     if name.startswith("no-"):
         return f"{name.removeprefix('no-').replace('-', '_')}=False"
     return _NAMES.get(name, name.replace("-", "_"))

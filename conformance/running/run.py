@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ from conformance.probes.refusals import NEVER_ISSUED, tokens
 from conformance.running import first_requests
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
-from conformance.settings.options import Depth, Options, UsageError
+from conformance.settings.options import Depth, Options
 from conformance.settings.vectors import replayed
 from conformance.settings.version import VERSION
 from conformance.transcript.exchange import Exchange, Headers, Transcript
@@ -39,6 +38,7 @@ from conformance.wire.limits import Limits
 from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
 from conformance.wire.progress import Progress, Tell
+from conformance.wire.reach import route
 from conformance.wire.recorder import Budget, Judgement, Recorder
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def run(options: Options, progress: Tell | None = None, stop: Stop | None = None
         UsageError: an option is wrong; nothing was sent.
     """
     options = replayed(options).checked()
+    options.of_one_version()
     selected_ids(options)
     known = known_failures(options)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
@@ -209,11 +210,11 @@ async def record(
         again: whether what failed is recorded again to tell intermittent breaches.
     """
     secrets = tokens(options.token or "", options.second_token or "")
+    way = route.of(options, os.environ)
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
-    redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer ")])
-    kept: dict[str, Any] = {**options.recorded(), "suite": VERSION, "seed": seed}
+    redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer "), *way.secrets()])
+    kept: dict[str, Any] = {**options.recorded(), "suite": VERSION, "seed": seed, "reach": way.recorded()}
     plan = replace(plan_of(options, seed), patience=patience)
-    kept["proxies"] = proxies()
     chosen = flows(plan, selected_ids(options))
     planned = count(chosen)[0]
     watch = Watch(kept, patience)
@@ -239,7 +240,7 @@ async def record(
                 concurrency=options.concurrency,
                 limits=limits,
                 redactor=redactor,
-                verify=verify(options),
+                route=way,
                 extra_headers=options.headers,
             )
             return Recorder(
@@ -283,15 +284,10 @@ async def record(
         kept["shared_within"] = SHARED_WITHIN * patience
     if recheck is not None and recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
+    if recorder.client.agreed:
+        kept["tls"] = recorder.client.agreed
     kept["settled"] = preflight.settled(Transcript(exchanges, kept))
     return Transcript(exchanges, kept, f"kitemesh-conformance {VERSION}")
-
-
-def proxies() -> list[str]:
-    """The variables that name a proxy for other programs; the suite connects directly."""
-    return [
-        name for name in os.environ if name.lower() in ("https_proxy", "http_proxy", "all_proxy") and os.environ[name]
-    ]
 
 
 def base_headers() -> Headers:
@@ -301,18 +297,6 @@ def base_headers() -> Headers:
         ("Accept", "*/*"),
         ("Accept-Encoding", "identity"),
     )
-
-
-def verify(options: Options) -> ssl.SSLContext | bool:
-    """By which certificates the target is verified. Raises UsageError where they cannot be read."""
-    if options.ca_bundle is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=options.ca_bundle)
-    except (OSError, ssl.SSLError):
-        raise UsageError(
-            f"The CA bundle {options.ca_bundle!r} cannot be read; give a file of PEM certificates."
-        ) from None
 
 
 __all__ = [
@@ -327,5 +311,4 @@ __all__ = [
     "reference",
     "run",
     "selected_ids",
-    "verify",
 ]

@@ -239,6 +239,8 @@ def _value(flag: Flag, value: Any, place: str, path: Path) -> Any:
         raise UsageError(f"{place} must be {words}; write {flag.name} = {example}.")
     if flag.name.endswith("token-env") and not flags.is_variable(value):
         raise UsageError(f"{place} must be the name of a variable that holds the token, never the token itself.")
+    if flag.key == "proxy":
+        flags.refuse_login(place, value)
     if flag.kind == "file":
         return str(path.parent / files.named(value))
     return tuple(value) if isinstance(value, list) else value
@@ -309,6 +311,8 @@ def _property(flag: Flag) -> dict[str, Any]:
             return said | {"type": "array", "items": {"enum": list(flag.choices)} if flag.choices else text}
         case "choice":
             return said | {"enum": list(flag.choices)}
+        case _ if flag.name == "proxy":
+            return said | {"type": "string", "pattern": r"^[^@\s]+$"}
         case _ if flag.name.endswith("token-env"):
             return said | {"type": "string", "pattern": r"^(?!km_)[A-Za-z_][A-Za-z0-9_]*(?!\n)$"}
         case _:

@@ -13,23 +13,27 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from conformance.settings import files
-from conformance.settings.options import MODES, Depth, Options, UsageError
+from conformance.settings.options import HTTP, MODES, Depth, Options, UsageError, has_login
 from conformance.settings.vectors import replayed
 
 Kind = Literal["text", "switch", "list", "header", "integer", "number", "file", "choice"]
 
 TOKEN_ENV = "KITEMESH_TOKEN"
 SECOND_TOKEN_ENV = "KITEMESH_SECOND_TOKEN"
+CLIENT_KEY_PASSWORD = "KITEMESH_CLIENT_KEY_PASSWORD"
+PROXY = "KITEMESH_PROXY"
+"""The only place, beside the variables that other programs read, for the password of a proxy."""
 LARGEST_TOKEN = 2**20
 """Octets of a token's file."""
 COMMAND_LINE = "command line"
-_RIVALS = (("approval_prompt", "no_approvals"), ("token_env", "token_file"))
+_RIVALS = (("approval_prompt", "no_approvals"), ("token_env", "token_file"), ("proxy", "no_proxy"))
 """Pairs of which only one can apply: the one in the nearer layer."""
 _DENIALS = {
     "no_approvals": "approvals",
     "no_execute": "execute",
     "no_bodies": "bodies",
     "no_preflight": "preflight",
+    "no_proxy": "environment_proxy",
 }
 """Switch to the member of `Options` that it makes False."""
 _NAMED = {"header": "headers"}
@@ -114,7 +118,7 @@ FLAGS = (
     ),
     Flag("allow-stale", "Pass even if a known failure no longer fails.", kind="switch", means_target=True),
     Flag("no-preflight", "Judge whatever answers, even if it is not the API.", kind="switch", means_target=True),
-    Flag("concurrency", "Requests at a time [8].", "N", "integer", topic="Limits and reports"),
+    Flag("concurrency", "Requests at a time [8].", "N", "integer"),
     Flag(
         "timeout",
         "Limit to the first byte [120]; half of it between bytes; a third for quick's first request.",
@@ -139,6 +143,27 @@ FLAGS = (
     Flag("seed", "Make the same random choices again.", "N", "integer"),
     Flag("header", "Also send this header field; repeatable.", "'N: V'", "header", of_target=True),
     Flag("ca-bundle", "Trust these certificates.", "FILE", "file", of_target=True),
+    Flag("client-cert", "Show this certificate to the target.", "FILE", "file", of_target=True),
+    Flag(
+        "client-key",
+        f"Its key, if in another file; {CLIENT_KEY_PASSWORD} holds the password.",
+        "FILE",
+        "file",
+        of_target=True,
+    ),
+    Flag("server-name", "Name in the target's certificate, if not the URL's.", "NAME", of_target=True),
+    Flag("insecure", "Do not verify the certificate (loopback only).", kind="switch", of_target=True),
+    Flag("insecure-host", "Host for which --insecure may be, too.", "HOST", of_target=True),
+    Flag(
+        "proxy",
+        "Go through this proxy (http, https, socks5) instead of the environment's; a password by KITEMESH_PROXY only.",
+        "URL",
+        of_target=True,
+    ),
+    Flag("no-proxy", "Ignore the environment's proxies.", kind="switch", of_target=True),
+    Flag("resolve", "Connect to this address: HOST:PORT:ADDRESS.", "H:P:A", "list", of_target=True),
+    Flag("unix-socket", "Connect to this Unix socket.", "PATH", "file", of_target=True),
+    Flag("http", "Versions of HTTP to judge: 1.1, 2 or 1.1,2 [1.1].", "LIST", "list", of_target=True, choices=HTTP),
     Flag("no-bodies", "Leave bodies out of all reports.", kind="switch"),
 )
 
@@ -235,13 +260,26 @@ def _made(url: str | None, values: Mapping[str, Any], environ: Mapping[str, str]
     if url is not None:
         told["token"] = _token(values, environ)
         told["second_token"] = _second_token(values, environ)
+        told["client_key_password"] = environ.get(CLIENT_KEY_PASSWORD) or None
     return replayed(Options(**told)).checked()
+
+
+def refuse_login(name: str, value: Any) -> None:
+    """Refuse a proxy's password where it can be read by others: in a list of processes, or in a file that is shared.
+
+    Raises:
+        UsageError: with a sentence that never repeats it.
+    """
+    if isinstance(value, str) and has_login(value):
+        raise UsageError(f"{name} holds a user or password that others could read; put that URL into {PROXY} instead.")
 
 
 def _given(given: Mapping[str, Any]) -> dict[str, Setting]:
     found = {}
     for flag in FLAGS:
         value = given.get(flag.key)
+        if flag.key == "proxy":
+            refuse_login("--proxy", value)
         if value not in (None, False, (), []):
             value = tuple(value) if flag.kind in ("list", "header") else value
             found[flag.key] = Setting(value, COMMAND_LINE)

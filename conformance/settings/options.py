@@ -6,7 +6,10 @@ anything is sent. The token is never part of what is written: see `Options.recor
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
@@ -17,6 +20,10 @@ from conformance.settings.vector import Vector
 
 MODES = ("auto", "normal", "orch", "synth")
 MODEL = re.compile(r"group:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+HTTP = ("1.1", "2")
+"""Versions of HTTP that can be spoken."""
+LONGEST_SOCKET = 107
+"""Octets of a Unix socket's path that systems take (`sun_path`)."""
 ENDPOINTS = ("/chat/completions", "/chat/resume")
 SHORTEST_TOKEN = 6
 """The fewest characters of a token; shorter ones appear in ids by chance."""
@@ -90,6 +97,26 @@ class Options:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """In addition to those of the suite; their values may be secrets."""
     ca_bundle: str | None = None
+    client_cert: str | None = None
+    """File of the certificate that is shown to the target, with its key unless `client_key` names that."""
+    client_key: str | None = None
+    client_key_password: str | None = field(default=None, repr=False)
+    server_name: str | None = None
+    """What the target's certificate has to name, instead of the URL's host."""
+    insecure: bool = False
+    """True: the target's certificate is not verified."""
+    insecure_host: str | None = None
+    """The host other than loopback for which that may be."""
+    proxy: str | None = field(default=None, repr=False)
+    """URL of the proxy; it may hold a password. None: what the environment says."""
+    environment_proxy: bool = True
+    """False: the environment's proxies are not used (`--no-proxy`)."""
+    resolve: tuple[str, ...] = ()
+    """`HOST:PORT:ADDRESS`: connect to this address instead."""
+    unix_socket: str | None = None
+    """Path of the Unix socket to connect to."""
+    http: tuple[str, ...] = ("1.1",)
+    """Versions of HTTP, each of which is recorded on its own."""
     bodies: bool = True
     """False: the content of requests and answers is left out of all reports (`--no-bodies`)."""
 
@@ -106,6 +133,7 @@ class Options:
         if self.url is None:
             return self
         url = base_url(self.url)
+        _check_reach(self, urlsplit(url).hostname or "")
         if self.model is None:
             raise UsageError("Name the model to ask for: --model group:<uuid>, or set KITEMESH_MODEL.")
         if not MODEL.fullmatch(self.model):
@@ -119,18 +147,93 @@ class Options:
         _check_apart(told)
         return told
 
+    def of_one_version(self) -> None:
+        """Refuse to record two versions of HTTP in one run. Raises UsageError."""
+        if len(self.http) > 1:
+            raise UsageError("--http with two versions is for the command run alone, which makes two runs: give one.")
+
     def recorded(self) -> dict[str, Any]:
         """What a transcript and the results keep of the options: JSON values, never a token or a header's value."""
         kept: dict[str, Any] = {}
         for entry in fields(self):
             value = getattr(self, entry.name)
-            if entry.name in {"token", "second_token", "vectors"}:
+            if entry.name in {"token", "second_token", "vectors", "client_key_password"}:
                 continue
+            if entry.name == "proxy" and value is not None:
+                value = without_login(value)
             if entry.name == "headers":
                 value = [name for name, _ in value]
             kept[entry.name] = list(value) if isinstance(value, tuple) else value
         kept["second_token"] = self.second_token is not None
         return kept
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own."""
+    name = host.lower().strip("[]").rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def has_login(url: str) -> bool:
+    """Whether the URL of a proxy holds a user or a password."""
+    return "@" in url
+
+
+def without_login(url: str) -> str:
+    """The URL of a proxy without user and password."""
+    scheme, colon, rest = url.rpartition("://")
+    return f"{scheme}{colon}{rest.rpartition('@')[2]}"
+
+
+def addresses(resolve: Iterable[str]) -> dict[tuple[str, int], str]:
+    """Host and port to the address that stands for them, from texts `HOST:PORT:ADDRESS`.
+
+    Raises:
+        UsageError: a text is not of that form.
+    """
+    found = {}
+    for text in resolve:
+        matched = re.fullmatch(r"(\[[^\]]+\]|[^:\[\]]+):(\d{1,5}):(.+)", text.strip())
+        try:
+            if matched is None or not 0 < int(matched[2]) < 2**16:
+                raise ValueError
+            address = str(ipaddress.ip_address(matched[3].strip("[]")))
+        except ValueError:
+            raise UsageError(
+                f"--resolve takes HOST:PORT:ADDRESS such as api.example.com:443:10.0.0.7, not {text!r}."
+            ) from None
+        found[matched[1].strip("[]").lower(), int(matched[2])] = address
+    return found
+
+
+def _check_reach(options: Options, host: str) -> None:
+    """Refuse what says two things about the way to the target, or none. Raises UsageError."""
+    addresses(options.resolve)
+    if unknown := [version for version in options.http if version not in HTTP]:
+        raise UsageError(f"--http must be {' or '.join(HTTP)} or both, not {unknown[0]!r}.")
+    if options.proxy and not options.environment_proxy:
+        raise UsageError("--proxy and --no-proxy contradict each other; leave one of them out.")
+    if options.proxy and options.unix_socket:
+        raise UsageError("--proxy and --unix-socket contradict each other; leave one of them out.")
+    if options.unix_socket and not hasattr(socket, "AF_UNIX"):
+        raise UsageError("--unix-socket needs Unix sockets, which Python has not on this system; give a URL alone.")
+    if options.unix_socket and len(os.fsencode(options.unix_socket)) > LONGEST_SOCKET:
+        raise UsageError(f"--unix-socket may name a path of {LONGEST_SOCKET} octets at most; use a shorter one.")
+    if options.client_key and not options.client_cert:
+        raise UsageError("--client-key needs --client-cert, which names the certificate of the key.")
+    if options.insecure and options.ca_bundle:
+        raise UsageError("--insecure and --ca-bundle contradict each other; leave one of them out.")
+    if options.insecure and not is_loopback(host) and (options.insecure_host or "").lower() != host.lower():
+        raise UsageError(
+            f"--insecure would send the token to whoever answers for {host}: name its certificate by --ca-bundle, or "
+            f"say --insecure-host {host} too."
+        )
 
 
 def base_url(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
@@ -9,6 +10,7 @@ from conformance.running import run
 from conformance.settings.options import Options, UsageError
 from conformance.soak.gathering import Gathering
 from conformance.soak.load import HOW_TO_INSTALL, Load, Role
+from conformance.wire.reach import route
 
 TOKEN_ENV = "KITEMESH_TOKEN"
 Tell = Callable[[Gathering, float], None]
@@ -40,8 +42,9 @@ def soak(options: Options, load: Load, tell: Tell, waiting: Callable[[int], None
     locust_is_there()
     options = options.checked()
     load = load.checked(options)
+    options.of_one_version()
     run.selected_ids(options)
-    run.verify(options)
+    route.of(options, os.environ)
     from conformance.soak import driving
     from conformance.soak.plan import Refused
 

@@ -7,6 +7,7 @@ turn after another and gets the times of each.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from conformance.wire.client import Client
 from conformance.wire.limits import Limits
 from conformance.wire.pace import Pace
 from conformance.wire.patience import Patience
+from conformance.wire.reach import route
 from conformance.wire.recorder import Budget, Judgement, Recorder
 
 WINDOW = 100
@@ -116,13 +118,14 @@ class Station:
         # What was judged is dropped, so that large answers have no share of memory that they could use up.
         limits = replace(Limits.scaled(options.timeout), large_of_a_kind=2**60)
         secrets = {"token": options.token or ""}
+        way = route.of(options, os.environ)
         watch = run.Watch(self._kept, 1.0)
         self._client = Client(
             options.url or "",
             concurrency=orders.users,
             limits=limits,
-            redactor=Redactor([secrets["token"]]),
-            verify=run.verify(options),
+            redactor=Redactor([secrets["token"], *way.secrets()]),
+            route=way,
             extra_headers=options.headers,
         )
         self._budget = Budget(orders.max_requests, orders.max_credits)

@@ -74,11 +74,12 @@ def _compact(value: object) -> str:
 def _entry(exchange: Exchange) -> Json:
     response = exchange.response
     waited = exchange.finished if response is None or response.headers_at is None else response.headers_at
+    version = "HTTP/2" if response is not None and response.http_version == "HTTP/2" else "HTTP/1.1"
     entry: Json = {
         "_name": exchange.name,
         "startedDateTime": _stamp(exchange.started),
         "time": _ms(exchange.finished),
-        "request": _request(exchange.request),
+        "request": _request(exchange.request, version),
         "response": _no_response() if response is None else _response(response),
         "cache": {},
         "timings": {"send": 0, "wait": _ms(waited), "receive": _ms(max(0.0, exchange.finished - waited))},
@@ -95,11 +96,11 @@ def _entry(exchange: Exchange) -> Json:
     return entry
 
 
-def _request(request: Request) -> Json:
+def _request(request: Request, version: str) -> Json:
     har: Json = {
         "method": request.method,
         "url": request.url,
-        "httpVersion": "HTTP/1.1",
+        "httpVersion": version,
         "cookies": [],
         "headers": _fields(request.headers),
         "queryString": _query(request.url),

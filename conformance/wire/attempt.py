@@ -15,10 +15,12 @@ from typing import Any
 from conformance.transcript import framing
 from conformance.transcript.exchange import Ending, Response
 from conformance.transcript.redaction import Redactor, mask_head
-from conformance.wire.connection import READ, Connection
+from conformance.wire.connection import Connection
+from conformance.wire.http2 import StreamReader
 from conformance.wire.limits import Limits
-from conformance.wire.outgoing import Outgoing
+from conformance.wire.outgoing import Message, Outgoing
 from conformance.wire.tap import LONGEST_ERROR, Tap, behind, shown
+from conformance.wire.transport import READ
 
 SLOW_READ = 512
 """Octets that a slow reader takes at once."""
@@ -55,7 +57,8 @@ class Attempt:
         self.reused = connection is not None
         self.before = connection.served if connection is not None else ""
         """Name of the exchange that the connection served before."""
-        self.answer = framing.AnswerReader(outgoing.method, limits.header_section)
+        self._reader = framing.AnswerReader(outgoing.method, limits.header_section)
+        self.answer: framing.AnswerReader | StreamReader = self._reader
         self.tap = Tap(redactor, timer)
         self.settling = False
         """What the body ought to end after has come."""
@@ -66,6 +69,8 @@ class Attempt:
         self._paused = 0
         """Reads that were held back so far."""
         self._received = False
+        self.closed = False
+        """The other side closed the connection."""
         self._upload: asyncio.Task[None] | None = None
         self._sent = False
         """The whole request has gone out."""
@@ -89,21 +94,21 @@ class Attempt:
         """The address at the other end; empty without a connection."""
         return self.connection.server_ip if self.connection is not None else ""
 
-    async def secure(self, context: ssl.SSLContext, host: str) -> None:
-        """Shake hands on the new connection. Raises `NotSecured`."""
+    async def secure(self, context: ssl.SSLContext, name: str) -> ssl.SSLObject:
+        """Shake hands on the new connection; gives what was agreed on. Raises `NotSecured`."""
         assert self.connection is not None
         try:
             async with asyncio.timeout(self._limits.connect):
-                await self.connection.secure(context, host)
+                return await self.connection.secure(context, name)
         except OSError as error:
             raise NotSecured from error
 
-    async def send(self, octets: bytes) -> None:
+    async def send(self, message: Message) -> None:
         """Send the request; what is longer than the kernel takes at once goes out while the answer is read."""
-        if len(octets) <= SENT_AT_ONCE:
-            await self._send(octets)
+        if len(message.octets) <= SENT_AT_ONCE:
+            await self._send(message.octets)
         else:
-            self._upload = asyncio.create_task(self._send(octets))
+            self._upload = asyncio.create_task(self._send(message.octets))
 
     async def _send(self, octets: bytes) -> None:
         assert self.connection is not None
@@ -121,15 +126,15 @@ class Attempt:
         if self._upload is not None:
             await _ended(self._upload)
 
-    async def receive(self) -> bytes:
-        """The next octets; none where the server closed. Raises `Silent`, and OSError where the connection broke."""
+    async def receive(self) -> list[bytes]:
+        """The pieces of body in what comes next. Raises `Silent`, and OSError where the connection broke."""
         assert self.connection is not None
         most = READ
         if self.outgoing.pause and self._paused < SLOW_READS:
             self._paused += 1
             await asyncio.sleep(self.outgoing.pause)
             most = SLOW_READ
-        coming = asyncio.ensure_future(self.connection.receive(most))
+        coming = asyncio.ensure_future(self._next(most))
         try:
             # The first octets have to come within a time from the end of the request on.
             if self._upload is not None and not self.answer.begun:
@@ -140,9 +145,15 @@ class Attempt:
                 raise Silent
         finally:
             await _ended(coming)
-        data = coming.result()
+        return coming.result()
+
+    async def _next(self, most: int) -> list[bytes]:
+        """Take what comes next, up to this many octets."""
+        assert self.connection is not None
+        data = await self.connection.receive(most)
         self._received = self._received or bool(data)
-        return data
+        self.closed = not data
+        return self._reader.feed(data) if data else self._reader.close()
 
     def _patience(self) -> float:
         """Seconds until the next octets have to come, once the request has gone out."""
@@ -163,7 +174,7 @@ class Attempt:
     def look_behind(self) -> str:
         """Whether anything lies after the end, and in what words; settles whether the connection is used again."""
         assert self.connection is not None
-        answer = self.answer
+        answer = self._reader
         lying = self.connection.lying()
         if lying:
             answer.feed(lying)

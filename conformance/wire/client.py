@@ -5,8 +5,8 @@ time and size, and what becomes of an exchange.
 
 What the target does wrong is never an exception here but an `Ending`. Only the caller's own faults are (ValueError).
 
-Secrets are replaced before anything is kept. The token goes to the target's own origin alone: no redirect is followed,
-no proxy, .netrc or certificate file from the environment is used.
+Secrets are replaced before anything is kept. The token goes to the target's own origin alone, by the way that `Route`
+says: no redirect is followed, no .netrc or certificate file from the environment is used.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import re
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 import httpx
 
@@ -26,7 +27,11 @@ from conformance.transcript.redaction import Redactor, mask_credentials
 from conformance.wire.attempt import Attempt, NotSecured, Silent
 from conformance.wire.connection import NotConnected, Pool
 from conformance.wire.limits import Limits
-from conformance.wire.outgoing import Outgoing
+from conformance.wire.outgoing import Message, Outgoing
+from conformance.wire.reach import tls
+from conformance.wire.reach.route import DIRECT, PORTS, Route
+from conformance.wire.reach.tunnel import ProxyFailure
+from conformance.wire.streaming import StreamAttempt
 from conformance.wire.tap import LONGEST_ERROR, Tap, behind
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -36,9 +41,9 @@ _VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7
 class Client:
     """Sends requests to one base URL, up to `concurrency` at a time. An async context manager.
 
-    `base_url`: http or https, without user, query and fragment, else ValueError. `verify`: True for the certifi
-    bundle, False for no verification, or a context (`ssl.create_default_context(cafile=…)`). `extra_headers` go into
-    each request that has no field of the same name. `clock` gives Unix seconds, `timer` seconds that never go back.
+    `base_url`: http or https, without user, query and fragment, else ValueError. `route`: the way there.
+    `extra_headers` go into each request that has no field of the same name. `clock` gives Unix seconds, `timer` seconds
+    that never go back.
 
     No more connections are open at any time than `concurrency`, idle ones counted.
     """
@@ -52,7 +57,7 @@ class Client:
         redactor: Redactor,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
-        verify: ssl.SSLContext | bool = True,
+        route: Route = DIRECT,
         extra_headers: Headers = (),
     ) -> None:
         if concurrency < 1:
@@ -67,12 +72,18 @@ class Client:
         self._slots = asyncio.Semaphore(concurrency)
         self._held = 0
         """Octets of the bodies that are being received."""
-        self._host = url.raw_host.decode("ascii")
+        self.agreed: dict[str, Any] = {}
+        """What the last handshake of TLS settled (`tls.agreed`); empty: there was none."""
+        self._route = route
         self._context: ssl.SSLContext | None = None
         if url.scheme == "https":
-            self._context = httpx.create_ssl_context(verify=verify, trust_env=False)
-            self._context.set_alpn_protocols(["http/1.1"])
-        self._pool = Pool(self._host, url.port or (443 if self._context else 80), concurrency)
+            self._context = route.context or tls.usual(route.http)
+        host = url.raw_host.decode("ascii")
+        self._name = route.server_name or host
+        secure = self._context is not None
+        self._through_proxy = route.proxy is not None and not route.tunnels(secure=secure)
+        """A proxy reads each request."""
+        self._pool = Pool(route, host, url.port or PORTS[url.scheme], concurrency, secure=secure)
 
     async def __aenter__(self) -> Client:
         return self
@@ -123,7 +134,7 @@ class Client:
         own = {name.lower() for name, _ in self._extra} - {name.lower() for name, _ in given}
         return tuple((name, "*" * len(value) if name.lower() in own else value) for name, value in headers)
 
-    def _build(self, outgoing: Outgoing) -> _Message:
+    def _build(self, outgoing: Outgoing) -> Message:
         own = {name.lower() for name, _ in outgoing.headers}
         if own & {"content-length", "transfer-encoding"}:
             raise ValueError("the client frames the body itself: give no Content-Length and no Transfer-Encoding")
@@ -143,17 +154,23 @@ class Client:
             if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
                 # Without its value, which may be the token.
                 raise ValueError(f"{outgoing.name}: {self._redactor.text(name)!r} is not a header field of HTTP")
-        lines = [f"{outgoing.method} {url.raw_path.decode('ascii')} HTTP/1.1", *(f"{n}: {v}" for n, v in headers)]
+        target = url.raw_path.decode("ascii")
+        for_proxy: list[tuple[str, str]] = []
+        if self._through_proxy and self._route.proxy is not None and self._route.proxy.has_credentials:
+            for_proxy = [("Proxy-Authorization", self._route.proxy.authorization)]
+        place = f"{url.scheme}://{url.netloc.decode('ascii')}{target}" if self._through_proxy else target
+        lines = [f"{outgoing.method} {place} HTTP/1.1", *(f"{n}: {v}" for n, v in [*headers, *for_proxy])]
         octets = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + outgoing.body
-        return _Message(octets, str(url), tuple(headers))
+        return Message(octets, str(url), tuple(headers), target, outgoing.body)
 
-    async def _attempt(self, outgoing: Outgoing, message: _Message, *, fresh: bool) -> tuple[Attempt, Exchange]:
+    async def _attempt(self, outgoing: Outgoing, message: Message, *, fresh: bool) -> tuple[Attempt, Exchange]:
         connection = None
         if fresh:
             await self._pool.make_room()
         else:
             connection = await self._pool.used()
-        attempt = Attempt(outgoing, self._limits, self._redactor, self._timer, connection)
+        kind = StreamAttempt if self._route.http == "2" else Attempt
+        attempt = kind(outgoing, self._limits, self._redactor, self._timer, connection)
         started = round(self._clock(), 6)
         try:
             ending, error = await self._record(attempt, message)
@@ -197,7 +214,7 @@ class Client:
         else:
             self._pool.drop(attempt.connection)
 
-    async def _record(self, attempt: Attempt, message: _Message) -> tuple[Ending, str]:
+    async def _record(self, attempt: Attempt, message: Message) -> tuple[Ending, str]:
         """Send, and read what comes, to an ending, which is told with what went wrong."""
         limits, outgoing = self._limits, attempt.outgoing
         try:
@@ -208,16 +225,19 @@ class Client:
                 if attempt.connection is None:
                     attempt.connection = await self._pool.open(limits.connect, narrow=outgoing.pause > 0)
                 if self._context is not None and not attempt.reused:
-                    await attempt.secure(self._context, self._host)
-                await attempt.send(message.octets)
+                    self.agreed = tls.agreed(await attempt.secure(self._context, self._name))
+                    if self._route.http == "2" and self.agreed["alpn"] != tls.ALPN["2"]:
+                        return Ending.TLS, "the server does not speak HTTP/2 (the handshake agreed on no protocol)"
+                await attempt.send(message)
                 return await self._read(attempt, deadline, latest)
         except NotConnected as error:
             if isinstance(error.__cause__, TimeoutError):
                 return Ending.TIMED_OUT_CONNECTING, f"no connection within {limits.connect:g} s"
-            return Ending.REFUSED, self._said("ConnectError", error.__cause__)
+            where = "ProxyError" if isinstance(error.__cause__, ProxyFailure) else "ConnectError"
+            return Ending.REFUSED, self._said(where, error.__cause__)
         except NotSecured as error:
             if isinstance(error.__cause__, TimeoutError):
-                return Ending.TIMED_OUT_CONNECTING, f"no connection within {limits.connect:g} s"
+                return Ending.TIMED_OUT_CONNECTING, f"no end of the TLS handshake within {limits.connect:g} s"
             return Ending.TLS, self._said("ConnectError", error.__cause__)
         except Silent:
             if attempt.leaves_early:
@@ -242,8 +262,7 @@ class Client:
         answer, outgoing, tap = attempt.answer, attempt.outgoing, attempt.tap
         while not answer.complete:
             waiting = answer.head is None
-            data = await attempt.receive()
-            pieces = answer.feed(data) if data else answer.close()
+            pieces = await attempt.receive()
             if waiting and answer.head is not None:
                 tap.begin()
                 deadline.reschedule(latest)
@@ -267,7 +286,7 @@ class Client:
                 return Ending.TOO_LARGE, f"more than {self._limits.header_section} octets of header section"
             if answer.fault is not None:
                 return Ending.GARBAGE, attempt.fault_in_words()
-            if not data and not answer.complete:
+            if attempt.closed and not answer.complete:
                 return attempt.broken_off()
         return Ending.COMPLETE, ""
 
@@ -283,20 +302,9 @@ class Client:
         return f"{limits.at_once} octets of bodies at one time" if self._held > limits.at_once else ""
 
     def _said(self, where: str, error: BaseException | None) -> str:
-        """What went wrong, in the system's words; of a certificate that is not trusted, what to do."""
+        """What went wrong, in the system's words."""
         words = self._redactor.text(f"{where}: {error}" if str(error) else f"{where}: {type(error).__name__}")
-        if "CERTIFICATE_VERIFY_FAILED" in words:
-            words = f"the certificate is not trusted; --ca-bundle FILE names certificates to trust ({words})"
         return words[:LONGEST_ERROR]
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """A request, as it travels."""
-
-    octets: bytes
-    url: str
-    headers: Headers
 
 
 def _checked_base(base_url: str) -> httpx.URL:

@@ -1,9 +1,5 @@
 """Connections to one origin, never more of them than allowed, idle ones counted.
 
-They are plain sockets, and TLS is worked between two buffers (`ssl.MemoryBIO`), because asyncio's transports give up
-what was received as soon as a write fails: a proxy that answers 413 and closes while a body goes out would have said
-nothing. What a socket received can still be read here, whatever became of the write.
-
 An idle connection is looked at before it serves again, and before it is closed: octets that lie there came after the
 end of the answer before (`Pool.late`).
 """
@@ -11,119 +7,68 @@ end of the answer before (`Pool.late`).
 from __future__ import annotations
 
 import asyncio
-import itertools
-import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from conformance.transcript.framing import SHOWN, is_farewell
+from conformance.wire.http2 import Http2
+from conformance.wire.reach.route import Opened, Route
+from conformance.wire.transport import READ, Secured, Transport
 
-READ = 65536
-"""Octets that are read at once."""
 KEEP_ALIVE = 5.0
 """Seconds for which an idle connection is used again; common servers keep theirs for 5 s and more."""
 FINISH = 0.25
 """Seconds that the other side has to close its half of a connection that is given up in good order."""
-NEXT_ADDRESS = 0.25
-"""Seconds after which a further address is tried beside the last one (RFC 8305, section 5)."""
-SEND_BUFFER = 65536
-"""Octets that the kernel is asked to buffer of what is sent: what it has taken is nearly what has gone out."""
-SLOW_BUFFER = 4096
-"""Octets that the kernel is asked to buffer for a slow reader (the kernel may take more)."""
 
 
 class Connection:
     """One connection, plain or, once it is secured, in TLS."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Take a connected socket that does not block."""
+    def __init__(self, opened: Opened) -> None:
+        """Take what carries it."""
         self.served = ""
         """Name of the last exchange on it; empty: none."""
         self.idle_since = 0.0
         self.kept = False
         """It was to serve again after the last exchange."""
-        self.server_ip = ""
-        with suppress(OSError):
-            self.server_ip = str(sock.getpeername()[0])
-        self._socket = sock
-        self._tls: ssl.SSLObject | None = None
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._sending = asyncio.Lock()
+        self.server_ip = opened.server_ip
+        self.http2: Http2 | None = None
+        """The state of HTTP/2, where that is spoken on it."""
+        self._transport: Transport = opened.transport
 
-    async def secure(self, context: ssl.SSLContext, host: str) -> None:
-        """Shake hands. Raises OSError (of which ssl.SSLError is one), also where the other side hangs up."""
-        tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                await self._flush()
-                await self._fill()
-            except ssl.SSLError:
-                with suppress(OSError):
-                    await self._flush()  # the alert that says why
-                raise
-        await self._flush()
-        self._tls = tls
+    async def secure(self, context: ssl.SSLContext, name: str) -> ssl.SSLObject:
+        """Shake hands; gives what was agreed on. Raises OSError, also where the other side hangs up."""
+        secured = Secured(self._transport, context, name)
+        await secured.handshake()
+        self._transport = secured
+        return secured.session
+
+    async def speak_http2(self, header_section: int, *, narrow: bool) -> None:
+        """Say that it is HTTP/2, which both sides know by now. Raises OSError."""
+        self.http2 = Http2(self._transport, header_section, narrow=narrow)
+        await self.http2.begin()
 
     async def receive(self, most: int = READ) -> bytes:
         """Up to this many octets, as soon as there are any; empty where the other side closed. Raises OSError."""
-        if self._tls is None:
-            return await asyncio.get_running_loop().sock_recv(self._socket, most)
-        while True:
-            try:
-                return self._tls.read(most)
-            except ssl.SSLWantReadError:
-                if not self._sending.locked():  # whoever is sending takes along what TLS itself has to say
-                    with suppress(OSError):  # what came before a write failed can still be read
-                        await self._flush()
-                await self._fill(most)
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                return b""
+        return await self._transport.receive(most)
 
     async def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError."""
-        if self._tls is None:
-            await asyncio.get_running_loop().sock_sendall(self._socket, data)
-        else:
-            self._tls.write(data)
-            await self._flush()
+        await self._transport.send(data)
 
     def lying(self) -> bytes | None:
         """What has come and was not read, as far as one read goes; empty: the other side closed; None: nothing."""
-        while True:
-            if self._tls is not None:
-                try:
-                    return self._tls.read(READ)
-                except ssl.SSLWantReadError:
-                    pass
-                except ssl.SSLError:
-                    return b""
-            try:
-                data = self._socket.recv(READ)
-            except (BlockingIOError, InterruptedError):
-                return None
-            except OSError:
-                return b""
-            if self._tls is None or not data:
-                return data
-            self._incoming.write(data)
+        lying = self._transport.lying()
+        return lying if self.http2 is None else self.http2.idle(lying)
 
     async def finish(self) -> None:
         """Close it in good order, so that the other side has let go of it too, if it does so soon."""
         try:
             async with asyncio.timeout(FINISH):
-                if self._tls is not None:
-                    with suppress(ssl.SSLError):
-                        self._tls.unwrap()
-                    await self._flush()
-                self._socket.shutdown(socket.SHUT_WR)
-                while await asyncio.get_running_loop().sock_recv(self._socket, READ):
-                    pass
+                await self._transport.end()
+                await self._transport.drain()
         except (TimeoutError, OSError):
             pass
         finally:
@@ -131,18 +76,7 @@ class Connection:
 
     def close(self) -> None:
         """Close it at once."""
-        self._socket.close()
-
-    async def _flush(self) -> None:
-        async with self._sending:
-            if data := self._outgoing.read():
-                await asyncio.get_running_loop().sock_sendall(self._socket, data)
-
-    async def _fill(self, most: int = READ) -> None:
-        if data := await asyncio.get_running_loop().sock_recv(self._socket, most):
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
+        self._transport.close()
 
 
 class Late(NamedTuple):
@@ -160,15 +94,29 @@ class NotConnected(Exception):
 class Pool:
     """The connections to one origin. Whoever takes one puts it back or drops it."""
 
-    def __init__(self, host: str, port: int, most: int, timer: Callable[[], float] = time.monotonic) -> None:
-        """Take host name or address, port, and how many connections may be open at one time."""
+    def __init__(
+        self,
+        route: Route,
+        host: str,
+        port: int,
+        most: int,
+        *,
+        secure: bool,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the way to a host name or address and port, and how many connections may be open at one time.
+
+        `secure`: TLS will be spoken on them.
+        """
         self.late: dict[str, Late] = {}
         """Name of an exchange to what came after its answer's end, once that had been read."""
         self.sound = True
         """False once anything came after an end: no connection serves twice from then on, so that what belongs to one
         answer is not taken for another."""
+        self._route = route
         self._host = host
         self._port = port
+        self._secure = secure
         self._timer = timer
         self.allowed = most
         """How many connections may be open for now: fewer, where the target says that it is too much."""
@@ -212,8 +160,8 @@ class Pool:
         """
         opened = None
         try:
-            async with asyncio.timeout(seconds):
-                opened = Connection(await _dial(self._host, self._port, narrow=narrow))
+            way = self._route.open(self._host, self._port, seconds, secure=self._secure, narrow=narrow)
+            opened = Connection(await way)
             return opened
         except (OSError, UnicodeError) as error:
             raise NotConnected from error
@@ -266,54 +214,3 @@ class Pool:
         """These octets came after the end of the answer to that exchange."""
         self.sound = False
         self.late[served] = Late(len(octets), octets[:SHOWN])
-
-
-async def _dial(host: str, port: int, *, narrow: bool) -> socket.socket:
-    """A connected socket, by the first address that answers (RFC 8305). Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    waiting = _by_turns(found)
-    trying: set[asyncio.Task[socket.socket]] = set()
-    failed: list[BaseException] = []
-    try:
-        while waiting or trying:
-            if waiting:
-                trying.add(asyncio.create_task(_connect(waiting.pop(0), narrow=narrow)))
-            pause = NEXT_ADDRESS if waiting else None
-            done, trying = await asyncio.wait(trying, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-            connected = [task.result() for task in done if task.exception() is None]
-            for sock in connected[1:]:
-                sock.close()
-            if connected:
-                return connected[0]
-            failed += [error for task in done if (error := task.exception()) is not None]
-    finally:
-        for task in trying:
-            task.cancel()
-        for left in await asyncio.gather(*trying, return_exceptions=True):
-            if isinstance(left, socket.socket):
-                left.close()
-    raise failed[0] if failed else OSError(f"no address of {host}")
-
-
-def _by_turns(found: Sequence[Any]) -> list[Any]:
-    """The addresses, IPv6 and IPv4 by turns, beginning with the family that the resolver put first."""
-    first = [one for one in found if one[0] == found[0][0]]
-    others = [one for one in found if one[0] != found[0][0]]
-    return [one for pair in itertools.zip_longest(first, others) for one in pair if one is not None]
-
-
-async def _connect(address: Any, *, narrow: bool) -> socket.socket:
-    family, kind, protocol, _, target = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        if narrow:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER)
-        await asyncio.get_running_loop().sock_connect(sock, target)
-    except BaseException:
-        sock.close()
-        raise
-    return sock

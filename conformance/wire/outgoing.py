@@ -1,4 +1,4 @@
-"""One request to send, and how."""
+"""One request to send, and how; and the same as it travels."""
 
 from __future__ import annotations
 
@@ -36,3 +36,17 @@ class Outgoing:
     """Octets after which the body ought to end, such as `[DONE]`, and the seconds that it has for that. They count
     where a line ends behind them (a model may well write the same octets inside a JSON text). A body that goes on for
     longer is left as timed out while idle, whatever still comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request, as it travels."""
+
+    octets: bytes
+    """All of it in HTTP/1.1."""
+    url: str
+    headers: Headers
+    """Those of the request itself: what is for a proxy alone is left out."""
+    target: str
+    """Path and query."""
+    body: bytes

@@ -407,6 +407,8 @@ def test_the_table_reaches_every_option():
         "execute",
         "headers",
         "vectors",
+        "client_key_password",
+        "environment_proxy",
     }
     assert {field.name for field in fields(Options)} <= reached
 

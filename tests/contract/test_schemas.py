@@ -99,6 +99,21 @@ def results() -> dict[str, Any]:
             "by_outcome": dict.fromkeys(outcomes, 0) | {"failed": 1},
         },
         "evidence": {"contract_sha256": SHA, "transcript_sha256": SHA},
+        "reach": {
+            "http": "1.1",
+            "proxy": "http://proxy:3128",
+            "address": "10.0.0.7",
+            "unix_socket": "/tmp/s",
+            "server_name": "api.example.com",
+            "told": "--proxy is set and was used",
+            "tls": {
+                "version": "TLSv1.3",
+                "subject": "commonName=api.example.com",
+                "issuer": "commonName=ca",
+                "expires": "2027-01-01T00:00:00Z",
+                "verified": True,
+            },
+        },
         "options": {"seed": 7},
         "requirements": [
             {

@@ -70,8 +70,13 @@ def played(
                 port = server.port
             case name:
                 host, port = name, 80
+        given: dict[str, object] = {"url": f"{row.scheme}://{host}:{port}{row.path}"}
+        if row.through:
+            given = {"url": f"{row.scheme}://target.test{row.path}", "proxy": f"{row.through}{host}:{port}"}
+        for name, value in row.options.items():
+            made = {"{port}": str(port), "{pem}": str(certificates.of("good")) if row.scheme == "https" else ""}
+            given[name] = _filled(value, made)
         told = Options(
-            url=f"{row.scheme}://{host}:{port}{row.path}",
             model=DEFAULT_MODEL,
             token=TOKEN,
             ca_bundle=str(certificates.of(row.tls if row.tls in ("expired", "other-name") else "good"))
@@ -79,9 +84,18 @@ def played(
             else None,
             seed=1,
             approvals=False,
-            **{"depth": Depth.QUICK, **row.options, **options},  # type: ignore[arg-type]
+            **{"depth": Depth.QUICK, **given, **options},  # type: ignore[arg-type]
         )
         return run.run(told), server
+
+
+def _filled(value: object, made: dict[str, str]) -> object:
+    """A value of a row with what is only known once it is played."""
+    if isinstance(value, tuple):
+        return tuple(_filled(one, made) for one in value)
+    for name, text in made.items():
+        value = value.replace(name, text) if isinstance(value, str) and not isinstance(value, Depth) else value
+    return value
 
 
 def _server(row: Row, certificates: Certificates) -> RawServer:
@@ -107,7 +121,7 @@ def _server(row: Row, certificates: Certificates) -> RawServer:
 def test_edge(
     row: Row, stage: Stage, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if row.tls and shutil.which("openssl") is None:
+    if (row.tls or "{pem}" in row.options.values()) and shutil.which("openssl") is None:
         pytest.skip("openssl, which makes the certificates, is not installed")
     for name, value in row.environ.items():
         monkeypatch.setenv(name, value)

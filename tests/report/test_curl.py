@@ -11,6 +11,7 @@ import pytest
 from made_up import exchange
 
 from conformance.report.curl import LONGEST_BODY, curl
+from conformance.report.way import Way
 from conformance.transcript.exchange import Credential
 
 
@@ -64,13 +65,28 @@ def test_fields_of_the_user_are_named_only():
 
 def test_certificates_that_were_trusted_are_trusted_again():
     secure = exchange(url="https://127.0.0.1:9/v1/chat/completions")
-    assert "--cacert ca.pem" in curl(secure, "ca.pem")
+    assert "--cacert ca.pem" in curl(secure, Way(ca_bundle="ca.pem"))
     assert "--cacert" not in curl(secure)
-    assert "--cacert" not in curl(exchange(), "ca.pem")
-    line = curl(secure, "my `id`\n" + "x" * 10_000)
+    assert "--cacert" not in curl(exchange(), Way(ca_bundle="ca.pem"))
+    line = curl(secure, Way(ca_bundle="my `id`\n" + "x" * 10_000))
     assert shlex.split(line)[3].startswith("my `id`")
     assert "\n" not in line
     assert len(line) < 3_000
+
+
+def test_the_way_to_the_target_is_gone_again():
+    secure = exchange(url="https://api.example.com/v1/chat/completions")
+    way = Way(
+        client_cert="me.pem", client_key="me.key", insecure=True, resolve=("api.example.com:443:10.0.0.7",), http2=True
+    )
+    assert "--cert me.pem --key me.key --insecure --resolve api.example.com:443:10.0.0.7 --http2 https://" in curl(
+        secure, way
+    )
+    assert " --resolve api.example.com:443:10.0.0.7 --http2-prior-knowledge http://" in curl(exchange(), way)
+    assert "--unix-socket '/tmp/my socket'" in curl(exchange(), Way(unix_socket="/tmp/my socket"))
+    assert "--proxy http://proxy:3128" in curl(secure, Way(proxy="http://proxy:3128"))
+    assert '--proxy "$KITEMESH_PROXY"' in curl(secure, Way(proxy="http://proxy:3128", proxy_login=True))
+    assert "--noproxy '*'" in curl(secure, Way(directly=True))
 
 
 def test_a_long_body_is_named():

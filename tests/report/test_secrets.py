@@ -10,12 +10,13 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from wire.proxies import Proxy
 from wire.raw_server import RawServer, Script, answer, chunk
 
 from conformance.judging.verdict import State
@@ -28,7 +29,10 @@ from conformance.transcript import har_reader, har_writer
 ROOT = Path(__file__).parents[2]
 TOKEN, SECOND = "km_first+secret/token=7Qz", "km_second+secret/token=9Xw"
 NEAR, MIDDLE = nearly(TOKEN, SECOND), other_in_the_middle(TOKEN, SECOND)
+LOGIN = ("someone-hush-4", "proxy+secret/word=8Ty")
 COOKIE, CONTENT, PROMPT = "sid-hush-hush", "the-canary-of-content", "the-canary-of-prompts"
+BASIC = base64.b64encode(":".join(LOGIN).encode()).decode()
+"""How user and password of the proxy travel."""
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
 
 
@@ -48,6 +52,7 @@ def echo(number: int, request: bytes) -> Script:
     lent = re.search(rb"(?i)authorization: *bearer +(\S+)", request)
     token = lent[1].decode("latin-1") if lent else TOKEN
     every = [f"{CONTENT} {way}" for one in (token, TOKEN, SECOND, NEAR, MIDDLE) for way in sorted(spellings(one))]
+    every += [f"{CONTENT} {way}" for way in (*sorted(spellings(LOGIN[1])), BASIC)]
     text = " ".join(every).encode()
     fields = [f"Set-Cookie: sid={COOKIE}; Path=/", f"Set-Cookie: t={token}", f"X-Echo: {quote(token)}"]
     error = json.dumps({"error": {"message": text.decode(), "type": token, "code": token}}).encode()
@@ -118,8 +123,8 @@ def test_a_token_that_is_other_in_its_middle_is_nobodys(token: str) -> None:
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """The base URL of such a server, in a thread."""
+def serving(proxies: list[str] | None = None) -> Iterator[str]:
+    """The base URL of such a server, in a thread; into `proxies` goes the URL of one that finds every name there."""
     loop = asyncio.new_event_loop()
     done = asyncio.Event()
     numbers = iter(range(10**6))
@@ -130,7 +135,9 @@ def serving() -> Iterator[str]:
         return echo(next(numbers), request)
 
     async def serve() -> None:
-        async with RawServer(choose=choose) as server:
+        async with RawServer(choose=choose) as server, Proxy(":".join(LOGIN)).open() as proxy:
+            if proxies is not None:
+                proxies.append(f"http://{LOGIN[0]}:{quote(LOGIN[1], safe='')}@127.0.0.1:{proxy.port}")
             urls.append(server.url)
             up.set()
             await done.wait()
@@ -152,9 +159,11 @@ def texts(where: Path, *printed: str) -> str:
     return "\n".join([*printed, *(path.read_text(encoding="utf-8", errors="replace") for path in files)])
 
 
-def command(url: str, where: Path, *more: str, plugin: bool = False) -> tuple[int, str]:
+def command(
+    url: str, where: Path, *more: str, plugin: bool = False, beside: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """The exit code, and all that was written and printed."""
-    environ = {**os.environ, "KITEMESH_TOKEN": TOKEN, "KITEMESH_SECOND_TOKEN": SECOND}
+    environ = {**os.environ, "KITEMESH_TOKEN": TOKEN, "KITEMESH_SECOND_TOKEN": SECOND, **(beside or {})}
     environ |= {"KITEMESH_APPROVAL_PROMPT": PROMPT, "KITEMESH_DEPTH": "quick", "KITEMESH_TIMEOUT": "20"}
     if plugin:
         environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -188,6 +197,50 @@ def test_no_token_and_no_cookie_is_written_or_printed(tmp_path: Path, plugin: bo
     for token in (TOKEN, SECOND, NEAR, MIDDLE):
         assert [way for way in spellings(token) if way in told] == []
     assert COOKIE not in told
+
+
+@pytest.mark.parametrize("plugin", [False, True], ids=["command", "pytest"])
+def test_no_password_of_a_proxy_is_written_or_printed(tmp_path: Path, plugin: bool) -> None:
+    proxies: list[str] = []
+    with serving(proxies) as url:
+        named = url.replace("127.0.0.1", "target.test")
+        code, told = command(named, tmp_path, plugin=plugin, beside={"KITEMESH_PROXY": proxies[0]})
+    assert code in (1, 6), told[:2000]
+    assert CONTENT in told  # the server was reached, by a name that only the proxy knows
+    if not plugin:
+        assert "--proxy is set and was used" in " ".join(told.split())
+    assert [way for one in (LOGIN[1], TOKEN, SECOND, NEAR, MIDDLE) for way in spellings(one) if way in told] == []
+    assert BASIC not in told
+    assert LOGIN[0] not in told
+
+
+@pytest.mark.parametrize("wrong", ["port", "login", "scheme"])
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(tmp_path: Path, wrong: str) -> None:
+    proxies: list[str] = []
+    with serving(proxies) as url:
+        named = url.replace("127.0.0.1", "target.test")
+        proxy = {
+            "port": re.sub(r":\d+$", ":9", proxies[0]),
+            "login": proxies[0].replace(LOGIN[0], "hush-another"),
+            "scheme": proxies[0].replace("http:", "gopher:"),
+        }[wrong]
+        for environ in ({"KITEMESH_PROXY": proxy}, {"KITEMESH_PROXY": proxy, "KITEMESH_HTTP": "2"}):
+            code, told = command(named, tmp_path, beside=environ)
+            assert code == (4 if wrong == "scheme" else 6)
+            assert [way for one in (LOGIN[1], TOKEN) for way in spellings(one) if way in told] == []
+            assert "hush" not in told
+
+
+def test_a_password_in_an_argument_or_a_file_is_refused(tmp_path: Path) -> None:
+    code, told = command("https://api.example.com", tmp_path, "--proxy", f"http://{LOGIN[0]}:pw-hush@proxy:3128")
+    assert code == 4
+    assert "--proxy holds a user or password that others could read" in told
+    assert "hush" not in told
+    (tmp_path / "conformance.toml").write_text('proxy = "http://u:pw-hush@proxy:3128"\n', encoding="utf-8")
+    code, told = command("https://api.example.com", tmp_path)
+    assert code == 4
+    assert "put that URL into KITEMESH_PROXY instead" in told
+    assert told.count("hush") == 1  # in that file, which is the user's
 
 
 def test_a_run_without_bodies_leaves_no_content(tmp_path: Path) -> None:

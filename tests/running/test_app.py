@@ -284,7 +284,8 @@ def test_what_the_function_refuses(told, words):
 
 
 def test_every_option_can_be_told():
-    of_the_wire = {"url", "embedded", "ca_bundle"}
+    of_the_wire = {"url", "embedded", "ca_bundle", "client_cert", "client_key", "client_key_password", "server_name"}
+    of_the_wire |= {"insecure", "insecure_host", "proxy", "environment_proxy", "resolve", "unix_socket", "http"}
     by_themselves = {"model", "token"}
     read = {"vectors"}
     known = {field.name for field in fields(Options)}

@@ -22,6 +22,7 @@ from conformance.transcript.redaction import Redactor
 from conformance.wire.client import Client
 from conformance.wire.limits import Limits
 from conformance.wire.outgoing import Outgoing
+from conformance.wire.reach.route import Route
 
 LARGE = b" " * 2**20
 
@@ -94,7 +95,7 @@ async def listening(
             concurrency=concurrency,
             limits=limits,
             redactor=Redactor([TOKEN]),
-            verify=trusting or True,
+            route=Route(context=trusting),
         ) as client:
             yield client
     finally:

@@ -12,7 +12,7 @@ from conformance.settings import config_file as config
 from conformance.settings import files, flags
 from conformance.settings.config_file import Target
 from conformance.settings.flags import FLAGS, OUTPUT, Flag, Layer, Setting
-from conformance.settings.options import Options
+from conformance.settings.options import Options, without_login
 from conformance.transcript.excerpt import excerpt
 
 _DEFAULT = "default"
@@ -71,6 +71,8 @@ def _row(flag: Flag, found: Layer, url: str | None, environ: Mapping[str, str]) 
             value = [text.partition(":")[0].strip() for text in value]  # what follows may be a secret
         case "list":
             value = list(flags.names(value))
+        case _ if flag.key == "proxy":
+            value = without_login(value)
     there = os.access(files.named(value), os.R_OK) if flag.key == "token_file" else None
     return OptionRow(flag.name, value, setting.origin, there)
 

@@ -27,6 +27,10 @@ from conformance.judging.verdict import State
 from conformance.transcript.exchange import Credential, Ending, Exchange
 
 
+def _over_http2(made: Exchange, error: str = "") -> Exchange:
+    return replace(with_response(made, http_version="HTTP/2", reason=""), error=error)
+
+
 def _cut(made: Exchange, ending: Ending = Ending.CUT, keep: int = 60) -> Exchange:
     return replace(with_response(made, body=body_of(made)[:keep], pieces=None), ending=ending)
 
@@ -79,6 +83,11 @@ ROWS: tuple[Breaks | Holds, ...] = (
     breaks("http.complete", "a stream cut by its length", WELL, with_response(
         with_header(_cut(chat_stream("a"), Ending.COMPLETE), "Content-Length", "60"), excess=99)),
     breaks("http.complete", "JSON cut", _cut(chat("a"))),
+    breaks("http.complete", "a stream of HTTP/2 that is reset", _over_http2(_cut(chat("a")),
+        "the server reset the stream (RST_STREAM, INTERNAL_ERROR)")),
+    breaks("http.complete", "HTTP/2 that clients refuse", WELL, _over_http2(_cut(chat("a"), Ending.GARBAGE),
+        "clients refuse this HTTP/2 (Stream 1 is closed)")),
+    holds("http.complete", "a stream of HTTP/2 without Content-Length", _over_http2(chat("a"))),
     breaks("http.complete", "an error cut", WELL, _cut(refused("a", BROKEN))),
     breaks("http.complete", "a stream cut", _cut(chat_stream("a"), keep=400)),
     breaks("http.complete", "more than declared", with_response(chat("a"), excess=5)),

@@ -41,6 +41,8 @@ class Row:
     """`server`, `closed` (a port), `unaccepting` (a port), or a host's name."""
     tls: str = ""
     """The kind of certificate that it serves with."""
+    through: str = ""
+    """Begins the URL of a proxy, whose host and port are those of the place; the target is `target.test` then."""
     trusted: bool = True
     """The certificate is given as --ca-bundle."""
     greets: bytes = b""
@@ -159,15 +161,15 @@ NOBODY = (
         rule="refused-port",
         place="closed",
         requests=0,
-        says=("connection refused", "Check the address and that it is up"),
+        says=("connection refused", "start the server, or correct the port"),
     ),
     Row(
         id="proxy-needed",
         rule="refused-port",
         place="closed",
         requests=0,
-        environ={"HTTPS_PROXY": "http://proxy:3128"},
-        says=("the proxy that HTTPS_PROXY names is not used",),
+        environ={"HTTP_PROXY": "http://proxy:3128"},
+        says=("HTTP_PROXY is set and was not used, because loopback is never sent through a proxy",),
     ),
     Row(
         id="not-accepting",
@@ -208,12 +210,134 @@ NOBODY = (
     ),
 )
 
+PROXIES = (
+    Row(
+        id="proxy-wants-a-login-to-connect",
+        rule="proxy-login-refused",
+        scheme="https",
+        through="http://",
+        play=always(page("407 Proxy Authentication Required", "Cache Access Denied")),
+        requests=4,
+        says=("which --proxy names, wants a login (it answers 407 Proxy Authentication Required", "by KITEMESH_PROXY"),
+    ),
+    Row(
+        id="proxy-refuses-the-login",
+        rule="proxy-login-refused",
+        scheme="https",
+        through="http://someone:pw-hush-hush-7@",
+        play=always(page("407 Proxy Authentication Required", "Cache Access Denied")),
+        requests=4,
+        says=("refuses the user and password that KITEMESH_PROXY holds", "correct them there"),
+    ),
+    Row(
+        id="proxy-forbids-connecting",
+        rule="proxy-refuses",
+        scheme="https",
+        through="http://",
+        play=always(page("403 Forbidden", "Filtered")),
+        requests=4,
+        says=("refuses to connect to target.test:443 (it answers 403 Forbidden; --proxy is set and was used)",),
+    ),
+    Row(
+        id="proxy-bad-gateway",
+        rule="proxy-has-no-way",
+        scheme="https",
+        through="http://",
+        play=always(answer(b"", status="502 Bad Gateway")),
+        requests=4,
+        says=("does not reach target.test:443 (it answers 502 Bad Gateway", "start the server"),
+    ),
+    Row(
+        id="proxy-that-is-none",
+        rule="proxy-unreachable",
+        scheme="https",
+        through="http://",
+        greets=b"SSH-2.0-OpenSSH_9.9\r\n",
+        play=lambda r: [],
+        says=("cannot be used (it does not answer as an HTTP proxy does", "--no-proxy"),
+    ),
+    Row(
+        id="proxy-refused",
+        rule="proxy-unreachable",
+        scheme="https",
+        through="http://",
+        place="closed",
+        requests=0,
+        says=("cannot be used (it cannot be connected to:", "correct --proxy"),
+    ),
+    Row(
+        id="socks-wants-a-login",
+        rule="proxy-login-refused",
+        through="socks5://",
+        greets=b"\5\xff",
+        play=lambda r: [],
+        says=("wants a login (it wants a login (SOCKS5)",),
+    ),
+    Row(
+        id="socks-forbids",
+        rule="proxy-refuses",
+        through="socks5://",
+        greets=b"\5\0\5\2\0\1\0\0\0\0\0\0",
+        play=lambda r: [],
+        says=("it answers 2 connection not allowed (SOCKS5)",),
+    ),
+    Row(
+        id="socks-has-no-way",
+        rule="proxy-has-no-way",
+        through="socks5://",
+        greets=b"\5\0\5\5\0\1\0\0\0\0\0\0",
+        play=lambda r: [],
+        says=("does not reach target.test:80 (it answers 5 connection refused (SOCKS5)",),
+    ),
+    Row(
+        id="proxy-login-for-http",
+        rule="proxy-login",
+        through="http://",
+        play=always(page("407 Proxy Authentication Required", "Cache Access Denied")),
+        requests=4,
+        says=("which --proxy names, wants a login (407 Proxy Authentication Required",),
+    ),
+    Row(
+        id="proxy-page-for-http",
+        rule="proxy-page",
+        through="http://",
+        play=always(page("503 Service Unavailable", "ERROR: The requested URL could not be retrieved")),
+        requests=4,
+        says=("The proxy http://127.0.0.1:", "answers instead of the server (503"),
+    ),
+    Row(
+        id="no-unix-socket",
+        rule="no-unix-socket",
+        place="closed",
+        requests=0,
+        options={"unix_socket": "/nowhere/at/all.sock"},
+        says=("Nothing accepts connections at the Unix socket /nowhere/at/all.sock", "correct --unix-socket"),
+    ),
+    Row(
+        id="resolved-and-refused",
+        rule="refused-port",
+        place="closed",
+        requests=0,
+        environ={"HTTP_PROXY": "http://proxy:3128"},
+        options={"url": "http://target.test:{port}/v1", "resolve": ("target.test:{port}:127.0.0.1",)},
+        says=("(127.0.0.1) (connection refused; HTTP_PROXY is set and was not used, because --resolve says",),
+    ),
+)
+
 PROTOCOLS = (
+    Row(
+        id="http1-only",
+        rule="http2-unspoken",
+        play=closing(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"),
+        options={"http": ("2",)},
+        greets=b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+        says=("does not speak HTTP/2 (the server does not speak HTTP/2 (it answers in HTTP/1.1)", "say --http 1.1"),
+    ),
     Row(
         id="ssh",
         rule="other-protocol",
         play=closing(b"SSH-2.0-OpenSSH_9.9\r\n"),
-        says=("does not speak HTTP but SSH", '"SSH-2.0-OpenSSH_9.9"', "Check the port"),
+        says=("does not speak HTTP but SSH", '"SSH-2.0-OpenSSH_9.9"', "correct the port"),
     ),
     Row(
         id="smtp",
@@ -249,6 +373,36 @@ PROTOCOLS = (
 
 TLS = (
     Row(
+        id="http1-only-over-tls",
+        rule="http2-unspoken",
+        scheme="https",
+        tls="good",
+        requests=0,
+        play=always(completion()),
+        options={"http": ("2",)},
+        says=("does not speak HTTP/2", "say --http 1.1"),
+    ),
+    Row(
+        id="tls-never-answered",
+        hangs=True,
+        rule="tls-silent",
+        scheme="https",
+        play=always(completion()),
+        requests=0,
+        options={"depth": Depth.STANDARD},
+        says=("never answers the TLS handshake", "http://"),
+    ),
+    Row(
+        id="client-certificate-refused",
+        rule="client-certificate",
+        scheme="https",
+        greets=b"\x15\x03\x03\x00\x02\x02\x30",
+        play=lambda r: [],
+        requests=0,
+        options={"client_cert": "{pem}"},
+        says=("refuses the client certificate", "give one that it trusts by --client-cert"),
+    ),
+    Row(
         id="https-url-plain-port",
         rule="http-at-https",
         scheme="https",
@@ -283,7 +437,12 @@ TLS = (
         trusted=False,
         requests=0,
         play=always(completion()),
-        says=("is not trusted", "--ca-bundle FILE", "self-signed"),
+        environ={"HTTPS_PROXY": "http://proxy:3128"},
+        says=(
+            "is not trusted",
+            "self-signed certificate; HTTPS_PROXY is set and was not used, because",
+            "--ca-bundle FILE",
+        ),
     ),
     Row(
         id="expired",
@@ -310,7 +469,7 @@ TLS = (
         greets=b"\x15\x03\x03\x00\x02\x02\x74",
         play=lambda r: [],
         requests=0,
-        says=("requires a client certificate",),
+        says=("requires a client certificate", "give it by --client-cert"),
     ),
     Row(
         id="client-certificate-1.3",
@@ -319,7 +478,7 @@ TLS = (
         tls="client",
         requests=0,
         play=always(completion()),
-        says=("a client certificate", "which the suite does not have"),
+        says=("if it wants a client certificate, give it by --client-cert",),
     ),
     Row(
         id="client-certificate-nginx",
@@ -334,7 +493,7 @@ TLS = (
         greets=b"\x15\x03\x03\x00\x02\x02\x78",
         play=lambda r: [],
         requests=0,
-        says=("does not speak HTTP/1.1",),
+        says=("does not speak HTTP/1.1", "say --http 2"),
     ),
     Row(
         id="handshake-fails",
@@ -920,4 +1079,4 @@ JUDGED = (
     ),
 )
 
-ROWS = (*NOBODY, *PROTOCOLS, *TLS, *REDIRECTS, *ADDRESSES, *CALLERS, *OTHERS, *JUDGED)
+ROWS = (*NOBODY, *PROXIES, *PROTOCOLS, *TLS, *REDIRECTS, *ADDRESSES, *CALLERS, *OTHERS, *JUDGED)

@@ -157,6 +157,7 @@ CONFIGURATIONS = (
         _nginx(_STREAMING, http="gzip on; gzip_types application/json; gzip_min_length 20; gzip_proxied any;"),
     ),
     Configuration("TLS", "nginx", _nginx(_STREAMING, tls=True), tls=True),
+    Configuration("Connection: close after each answer", "nginx", _nginx(_STREAMING, server="keepalive_timeout 0;")),
     Configuration(
         "limit_req 10 a second, 503",
         "nginx",
