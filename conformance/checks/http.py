@@ -54,7 +54,7 @@ def complete(reading: Reading) -> Iterator[Finding]:
         yield reading.finding(
             "the connection was closed before the body's end",
             expected,
-            Words(f"the connection {'was reset' if ending is Ending.RESET else 'closed'} after {size} octets"),
+            Words(_broken_off(reading)),
             place,
         )
     elif response.excess:
@@ -88,6 +88,13 @@ def complete(reading: Reading) -> Iterator[Finding]:
         )
 
 
+def _broken_off(reading: Reading) -> str:
+    how = "was reset" if reading.exchange.ending is Ending.RESET else "closed"
+    if reading.evidence.own or not reading.exchange.error:
+        return f"the connection {how} after {len(reading.body)} octets"
+    return f"the connection {how}, as the recorder says: {reading.exchange.error[:120]}"
+
+
 def _of_head(reading: Reading) -> Finding:
     """What is wrong with a header section that clients refuse."""
     head = reading.exchange.head
@@ -107,10 +114,10 @@ def _in_json(reading: Reading) -> bool:
 
 def _of_another_layer(reading: Reading) -> Unjudged | None:
     """Framing, codings, streams and empty errors have requirements of their own."""
+    if not reading.body_is_there:
+        return reading.unjudged("the transcript has the answer without its body")
     if not reading.known:
-        return reading.unjudged(
-            "the answer's body is missing, or has a content coding that the suite does not read", by=UNREAD
-        )
+        return reading.unjudged("the answer's body has a content coding that the suite does not read", by=UNREAD)
     if not reading.whole:
         return reading.unjudged("the body is incomplete", by="http.complete")
     if reading.cut_by_length:
@@ -124,9 +131,11 @@ def _of_another_layer(reading: Reading) -> Unjudged | None:
 
 
 @each("http.json", _answered.where(_in_json).unless(_of_another_layer))
-def strict_json(reading: Reading) -> Iterator[Finding]:
+def strict_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     """JSON that is UTF-8 and strict wherever the answer says `application/json` (RFC 8259)."""
-    if not reading.json.ok:
+    if reading.json.ok and reading.transcoded:
+        yield reading.unjudged("the transcript has text, not the octets that travelled")
+    elif not reading.json.ok:
         yield reading.finding(
             f"the body is not strict JSON: {reading.json.problem}",
             "one JSON value in UTF-8, nothing else",
