@@ -230,12 +230,12 @@ def _ending(failure: str, given: Json, response: Response) -> Ending:
             return Ending.CUT
         if _RESET.search(failure):
             return Ending.RESET
-        if _is_whole(response):
+        if is_whole(response):
             return Ending.UNSTATED
         if _CLIENT_LEFT.search(failure):
             raise LeftOut(Why.CLIENT_LEFT, failure)
         raise LeftOut(Why.BLOCKED if _BLOCKED.search(failure) else Why.BROKEN_OFF, failure)
-    if response.body_known and response.decoded | (not _codings(response)) and not _is_whole(response):
+    if response.body_known and response.decoded | (not _codings(response)) and not is_whole(response):
         content = given.get("content")
         size = _number(content.get("size")) if isinstance(content, dict) else -1
         stated = -1 if _codings(response) else _number(response.header("content-length"))
@@ -245,7 +245,7 @@ def _ending(failure: str, given: Json, response: Response) -> Ending:
     return Ending.UNSTATED
 
 
-def _is_whole(response: Response) -> bool:
+def is_whole(response: Response) -> bool:
     """True where the body has its end, as JSON or as a stream, whoever broke off what follows."""
     if not response.body_known:
         return False
