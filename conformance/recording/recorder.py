@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,6 +39,8 @@ HEAVY = 8 * 2**20
 """Octets after which a window is judged before it is full."""
 STALE = 2.0
 """Seconds after which a window is judged though it is not full."""
+BEHIND = 10
+"""How nice the judge is: whoever waits for an answer comes first."""
 WAITING = 32 * 2**20
 """Octets that may wait for the judge."""
 LINES = 10_000
@@ -107,6 +110,8 @@ class Recorder:
         """Have the judge there."""
         self._apart = Apart(Key(VERSION), 0, {}, JUDGED)
         await self._apart.start()
+        if hasattr(os, "setpriority") and self._apart.pid:  # not on Windows
+            os.setpriority(os.PRIO_PROCESS, self._apart.pid, BEHIND)
         self._clock = asyncio.create_task(self._judge_stale())
 
     def take(self, exchange: Exchange, why: str) -> None:

@@ -98,9 +98,10 @@ def sentence(recorded: Mapping[str, Any], judged: int) -> str:
     parts = [f"{judged} judged"] if judged else []
     elsewhere = recorded.get("elsewhere")
     beside = {k: v for k, v in elsewhere.items() if isinstance(v, int)} if isinstance(elsewhere, dict) else {}
-    if others := sum(count for name, count in beside.items() if name != host):
+    same = beside.get(host, 0) if isinstance(host, str) else sum(beside.values())
+    if others := sum(beside.values()) - same:
         parts.append(f"{others} of other hosts")
-    if same := beside.get(host, 0) if isinstance(host, str) else 0:
+    if same:
         parts.append(f"{same} to other addresses")
     left = recorded.get("left_out")
     for why, entry in left.items() if isinstance(left, dict) else ():

@@ -129,6 +129,22 @@ def test_a_fault_is_told_while_traffic_goes_on(tmp_path: Path) -> None:
     assert {finding.requirement for finding in result.findings} == {"stream.done"}
 
 
+def test_the_openai_client_works_unchanged(reference: str) -> None:
+    from openai import OpenAI
+
+    with recording(reference) as made:
+        client = OpenAI(base_url=f"{made.url}/v1", api_key=FIRST_TOKEN, max_retries=0)
+        messages: Any = [{"role": "user", "content": "Say word."}]
+        answer = client.chat.completions.create(model=DEFAULT_MODEL, messages=messages)
+        chunks = list(client.chat.completions.create(model=DEFAULT_MODEL, messages=messages, stream=True))
+        made.stop()
+        transcript = made.recorder.transcript()
+    assert answer.choices[0].message.content
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert [exchange.status for exchange in transcript] == [200, 200]
+    assert not judging.judge(transcript, opinions=False).findings
+
+
 # --- who leaves, and who dies ----------------------------------------------------------------------------------------
 
 
