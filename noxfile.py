@@ -181,6 +181,27 @@ def soak(session: nox.Session) -> None:
     session.run("python", "-m", "tests.studies.soak", *session.posargs)
 
 
+RECORDERS_PYTHON = ("playwright==1.*", "vcrpy==9.*", "requests==2.*")
+RECORDERS_NPM = tuple(f"@pollyjs/{name}@6" for name in ("core", "adapter-fetch", "persister-fs"))
+
+
+@nox.session
+def recorders(session: nox.Session) -> None:
+    """Have other people's recorders write fixtures/recordings/made anew. Needs Chromium, curl and Node.js."""
+    session.install("-e", ".")
+    modules = _modules(session, *RECORDERS_NPM)
+    python = _apart(session, "recorders", *RECORDERS_PYTHON) / "python"
+    given = ("--modules", str(modules), "--python", str(python))
+    session.run("python", "-m", "tests.studies.recorders", *given, *session.posargs)
+
+
+@nox.session
+def record(session: nox.Session) -> None:
+    """What the recorder adds to the time to the first event, and its memory; writes reports/record.md."""
+    session.install("-e", ".[soak]")
+    session.run("python", "-m", "tests.studies.record", *session.posargs)
+
+
 @nox.session
 def interop(session: nox.Session) -> None:
     """Judge other people's servers from PyPI and npm; arguments (names, `--depth`) go to `tests.studies.interop`."""

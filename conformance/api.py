@@ -150,7 +150,7 @@ def judge(
     """Judge a recording, without a network: a transcript of this suite, or a HAR from a browser or proxy.
 
     Args:
-        recording: path of a HAR file, or its octets.
+        recording: path of a HAR file, or of another that `judge` reads, or its octets. It has to be about one server.
         only: ids, areas or globs of the requirements to judge; none: what was recorded for, or all.
         skip: ids, areas or globs of those to leave out.
         strict: True: a failed SHOULD counts like a failed MUST.
@@ -176,12 +176,10 @@ def judge(
 
 def _transcript(recording: str | os.PathLike[str] | bytes) -> Transcript:
     from conformance.running.usable import usable
-    from conformance.settings import files
-    from conformance.transcript import har_reader
+    from conformance.transcript import recordings, targets
 
     with usable("The recording" if isinstance(recording, bytes) else repr(os.fspath(recording)), "judged"):
-        octets = recording if isinstance(recording, bytes) else files.read(Path(recording), har_reader.LARGEST)
-        return har_reader.load(octets)
+        return targets.one(recordings.load(recording if isinstance(recording, bytes) else Path(recording)))
 
 
 def _options(function: str, url: str, model: str | None, token: str | None, told: Any) -> Options:

@@ -13,7 +13,7 @@ from conformance.evidence.finding import Finding, Unjudged
 from conformance.evidence.json_values import optional
 from conformance.evidence.place import STATUS, Place
 from conformance.evidence.reading import KNOWN_TOKEN, Reading
-from conformance.evidence.select import every, excused, last, never_admitted, server_error, when
+from conformance.evidence.select import every, excused, fields_unknown, last, never_admitted, server_error, when
 from conformance.probes.refusals import NEVER_ISSUED
 from conformance.transcript.exchange import Credential
 
@@ -75,7 +75,7 @@ def error_codes(reading: Reading) -> Iterator[Finding | Unjudged]:
             )
 
 
-@each("auth.challenge", _denials)
+@each("auth.challenge", _denials.unless(fields_unknown))
 def challenge(reading: Reading) -> Iterator[Finding]:
     """`WWW-Authenticate` with a 401 (RFC 9110, section 15.5.2)."""
     if reading.response is not None and not (reading.response.header("www-authenticate") or "").strip():

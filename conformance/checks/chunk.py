@@ -20,7 +20,7 @@ from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import ABSENT, get, objects, optional, show
 from conformance.evidence.reading import Reading
-from conformance.evidence.select import legible_streams, readable_streams, when
+from conformance.evidence.select import legible_streams, readable_streams, transcoded, when
 from conformance.evidence.stream import Chunk
 from conformance.probes.accept import WORD
 
@@ -297,7 +297,7 @@ def finish_reason(reading: Reading) -> Iterator[Finding]:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@each("chunk.text-intact", readable_streams)
+@each("chunk.text-intact", readable_streams.unless(transcoded))
 def text_intact(reading: Reading) -> Iterator[Finding]:
     """No character is split between chunks: no U+FFFD on both sides of a border, no lone surrogate."""
     pieces = [(chunk, text) for chunk in reading.chunks for index, text in chunk.contents if index == 0]

@@ -21,7 +21,15 @@ from conformance.evidence.json_values import ABSENT, get, integer, objects, opti
 from conformance.evidence.place import STATUS, Place
 from conformance.evidence.reading import Reading
 from conformance.evidence.residue import in_wake
-from conformance.evidence.select import Selection, answers, on_chat, served_json, standard, text_streams
+from conformance.evidence.select import (
+    Selection,
+    answers,
+    media_type_unknown,
+    on_chat,
+    served_json,
+    standard,
+    text_streams,
+)
 from conformance.probes.accept import LONG_TASK, WORD
 
 LIMIT_PROBED = 16
@@ -31,7 +39,7 @@ SLACK = LIMIT_BREACH - LIMIT_PROBED
 """Counted tokens by which a limit may be overrun: what a server counts that is not the answer's text."""
 
 
-@each("completion.media-type", served_json)
+@each("completion.media-type", served_json.unless(media_type_unknown))
 def media_type(reading: Reading) -> Iterator[Finding]:
     """200 `application/json` when no stream was asked for."""
     if reading.status != 200:

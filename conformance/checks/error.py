@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from conformance.checks import internals
 from conformance.checks.check import each, judge_each, over_all
@@ -19,7 +19,7 @@ from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import ABSENT, get, optional, text
 from conformance.evidence.place import NOWHERE, STATUS, Place
 from conformance.evidence.reading import Reading
-from conformance.evidence.select import UNREAD, Selection, every, last, when
+from conformance.evidence.select import UNREAD, Selection, every, last, media_type_unknown, when
 from conformance.probes.flow import Phase
 
 COMMON = frozenset({400, 401, 404, 409, 422})
@@ -78,7 +78,7 @@ def _wrong(reading: Reading) -> Iterator[Finding]:
             Place(words="body"),
         )
         return
-    for error in schemas.errors("error", reading.json.value)[:1]:
+    for error in schemas.errors("error", reading.json.value):
         place = f"{error.pointer}/{error.missing}" if error.missing else error.pointer
         steps = place.split("/")[1:]
         seen = get(reading.json.value, *steps) if steps else reading.json.value
@@ -108,7 +108,7 @@ def _of_another_requirement(reading: Reading) -> Unjudged | None:
     return reading.unjudged("the error comes as an event stream", by=by)
 
 
-@each("error.media-type", _common.unless(_of_another_requirement))
+@each("error.media-type", _common.unless(_of_another_requirement, media_type_unknown))
 def media_type(reading: Reading) -> Iterator[Finding]:
     """As `application/json`."""
     if reading.media_type != "application/json":
@@ -127,7 +127,10 @@ def _no_json_elsewhere(reading: Reading) -> bool:
 _head = when(lambda r: r.exchange.request.method == "HEAD", "HEAD has no body")
 
 
-@each("error.schema-elsewhere", _others.unless(_head, when(_no_json_elsewhere, "the body is not JSON", by="http.json")))
+_not_json_elsewhere = when(_no_json_elsewhere, "the body is not JSON", by="http.json")
+
+
+@each("error.schema-elsewhere", _others.unless(_head, _not_json_elsewhere, media_type_unknown))
 def schema_elsewhere(reading: Reading) -> Iterator[Finding]:
     """The same with every other 4xx and 5xx."""
     if reading.body and (reading.media_type != "application/json" or not reading.json.ok):
@@ -206,8 +209,7 @@ def _why_it_may_pass(reading: Reading) -> str:
     if not all(tried.failed_to_serve for tried in tries) or (evidence.own and len(tries) < 2):
         return "but not every time"
     if not evidence.own:
-        calm = evidence.served_meanwhile(tries[0], reading) and reading.status not in EXCUSING
-        return "" if calm else "in a recording"
+        return _why_it_may_pass_recorded(reading, evidence.same_requests(reading))
     if evidence.weather.separate(tries) < 2:
         return "and nothing was served between the tries"
     if reading.status in EXCUSING and not evidence.weather.recurs(reading):
@@ -215,9 +217,19 @@ def _why_it_may_pass(reading: Reading) -> str:
     return ""
 
 
+def _why_it_may_pass_recorded(reading: Reading, tries: Sequence[Reading]) -> str:
+    """The same in a recording of somebody else's, where a request was sent again by chance, if at all."""
+    if len(tries) < 2:
+        return "once, in a recording"
+    if not all(tried.failed_to_serve for tried in tries):
+        return "but not every time"
+    separate = reading.evidence.weather.separate(sorted(tries, key=lambda r: r.started)) > 1
+    return "" if separate and reading.status not in EXCUSING else "in a recording"
+
+
 def _again_and_again(reading: Reading) -> Iterator[Finding]:
     if _breaks(reading):
-        times = len(reading.tries)
+        times = len(reading.tries if reading.evidence.own else reading.evidence.same_requests(reading))
         message = f"a request is answered with a server error {times} times out of {times}"
         yield reading.finding(message, _EXPECTED.get(reading.due, "an answer below 500"), reading.told, STATUS)
 
@@ -350,7 +362,7 @@ def rate_limit(reading: Reading) -> Iterator[Finding]:
                 Place(f"/error/{member}"),
             )
     wait = (reading.response.header("retry-after") or "").strip() if reading.response is not None else "0"
-    if not _NUMBER.fullmatch(wait) and read_http_date(wait) is None:
+    if reading.fields_known and not _NUMBER.fullmatch(wait) and read_http_date(wait) is None:
         yield reading.finding(
             "the 429 does not say when to try again",
             "Retry-After: seconds, or a date",

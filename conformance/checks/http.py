@@ -50,13 +50,12 @@ def complete(reading: Reading) -> Iterator[Finding]:
     declared = response.header("content-length")
     place = Place(byte=size)
     if ending in (Ending.CUT, Ending.RESET):
-        of_stream = response.http_version == "HTTP/2"
+        of_stream = reading.evidence.own and response.http_version == "HTTP/2"
         end = "the end of the stream (END_STREAM)" if of_stream else "the final chunk of the chunked coding"
-        seen = reading.exchange.error if of_stream else f"the connection {_CLOSED[ending]}"
         yield reading.finding(
             f"the {'stream' if of_stream else 'connection'} was closed before the body's end",
             f"{declared} octets, as Content-Length says" if declared else end,
-            Words(f"{seen} after {size} octets"),
+            Words(_broken_off(reading, of_stream)),
             place,
         )
     elif response.excess:
@@ -95,7 +94,11 @@ def _standard(reading: Reading) -> str:
     return "RFC 9113" if "HTTP/2" in reading.exchange.error else "RFC 9112"
 
 
-_CLOSED = {Ending.CUT: "closed", Ending.RESET: "was reset"}
+def _broken_off(reading: Reading, of_stream: bool) -> str:
+    how = f"the connection {'was reset' if reading.exchange.ending is Ending.RESET else 'closed'}"
+    if not reading.evidence.own and reading.exchange.error:
+        return f"{how}, as the recorder says: {reading.exchange.error[:120]}"
+    return f"{reading.exchange.error if of_stream else how} after {len(reading.body)} octets"
 
 
 def _of_head(reading: Reading) -> Finding:
@@ -120,10 +123,10 @@ def _in_json(reading: Reading) -> bool:
 
 def _of_another_layer(reading: Reading) -> Unjudged | None:
     """Framing, codings, streams and empty errors have requirements of their own."""
+    if not reading.body_is_there:
+        return reading.unjudged("the transcript has the answer without its body")
     if not reading.known:
-        return reading.unjudged(
-            "the answer's body is missing, or has a content coding that the suite does not read", by=UNREAD
-        )
+        return reading.unjudged("the answer's body has a content coding that the suite does not read", by=UNREAD)
     if not reading.whole:
         return reading.unjudged("the body is incomplete", by="http.complete")
     if reading.cut_by_length:
@@ -137,9 +140,11 @@ def _of_another_layer(reading: Reading) -> Unjudged | None:
 
 
 @each("http.json", _answered.where(_in_json).unless(_of_another_layer))
-def strict_json(reading: Reading) -> Iterator[Finding]:
+def strict_json(reading: Reading) -> Iterator[Finding | Unjudged]:
     """JSON that is UTF-8 and strict wherever the answer says `application/json` (RFC 8259)."""
-    if not reading.json.ok:
+    if reading.json.ok and reading.transcoded:
+        yield reading.unjudged("the transcript has text, not the octets that travelled")
+    elif not reading.json.ok:
         yield reading.finding(
             f"the body is not strict JSON: {reading.json.problem}",
             "one JSON value in UTF-8, nothing else",

@@ -38,6 +38,8 @@ def method(reading: Reading) -> Iterator[Finding]:
     if reading.status not in (404, 405, 501):
         yield reading.finding("PUT is not refused as a method", "404, 405 or 501", reading.told, STATUS)
     elif reading.status == 405 and reading.response is not None and reading.response.header("allow") is None:
+        if not reading.fields_known:
+            return
         yield reading.finding("a 405 without `Allow`", "Allow: POST", reading.told, Place(header="Allow"))
 
 

@@ -20,10 +20,12 @@ from conformance.evidence.reading import Reading
 from conformance.evidence.select import (
     ended_streams,
     finished_streams,
+    media_type_unknown,
     served_streams,
     server_error,
     streams,
     to_be_refused,
+    transcoded,
     when,
     whole_streams,
 )
@@ -41,7 +43,7 @@ SAME_INSTANT = 0.0015
 """Seconds: pieces that arrive closer together than this were sent at once."""
 
 
-@each("stream.media-type", served_streams.unless(error_as_success))
+@each("stream.media-type", served_streams.unless(error_as_success, media_type_unknown))
 def media_type(reading: Reading) -> Iterator[Finding]:
     """200 `text/event-stream`."""
     if reading.status != 200:
@@ -62,7 +64,7 @@ def media_type(reading: Reading) -> Iterator[Finding]:
         )
 
 
-@each("stream.utf8", streams)
+@each("stream.utf8", streams.unless(transcoded))
 def utf8(reading: Reading) -> Iterator[Finding]:
     """Valid UTF-8. A character that the connection's end cut is http.complete's."""
     kinds = [Oddity.INVALID_UTF8] + ([Oddity.CUT_CHARACTER] if reading.whole else [])

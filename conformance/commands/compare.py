@@ -60,11 +60,12 @@ def _document(name: str) -> dict[str, Any]:
     from conformance.report import results
     from conformance.running.usable import usable
     from conformance.settings import files
-    from conformance.transcript import har_reader
+    from conformance.transcript import har_reader, targets
 
     with usable(repr(name), "compared"):
         octets = files.read(Path(name), har_reader.LARGEST)
         value = read_json(octets.removeprefix(BOM)).value
         if not isinstance(value, dict) or "log" not in value:
             return results.loads(octets)
-        return results.results(judging.judge(har_reader.load(octets)), hashlib.sha256(octets).hexdigest())
+        transcript = targets.one(har_reader.load(octets))
+        return results.results(judging.judge(transcript), hashlib.sha256(octets).hexdigest())

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from conformance.commands.shell import baselines, options, reports
-from conformance.commands.shell.exits import FAILED, INTERRUPTED, SUITE_ERROR, unwritten
+from conformance.commands.shell.exits import FAILED, INTERRUPTED, SUITE_ERROR, USAGE, complain, unwritten
 from conformance.settings.flags import names
 from conformance.settings.options import Options, UsageError
+from conformance.transcript.excerpt import excerpt
 
 if TYPE_CHECKING:
     from conformance.judging.baseline import Baseline
+    from conformance.transcript.exchange import Transcript
+    from conformance.transcript.targets import Choice
+
+_WHICH = "Which server, in a recording of another client"
 
 
-@click.command("judge", short_help="Judge recorded transcripts, without a network.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE.har…", type=click.Path())
-@options.of_run(("only", "skip", "strict", "baseline", "allow-stale"))
-@click.option("--output", metavar="DIR", type=click.Path(), help="Write the reports here (for one FILE).")
-@click.option("--against", metavar="FILE", type=click.Path(), help="Confirm or deny this results.json.")
-@options.write_baseline
+@click.command("judge", cls=options.Command, short_help="Judge recordings, without a network.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(allow_dash=True))
+@options.option("--host", "Judge what went to this host.", topic=_WHICH, metavar="HOST[:PORT]")
+@options.option("--model", "Judge what asked for this model.", topic=_WHICH, metavar="MODEL")
+@options.option("--any-model", "Judge answers of other models, by --profile.", topic=_WHICH, is_flag=True)
+@options.option("--path", "Judge what went below this path: /v1.", metavar="PATH")
+@options.option(
+    "--profile",
+    "The part of the contract for --any-model.",
+    metavar="openai-compatible",
+    type=click.Choice(["openai-compatible"]),
+)
+@options.of_run(("only", "skip", "strict", "baseline", "allow-stale", "no-bodies"), brief=True)
+@options.option("--output", "Write the reports here (for one verdict).", metavar="DIR", type=click.Path())
+@options.option("--against", "Confirm or deny this results.json.", metavar="FILE", type=click.Path())
+@click.option("--write-baseline", help="Write the failures as a baseline.", metavar="FILE", type=click.Path())
+@options.help_all
 @options.debug
 def command(
     files: tuple[str, ...],
@@ -35,23 +53,31 @@ def command(
     strict: bool,
     baseline: str | None,
     allow_stale: bool,
+    no_bodies: bool,
+    host: str | None,
+    path: str | None,
+    model: str | None,
+    any_model: bool,
+    profile: str | None,
 ) -> int:
-    """Judge recorded transcripts, each on its own, without a network.
+    """Judge recordings, each on its own, without a network.
 
-    A transcript of this suite, or a HAR from a browser or proxy. The exit code is
-    the worst of all. With --against, results that the transcript does not confirm
-    give exit code 1 and a sentence for each difference; results that it confirms
-    give the exit code of their verdict.
+    A transcript of this suite, or what another client saved (`help recordings`); -
+    is standard input. Each server that was asked for a group gets a verdict, and
+    the exit code is the worst of all. With --against, results that the transcript
+    does not confirm give exit code 1 and a sentence for each difference.
 
     \b
     Example:
       kitemesh-conformance judge reports/transcript.har --only stream
+      kitemesh-conformance judge session.har --host api.example.com
       kitemesh-conformance judge transcript.har --against results.json
     """
     from conformance.contract.catalogue import from_outside
     from conformance.judging.judge import known_failures, selected_ids
     from conformance.report.tally import weightiest
     from conformance.running import discovery
+    from conformance.transcript.targets import OPENAI, Choice
 
     for flag, value in (("--output", output), ("--write-baseline", write_baseline), ("--against", against)):
         if value and len(files) > 1:
@@ -71,12 +97,13 @@ def command(
     selected_ids(Options(**chosen))
     if allow_stale:
         chosen["allow_stale"] = True
+    if no_bodies:
+        chosen["bodies"] = False
     known = known_failures(Options(baseline=baseline))
     baselines.may_write(write_baseline, known)
-    titled = len(files) > 1
-    return weightiest(
-        [_judge(Path(name), chosen, output, known, write_baseline, claimed, titled=titled) for name in files]
-    )
+    choice = Choice(host, path, model, OPENAI if any_model or profile else None)
+    order = _Order(choice, chosen, output, known, write_baseline, claimed, several=len(files) > 1)
+    return weightiest([code for name in files for code in _judge_file(name, order)])
 
 
 def _claimed(name: str) -> dict[str, Any]:
@@ -93,43 +120,88 @@ def _claimed(name: str) -> dict[str, Any]:
     return claimed
 
 
-def _judge(
-    path: Path,
-    chosen: dict[str, Any],
-    output: str | None,
-    known: Baseline | None,
-    write_baseline: str | None,
-    claimed: dict[str, Any] | None,
-    *,
-    titled: bool,
-) -> int:
+@dataclass(frozen=True)
+class _Order:
+    """What was asked of the command, for each of the files."""
+
+    choice: Choice
+    chosen: dict[str, Any]
+    output: str | None
+    known: Baseline | None
+    write_baseline: str | None
+    claimed: dict[str, Any] | None
+    several: bool
+    """True: there are several files."""
+
+
+def _judge_file(name: str, order: _Order) -> list[int]:
+    """Judge what is in one file; one that cannot be read does not stop the others."""
+    try:
+        digest, transcripts = _read(name, order)
+    except UsageError as error:
+        if not order.several:
+            raise
+        return [complain(str(error), USAGE)]
+    titled = order.several or len(transcripts) > 1
+    return [_judge(name, transcript, digest, order, titled=titled) for transcript in transcripts]
+
+
+def _read(name: str, order: _Order) -> tuple[str, list[Transcript]]:
+    """The SHA-256 of a file, where it is needed, and the transcripts in it. Raises UsageError."""
+    from conformance.running.usable import usable
+    from conformance.settings import files
+    from conformance.transcript import har_reader, recordings, targets
+
+    digest = ""
+    with usable("Standard input" if name == "-" else repr(name), "judged"):
+        source: Path | bytes = Path(name)
+        if name == "-":
+            source = sys.stdin.buffer.read(har_reader.LARGEST + 1)
+        elif order.claimed:
+            source = files.read(Path(name), har_reader.LARGEST)
+        if isinstance(source, bytes):
+            digest = hashlib.sha256(source).hexdigest()
+        transcripts = targets.chosen(recordings.load(source), order.choice)
+    if len(transcripts) > 1 and (order.output or order.write_baseline or order.claimed):
+        there = ", ".join(target_of(transcript) for transcript in transcripts)
+        raise UsageError(f"{name!r} is about several servers ({there}); choose one by --host or --path.")
+    return digest, transcripts
+
+
+def target_of(transcript: Transcript) -> str:
+    """The base URL that a recording of somebody else's is about; empty where it does not say."""
+    from conformance.transcript.account import RECORDING
+
+    recorded = transcript.options.get(RECORDING)
+    return str(recorded.get("target", "")) if isinstance(recorded, dict) else ""
+
+
+def _judge(name: str, transcript: Transcript, digest: str, order: _Order, *, titled: bool) -> int:
     """Judge one transcript as it was recorded, but for what was chosen now."""
     from conformance.judging import judge as judging
     from conformance.report import files as written_files
-    from conformance.report import results
+    from conformance.report import results, without_bodies
     from conformance.report.report import Report
-    from conformance.running.usable import usable
-    from conformance.settings import files
-    from conformance.transcript import har_reader
 
-    with usable(repr(str(path)), "judged"):
-        octets = files.read(path, har_reader.LARGEST)
-        transcript = har_reader.load(octets)
-    report = Report.of(judging.judge(transcript, chosen=chosen, known=known))
+    result = judging.judge(transcript, chosen=order.chosen, known=order.known)
+    if not result.options.bodies:
+        result = without_bodies.result(result)
+    report = Report.of(result)
     if titled:
-        click.echo(f"== {path}")
+        target = target_of(transcript)
+        reports.echo(excerpt(f"== {name}{f' ({target})' if target else ''}", 300) + "\n")
     written: Sequence[Path] = ()
     failure: OSError | None = None
     try:
-        written = written_files.write(report, Path(output)) if output else ()
+        written = written_files.write(report, Path(order.output)) if order.output else ()
     except OSError as error:
         failure = error
     reports.show(report, written)
     if titled:
         click.echo()
-    code = baselines.write(report, write_baseline, known)
-    if claimed:
-        code = _confirm(claimed, results.results(report, hashlib.sha256(octets).hexdigest()), code)
+    code = baselines.write(report, order.write_baseline, order.known)
+    if order.claimed:
+        code = _confirm(order.claimed, results.results(report, digest), code)
     return code if failure is None else unwritten("The reports", failure, code)
 
 
@@ -137,7 +209,6 @@ def _confirm(claimed: dict[str, Any], found: dict[str, Any], code: int) -> int:
     """Say whether the claimed results hold; gives the exit code: that of the verdict, or 1 where they do not."""
     from conformance.judging.confirmation import confirm
     from conformance.report.terminal import paragraphs
-    from conformance.transcript.excerpt import excerpt
 
     made = confirm(claimed, found)
     word = "CONFIRMED" if made.confirmed else "DENIED"

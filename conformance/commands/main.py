@@ -54,8 +54,7 @@ def group() -> None:
     \b
     Example (without a URL, the embedded reference server is checked):
       KITEMESH_TOKEN=km_… kitemesh-conformance run URL --model group:<uuid>
-    Exit codes: 0 conformant (known failures aside), 1 not, 2 interrupted, 3 the
-    suite failed, 4 wrong usage, or nothing can be written, 6 inconclusive.
+    Exit codes: 0 conformant, 1 not, 6 inconclusive; `help findings` has all.
     """
 
 

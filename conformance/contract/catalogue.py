@@ -58,7 +58,7 @@ _REQUIRED: Mapping[str, type] = {"id": str, "level": str, "statement": str, "sou
 _OPTIONAL: Mapping[str, type] = {
     "whim": bool, "conditional": bool, "capability": str, "quick": bool, "executes": bool, "concurrent": bool,
     "under_load": str, "costly": bool, "basic": bool, "absorbed_by": list, "precedence": int, "bars": str,
-    "shown_by": str, "not_found": bool, "without_approval": bool, "rare": str, "example_octets": int,
+    "shown_by": str, "not_found": bool, "common": bool, "without_approval": bool, "rare": str, "example_octets": int,
 }  # fmt: skip
 _TABLES: Mapping[str, type] = {"contract": dict, "area": list, "requirement": list}
 _WORDS = {str: "a string", list: "an array", bool: "a boolean", int: "a whole number", dict: "a table"}
@@ -151,6 +151,8 @@ class Requirement:
     """Which exchanges show it, where its area does not tell."""
     not_found: bool = False
     """True: 404 refuses what breaks it."""
+    common: bool = False
+    """True: it holds for every server that is compatible with OpenAI's API, not for KiteMesh's alone."""
     without_approval: bool = False
     """True: it takes the capability `approvals`, and yet no approval need come for it."""
     rare: str = ""

@@ -96,6 +96,21 @@ class AnswerReading(RequestReading):
         return self.response is not None and self.response.body_known and self._undone is not None
 
     @property
+    def transcoded(self) -> bool:
+        """True where a foreign transcript has the body as text, whatever its octets were."""
+        return self.response is not None and self.response.transcoded
+
+    @property
+    def fields_known(self) -> bool:
+        """False where a foreign transcript left the header section out: no absent field says anything."""
+        return self.response is None or self.response.headers_known
+
+    @property
+    def media_type_known(self) -> bool:
+        """False where that section is missing, and nothing else says what the body is."""
+        return self.fields_known or bool(self.media_type)
+
+    @property
     def coded_away(self) -> bool:
         """True where there is a body whose content coding cannot be removed (http.encoding)."""
         return self.response is not None and self.response.body_known and self._undone is None
@@ -192,3 +207,8 @@ class AnswerReading(RequestReading):
     def clock(self) -> float:
         """The server's clock at the answer, Unix seconds: its `Date`, else the suite's own clock."""
         return self.ended if self.date is None else self.date
+
+    @property
+    def clock_known(self) -> bool:
+        """False where a foreign transcript does not tell when the answer came, and it bears no `Date` either."""
+        return self.exchange.timed or self.date is not None

@@ -32,6 +32,9 @@ class Evidence:
         self.own = transcript.own
         model = self.options.get("model")
         self.model: str | None = model if isinstance(model, str) else None
+        profile = self.options.get("profile")
+        self.profile = profile if isinstance(profile, str) else ""
+        """The part of the contract that the target is held to (`transcript.targets`); empty: all of it."""
         modes = self.options.get("modes")
         self.modes: Collection[str] = frozenset(modes) & MODES if isinstance(modes, list) else MODES
         self.memo: dict[Any, Any] = {}
@@ -110,6 +113,16 @@ class Evidence:
         if page.due in (Due.ACCEPT, Due.OPEN) and not page.asked.resume:
             return (page.asked.endpoint, page.asked.stream) in self._first_served
         return any(not r.page and r.response is not None for r in self._sent_again.get(_identity(page), ()))
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """The models that the target is known to have: the one that was named, and those that it served."""
+        served = {r.asked.model for r in self.all if r.taken and r.asked.model}
+        return frozenset(served | ({self.model} if self.model else set()))
+
+    def same_requests(self, reading: Reading) -> list[Reading]:
+        """All exchanges of the same request, in order: of the same probe, or in a foreign transcript alike."""
+        return self._sent_again[_identity(reading)]
 
     @cached_property
     def turned_away(self) -> frozenset[str]:

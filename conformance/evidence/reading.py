@@ -126,6 +126,10 @@ class Reading(StreamReading):
         if self.whose is Credential.UNSTATED and self.status in (401, 403):
             # Browsers strip the header, and a proxy's user may have sent a token that is no good.
             return f"status {self.status}, and the transcript does not say whether the request had a good token"
+        if self.status == 404 and not self.evidence.own and self.asked.model not in self.evidence.groups:
+            return "status 404 for a group that may not be the target's"
+        if self.refuses and not self.evidence.own and not self.body_is_there:
+            return f"status {self.status}, whose text was not recorded"
         if self.status != 413 and (page := self._foreign_page):
             return page
         if self.name in self.evidence.turned_away:

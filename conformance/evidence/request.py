@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ class RequestReading:
     def asked(self) -> Asked:
         """The answer that the request must get."""
         request = self.exchange.request
-        return classify(
+        asked = classify(
             request.method,
             request.url,
             {k.lower(): v for k, v in request.headers},
@@ -38,6 +39,11 @@ class RequestReading:
             model=self.evidence.model,
             modes=self.evidence.modes,
         )
+        if request.body is None and self.exchange.streams:
+            asked = replace(asked, stream=True)  # whoever got a stream will have asked for one
+        if self.evidence.profile and asked.endpoint:
+            asked = replace(asked, due=Due.OPEN, requirement="", reason="left open by the profile", edge=False)
+        return asked
 
     @cached_property
     def due(self) -> Due:

@@ -115,6 +115,12 @@ failed = when(lambda r: r.failed_within, "the stream reported an error: a failed
 """The stream failed before its end."""
 coded = when(lambda r: r.coded_away, "the answer's body has a content coding that the suite does not read", by=UNREAD)
 """Its content coding cannot be removed."""
+transcoded = when(lambda r: r.transcoded, "the transcript has text, not the octets that travelled")
+"""Its octets are not known."""
+fields_unknown = when(lambda r: not r.fields_known, "the transcript has the answer without its header fields")
+"""No absent field says anything."""
+media_type_unknown = when(lambda r: not r.media_type_known, "the transcript does not tell the answer's media type")
+"""Nothing says what the body is."""
 never_admitted = when(lambda r: not r.evidence.admitted, "the token was never accepted")
 """Nothing was ever served: the token, the model or the address may be wrong."""
 

@@ -26,6 +26,8 @@ from conformance.judging.verdict import RequirementSelection, Verdict, decide
 from conformance.probes.flow import Phase
 from conformance.settings import files
 from conformance.settings.options import Depth, Options, UsageError
+from conformance.transcript import account
+from conformance.transcript.account import RECORDING
 from conformance.transcript.exchange import Credential, Ending, Transcript
 
 CATALOGUE: Catalogue = load()
@@ -83,7 +85,7 @@ def judge(
     recorded = transcript.options
     options = replace(options or _options_of(recorded), **(chosen or {}))
     evidence = Evidence(transcript)
-    selection = _selection(options, recorded, _replayed(evidence))
+    selection = _selection(options, recorded, _replayed(evidence), evidence.profile)
     settled = preflight.settled(transcript)
     items, errors = ({}, {}) if settled else _check_all(evidence, selection.selected)
     if settled or not evidence.heard:
@@ -169,7 +171,9 @@ def _replayed(evidence: Evidence) -> frozenset[str]:
     return frozenset(valid.get(breach or "", "reject.generated") for breach in breaches)
 
 
-def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collection[str]) -> RequirementSelection:
+def _selection(
+    options: Options, recorded: Mapping[str, Any], replayed: Collection[str], profile: str
+) -> RequirementSelection:
     why = "the target was declared to have no approvals (--no-approvals)"
     # A second caller and leave to wait serve approvals alone.
     absent = {} if options.approvals else dict.fromkeys(CAPABILITIES, why)
@@ -186,7 +190,10 @@ def _selection(options: Options, recorded: Mapping[str, Any], replayed: Collecti
     narrowed = (
         quick or not options.execute or set(options.modes) < set(Options().modes) or bool(recorded.get("stopped"))
     )
-    return RequirementSelection(options.strict, selected_ids(options), absent, withheld, narrowed)
+    beyond = {r.id: f"the profile {profile} does not have it" for r in CATALOGUE if profile and not r.common}
+    return RequirementSelection(
+        options.strict, selected_ids(options), absent, withheld, bool(narrowed or profile), beyond
+    )
 
 
 def _trouble(evidence: Evidence) -> str:
@@ -215,7 +222,7 @@ def _trouble(evidence: Evidence) -> str:
 
 
 def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
-    notes = []
+    notes = list(_of_recording(evidence))
     if evidence.own and evidence.options.get("embedded") is True:
         notes.append("What was judged is the embedded reference server, not a server of yours: it earns no badge.")
     if moved := preflight.moved(evidence.options):
@@ -246,6 +253,22 @@ def _notes(evidence: Evidence, settled: str) -> tuple[str, ...]:
             f"{left} answer{'s' if left > 1 else ''} exceeded the suite's limit of size and were cut off there."
         )
     return tuple(notes)
+
+
+def _of_recording(evidence: Evidence) -> Iterator[str]:
+    """What a recording of somebody else's holds, which part of it was judged, and by what."""
+    recorded = evidence.options.get(RECORDING)
+    if isinstance(recorded, dict):
+        yield f"{account.sentence(recorded, len(evidence.all))}."[:1000]
+        if textless := [r.name for r in evidence.all if not r.body_is_there]:
+            yield f"Of these, {len(textless)} without the text of the answer ({', '.join(textless[:5])})."
+        if isinstance(others := recorded.get("others"), list) and others:
+            yield f"Not judged, but also asked: {'; '.join(map(str, others))}."[:600]
+    if evidence.profile:
+        yield (
+            f"Judged by the profile {evidence.profile}, not by KiteMesh's contract: what only that has is not "
+            "applicable, requests are left open, and no badge is given."
+        )
 
 
 def _objections(items: Mapping[str, Iterable[Item]], said: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

@@ -93,6 +93,8 @@ class RequirementSelection:
     """Requirement id that an option of this run leaves out: why."""
     partial: bool = False
     """True: an option narrowed the run in a way that no single requirement shows (`--depth quick`)."""
+    beyond: Mapping[str, str] = field(default_factory=dict)
+    """Requirement id that the profile of the target does not have: why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,7 @@ def _resolve_blame(
 def _applies(requirement: Requirement, selection: RequirementSelection) -> bool:
     """True where options left the requirement to judge."""
     chosen = selection.selected is None or requirement.id in selection.selected
-    return chosen and requirement.capability not in selection.absent
+    return chosen and requirement.capability not in selection.absent and requirement.id not in selection.beyond
 
 
 def _outcome(
@@ -268,6 +270,8 @@ def _outcome(
         return Outcome(requirement, State.NOT_SELECTED, reason="left out by --only or --skip")
     if (capability := requirement.capability) is not None and capability in selection.absent:
         return Outcome(requirement, State.NOT_APPLICABLE, reason=selection.absent[capability])
+    if id_ in selection.beyond:
+        return Outcome(requirement, State.NOT_APPLICABLE, reason=selection.beyond[id_])
     if error is not None:
         return Outcome(requirement, State.ERROR, reason=error)
     judged = {item.exchange for item in items if isinstance(item, (Judged, Finding))}

@@ -33,12 +33,12 @@ _SVG = """\
 
 
 def badge(result: Result) -> str | None:
-    """The picture; None where the scope is partial, the run is interrupted, inconclusive or in error, what answered was
-    never seen to be the API, it was the embedded reference server, or the verdict covers more than KiteMesh's
-    contract.
+    """The picture; None where it is no run of this suite's, the scope is partial, the run is interrupted, inconclusive
+    or in error, what answered was never seen to be the API, it was the embedded reference server, or the verdict covers
+    more than KiteMesh's contract.
     """
     verdict = result.verdict
-    if embedded(result) or verdict.trouble or verdict.from_outside():
+    if not result.transcript.own or embedded(result) or verdict.trouble or verdict.from_outside():
         return None
     if verdict.scope != "full" or result.interrupted or verdict.conclusion not in _COLOURS:
         return None

@@ -17,7 +17,7 @@ from conformance.report.tally import broken
 from conformance.report.target import exchanges_by_name
 from conformance.report.way import DIRECT, Way
 from conformance.transcript.excerpt import excerpt
-from conformance.transcript.exchange import Exchange
+from conformance.transcript.exchange import Credential, Exchange
 
 SHOWN = 3
 """Findings that are shown of one requirement."""
@@ -45,13 +45,20 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], way: Way 
     exchange = exchanges.get(finding.exchange)
     if exchange and finding.asked:
         yield Line("sent", excerpt(f"{finding.asked}: {_member(exchange, finding.asked)}"))
-    name = excerpt(finding.exchange, 120)
+    name = excerpt(named(finding.exchange, exchange), 300)
     place = f"{excerpt(str(finding.place))}, in {name}" if finding.place else f"in {name}"
     yield Line("place", f"{place}, shrunk from {excerpt(finding.shrunk_from, 120)}" if finding.shrunk_from else place)
     if finding.second_opinion:
         yield Line("opinion", excerpt(finding.second_opinion))
     if exchange:
         yield Line("again", curl(exchange, way))
+
+
+def named(name: str, exchange: Exchange | None) -> str:
+    """An exchange as it is named everywhere: one that another client recorded with its request, for it has no probe."""
+    if exchange is None or exchange.note.probe or exchange.request.credential is not Credential.UNSTATED:
+        return name
+    return f"{name} ({exchange.request.method} {exchange.request.url})"
 
 
 def _member(exchange: Exchange, pointer: str) -> str:

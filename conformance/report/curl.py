@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 
 from conformance.report.way import DIRECT, Way, quoted
@@ -23,6 +24,9 @@ _BY_CURL = frozenset({"host", "content-length", "connection", "user-agent", "tra
 
 _SHOWN = frozenset({"content-type", "accept", "accept-encoding", "accept-language"})
 """Fields whose values are the suite's own. Another field came from `--header` and may hold a secret."""
+
+_WRITTEN = {"\\": "\\\\", "%": "%%", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+"""How `printf` writes what would not be seen in one line (POSIX, printf), and what means more to it than itself."""
 
 _CURL_DEFAULTS = {"accept": "*/*", "accept-encoding": "identity"}
 """Values that mean what curl does without the field."""
@@ -84,8 +88,15 @@ def _credential(request: Request) -> list[str]:
             return ["-u", '"km:$KITEMESH_TOKEN"']
         case Credential.SECOND:
             return ["-H", f'"Authorization: {scheme} $KITEMESH_SECOND_TOKEN"']
+        case Credential.UNSTATED if not _asks_for_group(request):
+            return ["-H", f'"Authorization: {scheme} $TOKEN"']  # somebody else's server: KiteMesh's token stays here
         case Credential.OWN | Credential.UNSTATED:
             return ["-H", f'"Authorization: {scheme} $KITEMESH_TOKEN"']
+
+
+def _asks_for_group(request: Request) -> bool:
+    """False where a recorded request asks for a model that is not KiteMesh's, or does not show which one."""
+    return re.search(rb'"group:[0-9a-fA-F-]{36}"', request.body or b"") is not None
 
 
 def _fields(request: Request) -> list[str]:
@@ -119,5 +130,8 @@ def _body(exchange: Exchange) -> tuple[list[str], list[str], str]:
         text = "\0"
     if all(map(is_visible, text)) and not text.startswith("@"):  # curl reads @name as the name of a file
         return ["--data-binary", shlex.quote(text)], [], ""
+    if all(is_visible(character) or character in _WRITTEN for character in text):
+        written = "".join(_WRITTEN.get(character, character) for character in text)
+        return ["--data-binary", "@-"], ["printf", shlex.quote(written), "|"], ""
     encoded = base64.b64encode(body).decode("ascii")
     return ["--data-binary", "@-"], ["printf", "%s", shlex.quote(encoded), "|", "base64", "-d", "|"], ""

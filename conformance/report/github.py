@@ -19,6 +19,7 @@ from conformance.judging.gate import expired_sentence, stale_sentence
 from conformance.judging.result import Result
 from conformance.judging.verdict import Outcome
 from conformance.report import tally
+from conformance.report.breach import named
 from conformance.report.remedy import remedy
 from conformance.report.summary import summary
 from conformance.report.target import exchanges_by_name
@@ -127,8 +128,10 @@ def _told(outcome: Outcome, result: Result) -> tuple[str, str]:
     requirement, finding = outcome.requirement, outcome.findings[0]
     more = f" (and {len(outcome.findings) - 1} more)" if outcome.findings[1:] else ""
     seen = f"Expected {excerpt(finding.expected, 200)}; observed {excerpt(finding.observed, 200)}"
-    place = f"in {finding.exchange}" + (f", {finding.place}" if finding.place else "")
-    fix = remedy(outcome, exchanges_by_name(result.transcript))
+    exchanges = exchanges_by_name(result.transcript)
+    name = excerpt(named(finding.exchange, exchanges.get(finding.exchange)), 300)
+    place = f"in {name}" + (f", {finding.place}" if finding.place else "")
+    fix = remedy(outcome, exchanges)
     return f"{requirement.id} ({requirement.level})", f"{finding.message}, {place}{more}. {seen}. {fix}"
 
 

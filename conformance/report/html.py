@@ -27,12 +27,13 @@ from conformance.judging.key import steady
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, Outcome, State, Verdict
 from conformance.report import latency, octets, tally, timeline
+from conformance.report.breach import named
 from conformance.report.curl import curl
 from conformance.report.location import Location, offence
 from conformance.report.octets import Part
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
-from conformance.report.target import exchanges_by_name, target_model, target_name
+from conformance.report.target import exchanges_by_name, of_somebody_else, target_model, target_name
 from conformance.report.way import Way, way_of
 from conformance.settings.version import VERSION
 from conformance.transcript.excerpt import excerpt
@@ -293,17 +294,17 @@ def _names(outcomes: Sequence[Outcome], verdict: Verdict) -> Iterator[tuple[str,
 
 def _facts(result: Result) -> list[tuple[str, str]]:
     excused, judged = result.excused
-    options = result.options.recorded()
+    recorded = of_somebody_else(result)
+    options = {} if recorded else result.options.recorded()
     told = [f"{key.replace('_', ' ')}: {_said(value)}" for key, value in options.items() if key not in _TOLD_APART]
     return [
         ("Target", target_name(result) or "unknown"),
         ("Model", target_model(result) or "unknown"),
         ("Verdict", f"{result.verdict.conclusion}, exit code {int(result.exit_code())}"),
-        ("Scope", result.verdict.scope),
+        *([] if recorded else [("Scope", result.verdict.scope)]),
         *([("Gate", f"{result.gate.sentence} Baseline: {result.gate.baseline}")] if result.gate.baseline else []),
         *([("Reached", reached)] if (reached := reaching.line(result.transcript.options)) else []),
-        ("Depth", str(result.options.depth)),
-        ("Seed", str(result.seed)),
+        *([] if recorded else [("Depth", str(result.options.depth)), ("Seed", str(result.seed))]),
         ("Requests", f"{len(result.transcript):,}"),
         ("Excused", f"{excused:,} of {judged:,}"),
         ("Credits charged", f"{result.credits:g}"),
@@ -312,7 +313,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("Suite", f"kitemesh-conformance {VERSION}"),
         ("Recorded by", result.transcript.creator or "unknown"),
         ("Contract", f"version {load().version}, SHA-256 {contract_hash()}"),
-        ("Options", "; ".join(told)),
+        *([("Options", "; ".join(told))] if told else []),
     ]
 
 
@@ -399,7 +400,7 @@ def _shown(
         expected=excerpt(finding.expected, bounds.text),
         observed=excerpt(finding.observed, bounds.text),
         place=excerpt(str(finding.place), bounds.text),
-        exchange=excerpt(finding.exchange, 120),
+        exchange=excerpt(named(finding.exchange, reading.exchange if reading else None), 300),
         lines=_head(reading, where) if reading else (),
         excerpt=_excerpt(reading, where, bounds) if reading else (),
         sent=_sent(reading, finding.asked, bounds) if reading and finding.asked else (),

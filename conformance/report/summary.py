@@ -12,7 +12,7 @@ from conformance.judging.result import Result
 from conformance.report import tally
 from conformance.report.breach import advice, finding_lines, gate_lines, shown_findings
 from conformance.report.curl import curl
-from conformance.report.target import exchanges_by_name, suspected, target_model, target_name
+from conformance.report.target import exchanges_by_name, of_somebody_else, suspected, target_model, target_name
 from conformance.report.way import way_of
 from conformance.transcript.excerpt import visible
 
@@ -73,8 +73,11 @@ def _page(result: Result) -> Iterator[str]:
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
     yield "Target", cell(target_name(result) or "unknown")
     yield "Model", cell(target_model(result) or "unknown")
-    yield "Scope", result.verdict.scope
-    yield "Depth, seed", f"{result.options.depth}, {result.seed}"
+    if of_somebody_else(result):
+        yield "Recorded by", cell(result.transcript.creator or "unknown")
+    else:
+        yield "Scope", result.verdict.scope
+        yield "Depth, seed", f"{result.options.depth}, {result.seed}"
     yield "Requests", f"{len(result.transcript)} in {max(0.0, result.ended - result.started):.1f} s"
     yield "Credits charged", f"{result.credits:g}"
     yield "Exit code", str(int(result.exit_code()))

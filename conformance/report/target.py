@@ -9,6 +9,8 @@ from conformance.transcript.exchange import Exchange, Transcript
 
 EMBEDDED = "the embedded reference server"
 """What is judged where no target is named."""
+_MODELS = 3
+"""Models of a recording that are named."""
 _ENDPOINTS = ("/chat/completions", "/chat/resume")
 
 
@@ -16,6 +18,11 @@ def suspected(result: Result) -> list[Exchange]:
     """The exchanges that were under way when the target went down, those that have to be looked into first."""
     known = exchanges_by_name(result.transcript)
     return [known[name] for name in result.suspects if name in known]
+
+
+def of_somebody_else(result: Result) -> bool:
+    """True where another client recorded it: then nothing was drawn by a seed, and no scope was aimed at."""
+    return not result.transcript.own
 
 
 def exchanges_by_name(transcript: Transcript) -> Mapping[str, Exchange]:
@@ -36,7 +43,11 @@ def target_url(result: Result) -> str:
 def target_model(result: Result) -> str | None:
     """The group that was asked for: as told, else as recorded (the reference server's own); None: not known."""
     recorded = result.transcript.options.get("model")
-    return result.options.model or (recorded if isinstance(recorded, str) else None)
+    told = result.options.model or (recorded if isinstance(recorded, str) else None)
+    if told is None and of_somebody_else(result):
+        served = sorted(result.evidence.groups)
+        return ", ".join(served[:_MODELS]) + (f" and {len(served) - _MODELS} more" if served[_MODELS:] else "") or None
+    return told
 
 
 def embedded(result: Result) -> bool:

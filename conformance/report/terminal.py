@@ -23,7 +23,7 @@ from conformance.judging.verdict import Conclusion
 from conformance.report import github, tally
 from conformance.report.breach import Line, advice, finding_lines, gate_lines, headline, next_step, shown_findings
 from conformance.report.curl import curl
-from conformance.report.target import exchanges_by_name, suspected, target_model, target_name
+from conformance.report.target import exchanges_by_name, of_somebody_else, suspected, target_model, target_name
 from conformance.report.way import way_of
 from conformance.settings.version import VERSION
 from conformance.transcript.excerpt import excerpt, harmless
@@ -193,9 +193,11 @@ def show_end(result: Result, screen: Console, written: Iterable[Path] = ()) -> N
     text = Text.assemble((verdict.conclusion.upper(), _STYLE[verdict.conclusion]))
     gate = result.gate
     code = f"exit code {int(result.exit_code())}"
-    told = [f"{verdict.scope} scope", *(["interrupted"] if result.interrupted else [])]
+    told = [] if of_somebody_else(result) else [f"{verdict.scope} scope"]
+    told += ["interrupted"] if result.interrupted else []
     told += [code] if gate.baseline is None else []
-    text.append(f" ({', '.join(told)}): {excerpt(verdict.sentence, 2000)}")
+    lead = f" ({', '.join(told)})" if told else ""
+    text.append(f"{lead}: {excerpt(verdict.sentence, 2000)}")
     _paragraph(screen, text, "")
     if gate.baseline is not None:
         decision = ("GATE PASSED", "bold green") if gate.passed else ("GATE FAILED", "bold red")
@@ -236,6 +238,10 @@ def _show_head(result: Result, screen: Console) -> None:
     screen.print(Text(f"Model {excerpt(target_model(result) or 'unknown')}"), soft_wrap=True)
     excused, judged = result.excused
     more = f"; {excused} of {judged} excused" if excused else ""
+    if of_somebody_else(result):
+        maker = excerpt(result.transcript.creator or "somebody else", 80)
+        screen.print(Text(f"Recorded by {maker}; {len(result.transcript)} requests judged{more}"), soft_wrap=True)
+        return
     screen.print(
         Text(
             f"Depth {result.options.depth}, seed {result.seed}; {len(result.transcript)} requests"

@@ -17,17 +17,17 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from conformance.soak.markers import Key
-from conformance.soak.window import Judge, WindowResult
+from conformance.soak.window import JUDGED, Judge, WindowResult
 from conformance.transcript.exchange import Exchange
 
 
 class Apart:
     """Starts the process, asks it, and ends it. One owner: a worker's `station`."""
 
-    def __init__(self, key: Key, worker: int, kept: Mapping[str, Any]) -> None:
+    def __init__(self, key: Key, worker: int, kept: Mapping[str, Any], ids: tuple[str, ...] = JUDGED) -> None:
         # Spawned, not forked: a fork of a process with threads, and with gevent's hub in it, has half of each.
         self._pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(key, worker, dict(kept))
+            1, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(key, worker, dict(kept), ids)
         )
         self.pid: int | None = None
         """Of the process, once it is there."""
@@ -56,10 +56,10 @@ _judges: list[Judge] = []
 """The one of this process, once it has begun."""
 
 
-def _begin(key: Key, worker: int, kept: Mapping[str, Any]) -> None:
+def _begin(key: Key, worker: int, kept: Mapping[str, Any], ids: tuple[str, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _judges.append(Judge(key, worker, kept))
+    _judges.append(Judge(key, worker, kept, ids))
     gc.collect()
     gc.freeze()
 

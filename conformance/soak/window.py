@@ -34,6 +34,8 @@ CORE = tuple(r.id for r in CATALOGUE if r.under_load is UnderLoad.REQUIRED)
 JUDGED = tuple(r.id for r in CATALOGUE if r.under_load in (UnderLoad.JUDGED, UnderLoad.REQUIRED))
 """What one answer among many can show, whatever the load does to its times."""
 
+MOST_FINDINGS = 500
+"""Findings of a window that are told one by one."""
 LONGEST = 32 * 1024
 """Octets of an answer's body that are kept of an example."""
 _ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -60,6 +62,8 @@ class WindowResult:
     """Requirement id to the exchanges that break it."""
     examples: dict[str, BreachExample] = field(default_factory=dict)
     """Requirement id to the first breach."""
+    findings: list[Finding] = field(default_factory=list)
+    """The first `MOST_FINDINGS`."""
     errors: dict[str, str] = field(default_factory=dict)
     """Requirement id to what its check raised: the suite's own fault."""
     ids: list[tuple[str, int, int]] = field(default_factory=list)
@@ -76,6 +80,8 @@ class Judge:
     worker: int
     kept: Mapping[str, Any]
     """The run's options, as a transcript keeps them."""
+    ids: tuple[str, ...] = JUDGED
+    """The requirements that are judged."""
     answers: Ledger = field(default_factory=Ledger)
     executions: Ledger = field(default_factory=Ledger)
     _shown: set[str] = field(default_factory=set)
@@ -88,18 +94,19 @@ class Judge:
         evidence = Evidence(Transcript(tuple(rest), self.kept))
         found.fates.update(["no answer in time"] * len(late))
         found.fates.update(map(_fate, evidence.last))
-        items, errors = registry.examine(CATALOGUE, evidence, JUDGED)
+        items, errors = registry.examine(CATALOGUE, evidence, self.ids)
         found.errors.update({id_: error[:400] for id_, error in errors.items()})
         for finding in (*self._strangers(evidence), *self._repeated(evidence, found)):
             if not any(_same(item, finding) for item in items.get(finding.requirement, ())):
                 items.setdefault(finding.requirement, []).append(finding)
-        verdict = decide(CATALOGUE, items, RequirementSelection(selected=frozenset(JUDGED)), errors=found.errors)
+        verdict = decide(CATALOGUE, items, RequirementSelection(selected=frozenset(self.ids)), errors=found.errors)
         for outcome in verdict.outcomes:
             id_ = outcome.requirement.id
             if outcome.state in (State.PASSED, State.FAILED):
                 found.judged[id_] += len(outcome.judged)
             if outcome.state is State.FAILED:
                 found.broken[id_] += len({finding.exchange for finding in outcome.findings})
+                found.findings += outcome.findings[: MOST_FINDINGS - len(found.findings)]
                 self._show(id_, outcome.findings, evidence, found)
         found.forgotten = self.answers.forgotten + self.executions.forgotten
         # What a run is spared by remembering grows in a soak, and is of no use: no word comes again.

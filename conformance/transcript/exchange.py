@@ -115,6 +115,10 @@ class Response:
     """True: the client that recorded it had already removed the content coding (foreign HAR)."""
     body_known: bool = True
     """False: the client that recorded it left the text out, and `body` says nothing (foreign HAR)."""
+    transcoded: bool = False
+    """True: the client that recorded it kept text, so that `body` is not what travelled (foreign HAR)."""
+    headers_known: bool = True
+    """False: the client that recorded it left the header section out: no field that is absent says anything."""
 
     def header(self, name: str) -> str | None:
         """The field's value, several joined by `, ` (RFC 9110, section 5.3); None where it is absent."""
@@ -211,11 +215,19 @@ class Exchange:
     head: bytes = b""
     """Of a header section that clients refuse, and of what is not HTTP, what shows why (see `framing.kept`); empty
     where the header section could be read, or none came."""
+    timed: bool = True
+    """False: the client that recorded it does not say when, and `started` gives no more than the order."""
 
     @property
     def answered(self) -> bool:
         """True where an answer in HTTP came, whether or not it could be read."""
         return self.response is not None or self.head.startswith(b"HTTP/")
+
+    @property
+    def streams(self) -> bool:
+        """True where the answer is called an event stream."""
+        kind = self.response.header("content-type") if self.response else None
+        return (kind or "").lower().lstrip().startswith("text/event-stream")
 
     @property
     def status(self) -> int | None:

@@ -3,8 +3,8 @@
 http://www.softwareishard.com/blog/har-12-spec/ allows members of one's own that begin with `_`. Ours are, in an entry,
 `_name`, `_credential`, `_ending`, `_error`, `_head` (octets as Latin-1) and `_probe` (of `ProbeNote`, without what has
 its default); in `postData` `_base64` where the octets are not UTF-8; in `response` `_headersAt` (ms), `_chunks` ([[ms,
-octets], …]), `_excess`, `_redacted` ([[offset, length], …]), `_redactedHeaders`, `_decoded` and `_bodyKnown`; and
-`log._conformance`, the run's options.
+octets], …]), `_excess`, `_redacted` ([[offset, length], …]), `_redactedHeaders`, `_decoded`, `_transcoded`,
+`_bodyKnown` and `_headersKnown`; in an entry `_timed` too; and `log._conformance`, the run's options.
 
 HAR has no word for "no answer": it is status 0, as browsers write it. Times are whole microseconds: HAR wants
 milliseconds, and a float holds both exactly enough to come back as the same number.
@@ -91,6 +91,8 @@ def _entry(exchange: Exchange) -> Json:
         entry["serverIPAddress"] = exchange.server_ip
     if exchange.error:
         entry["_error"] = exchange.error
+    if not exchange.timed:
+        entry["_timed"] = False
     if exchange.head:
         entry["_head"] = mask_head(exchange.head).decode("latin-1")
     return entry
@@ -146,6 +148,10 @@ def _response(response: Response) -> Json:
         har["_redactedHeaders"] = list(response.redacted_headers)
     if response.decoded:
         har["_decoded"] = True
+    if response.transcoded:
+        har["_transcoded"] = True
+    if not response.headers_known:
+        har["_headersKnown"] = False
     if not response.body_known:
         har["_bodyKnown"] = False
     return har

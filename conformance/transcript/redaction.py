@@ -18,7 +18,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from conformance.transcript.exchange import Headers
 
@@ -26,8 +26,22 @@ ENCODED_FROM = 8
 """Characters from which the encoded forms of a secret are looked for: shorter ones would hit innocent text."""
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization"})
-_KEYS = frozenset({"x-api-key", "api-key"})
-_SECRET = _CREDENTIALS | _KEYS | {"cookie", "set-cookie"}
+_COOKIES = frozenset({"cookie", "set-cookie"})
+_KEY = re.compile(
+    r"(?:.*[-_])?(?:api[-_]?key|subscription[-_]key|access[-_]?key|token|secret|password|passwd|credentials?"
+    r"|signature|jwt)",
+    re.IGNORECASE,
+)
+"""Names of header fields and of query parameters whose value is a secret: `x-goog-api-key`, `x-auth-token`."""
+_QUERY_KEY = re.compile(rf"{_KEY.pattern}|(?:api)?key|auth|sig|sid|session(?:[-_]?id)?|code", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*"  # a JSON Web Token (RFC 7519)
+    r"|(?<![A-Za-z0-9])(?:sk|pk|rk|km|gh[opsu]|github_pat|xox[abp]|hf)[-_][\w-]{12,}"
+    r"|(?<![A-Za-z0-9])(?:AIza|AKIA|ASIA)[\w-]{12,}"
+)
+"""Tokens that are known by their form, wherever they stand."""
+_RANDOM = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{24,}(?![A-Za-z0-9])")
+"""Part of a path, or a parameter, that is too long and too mixed for a name."""
 _VISIBLE = re.compile(rb"[\x21-\x7e\x80-\xff]")
 _AUTHORIZATION = re.compile(r"(\s*[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]+)(.*)", re.DOTALL)
 """Scheme and credentials (RFC 9110, section 11.4)."""
@@ -152,7 +166,31 @@ def mask_credentials(headers: Headers) -> Headers:
     The scheme of an Authorization field, the names of cookies and the attributes of Set-Cookie stay, so does each
     length. This needs no knowledge of the secrets, which is why it is the rule for transcripts from elsewhere.
     """
-    return tuple((name, _mask_field(name.lower(), value)) for name, value in headers)
+    return tuple((name, _TOKEN.sub(_stars, _mask_field(name.lower(), value))) for name, value in headers)
+
+
+def mask_url(url: str) -> str:
+    """The URL without what it would let others do: user information, parameters and parts of the path that are secrets.
+
+    What the names of parameters tell, and what the form of a value tells; each length stays.
+    """
+    rest, hash_, fragment = url.partition("#")
+    rest, question, query = rest.partition("?")
+    rest = re.sub(r"(?<=//)[^/@]*(?=@)", _stars, rest)
+    rest = _RANDOM.sub(_stars, _TOKEN.sub(_stars, rest))
+    query = "&".join(_mask_parameter(pair) for pair in query.split("&"))
+    return f"{rest}{question}{query}{hash_}{'*' * len(fragment)}"
+
+
+def _mask_parameter(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    if _QUERY_KEY.fullmatch(name):
+        return f"{name}{equals}{'*' * len(value)}"
+    return name + equals + _RANDOM.sub(_stars, _TOKEN.sub(_stars, value))
+
+
+def _stars(match: re.Match[str]) -> str:
+    return "*" * len(match[0])
 
 
 def mask_head(head: bytes) -> bytes:
@@ -165,16 +203,21 @@ def mask_head(head: bytes) -> bytes:
     for line in re.findall(rb"[^\n]*\n|[^\n]+", head):
         name, colon, value = (b"", b"", line) if line[:1] in b" \t" and secret else line.partition(b":")
         if colon:
-            secret = name.strip().lower().decode("latin-1") in _SECRET
+            secret = _is_secret(name.strip().lower().decode("latin-1"))
         masked.append(name + colon + (_VISIBLE.sub(b"*", value) if secret else value))
     return b"".join(masked)
 
 
-def credentials(headers: Headers) -> list[str]:
-    """The secrets in fields of credentials and API keys, without their scheme; empty ones left out."""
-    found: list[str] = []
+def _is_secret(name: str) -> bool:
+    """True for a header field, by its name in lower case, that holds a credential."""
+    return name in _CREDENTIALS or name in _COOKIES or _KEY.fullmatch(name) is not None
+
+
+def credentials(headers: Headers, url: str = "") -> list[str]:
+    """The secrets in fields of credentials and API keys, without their scheme, and in a URL; empty ones left out."""
+    found = [value for name, value in parse_qsl(url.partition("#")[0].partition("?")[2]) if _KEY.fullmatch(name)]
     for name, value in headers:
-        if name.lower() in _KEYS:
+        if _KEY.fullmatch(name):
             found.append(value)
         elif name.lower() in _CREDENTIALS:
             match = _AUTHORIZATION.fullmatch(value)
@@ -193,7 +236,7 @@ def _mask_field(name: str, value: str) -> str:
         if match:
             return match[1] + "*" * len(match[2])
         return value if _lone_scheme(value) else "*" * len(value)
-    if name in _KEYS:
+    if _KEY.fullmatch(name):
         return "*" * len(value)
     if name == "cookie":
         return ";".join(_mask_cookie(pair) for pair in value.split(";"))

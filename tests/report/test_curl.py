@@ -41,13 +41,31 @@ def test_a_stream_is_not_held_back(made):
             '"Authorization: Bearer ${KITEMESH_TOKEN:0:8}XX${KITEMESH_TOKEN:10}"',
         ),
         (Credential.OTHER_SCHEME, "Basic ****", '-u "km:$KITEMESH_TOKEN"'),
-        (Credential.UNSTATED, "$(rm -rf /) x", '"Authorization: Bearer $KITEMESH_TOKEN"'),
+        (Credential.UNSTATED, "$(rm -rf /) x", '"Authorization: Bearer $TOKEN"'),
     ],
 )
 def test_the_token_is_named_never_shown(credential, header, words):
     line = curl(exchange(credential=credential, headers=[("Authorization", header)]))
     assert words in line
     assert "****" not in line
+
+
+GROUP = b'{"model": "group:123e4567-e89b-12d3-a456-426614174000"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "variable"),
+    [(GROUP, "$KITEMESH_TOKEN"), (b'{"model": "gpt-4o"}', "$TOKEN"), (b"", "$TOKEN"), (None, "$TOKEN")],
+)
+def test_kitemeshs_token_goes_to_no_server_that_somebody_else_recorded(body, variable):
+    line = curl(exchange(credential=Credential.UNSTATED, body=body))
+    assert f'"Authorization: Bearer {variable}"' in line
+
+
+def test_a_pretty_printed_body_stays_readable():
+    pretty = b'{\n  "model": "m",\n\t"rate": "5 %"\n}\n'
+    line = curl(exchange(body=pretty))
+    assert """printf '{\\n  "model": "m",\\n\\t"rate": "5 %%"\\n}\\n' | curl""" in line
 
 
 def test_without_a_token_there_is_no_header():
@@ -106,6 +124,7 @@ BODIES = [
     b"\xff\xfe\x00 no text",
     '{"content": "\u202ebidi"}'.encode(),
     b"line\nline\r\n",
+    b'{\n\t"a": "it\'s 100 % \\n `id` $HOME"\r\n}',
 ]  # fmt: skip
 
 

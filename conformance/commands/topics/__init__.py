@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 TOPICS = (
     *("gate", "vendor", "developer"),
-    *("findings", "not-judged", "reports", "costs", "bodies", "configuration", "reach", "python", "load", "proof"),
+    *("findings", "not-judged", "reports", "recordings", "costs", "bodies", "configuration", "reach", "python", "load"),
+    "proof",
 )
 """Names of the pages in the order of the list: what the three users do, and then what all of them may want to know."""
 
