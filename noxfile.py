@@ -92,6 +92,13 @@ def prove(session: nox.Session) -> None:
 
 
 @nox.session
+def proof(session: nox.Session) -> None:
+    """Prove the suite on every mutant; writes reports/proof.md, proof.json and mutation.json."""
+    session.install("-e", ".[sdk]")
+    session.run("kitemesh-conformance", "prove", "--mutants", *(session.posargs or ("--output", "reports")))
+
+
+@nox.session
 def seeds(session: nox.Session) -> None:
     """100 seeds: each finds every rule that is broken only where traits of a body meet."""
     session.install("-e", ".[dev]")

@@ -260,11 +260,9 @@ ANSWERS = (
     # Chunks of an approval.
     Rule("answer/approval-stream", "*.tool_calls", "one-less", unseen="a call that nobody is told of"),
     Rule("answer/approval-stream", "*.tool_calls", "reversed", open="calls have no order"),
-    Rule("answer/approval-stream", "*.tool_calls.?.index",
-         f"{_GONE} zero one-more one-less thousandfold huge anothers", "approval.stream resume.further-round",
-         open="the documented calls have no `index`"),
     Rule("answer/approval-stream", "*.tool_calls.?.index", "*",
-         "approval.stream chunk.schema approval.tool-call-shape resume.further-round", "approval.* chunk.* sdk.*"),
+         "approval.stream approval.tool-call-shape chunk.schema resume.further-round", "approval.* chunk.* sdk.*",
+         open="the documented calls have no `index`"),
     Rule("answer/approval-stream", "*.tool_calls.?.id", "case", open=_UUID_ID),
     Rule("answer/approval-stream", "*.tool_calls.?.id", "*", "approval.tool-call-id resume.further-round", "sdk.*"),
     Rule("answer/approval-stream", "*.tool_calls.?.function.name", f"{_SPELLED} anothers", open=_TOOLS),

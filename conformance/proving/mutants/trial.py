@@ -7,6 +7,7 @@ all the same; what differs then is told.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -22,7 +23,6 @@ from conformance.proving.mutants.enumeration import enumerate_all
 from conformance.proving.mutants.mutant import Mutant
 from conformance.proving.mutants.recording import Recordings
 from conformance.proving.mutants.scene import Scene
-from conformance.running import garbage as cycles
 from conformance.running import run
 from conformance.settings.options import Depth
 from conformance.transcript.exchange import Exchange, Transcript
@@ -153,7 +153,7 @@ def _trial(rule: Rule, verdict: Verdict, whole: Transcript) -> Trial:
 
 
 Tell = Callable[[Result], None]
-AT_ONCE = 40
+AT_ONCE = 20
 """Mutants that a process takes at a time."""
 
 
@@ -199,8 +199,12 @@ def _begin(recordings: bytes, complete: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
     _stage = Stage.of(pickle.loads(recordings))
     _mutants, _complete = list(_stage.mutants()), complete
+    # Each verdict leaves a ring of readings behind. They are looked for once a share, and never among what stays.
+    gc.freeze()
+    gc.disable()
 
 
 def _share(numbers: Sequence[int]) -> list[Result]:
-    with cycles.looked_for_seldom():
-        return [tried(_mutants[number], _stage, complete=_complete) for number in numbers]
+    made = [tried(_mutants[number], _stage, complete=_complete) for number in numbers]
+    gc.collect()
+    return made
