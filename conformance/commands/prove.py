@@ -24,7 +24,7 @@ from conformance.settings.flags import names
 @click.option("--all", "everything", is_flag=True, help="Every fault and every variation, not a selection.")
 @click.option("--mutants", is_flag=True, help="Thousands of mutants instead; --only takes globs of their names.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --mutants: so many of them by chance.")
-@click.option("--kills", metavar="FILE", help="With --mutants: judge at every depth; write which probe kills what.")
+@click.option("--kills", metavar="FILE", help="With --mutants: write which probe kills what.")
 @click.option("--output", metavar="DIR", help="Write prove.json and prove.md (of mutants: proof.*) here.")
 @click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Seed of the random choices [1].")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers judged at a time [16].")

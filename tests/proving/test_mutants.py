@@ -402,6 +402,15 @@ def test_a_sample_is_blamed_right(sample):
     assert len(right) >= 0.97 * len(shown), [trial for trial in shown if trial.fate is not Fate.RIGHT]
 
 
+def test_what_no_answer_of_any_depth_could_show_is_let_through(every, stage):
+    (nobody,) = named(every, "stream/stream/whole/growing@approved")
+    assert not stage.scenes[Depth.QUICK].having(nobody.kind, nobody.trait)
+    trial = tried(nobody, stage).trials[Depth.QUICK]
+    assert (trial.fate, trial.reached) == (Fate.THROUGH, False)
+    (alike,) = named(every, "answer/completion/object/anothers@always")
+    assert not tried(alike, stage).trials, "every answer has the same"
+
+
 def test_a_sample_raises_no_false_alarm_and_no_error(sample):
     unsound = (Fate.FALSE_ALARM, Fate.BROKEN)
     assert not [result for result in sample for trial in result.trials.values() if trial.fate in unsound]
@@ -431,7 +440,7 @@ ALIKE = replace(RIGHT, name="answer/stream/x/null@always", trials={})
 
 
 def score(*results, pairs=(), whole=True):
-    return Score(results, pairs, dict.fromkeys(Depth, 60), 1, 12.0, "0.1.0", whole)
+    return Score(results, pairs, dict.fromkeys(Depth, 60), 1, 12.0, "0.1.0", len(results) if whole else 17_000)
 
 
 def test_the_tally():

@@ -47,7 +47,7 @@ def line(score: Score) -> str:
 
 def told(score: Score) -> Iterator[str]:
     """The score for the terminal."""
-    count = f"{len(score.results):,} mutants in {score.seconds:.0f} s, seed {score.seed}"
+    count = f"{_tried(score)} in {score.seconds:.0f} s, seed {score.seed}"
     yield f"Proof of the suite {score.version} by {count}"
     yield ""
     for depth in Depth:
@@ -67,6 +67,12 @@ def told(score: Score) -> Iterator[str]:
     yield "The proof holds." if score.holds else "The proof fails."
 
 
+def _tried(score: Score) -> str:
+    if score.whole:
+        return f"{len(score.results):,} mutants"
+    return f"{len(score.results):,} of {score.enumerated:,} mutants (a sample)"
+
+
 # --- a page
 
 
@@ -83,8 +89,8 @@ def _page(score: Score, catalogue: Catalogue) -> Iterator[str]:
     requests = ", ".join(f"{depth} {score.requests[depth]:,}" for depth in score.requests)
     yield (
         f"A mutant is a server that differs from the conforming one at one place, in one way, in one condition. "
-        f"{len(score.results):,} were enumerated, and judged in {score.seconds:.0f} s by suite {score.version} with "
-        f"seed {score.seed}, on recordings of the reference server (exchanges: {requests}). "
+        f"{_tried(score)} were judged in {score.seconds:.0f} s by suite {score.version} with seed {score.seed}, "
+        f"on recordings of the reference server (exchanges: {requests}). "
         f"`{COMMAND}` writes this page."
     )
     yield ""
@@ -184,7 +190,8 @@ def document(score: Score) -> dict[str, Any]:
         "holds": score.holds,
         "requests": {str(depth): count for depth, count in score.requests.items()},
         "totals": {
-            "mutants": len(score.results),
+            "enumerated": score.enumerated,
+            "tried": len(score.results),
             "counted": len(score.counted),
             "not_counted": dict(Counter(result.free for result in score.free).most_common()),
             "changing_nothing": score.alike,

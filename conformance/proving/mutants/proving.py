@@ -29,7 +29,7 @@ class Chosen:
     """So many of them by chance; None: all."""
     seed: int = SEED
     complete: bool = False
-    """Whether each is judged at every depth, for the kill matrix."""
+    """Whether each is judged at `standard` too, though `quick` caught it: for the kill matrix."""
 
     def of(self, names: Sequence[str]) -> frozenset[str]:
         """The names of those that are tried.
@@ -64,17 +64,17 @@ def prove(
     started = time.monotonic()
     recordings = recording.record(depths, chosen.seed)
     stage = Stage.of(recordings)
-    wanted = chosen.of([mutant.name for mutant in stage.mutants()])
+    names = [mutant.name for mutant in stage.mutants()]
+    wanted = chosen.of(names)
     results = try_all(recordings, wanted=wanted.__contains__, processes=processes, complete=chosen.complete)
-    whole = not chosen.patterns and chosen.sample is None
     score = Score(
         results=tuple(results),
-        pairs=tuple(try_pairs(stage, seed=chosen.seed)) if whole else (),
+        pairs=tuple(try_pairs(stage, seed=chosen.seed)) if not chosen.patterns else (),
         requests={depth: len(made) for depth, made in recordings.of.items()},
         seed=chosen.seed,
         seconds=time.monotonic() - started,
         version=VERSION,
-        whole=whole,
+        enumerated=len(names),
     )
     probes = {depth: [exchange.note.probe for exchange in made] for depth, made in recordings.of.items()}
     return score, probes

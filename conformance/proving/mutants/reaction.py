@@ -45,7 +45,8 @@ def transcript(mutant: Mutant, scene: Scene, touched: Mapping[str, Exchange], sp
     exchanges = _without_what_cannot_follow(exchanges, changed, scene)
     whole = replace(scene.transcript, exchanges=tuple(exchanges))
     if mutant.repeats:
-        whole = _asked_again(mutant, whole, [after for _, after in changed], spare)
+        there = {exchange.name for exchange in whole}
+        whole = _asked_again(mutant, whole, [after for _, after in changed if after.name in there], spare)
     return whole
 
 

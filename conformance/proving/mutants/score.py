@@ -52,8 +52,13 @@ class Score:
     seconds: float
     version: str
     """Of the suite."""
-    whole: bool = True
-    """False where only some mutants were tried: then nothing is said of the targets."""
+    enumerated: int
+    """How many mutants there are. Where not all were tried, nothing is said of what has to be reached."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all were tried."""
+        return len(self.results) == self.enumerated
 
     @property
     def counted(self) -> list[Result]:

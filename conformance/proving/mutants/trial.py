@@ -2,7 +2,7 @@
 
 A mutant that a depth catches and blames right is not judged again at a deeper one: a deeper depth sends what a
 shallower one does and more, and a finding on one exchange does not depend on others being there. `complete` judges it
-all the same; what differs then is told.
+at `standard` all the same, so that it is known which probes of that depth show it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Result:
     free: str
     """Why nothing has to be blamed; empty where something has."""
     trials: Mapping[Depth, Trial] = field(default_factory=dict)
-    """Empty where it changes no answer at any depth: it is the conforming server."""
+    """Empty where it changes none of the answers that it speaks of, at any depth: it is the conforming server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def tried(mutant: Mutant, stage: Stage, *, complete: bool = False) -> Result:
     trials: dict[Depth, Trial] = {}
     settled: Trial | None = None
     for depth, scene in stage.scenes.items():
-        if settled is not None and not complete:
+        if settled is not None and (depth is Depth.DEEP or not complete):
             trials[depth] = Trial(settled.fate, settled.failed, settled.killers, judged=False)
             continue
         touched = reaction.applied(mutant, scene)
@@ -113,9 +113,11 @@ def tried(mutant: Mutant, stage: Stage, *, complete: bool = False) -> Result:
         if found.fate is Fate.RIGHT or rule.free:
             settled = found
     told = " ".join(filter(None, (rule.blamed,)))
-    reached = mutant.group == "request" or any(trial.reached for trial in trials.values())
+    # Where answers of that kind came in that condition, and none is changed, the two servers are one.
+    met = any(scene.having(mutant.kind, mutant.trait) for scene in stage.scenes.values())
+    alike = met and mutant.group != "request" and not any(trial.reached for trial in trials.values())
     return Result(
-        mutant.name, mutant.group, str(mutant.kind), mutant.operator, told, rule.free, trials if reached else {}
+        mutant.name, mutant.group, str(mutant.kind), mutant.operator, told, rule.free, {} if alike else trials
     )
 
 
