@@ -485,6 +485,7 @@ _CONTAINS = "*.messages.contains) *(.properties.messages.contains)"
 
 REQUESTS = (
     Rule("request/*", "*", "stronger-*contains*", _SERVING),
+    Rule("request/resume", "/:properties", "stronger-refuses-others", _SERVING),
     Rule("request/*", "*", "stronger-refuses-others*", open=_EXTRA),
     Rule("request/*", "*", "stronger-demands-content* stronger-demands-text* stronger-demands-type*", open=_PARTS),
     Rule("request/*", "/stream:* /max_*:* /temperature:* /metadata:* /metadata/*:* /approved_tool_execution_ids:* "

@@ -57,13 +57,26 @@ def _without_what_cannot_follow(
     unknown: set[bytes] = set()
     watch = Watch(scene.transcript.options, 1.0)
     for before, after in changed:
-        unknown |= _ids(watch.answer(before).approval) - _ids(watch.answer(after).approval)
+        was, is_ = watch.answer(before).approval, watch.answer(after).approval
+        unknown |= _ids(was) - _ids(is_)
+        if was is not None and is_ is not None and _is_waited_for(was, scene) and _expiry(was) != _expiry(is_):
+            unknown.add(was.approval_id.encode())
     while unknown:
         lost = [e for e in exchanges if any(id_ in (e.request.body or b"") for id_ in unknown)]
         names = {exchange.name for exchange in lost}
         exchanges = [exchange for exchange in exchanges if exchange.name not in names]
         unknown = set().union(*(_ids(watch.answer(exchange).approval) for exchange in lost)) if lost else set()
     return exchanges
+
+
+def _expiry(approval: WaitingApproval) -> int | None:
+    return None if approval.expires_in is None else round(approval.expires_in)
+
+
+def _is_waited_for(approval: WaitingApproval, scene: Scene) -> bool:
+    """True for an approval that the run let expire: told of another time, it would have decided at another."""
+    wait = scene.transcript.options.get("wait_expiry")
+    return approval.expires_in is not None and isinstance(wait, int | float) and approval.expires_in <= wait
 
 
 def _ids(approval: WaitingApproval | None) -> set[bytes]:
