@@ -67,7 +67,7 @@ def conformance(session: nox.Session) -> None:
 def mutants(session: nox.Session) -> None:
     """Remove the body of each check in turn: the tests have to notice."""
     session.install("-e", ".[sdk,dev]")
-    session.run("pytest", "tests/checks/test_mutants.py", *session.posargs)
+    session.run("pytest", "tests/checks/test_changed_answers.py", *session.posargs)
 
 
 @nox.session
@@ -89,6 +89,13 @@ def prove(session: nox.Session) -> None:
     """Prove the suite on the reference server's faults and variations; `nox -s prove -- --all` takes all of them."""
     session.install("-e", ".[sdk]")
     session.run("kitemesh-conformance", "prove", *session.posargs)
+
+
+@nox.session
+def proof(session: nox.Session) -> None:
+    """Prove the suite on every mutant; writes reports/proof.md, proof.json and mutation.json."""
+    session.install("-e", ".[sdk]")
+    session.run("kitemesh-conformance", "prove", "--mutants", *(session.posargs or ("--output", "reports")))
 
 
 @nox.session

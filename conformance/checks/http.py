@@ -133,7 +133,7 @@ def _of_another_layer(reading: Reading) -> Unjudged | None:
         return reading.unjudged("the body is cut by a wrong length", by="http.complete")
     if not reading.body and (reading.status or 0) >= 400:
         return reading.unjudged("an empty body", by="error.schema")
-    if reading.looks_streamed:
+    if reading.looks_streamed and (reading.taken or reading.asked.stream):
         by = "stream.media-type" if reading.asked.stream else "completion.media-type"
         return reading.unjudged("an event stream with the media type application/json", by=by)
     return None

@@ -142,13 +142,7 @@ def _right_alone(reading: Reading, value_of: Told, asked_of: Told) -> bool:
 @Selection
 def _concurrent_streams(evidence: Evidence) -> list[Reading]:
     """Streams that were under way at the same time as another one."""
-    return _together([r for r in evidence.last if _is_stream_of_chunks(r)])
-
-
-def _is_stream_of_chunks(reading: Reading) -> bool:
-    return (
-        reading.asked.stream and reading.taken and reading.streamed and bool(reading.chunks) and not reading.asked.edge
-    )
+    return [reading for reading in evidence.last if reading.of_chunks and reading.among_streams]
 
 
 def _mixed_with_abandoned(reading: Reading) -> Unjudged | None:

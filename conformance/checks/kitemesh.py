@@ -116,7 +116,7 @@ def request_id(reading: Reading) -> Iterator[Finding]:
 
 
 def _extends_chunks(reading: Reading) -> bool:
-    return any(isinstance(get(chunk.value, "kitemesh"), dict) for chunk in reading.chunks)
+    return any(optional(chunk.value, "kitemesh") is not ABSENT for chunk in reading.chunks)
 
 
 @each("kitemesh.stream", text_streams.where(_extends_chunks))
@@ -125,6 +125,10 @@ def stream(reading: Reading) -> Iterator[Finding]:
     asked = reading.asked.request_id
     seen: dict[str, Any] = {}
     for chunk in (chunk for chunk in reading.chunks if "kitemesh" in chunk.value):
+        extension = optional(chunk.value, "kitemesh")
+        if extension is not ABSENT and not isinstance(extension, dict):
+            yield reading.finding("`kitemesh` is not an object", "an object, or none", extension, chunk.at("/kitemesh"))
+            return
         for member in ("execution_id", "request_id"):
             value = optional(chunk.value, "kitemesh", member)
             if value is ABSENT:

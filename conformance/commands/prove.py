@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,10 @@ from conformance.settings.flags import names
     help="Only these faults, variations, requirements or areas.",
 )
 @click.option("--all", "everything", is_flag=True, help="Every fault and every variation, not a selection.")
-@click.option("--output", metavar="DIR", help="Write prove.json and prove.md here.")
+@click.option("--mutants", is_flag=True, help="Thousands of mutants instead; --only takes globs of their names.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --mutants: so many of them by chance.")
+@click.option("--kills", metavar="FILE", help="With --mutants: write which probe kills what.")
+@click.option("--output", metavar="DIR", help="Write prove.json and prove.md (of mutants: proof.*) here.")
 @click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Seed of the random choices [1].")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers judged at a time [16].")
 @click.option("--write-examples", metavar="DIR", help="Write the examples of explain here, if missing.")
@@ -29,6 +33,9 @@ from conformance.settings.flags import names
 def command(
     only: Sequence[str],
     everything: bool,
+    mutants: bool,
+    sample: int | None,
+    kills: str | None,
     output: str | None,
     seed: int | None,
     jobs: int | None,
@@ -40,10 +47,15 @@ def command(
     breaks; each variation has to pass. Otherwise the exit code is 1. By default, a
     selection that covers every requirement is run; --all runs hundreds more.
 
+    With --mutants, every mutant of the conforming server's answers and of its
+    validator is judged instead, offline, by all cores.
+
     \b
     Example:
       kitemesh-conformance prove --only stream --output reports
     """
+    if mutants:
+        return _by_mutants(only, sample, kills, output, seed)
     from conformance.contract.catalogue import load
     from conformance.proving import pages as shown
     from conformance.proving import prove as prover
@@ -77,6 +89,30 @@ def command(
             click.echo(f"Written: {', '.join(map(str, shown.write(made, load(), Path(output))))}")
         if write_examples:
             click.echo(collected.write(Path(write_examples)))
+    except OSError as error:
+        return unwritten("The proof", error, code)
+    return code
+
+
+def _by_mutants(
+    only: Sequence[str], sample: int | None, kills: str | None, output: str | None, seed: int | None
+) -> int:
+    from conformance.contract.catalogue import load
+    from conformance.proving.mutants import pages as shown
+    from conformance.proving.mutants import proving
+
+    if output:
+        reports.prepare(Path(output))
+    chosen = proving.Chosen(names(only), sample, proving.SEED if seed is None else seed, complete=kills is not None)
+    made, probes = proving.prove(chosen)
+    for line in shown.told(made):
+        click.echo(line)
+    code = OK if made.holds else FAILED
+    try:
+        if output:
+            click.echo(f"Written: {', '.join(map(str, shown.write(made, load(), Path(output))))}")
+        if kills:
+            Path(kills).write_text(json.dumps(shown.kills(made, probes)) + "\n", encoding="utf-8")
     except OSError as error:
         return unwritten("The proof", error, code)
     return code

@@ -59,6 +59,11 @@ class Reading(StreamReading):
         return None
 
     @property
+    def among_streams(self) -> bool:
+        """True where another stream was under way at the same time."""
+        return any(other.of_chunks for other in self.evidence.timeline.beside(self))
+
+    @property
     def alone(self) -> bool:
         """True where nothing else was under way at the same time."""
         return not self.evidence.timeline.beside(self)

@@ -275,7 +275,8 @@ def _illegible(reading: Reading) -> Unjudged | None:
         return reading.unjudged("an event does not hold a JSON object", by=by)
     if not reading.chunks:
         return reading.unjudged("the stream has no chunk", by="stream.json-data")
-    if reading.mixed_with is not None and not reading.opens_with_error:
+    # Where no other stream was under way, it is a chunk of another `id` like any (chunk.id-stable).
+    if reading.mixed_with is not None and reading.among_streams and not reading.opens_with_error:
         return reading.unjudged(f"it contains a chunk of {reading.mixed_with.name}", by="isolation.streams")
     return opening_error(reading)
 

@@ -138,6 +138,12 @@ class StreamReading(AnswerReading):
         """The events that hold a JSON object."""
         return tuple(Chunk(e, j.value) for e, j in self.data_events if j.ok and isinstance(j.value, dict))
 
+    @property
+    def of_chunks(self) -> bool:
+        """True for an event stream that was asked for and has chunks."""
+        asked = self.asked.stream and not self.asked.edge
+        return asked and self.taken and self.streamed and bool(self.chunks)
+
     @cached_property
     def opens_with_error(self) -> bool:
         """True where the first event of a stream, or a JSON answer, reports an error: a 2xx with one is no success."""

@@ -103,6 +103,8 @@ ROWS: tuple[Breaks | Holds, ...] = (
     breaks("http.json", "a BOM", with_body(chat("a"), b"\xef\xbb\xbf" + body_of(chat("a")))),
     breaks("http.json", "no UTF-8", with_body(chat("a", "x"), body_of(chat("a", "x")).replace(b'"x"', b'"\xe9"'))),
     breaks("http.json", "an error's", WELL, with_body(refused("a", BROKEN), body_of(refused("a", BROKEN))[:-1])),
+    breaks("http.json", "an error's, an event stream", WELL, with_body(
+        refused("a", BROKEN), b"data: " + body_of(refused("a", BROKEN)) + b"\n\n")),
     holds("http.json", "white space around", with_body(chat("a"), b"\r\n " + body_of(chat("a")) + b"\n\n")),
     holds("http.json", "raw U+2028 and U+FEFF within", chat("a", "x\u2028y\ufeffz")),
     holds("http.json", "an escaped surrogate pair", with_body(

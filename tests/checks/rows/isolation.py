@@ -19,6 +19,7 @@ from checks.exchanges import (
     paused,
     put,
     refused,
+    resumed_stream,
     sent,
     unanswered,
     with_events,
@@ -56,8 +57,12 @@ def _swapped(pointer: str, value: Any) -> list[Exchange]:
 def _mixed() -> list[Exchange]:
     """Two streams, of which one got a chunk of the other."""
     one, two = chat_stream("a"), chat_stream("b")
-    events = events_of(one)
-    return _together(with_events(one, [*events[:2], events_of(two)[1], *events[2:]]), two)
+    return _together(_with_chunk_of(two, one), two)
+
+
+def _with_chunk_of(other: Exchange, made: Exchange) -> Exchange:
+    events = events_of(made)
+    return with_events(made, [*events[:2], events_of(other)[1], *events[2:]])
 
 
 def _same_id(name: str) -> Any:
@@ -142,6 +147,10 @@ ROWS: tuple[Breaks | Holds, ...] = (
         put(chat("a"), "/kitemesh/request_id", "srv-1"))),
     holds("isolation.answers", "each its own", *_together(chat("a"), chat("b"), chat_stream("c"))),
     breaks("isolation.streams", "a chunk of another", *_mixed()),
+    breaks("chunk.id-stable", "a chunk of a stream that is over", chat_stream("a"), _with_chunk_of(
+        chat_stream("a"), chat_stream("b"))),
+    breaks("chunk.id-stable", "a chunk of a stream that is over, after a resume", paused("p"), chat_stream("a"),
+           _with_chunk_of(chat_stream("a"), resumed_stream("b", "p")), also="resume.stream"),
     holds("isolation.streams", "none", *_together(chat_stream("a"), chat_stream("b"))),
     holds("isolation.streams", "another id that is no other stream's", WELL_STREAM, *_together(
         chat_stream("a"), chat_stream("b"))),

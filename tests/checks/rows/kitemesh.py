@@ -70,6 +70,10 @@ ROWS: tuple[Breaks | Holds, ...] = (
     breaks("kitemesh.stream", "no request_id", _with_extension(-2, extension("a"))),
     breaks("kitemesh.stream", "no execution_id", _with_extension(-2, {"request_id": "req-a"})),
     breaks("kitemesh.stream", "two executions", _with_extension(0, {**EXTENDED, "execution_id": identifier("b")})),
+    *(breaks("kitemesh.stream", f"{value} in its place", _with_extension(-2, value))
+      for value in (True, "x", [EXTENDED])),
+    holds("kitemesh.stream", "null in its place", _with_extension(-2, None), state=OPEN),
+    holds("kitemesh.stream", "null on the chunks before", put(_with_extension(-2, EXTENDED), "/kitemesh", None, 0)),
     holds("kitemesh.stream", "on every chunk", put(_with_extension(0, EXTENDED), "/kitemesh", EXTENDED, 1)),
     holds("kitemesh.stream", "each member on another chunk", put(
         _with_extension(-2, extension("a")), "/kitemesh", {"request_id": "req-a"}, 0)),

@@ -1,0 +1,212 @@
+"""Trying mutants: apply each to the recordings, judge what comes out, and hold it against the rules of blame.
+
+A mutant that a depth catches and blames right is not judged again at a deeper one: a deeper depth sends what a
+shallower one does and more, and a finding on one exchange does not depend on others being there. `complete` judges it
+at `standard` all the same, so that it is known which probes of that depth show it.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from conformance.judging.verdict import State, Verdict
+from conformance.proving.mutants import reaction
+from conformance.proving.mutants.blame import Rule, rule_of
+from conformance.proving.mutants.enumeration import enumerate_all
+from conformance.proving.mutants.mutant import Mutant
+from conformance.proving.mutants.recording import Recordings
+from conformance.proving.mutants.scene import Scene
+from conformance.running import run
+from conformance.settings.options import Depth
+from conformance.transcript.exchange import Exchange, Transcript
+
+
+class Fate(StrEnum):
+    """What the suite made of a mutant at a depth."""
+
+    RIGHT = "blamed right"
+    WRONG = "blamed on something else"
+    THROUGH = "let through"
+    FREE = "left open"
+    """Nothing has to be blamed, and nothing else was."""
+    FALSE_ALARM = "false alarm"
+    """Nothing has to be blamed, and something was."""
+    BROKEN = "suite error"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of a mutant at one depth."""
+
+    fate: Fate
+    failed: tuple[str, ...] = ()
+    """Requirement ids."""
+    killers: tuple[str, ...] = ()
+    """The probes whose answers showed it."""
+    reached: bool = True
+    """False where no answer of this depth is one that the mutant changes."""
+    judged: bool = True
+    """False where a shallower depth had settled it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a mutant."""
+
+    name: str
+    group: str
+    kind: str
+    operator: str
+    requirements: str
+    """Which may be blamed, as the rule names them."""
+    free: str
+    """Why nothing has to be blamed; empty where something has."""
+    trials: Mapping[Depth, Trial] = field(default_factory=dict)
+    """Empty where it changes none of the answers that it speaks of, at any depth: it is the conforming server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What mutants are tried on: the scene of each depth, and those that further rounds come from."""
+
+    scenes: Mapping[Depth, Scene]
+    spare: Mapping[Depth, tuple[Scene, ...]]
+
+    @staticmethod
+    def of(recordings: Recordings) -> Stage:
+        """Read the recordings."""
+        spare = {depth: tuple(map(Scene.of, made)) for depth, made in recordings.again.items()}
+        return Stage({depth: Scene.of(made) for depth, made in recordings.of.items()}, spare)
+
+    def mutants(self) -> Iterator[Mutant]:
+        """All of them."""
+        return enumerate_all(tuple(self.scenes.values()))
+
+
+def tried(mutant: Mutant, stage: Stage, *, complete: bool = False) -> Result:
+    """Try one mutant at every depth.
+
+    Raises:
+        LookupError: no rule speaks of it.
+    """
+    rule = rule_of(mutant)
+    if rule is None:
+        raise LookupError(f"no rule of blame speaks of {mutant.name}")
+    trials: dict[Depth, Trial] = {}
+    settled: Trial | None = None
+    for depth, scene in stage.scenes.items():
+        if settled is not None and (depth is Depth.DEEP or not complete):
+            trials[depth] = Trial(settled.fate, settled.failed, settled.killers, judged=False)
+            continue
+        touched = reaction.applied(mutant, scene)
+        if not touched:
+            trials[depth] = Trial(Fate.FREE if rule.free else Fate.THROUGH, reached=False)
+            continue
+        trials[depth] = found = _judged(mutant, rule, scene, touched, stage.spare[depth])
+        if found.fate is Fate.RIGHT or rule.free:
+            settled = found
+    told = " ".join(filter(None, (rule.blamed,)))
+    # Where answers of that kind came in that condition, and none is changed, the two servers are one.
+    met = any(scene.having(mutant.kind, mutant.trait) for scene in stage.scenes.values())
+    alike = met and mutant.group != "request" and not any(trial.reached for trial in trials.values())
+    return Result(
+        mutant.name, mutant.group, str(mutant.kind), mutant.operator, told, rule.free, {} if alike else trials
+    )
+
+
+def _judged(mutant: Mutant, rule: Rule, scene: Scene, touched: Mapping[str, Exchange], spare: Sequence[Scene]) -> Trial:
+    whole: Transcript | None = reaction.transcript(mutant, scene, touched, spare)
+    found = Trial(Fate.THROUGH)
+    while whole is not None:
+        made = run.judge(whole, opinions=False)
+        found = _trial(rule, made.verdict, whole)
+        if found.fate not in (Fate.THROUGH, Fate.WRONG):
+            break
+        whole = reaction.further_round(mutant, made.evidence, scene, spare)
+    return found
+
+
+def _trial(rule: Rule, verdict: Verdict, whole: Transcript) -> Trial:
+    failed = [outcome for outcome in verdict.outcomes if outcome.state is State.FAILED]
+    ids = tuple(outcome.requirement.id for outcome in failed)
+    probes = {exchange.name: exchange.note.probe for exchange in whole}
+    killers = sorted({probes.get(finding.exchange, "") for outcome in failed for finding in outcome.findings})
+    if any(outcome.state is State.ERROR for outcome in verdict.outcomes):
+        fate = Fate.BROKEN
+    elif not all(map(rule.allows, ids)):
+        fate = Fate.FALSE_ALARM if rule.free else Fate.WRONG
+    elif rule.free:
+        fate = Fate.FREE
+    elif any(map(rule.blames, ids)):
+        fate = Fate.RIGHT
+    else:
+        fate = Fate.WRONG if ids else Fate.THROUGH
+    return Trial(fate, ids, tuple(killers))
+
+
+# --- many
+
+
+Tell = Callable[[Result], None]
+AT_ONCE = 20
+"""Mutants that a process takes at a time."""
+
+
+def try_all(
+    recordings: Recordings,
+    *,
+    wanted: Callable[[str], bool] | None = None,
+    processes: int | None = None,
+    complete: bool = False,
+    told: Tell = lambda result: None,
+) -> list[Result]:
+    """Try every mutant, or those whose names are wanted, on all cores; gives what came of them in their order."""
+    stage = Stage.of(recordings)
+    names = [mutant.name for mutant in stage.mutants()]
+    chosen = [number for number, name in enumerate(names) if wanted is None or wanted(name)]
+    processes = processes or os.cpu_count() or 1
+    if processes == 1:
+        numbers = set(chosen)
+        mine = [mutant for number, mutant in enumerate(stage.mutants()) if number in numbers]
+        results = []
+        for mutant in mine:
+            results.append(tried(mutant, stage, complete=complete))
+            told(results[-1])
+        return results
+    shares = [chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE)]
+    results = []
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, _begin, (pickle.dumps(recordings), complete)) as pool:
+        for made in pool.imap(_share, shares):
+            for result in made:
+                results.append(result)
+                told(result)
+    return results
+
+
+_stage: Stage
+_mutants: list[Mutant]
+_complete: bool
+
+
+def _begin(recordings: bytes, complete: bool) -> None:
+    global _stage, _mutants, _complete
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
+    _stage = Stage.of(pickle.loads(recordings))
+    _mutants, _complete = list(_stage.mutants()), complete
+    # Each verdict leaves a ring of readings behind. They are looked for once a share, and never among what stays.
+    gc.freeze()
+    gc.disable()
+
+
+def _share(numbers: Sequence[int]) -> list[Result]:
+    made = [tried(_mutants[number], _stage, complete=_complete) for number in numbers]
+    gc.collect()
+    return made
