@@ -22,10 +22,10 @@ from conformance.settings.flags import names
     help="Only these faults, variations, requirements or areas.",
 )
 @click.option("--all", "everything", is_flag=True, help="Every fault and every variation, not a selection.")
-@click.option("--mutants", is_flag=True, help="Thousands of mutants instead; --only takes globs of their names.")
+@click.option("--mutants", is_flag=True, help="Thousands of mutants; --only: globs of names.")
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="With --mutants: so many of them by chance.")
 @click.option("--kills", metavar="FILE", help="With --mutants: write which probe kills what.")
-@click.option("--output", metavar="DIR", help="Write prove.json and prove.md (of mutants: proof.*) here.")
+@click.option("--output", metavar="DIR", help="Write prove.json, prove.md (mutants: proof.*) here.")
 @click.option("--seed", type=click.IntRange(0, 2**32), metavar="N", help="Seed of the random choices [1].")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Servers judged at a time [16].")
 @click.option("--write-examples", metavar="DIR", help="Write the examples of explain here, if missing.")
@@ -43,12 +43,9 @@ def command(
 ) -> int:
     """Run the suite on servers with known faults, and on servers without any.
 
-    Each fault of the reference server has to be blamed on the requirement that it
-    breaks; each variation has to pass. Otherwise the exit code is 1. By default, a
-    selection that covers every requirement is run; --all runs hundreds more.
-
-    With --mutants, every mutant of the conforming server's answers and of its
-    validator is judged instead, offline, by all cores.
+    Each fault has to be blamed on what it breaks, each variation has to pass, or
+    else the exit code is 1. By default a selection that covers every requirement
+    is run. --mutants judges changed recordings of the conforming server instead.
 
     \b
     Example:

@@ -121,7 +121,9 @@ def test_each_operator_changes_one_place(path):
     assert len(found) > 3
     for name, value in found.items():
         made = placed(DOCUMENT, path, value)
-        assert dumps(made) != dumps(DOCUMENT), name
+        if dumps(made) == dumps(DOCUMENT):
+            assert answers.changed(DOCUMENT, path, name, None) is DOCUMENT, name
+            continue
         # With the old value put back, nothing else differs.
         if value is not ABSENT:
             assert placed(made, path, at(DOCUMENT, path)) == DOCUMENT, name
@@ -403,7 +405,7 @@ def test_a_sample_is_blamed_right(sample):
 
 
 def test_what_no_answer_of_any_depth_could_show_is_let_through(every, stage):
-    (nobody,) = named(every, "stream/stream/whole/growing@approved")
+    (nobody,) = named(every, "stream/stream/whole/growing@after-abort")
     assert not stage.scenes[Depth.QUICK].having(nobody.kind, nobody.trait)
     trial = tried(nobody, stage).trials[Depth.QUICK]
     assert (trial.fate, trial.reached) == (Fate.THROUGH, False)

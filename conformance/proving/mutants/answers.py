@@ -108,7 +108,8 @@ def changed(document: Any, path: Path, name: str, others: Any) -> Any:
     found = dict(operators(path, value))
     if name not in found or (found[name] is ABSENT and not isinstance(path[-1], str)):
         return document
-    return placed(document, path, found[name])
+    after = placed(document, path, found[name])
+    return document if dumps(after) == dumps(document) else after
 
 
 def _bodies(scene: Scene, kind: Kind) -> Iterator[Any]:

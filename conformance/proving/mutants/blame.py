@@ -283,6 +283,7 @@ ANSWERS = (
     Rule("answer/approval-stream", "*:choices.0.finish_reason", "*",
          "approval.finish-reason chunk.finish-reason chunk.finish-once approval.stream resume.further-round",
          f"approval.* chunk.* {_RESUMED}"),
+    Rule("answer/approval-stream", "first:choices", "one-more", open=_CHOICE),
     Rule("answer/approval-stream", "*:choices*", "*", "chunk.schema approval.envelope approval.stream chunk.opens "
          "chunk.finish-once resume.further-round approval.tool-call-id", f"approval.* chunk.* {_RESUMED} sdk.*"),
     Rule("answer/approval-stream", "*:kitemesh", "anothers", "kitemesh.execution-unique "
@@ -482,8 +483,6 @@ _ITEMS = "`items` refuses it anyway"
 _CONTAINS = "*.messages.contains) *(.properties.messages.contains)"
 
 REQUESTS = (
-    Rule("request/*", "*", "stronger-*contains*", _SERVING),
-    Rule("request/resume", "/:properties", "stronger-refuses-others", _SERVING),
     Rule("request/*", "*", "stronger-refuses-others*", open=_EXTRA),
     Rule("request/*", "*", "stronger-demands-content* stronger-demands-text* stronger-demands-type*", open=_PARTS),
     Rule("request/*", "/stream:* /max_*:* /temperature:* /metadata:* /metadata/*:* /approved_tool_execution_ids:* "
@@ -496,8 +495,6 @@ REQUESTS = (
          f"reject.no-user-message {_WEAKER}", "reject.*", unseen=_ITEMS),
     Rule("request/*", "/messages:minItems", "weaker-*", f"reject.messages reject.no-user-message {_WEAKER}",
          unseen="an empty list holds no user message"),
-    Rule("request/*", "/model:type /approval_id:type *_execution_id:type *_ids/*:type", "stronger-refuses-*",
-         "accept.* resume.*", unseen="the pattern lets no such text through"),
     Rule("request/*", "*", "stronger-*", _SERVING),
     Rule("request/resume", "/approval_id:*", "*", "resume.approval-id", f"{_WEAKER} resume.*"),
     Rule("request/resume", "/approved_tool_execution_ids* /denied_tools*", "*", "resume.decision-shape",

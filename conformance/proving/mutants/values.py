@@ -16,8 +16,9 @@ Path = tuple[Step, ...]
 
 
 def operators(path: Path, value: Any) -> Iterator[tuple[str, Any]]:
-    """Name and new value of each operator that makes something else of the value at this path.
+    """Name and new value of each operator for a value of this type at this path.
 
+    Which ones there are does not depend on the value itself, so that names are stable: some may leave it as it is.
     Those that take another answer's value, or that double a member, are not values: see `answers`.
     """
     if isinstance(path[-1], str):
@@ -61,20 +62,16 @@ def _other_types(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _texts(path: Path, value: str) -> Iterator[tuple[str, Any]]:
-    if value:
-        yield "empty", ""
-        yield "cut", value[:-1]
-        yield "space-before", f" {value}"
-        yield "space-behind", f"{value} "
-        yield "newline-behind", f"{value}\n"
-    if value.swapcase() != value:
-        yield "case", value.upper() if value != value.upper() else value.lower()
+    yield "empty", ""
+    yield "cut", value[:-1]
+    yield "space-before", f" {value}"
+    yield "space-behind", f"{value} "
+    yield "newline-behind", f"{value}\n"
+    yield "case", value.upper() if value != value.upper() else value.lower()
     for other in WORDS.get(_member(path), ()):
-        if other != value:
-            yield f"other-{other or 'empty'}", other
+        yield f"other-{other}", other
     for name, made in OTHERS.get(_member(path), {}).items():
-        if (other := made(value)) != value:
-            yield name, other
+        yield name, made(value)
 
 
 def _member(path: Path) -> str:
@@ -97,11 +94,11 @@ OTHERS: Mapping[str, Mapping[str, _Make]] = {
     "approval_id": {**_UUID, "prefixed": lambda v: f"appr_{v}"},
     "id": {**_UUID, "prefixed": lambda v: f"call_{v}"},
     "model": {
-        "other": lambda v: f"{v[:-1]}{'1' if v[-1] != '1' else '2'}",
+        "other": lambda v: f"{v[:-1]}{'2' if v.endswith('1') else '1'}",
         "bare": lambda v: v.removeprefix("group:"),
         "named": lambda v: "gpt-4o",
     },
-    "request_id": {"other": lambda v: f"{v}-2", "cut-to-32": lambda v: v[:32] if len(v) > 32 else ABSENT},
+    "request_id": {"other": lambda v: f"{v}-2", "cut-to-32": lambda v: v[:32]},
     "expires_at": {
         "past": lambda v: f"2020{v[4:]}",
         "without-zone": lambda v: v.removesuffix("Z"),
@@ -123,12 +120,10 @@ OTHERS: Mapping[str, Mapping[str, _Make]] = {
 
 
 def _numbers(value: int | float) -> Iterator[tuple[str, Any]]:
-    if value:
-        yield "zero", 0
-        yield "negative", -value
+    yield "zero", 0
+    yield "negative", -value
     yield "one-more", value + 1
-    if value >= 1:
-        yield "one-less", value - 1
+    yield "one-less", max(0, value - 1)
     yield "half", value + 0.5
     yield "thousandfold", value * 1000 if value else 1000
     yield "huge", 10**22
