@@ -158,7 +158,7 @@ def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
     from conformance.judging.judge import CATALOGUE, selected_ids
     from conformance.settings.options import UsageError
 
-    if len(chosen) == len(CATALOGUE):
+    if len(chosen) == len(CATALOGUE.of(options.side)):
         return options
     allowed = selected_ids(options)
     ids = tuple(requirement.id for requirement in chosen if allowed is None or requirement.id in allowed)

@@ -397,6 +397,7 @@ def test_the_table_reaches_every_option():
     from conformance.settings.options import Options
 
     reached = {flag.key for flag in FLAGS} | {
+        "side",
         "url",
         "embedded",
         "preflight",
