@@ -60,6 +60,10 @@ class SessionHooks:
         self._patterns: list[str] = []
         self._others_failed = False
 
+    @property
+    def _target(self) -> str:
+        return self._run.target or self._run.options.url or "the embedded reference server"
+
     def pytest_configure(self, config: pytest.Config) -> None:
         """Take the arguments that name requirements, before pytest looks for files of these names."""
         from conformance.pytest_session.session import log_of
@@ -124,13 +128,13 @@ class SessionHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_metadata(self, metadata: dict[str, Any]) -> None:
         """Name the target in pytest-html's table of the environment."""
-        metadata["Target"] = self._run.options.url or "the embedded reference server"
+        metadata["Target"] = self._target
         metadata["Model"] = self._run.options.model or "the reference server's"
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: Any) -> None:
         """Title the page."""
-        report.title = f"KiteMesh conformance of {self._run.options.url or 'the embedded reference server'}"
+        report.title = f"KiteMesh conformance of {self._target}"
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:

@@ -81,7 +81,10 @@ _NO_TOKEN = {
 }
 
 
-@each("client.token", posts)
+_to_its_origin = posts.where(lambda r: _led_away(r) is None)
+
+
+@each("client.token", _to_its_origin)
 def token(reading: Reading) -> Iterator[Finding | Unjudged]:
     """The token comes as `Authorization: Bearer …`; the scheme's letter case does not matter."""
     told = field(reading, "authorization")
@@ -158,12 +161,17 @@ def _same_or_safer(one: tuple[str, str, int | None], other: tuple[str, str, int 
     return one == other or (one[1] == other[1] and (one[0], other[0]) == ("http", "https") and other[2] == 443)
 
 
-def _taken_along(reading: Reading) -> Iterator[Finding]:
+def _led_away(reading: Reading) -> Reading | None:
+    """The answer that sent this request to another origin; None where none did."""
     before = _redirects(reading.evidence).get(reading.exchange.request.url, ())
+    return next((r for r in before if r.ended <= reading.started and r.note.flow == reading.note.flow), None)
+
+
+def _taken_along(reading: Reading) -> Iterator[Finding]:
     bearing = reading.whose is Credential.OWN or (
         reading.whose is Credential.UNSTATED and bool((field(reading, "authorization") or "").strip())
     )
-    led = next((r for r in before if r.ended <= reading.started and r.note.flow == reading.note.flow), None)
+    led = _led_away(reading)
     if led is not None and bearing:
         yield reading.finding(
             "the token follows a redirect to another origin",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from conformance.checks.check import over_all
 from conformance.checks.rules.sent import tries_of
@@ -15,7 +16,7 @@ from conformance.evidence.place import Place
 from conformance.evidence.reading import Reading
 from conformance.transcript.exchange import Ending
 
-Compare = Callable[[Course, Course], Finding | None]
+Compare = Callable[[Course, Course], Finding | Unjudged | None]
 
 
 def _shown_by(evidence: Evidence, course: Course) -> str:
@@ -54,6 +55,9 @@ def _as_plain(evidence: Evidence, differs: Compare) -> Iterator[Item]:
             continue
         name = _shown_by(evidence, course)
         found = differs(standard, course)
+        if isinstance(found, Unjudged):
+            yield found
+            continue
         if found is not None and (why := _unserved(evidence, course)) is not None:
             yield Unjudged(why, name, excused=True)
             continue
@@ -77,20 +81,31 @@ def variation(evidence: Evidence) -> Iterator[Item]:
 
 @over_all("client.variation-output")
 def variation_output(evidence: Evidence) -> Iterator[Item]:
-    """On each variation the command writes what it writes on the plain server, where that is the same each time."""
+    """On each variation the command writes what it writes on the plain server, where that is the same each time.
+
+    A model may say something else there, and then so may the command.
+    """
     if evidence.options.get("same_output") is not True:
         return
     if len({course.output for course in plain(evidence)}) > 1:
         yield Unjudged("its output differs from run to run on the plain server, too")
         return
 
-    def differs(standard: Course, course: Course) -> Finding | None:
+    def differs(standard: Course, course: Course) -> Finding | Unjudged | None:
         if course.output == standard.output or course.status != standard.status:
             return None
+        if _spoken(evidence, standard) != _spoken(evidence, course):
+            return Unjudged("the model said something else there", _shown_by(evidence, course))
         message = "the client writes something else than on the plain server"
         return _finding(evidence, course, message, "the same octets on standard output", "other octets")
 
     yield from _as_plain(evidence, differs)
+
+
+def _spoken(evidence: Evidence, course: Course) -> list[Any]:
+    """What the model said on a face, and which functions it called."""
+    served = sorted((r for r in _on(evidence, course.face) if r.taken), key=lambda r: r.started)
+    return [(r.said, [call.get("function") for call in r.calls]) for r in served]
 
 
 def _incomplete(reading: Reading) -> bool:

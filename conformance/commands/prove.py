@@ -36,20 +36,21 @@ def command(
 ) -> int:
     """Run the suite on servers with known faults, and on servers without any.
 
-    Each fault of the reference server has to be blamed on the requirement that it
-    breaks; each variation has to pass. Otherwise the exit code is 1. By default, a
-    selection that covers every requirement is run; --all runs hundreds more.
+    Each fault of the reference server, and each faulty client, has to be blamed on
+    the requirement that it breaks; the others have to pass. Else the exit code is
+    1. By default, a selection that covers every requirement is run.
 
     \b
     Example:
       kitemesh-conformance prove --only stream --output reports
     """
+    from conformance.client import proof as clients
     from conformance.contract.catalogue import load
     from conformance.proving import pages as shown
     from conformance.proving import prove as prover
     from conformance.report import terminal
 
-    known = prover.targets()
+    known = [*prover.targets(), *clients.targets()]
     whole = everything or bool(names(only))
     wanted = prover.chosen(known, names(only)) if whole else prover.spread(known)
     for directory in filter(None, (output, write_examples)):
@@ -63,13 +64,15 @@ def command(
             advance(found.case)
             collected.add(found)
 
+        of_clients = [target for target in wanted if target in clients.targets()]
         made = prover.prove(
-            wanted,
+            [target for target in wanted if target not in of_clients],
             seed=prover.SEED if seed is None else seed,
             jobs=jobs or prover.JOBS,
             with_examples=bool(write_examples),
             told=told,
         )
+        made = clients.beside(made, of_clients, advance)
     shown.show(made, load(), terminal.console())
     code = OK if made.holds else FAILED
     try:

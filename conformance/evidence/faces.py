@@ -18,8 +18,10 @@ class FaceKind(StrEnum):
     """As documented; the others are compared with it."""
     VARIATION = "variation"
     """Breaks nothing: the client has to bear it."""
+    TROUBLE = "trouble"
+    """Breaks nothing, but fails: the client need not succeed, but has to behave."""
     FAULT = "fault"
-    """Breaks something, or tells of trouble: the client need not succeed, but has to behave."""
+    """Breaks something; what the client copies out of its answers is not the client's doing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,7 +273,7 @@ def prove(
     """Start the servers, try each target, and say what the suite made of it.
 
     Args:
-        wanted: the targets, at least one.
+        wanted: the targets.
         seed: of the words and the generated bodies, the same for all.
         jobs: targets at once, in all.
         processes: that record; None: as many as there are cores for, and targets enough.
@@ -281,6 +281,8 @@ def prove(
         told: called in this thread for each target as it is over, twice for one that is tried again.
     """
     started = time.monotonic()
+    if not wanted:
+        return Proof((), seed, 0.0, VERSION)
     with in_process(Settings(), factory="conformance.proving.prove:serve_all") as url:
         cases = examine(wanted, Work(url, seed, jobs, with_examples), processes=processes, told=told)
     return Proof(tuple(cases), seed, time.monotonic() - started, VERSION)

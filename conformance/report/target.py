@@ -53,7 +53,11 @@ def target_model(result: Result) -> str | None:
 
 def embedded(result: Result) -> bool:
     """True where the embedded reference server was judged."""
-    return result.transcript.own and result.transcript.options.get("embedded") is True
+    return (
+        result.options.side is Side.SERVER
+        and result.transcript.own
+        and result.transcript.options.get("embedded") is True
+    )
 
 
 def target_name(result: Result) -> str:

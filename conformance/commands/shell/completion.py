@@ -72,6 +72,14 @@ def variations(context: Context, parameter: Parameter, incomplete: str) -> list[
     return _starting((variation.id for variation in VARIATIONS), incomplete)
 
 
+def faces(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """All faces that the reference server has for a client."""
+    from conformance.client.faces import every
+
+    before, comma, last = incomplete.rpartition(",")
+    return [CompletionItem(before + comma + f.id, help=f.summary) for f in every() if f.id.startswith(last)]
+
+
 def schemas(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
     """The schemas of what travels."""
     from conformance.contract.schemas import names

@@ -119,6 +119,7 @@ def course(face: str, kind: str, status: int | None = 0, **more: Any) -> dict[st
 
 PLAIN = course("plain", "plain")
 PLAIN_CHAT = chat("plain", flow="plain")
+SAID = (chat("plain", "kite", flow="plain"), chat("v", "kite", flow="v"))
 PLAIN_STREAM = chat_stream("plain", flow="plain")
 
 
@@ -206,6 +207,9 @@ ROWS: tuple[Breaks | Holds, ...] = (
     foreign("client.token", "a bearer in a foreign recording", chat("a")),
     foreign("client.token", "a recording that a browser took the token from", asking(chat("a"), drop="authorization"),
             state=OPEN),
+    good("client.token", "none for another origin, where it was redirected to", chat("c"), REDIRECT, asking(
+        elsewhere("b", "https://other.example.com/v1/chat/completions", credential=Credential.NONE),
+        drop="authorization")),
     good("client.token", "a browser's OPTIONS bears none",
          exchange("o", b"", Response(204, (), b""), method="OPTIONS", credential=Credential.NONE), chat("a")),
     bad("client.token-nowhere-else", "in the URL", held(chat("a"), url=True)),
@@ -336,10 +340,12 @@ ROWS: tuple[Breaks | Holds, ...] = (
          faces=[PLAIN, course("f", "fault", 1), course("v", "variation")]),
     good("client.variation", "a row that says nothing", PLAIN_CHAT, chat("v", flow="v"),
          faces=[PLAIN, course("v", "variation"), {"face": 7}, "x", course("w", "odd")]),
-    bad("client.variation-output", "another output", PLAIN_CHAT, chat("v", flow="v"), same_output=True,
+    bad("client.variation-output", "another output", *SAID, same_output=True,
         faces=[PLAIN, course("v", "variation", output="b")]),
     good("client.variation-output", "the same output", PLAIN_CHAT, chat("v", flow="v"), same_output=True,
          faces=[PLAIN, course("v", "variation")]),
+    good("client.variation-output", "the model said something else", PLAIN_CHAT, chat("v", flow="v"), state=OPEN,
+         same_output=True, faces=[PLAIN, course("v", "variation", output="b")]),
     good("client.variation-output", "nobody said that it has to be the same", PLAIN_CHAT, chat("v", flow="v"),
          state=OPEN,
          faces=[PLAIN, course("v", "variation", output="b")]),
