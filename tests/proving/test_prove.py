@@ -202,16 +202,6 @@ def test_choosing():
         prove.chosen(known, ["chunk"])
 
 
-def test_a_behaviour_by_its_name():
-    fault, variation = prove.FAULTS[0], prove.VARIATIONS[0]
-    assert prove.behaviour(fault.id, None) is fault.behaviour
-    assert prove.behaviour(None, variation.id) is variation.behaviour
-    assert prove.behaviour(None, None) == Behaviour()
-    for names in ((fault.id, variation.id), ("nobody", None), (None, "nobody")):
-        with pytest.raises(UsageError):
-            prove.behaviour(*names)
-
-
 # --- a small proof
 
 

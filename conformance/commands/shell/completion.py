@@ -59,10 +59,11 @@ def _starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 
 def faults(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The faults of the reference server."""
+    """The faults of the reference server, and the troubles."""
+    from conformance.client.troubles import TROUBLES
     from conformance.reference.faults import FAULTS
 
-    return _starting((fault.id for fault in FAULTS), incomplete)
+    return _starting([*(fault.id for fault in FAULTS), *(trouble.id for trouble in TROUBLES)], incomplete)
 
 
 def variations(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
