@@ -3,8 +3,9 @@
 `pytest --target-url URL` puts the items of `requirements.toml` into the session, from whatever directory; so does
 `--target-reference`, against the embedded reference server, and `--target-app package.module:app`, against an ASGI
 application that is served on loopback meanwhile. `::stream.done`, `::stream` and `requirements.toml::stream.done`
-select. Without one of the three options there is only the fixture `conformance_of`, which does the same from code, and
-importing this module costs next to nothing.
+select. Without one of the three options there are only fixtures, and importing this module costs next to nothing:
+`conformance_of` judges an application from code, `kitemesh_server` serves the reference server to the tests of a client
+(once for each face that the mark `kitemesh_faces` names) and judges what they sent.
 
 An item shows what the verdict says, it decides nothing: a broken MUST fails with the finding's text, a broken SHOULD is
 an xfail (with `--target-strict` it fails), what was not judged is a skip with its reason, a failure of the suite is an
@@ -25,6 +26,7 @@ from conformance.pytest_session import arguments
 from conformance.pytest_session.items import RequirementItem, collected, explain, requirement_of
 
 if TYPE_CHECKING:
+    from conformance.client.testing import KiteMeshServer
     from conformance.pytest_session.session import Session
     from conformance.report.report import Report
 
@@ -37,7 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Join the session, where one of the three options asks for it."""
+    """Join the session, where one of the three options asks for it; declare the mark."""
+    config.addinivalue_line(
+        "markers",
+        "kitemesh_faces(*names): run the test once for each of these faces of kitemesh_server, such as 'variations'.",
+    )
     if arguments.asked(config) and not config.pluginmanager.has_plugin(_NAME):
         config.pluginmanager.register(SessionHooks(arguments.session(config)), _NAME)
 
@@ -50,6 +56,47 @@ def conformance_of() -> Callable[..., Report]:
     return check_app
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that bears the mark once for each face."""
+    mark = metafunc.definition.get_closest_marker("kitemesh_faces")
+    if mark is None or "kitemesh_server" not in metafunc.fixturenames:
+        return
+    from conformance.client.testing import marked
+    from conformance.settings.options import UsageError
+
+    try:
+        faces = marked(*mark.args)
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    metafunc.parametrize("kitemesh_server", faces, indirect=True, ids=[face.id for face in faces])
+
+
+@pytest.fixture
+def kitemesh_server(request: pytest.FixtureRequest) -> Generator[KiteMeshServer, None, None]:
+    """The reference server, plain or with the face of the mark `kitemesh_faces`; in the end what was sent is judged.
+
+    It has `url`, `token`, `model`, `approval_prompt`, `variables`, `face`, `exchanges` and `report()`. A broken MUST
+    fails, a broken SHOULD warns.
+    """
+    import warnings
+
+    from conformance.client.faces import PLAIN, one
+    from conformance.client.testing import server
+    from conformance.report.breach import describe
+    from conformance.report.tally import broken
+    from conformance.report.target import exchanges_by_name
+
+    with server(getattr(request, "param", None) or one(PLAIN)) as serving:
+        yield serving
+    report = serving.report()
+    told = exchanges_by_name(report.transcript)
+    for outcome in broken(report.verdict):
+        if not report.verdict.counts(outcome):
+            warnings.warn(describe(outcome, told), stacklevel=2)
+    if must := [describe(outcome, told) for outcome in broken(report.verdict) if report.verdict.counts(outcome)]:
+        pytest.fail("\n".join(must), pytrace=False)
+
+
 class SessionHooks:
     """The hooks of a session that judges a target."""
 
@@ -59,6 +106,10 @@ class SessionHooks:
         self._publishes = publishes
         self._patterns: list[str] = []
         self._others_failed = False
+
+    @property
+    def _target(self) -> str:
+        return self._run.target or self._run.options.url or "the embedded reference server"
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Take the arguments that name requirements, before pytest looks for files of these names."""
@@ -124,13 +175,13 @@ class SessionHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_metadata(self, metadata: dict[str, Any]) -> None:
         """Name the target in pytest-html's table of the environment."""
-        metadata["Target"] = self._run.options.url or "the embedded reference server"
+        metadata["Target"] = self._target
         metadata["Model"] = self._run.options.model or "the reference server's"
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: Any) -> None:
         """Title the page."""
-        report.title = f"KiteMesh conformance of {self._run.options.url or 'the embedded reference server'}"
+        report.title = f"KiteMesh conformance of {self._target}"
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:

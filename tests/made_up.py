@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from conformance.contract.catalogue import load
+from conformance.contract.catalogue import Side, load
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.place import Place
@@ -80,7 +80,7 @@ class World:
 
     def run(self, options: Options, progress: object = None) -> Report:
         self.asked.append(options)
-        catalogue = load()
+        catalogue = load().of(Side.SERVER)
         items: dict[str, list[Item]] = {r.id: [Judged("minimal")] for r in catalogue}
         for id_, count in self.broken.items():
             items[id_] = [finding(id_) for _ in range(count)]

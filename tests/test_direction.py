@@ -13,7 +13,7 @@ from conformance.checks.registry import AREAS
 PACKAGE = Path(__file__).parents[1] / "conformance"
 LINE = (
     *("contract", "settings", "transcript", "probes", "wire", "evidence", "checks", "judging", "report"),
-    *("running", "proving", "soak", "recording", "api", "pytest_session", "plugin", "commands"),
+    *("running", "proving", "client", "soak", "recording", "api", "pytest_session", "plugin", "commands"),
 )
 """The rooms from left to right. What stands from `running` on ties the line together."""
 

@@ -9,11 +9,12 @@ from xml.etree import ElementTree
 import pytest
 from made_up import MODEL, REPORTS, URL
 
-from conformance.contract.catalogue import Level, load
+from conformance.contract.catalogue import Level, Side, load
 from conformance.settings.options import UsageError
 
 PLUGINS = ("-p", "conformance.plugin", "-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin")
-TOTAL = len(load())
+OF_SERVERS = load().of(Side.SERVER)
+TOTAL = len(OF_SERVERS)
 HTTP = {r.id: r.level for r in load() if r.area == "http"}
 
 
@@ -86,7 +87,7 @@ def test_what_was_not_judged_makes_it_inconclusive(world, conformance):
         (("requirements.toml::stream.done", "::http"), {"stream.done", *HTTP}),
         (("-k", "done-once"), {"stream.done-once"}),
         (("-k", "http and SHOULD"), {id_ for id_, level in HTTP.items() if level is Level.SHOULD}),
-        (("--deselect", "requirements.toml::stream.utf8"), {r.id for r in load()} - {"stream.utf8"}),
+        (("--deselect", "requirements.toml::stream.utf8"), {r.id for r in OF_SERVERS} - {"stream.utf8"}),
         (("--target-only", "http", "-k", "json"), {"http.json"}),
     ],
 )

@@ -9,6 +9,9 @@ from conformance.checks import (
     approval,
     auth,
     chunk,
+    client,
+    client_ends,
+    client_retries,
     completion,
     error,
     http,
@@ -21,7 +24,7 @@ from conformance.checks import (
     stream,
 )
 from conformance.checks.check import CHECKS, Check
-from conformance.contract.catalogue import Catalogue
+from conformance.contract.catalogue import Catalogue, Side, load
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Item, Unjudged
 
@@ -40,6 +43,9 @@ AREAS = (
     robust,
     isolation,
     sdk,
+    client,
+    client_retries,
+    client_ends,
 )
 
 FRAMING = "http.complete"
@@ -79,10 +85,11 @@ def examine(
 def _readable(requirement: str, items: list[Item], evidence: Evidence) -> list[Item]:
     """The items, except those on an answer that no client can read.
 
-    Only http.complete judges such an answer (contract). What the answer might have shown is blocked by it.
+    Only http.complete judges such an answer (contract). What the answer might have shown is blocked by it; a client is
+    judged by its request.
     """
     unreadable = {reading.name: reading for reading in evidence.all if reading.unreadable}
-    if requirement == FRAMING or not unreadable:
+    if requirement == FRAMING or not unreadable or load()[requirement].side is Side.CLIENT:
         return items
     if not items:
         area = requirement.partition(".")[0]

@@ -37,6 +37,9 @@ _WHICH = "Which server, in a recording of another client"
     metavar="openai-compatible",
     type=click.Choice(["openai-compatible"]),
 )
+@options.option(
+    "--side", "Whom to judge: server or client [as recorded].", metavar="SIDE", type=click.Choice(("server", "client"))
+)
 @options.of_run(("only", "skip", "strict", "baseline", "allow-stale", "no-bodies"), brief=True)
 @options.option("--output", "Write the reports here (for one verdict).", metavar="DIR", type=click.Path())
 @options.option("--against", "Confirm or deny this results.json.", metavar="FILE", type=click.Path())
@@ -45,6 +48,7 @@ _WHICH = "Which server, in a recording of another client"
 @options.debug
 def command(
     files: tuple[str, ...],
+    side: str | None,
     output: str | None,
     against: str | None,
     write_baseline: str | None,
@@ -73,8 +77,8 @@ def command(
       kitemesh-conformance judge session.har --host api.example.com
       kitemesh-conformance judge transcript.har --against results.json
     """
-    from conformance.contract.catalogue import from_outside
-    from conformance.judging.judge import known_failures, selected_ids
+    from conformance.contract.catalogue import Side, from_outside
+    from conformance.judging.judge import known_failures, selected_ids, side_of
     from conformance.report.tally import weightiest
     from conformance.running import discovery
     from conformance.transcript.targets import OPENAI, Choice
@@ -84,9 +88,11 @@ def command(
             raise UsageError(f"{flag} is for one transcript, but several were given; judge one at a time.")
     if output:
         reports.prepare(Path(output))
-    told: dict[str, Any] = {"only": names(only), "skip": names(skip), "strict": strict}
+    told: dict[str, Any] = {"only": names(only), "skip": names(skip), "strict": strict, "side": side}
     if against and any(told.values()):
-        raise UsageError("--against judges what the results say was judged; leave out --only, --skip, --strict.")
+        raise UsageError(
+            "--against judges what the results say was judged; leave out --only, --skip, --strict, --side."
+        )
     claimed = _claimed(against) if against else None
     if claimed is None or any(from_outside(entry["id"]) for entry in claimed["requirements"]):
         discovery.discover()  # else the results are held to what they were judged by, whatever is installed here
@@ -94,6 +100,8 @@ def command(
         told = {name: claimed["options"].get(name) for name in told}
         told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     chosen = {key: value for key, value in told.items() if value}
+    if told_side := chosen.get("side") or side_of(chosen.get("only", ())):
+        chosen["side"] = Side(told_side)
     selected_ids(Options(**chosen))
     if allow_stale:
         chosen["allow_stale"] = True

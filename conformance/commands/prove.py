@@ -43,9 +43,9 @@ def command(
 ) -> int:
     """Run the suite on servers with known faults, and on servers without any.
 
-    Each fault has to be blamed on what it breaks, each variation has to pass, or
-    else the exit code is 1. By default a selection that covers every requirement
-    is run. --mutants judges changed recordings of the conforming server instead.
+    Each fault, of a server or a client, has to be blamed on what it breaks, each
+    variation has to pass, else the exit code is 1. By default a selection that
+    covers every requirement is run. --mutants judges changed recordings instead.
 
     \b
     Example:
@@ -53,12 +53,13 @@ def command(
     """
     if mutants:
         return _by_mutants(only, sample, kills, output, seed)
+    from conformance.client import proof as clients
     from conformance.contract.catalogue import load
     from conformance.proving import pages as shown
     from conformance.proving import prove as prover
     from conformance.report import terminal
 
-    known = prover.targets()
+    known = [*prover.targets(), *clients.targets()]
     whole = everything or bool(names(only))
     wanted = prover.chosen(known, names(only)) if whole else prover.spread(known)
     for directory in filter(None, (output, write_examples)):
@@ -72,13 +73,15 @@ def command(
             advance(found.case)
             collected.add(found)
 
+        of_clients = [target for target in wanted if target in clients.targets()]
         made = prover.prove(
-            wanted,
+            [target for target in wanted if target not in of_clients],
             seed=prover.SEED if seed is None else seed,
             jobs=jobs or prover.JOBS,
             with_examples=bool(write_examples),
             told=told,
         )
+        made = clients.beside(made, of_clients, advance)
     shown.show(made, load(), terminal.console())
     code = OK if made.holds else FAILED
     try:

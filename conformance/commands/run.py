@@ -75,13 +75,10 @@ def command(
 
 def _judged(chosen: Options, directory: Path, then: Callable[[Report], int]) -> tuple[Report, int]:
     """Record, judge, show; gives the report and the exit code. `then` gives the code, and may write a baseline."""
+    from conformance.pytest_session.session import Session
+
     reports.prepare(directory)
-    session = _pytest_session(chosen, directory)
-    if session.report is None:
-        raise session.failure or RuntimeError("pytest ended before anything was recorded")
-    reports.show(session.report, session.written)
-    code = then(session.report)
-    return session.report, code if session.unwritten is None else unwritten("The reports", session.unwritten, code)
+    return by_pytest(Session(chosen, directory), directory, then)
 
 
 def _each_version(chosen: Options, directory: Path) -> int:
@@ -141,7 +138,20 @@ def _tools(chosen: Options) -> str:
     return "Tools: some waiting calls are approved, so the target executes them; --no-execute forbids it."
 
 
-def _pytest_session(chosen: Options, directory: Path) -> Session:
+def by_pytest(session: Session, directory: Path, then: Callable[[Report], int]) -> tuple[Report, int]:
+    """Run a session of pytest and show what came of it; gives the report and the exit code.
+
+    `then` gives the code, and may write a baseline.
+    """
+    _run(session, directory)
+    if session.report is None:
+        raise session.failure or RuntimeError("pytest ended before anything was recorded")
+    reports.show(session.report, session.written)
+    code = then(session.report)
+    return session.report, code if session.unwritten is None else unwritten("The reports", session.unwritten, code)
+
+
+def _run(session: Session, directory: Path) -> None:
     """Run pytest, alone with the catalogue, whatever pytest is told in this directory or by the environment."""
     import io
     import shutil
@@ -151,10 +161,9 @@ def _pytest_session(chosen: Options, directory: Path) -> Session:
 
     from conformance.plugin import SessionHooks
     from conformance.pytest_session.items import REQUIREMENTS
-    from conformance.pytest_session.session import UNFINISHED, Session
+    from conformance.pytest_session.session import UNFINISHED
     from conformance.running.garbage import looked_for_seldom
 
-    session = Session(chosen, directory)
     unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=directory)).absolute()  # pytest expands ~ by itself
     arguments = [
         *("-c", os.devnull),
@@ -180,7 +189,6 @@ def _pytest_session(chosen: Options, directory: Path) -> Session:
         session.unwritten = error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return session
 
 
 @contextmanager

@@ -13,13 +13,28 @@ from conformance.settings.options import UsageError
 
 @click.command("serve")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on loopback [any free one].")
-@click.option("--fault", metavar="ID", shell_complete=completion.faults, help="Break one requirement in this way.")
 @click.option(
-    "--variation", metavar="ID", shell_complete=completion.variations, help="Differ in this way, which is allowed."
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.faults,
+    help="Break one requirement in this way; repeatable.",
 )
+@click.option(
+    "--variation",
+    "variations",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completion.variations,
+    help="Differ in this way, which is allowed; repeatable.",
+)
+@click.option("--list", "listed", is_flag=True, help="List the faults and variations; serve nothing.")
 @click.option("--crosstalk-every", type=click.IntRange(2), metavar="N", help="Mix up every N-th answer, for a soak.")
 @options.debug
-def command(port: int, fault: str | None, variation: str | None, crosstalk_every: int | None) -> int:
+def command(
+    port: int, faults: tuple[str, ...], variations: tuple[str, ...], listed: bool, crosstalk_every: int | None
+) -> int:
     """Run the reference server in the foreground, until Ctrl-C.
 
     \b
@@ -27,16 +42,24 @@ def command(port: int, fault: str | None, variation: str | None, crosstalk_every
       kitemesh-conformance serve --port 8080
       kitemesh-conformance serve --port 8080 --fault stream-done-absent
     """
-    from conformance.proving.prove import behaviour
+    from conformance.client.faces import combined, every, one
+    from conformance.evidence.faces import FaceKind
     from conformance.reference.app import create_app
     from conformance.reference.rare import create as create_rare
     from conformance.reference.serving import in_foreground
     from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
 
+    if listed:
+        for face in every():
+            breaks = f"  [{face.breaks}]" if face.breaks else ""
+            click.echo(f"{face.kind:<9}  {face.id}  {face.summary}{breaks}")
+        return OK
     settings = Settings(crosstalk_every=crosstalk_every)
-    if crosstalk_every is not None and (fault is not None or variation is not None):
+    if crosstalk_every is not None and (faults or variations):
         raise UsageError("--crosstalk-every is a fault by itself; leave out --fault and --variation.")
-    app = create_rare(settings) if crosstalk_every is not None else create_app(settings, behaviour(fault, variation))
+    chosen = [one(name, (FaceKind.FAULT, FaceKind.TROUBLE), what="--fault") for name in faults]
+    chosen += [one(name, (FaceKind.VARIATION,), what="--variation") for name in variations]
+    app = create_rare(settings) if crosstalk_every is not None else create_app(settings, combined(chosen).behaviour)
 
     def ready(url: str) -> None:
         click.echo(f"The reference server listens at {url}/v1 (Ctrl-C stops it). To judge it, in another terminal:")

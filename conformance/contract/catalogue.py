@@ -39,6 +39,7 @@ CAPABILITIES: Mapping[str, str] = MappingProxyType(
         "approvals": "a prompt that makes the target wait for the approval of tools",
         "second-token": "a token of a second caller",
         "wait-expiry": "permission to wait until an approval expires",
+        "faces": "a command that is run against each face of the server (`client`)",
     }
 )
 """What a target may lack, or a user may withhold: capability to what it takes."""
@@ -79,6 +80,13 @@ class Level(StrEnum):
     SHOULD = "SHOULD"
 
 
+class Side(StrEnum):
+    """Whom the requirements of an area speak of: a verdict is on one of the two."""
+
+    SERVER = "server"
+    CLIENT = "client"
+
+
 class UnderLoad(StrEnum):
     """What a soak makes of a requirement that one answer could show."""
 
@@ -109,14 +117,14 @@ class Exchanges(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One thing that a server must or should do."""
+    """One thing that a server, or a client, must or should do."""
 
     id: str
     """`area.words-with-dashes`; stable across versions."""
     area: str
     level: Level
     statement: str
-    """A full sentence about the server."""
+    """A full sentence about the server or the client."""
     sources: tuple[str, ...]
     """Keys of `SOURCES`."""
     whim: bool
@@ -126,7 +134,7 @@ class Requirement:
     why: str
     """Why it matters and who gets hurt, in one or two sentences."""
     fix: str
-    """What a server's author should do, in one sentence."""
+    """What the author of the server, or of the client, should do, in one sentence."""
     conditional: bool = False
     """True where it speaks of something that a sound target need never do: unexercised, it leaves nothing open."""
     quick: bool = True
@@ -159,6 +167,8 @@ class Requirement:
     """What did not come about where a whole run does not show it; empty: it ought to have shown."""
     example_octets: int | None = None
     """How large one side of its example may be; None: as large as is usual."""
+    side: Side = Side.SERVER
+    """Whom it speaks of."""
 
     @property
     def extension(self) -> bool:
@@ -207,6 +217,12 @@ class Catalogue:
             raise self._unknown(id_)
         return self._by_id[id_]
 
+    def of(self, side: Side) -> Catalogue:
+        """The requirements that speak of one side, with their areas."""
+        chosen = [requirement for requirement in self if requirement.side is side]
+        areas = {requirement.area: self._areas[requirement.area] for requirement in chosen}
+        return Catalogue(chosen, areas, self.version, self._mending)
+
     def select(self, patterns: Iterable[str]) -> list[Requirement]:
         """The requirements that any of the patterns names, each once, in the catalogue's order.
 
@@ -252,7 +268,7 @@ class Catalogue:
         _SOURCES[area] = source  # it stays: a report may be written when the extension is gone
         made: dict[str, Requirement] = {}
         for row in rows:
-            requirement = _requirement({**row, "sources": [area]}, {area: title}, area, _EXTENSION_ID)
+            requirement = _requirement({**row, "sources": [area]}, {area: Side.SERVER}, area, _EXTENSION_ID)
             if requirement.id in made:
                 raise CatalogueError(f"{requirement.id} is in the extension twice")
             made[requirement.id] = requirement
@@ -321,12 +337,12 @@ def _read(path: Path) -> Catalogue:
         raise CatalogueError(f"{path.name} is not TOML: {error}") from error
     _hold_members(document, _TABLES, {}, path.name)
     _hold_members(document["contract"], {"version": str}, {"mending": list}, "[contract]")
-    areas = _areas(document["area"])
+    areas, sides = _areas(document["area"])
     if foreign := set(map(str, document["contract"].get("mending", ()))) - areas.keys():
         raise CatalogueError(f"mending names {_either(sorted(foreign))}, which is not an area")
     requirements: dict[str, Requirement] = {}
     for number, row in enumerate(document["requirement"], start=1):
-        requirement = _requirement(row, areas, f"[[requirement]] number {number}")
+        requirement = _requirement(row, sides, f"[[requirement]] number {number}")
         if requirement.id in requirements:
             raise CatalogueError(f"{requirement.id} is in the catalogue twice")
         requirements[requirement.id] = requirement
@@ -335,17 +351,23 @@ def _read(path: Path) -> Catalogue:
     return Catalogue(_with_edges(requirements).values(), areas, **document["contract"])
 
 
-def _areas(rows: Sequence[Any]) -> dict[str, str]:
+def _areas(rows: Sequence[Any]) -> tuple[dict[str, str], dict[str, Side]]:
+    """The areas' titles, and whom they speak of."""
     areas: dict[str, str] = {}
+    sides: dict[str, Side] = {}
     for number, row in enumerate(rows, start=1):
-        _hold_members(row, {"id": str, "title": str}, {}, f"[[area]] number {number}")
+        _hold_members(row, {"id": str, "title": str}, {"side": str}, f"[[area]] number {number}")
         if row["id"] in areas:
             raise CatalogueError(f"the area {row['id']} is declared twice")
+        side = row.get("side", Side.SERVER)
+        if side not in list(Side):
+            raise CatalogueError(f"the area {row['id']} names the side {side!r}: it must be {_either(list(Side))}")
         areas[row["id"]] = row["title"]
-    return areas
+        sides[row["id"]] = Side(side)
+    return areas, sides
 
 
-def _requirement(row: Any, areas: Mapping[str, str], place: str, form: re.Pattern[str] = _ID) -> Requirement:
+def _requirement(row: Any, areas: Mapping[str, Side], place: str, form: re.Pattern[str] = _ID) -> Requirement:
     id_ = row.get("id") if isinstance(row, dict) else None
     matched = form.fullmatch(id_) if isinstance(id_, str) else None
     place = str(id_) if matched else place
@@ -373,6 +395,7 @@ def _requirement(row: Any, areas: Mapping[str, str], place: str, form: re.Patter
     plain = {"whim": False, "capability": None, **row}
     read = {
         "area": matched["area"],
+        "side": areas[matched["area"]],
         "level": Level(row["level"]),
         "sources": tuple(sources),
         "absorbed_by": tuple(map(str, row.get("absorbed_by", ()))),

@@ -27,7 +27,7 @@ class Finding:
     """May contain the target's text: its length is bounded, and whoever shows it must escape it."""
     place: Place = NOWHERE
     span: tuple[int, int] | None = None
-    """(offset, length) of the offending octets in the answer's body, where they are known."""
+    """(offset, length) of the offending octets in the body of what `place` is in, where they are known."""
     yields_to: tuple[str, ...] = ()
     """More general requirements for the same fault: where one of them failed, this finding is counted there."""
     asked: str = ""

@@ -9,7 +9,9 @@ from conformance.transcript.sse import Event
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in an answer. Several members may be set at once: a JSON Pointer within an event at a byte."""
+    """A place in an answer, or in a request. Several members may be set at once: a JSON Pointer within an event at a
+    byte.
+    """
 
     pointer: str = ""
     """JSON Pointer (RFC 6901) in the event, where one is named, else in the body; `/` is the whole value."""
@@ -23,6 +25,8 @@ class Place:
     """Offset in the body's text, in one of the spellings in which it was read."""
     words: str = ""
     """Other places: `status`, `body`, `the whole stream`."""
+    request: bool = False
+    """True: in the request, not in its answer."""
 
     @classmethod
     def of(cls, event: Event, pointer: str = "") -> Place:
@@ -34,7 +38,8 @@ class Place:
         parts = [f"{name} {n}" for name in ("event", "byte", "character") if (n := getattr(self, name)) is not None]
         parts += [self.pointer] if self.pointer else []
         parts += [f"header {self.header}"] if self.header else []
-        return ", ".join(parts) + self.words
+        told = ", ".join(parts) + self.words
+        return f"{told} of the request" if self.request else told
 
     def __bool__(self) -> bool:
         return self != NOWHERE
@@ -42,3 +47,5 @@ class Place:
 
 NOWHERE = Place()
 STATUS = Place(words="status")
+URL = Place(words="URL", request=True)
+"""Where a request goes; of one that should not have been sent at all, too."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.checks import registry, sdk
 from conformance.checks.check import suspects
-from conformance.contract.catalogue import CAPABILITIES, Catalogue, Level, Requirement, UnknownRequirement, load
+from conformance.contract.catalogue import CAPABILITIES, Catalogue, Level, Requirement, Side, UnknownRequirement, load
 from conformance.contract.classify import Due
 from conformance.evidence import weather
 from conformance.evidence.approvals import approval_of, given, spent_by, went_down
@@ -17,7 +17,16 @@ from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import number
 from conformance.evidence.reading import Reading
-from conformance.judging import baseline, blocking, preflight, reaching, second_opinion, steadiness, unexercised
+from conformance.judging import (
+    baseline,
+    blocking,
+    client_side,
+    preflight,
+    reaching,
+    second_opinion,
+    steadiness,
+    unexercised,
+)
 from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
 from conformance.judging.repetitions import told_once
@@ -41,14 +50,27 @@ def selected_ids(options: Options) -> frozenset[str] | None:
     """
     if not options.only and not options.skip:
         return None
+    known = CATALOGUE.of(options.side)
     try:
-        ids = {r.id for r in (CATALOGUE.select(options.only) if options.only else CATALOGUE)}
-        ids -= {r.id for r in CATALOGUE.select(options.skip)} if options.skip else set()
+        chosen = CATALOGUE.select(options.only) if options.only else known
+        ids = {r.id for r in chosen} - ({r.id for r in CATALOGUE.select(options.skip)} if options.skip else set())
     except UnknownRequirement as error:
         raise UsageError(str(error)) from None
+    if strangers := sorted(id_ for id_ in ids if id_ not in known):
+        other = "a client: see client --help, and judge --side client" if options.side is Side.SERVER else "a server"
+        raise UsageError(f"{strangers[0]} speaks of {other}; leave it out here.")
     if not ids:
         raise UsageError("--only and --skip leave no requirement to judge; name at least one.")
     return frozenset(ids)
+
+
+def side_of(only: Iterable[str]) -> Side | None:
+    """The side that all these ids and areas speak of; None where they name none, several, or what is unknown."""
+    try:
+        sides = {requirement.side for requirement in CATALOGUE.select(only)}
+    except UnknownRequirement:
+        return None
+    return sides.pop() if len(sides) == 1 else None
 
 
 def known_failures(options: Options) -> Baseline | None:
@@ -85,23 +107,11 @@ def judge(
     recorded = transcript.options
     options = replace(options or _options_of(recorded), **(chosen or {}))
     evidence = Evidence(transcript)
-    selection = _selection(options, recorded, _replayed(evidence), evidence.profile)
-    settled = preflight.settled(transcript)
-    items, errors = ({}, {}) if settled else _check_all(evidence, selection.selected)
-    if settled or not evidence.heard:
-        items = {requirement.id: [_SETTLED if settled else _UNHEARD] for requirement in CATALOGUE}
-    said = second_opinion.opinions(evidence) if opinions else {}
-    told = second_opinion.told(told_once(evidence, blocking.accounted_for(evidence, items, _MUSTS)), said)
-    verdict = decide(
-        CATALOGUE,
-        told,
-        selection,
-        errors=errors,
-        excused=evidence.excused,
-        in_vain=evidence.in_vain,
-        trouble=settled or _trouble(evidence),
-        unseen=unexercised.reasons(CATALOGUE, evidence),
-    )
+    if options.side is Side.CLIENT:
+        verdict, notes = client_side.judged(CATALOGUE, evidence, selected_ids(options), options)
+        suspects: tuple[str, ...] = ()
+    else:
+        verdict, notes, suspects = _of_server(evidence, options, opinions)
     times = [(e.started, e.started + e.finished) for e in transcript] or [(0.0, 0.0)]
     return Result(
         options=options,
@@ -113,11 +123,38 @@ def judge(
         started=min(t[0] for t in times),
         ended=max(t[1] for t in times),
         interrupted=bool(recorded.get("interrupted")),
-        notes=(*_notes(evidence, settled), *_objections(told, said), *_from_outside(verdict)),
+        notes=notes,
         seed=int(recorded.get("seed") or 0),
         credits=_credits(evidence),
-        suspects=weather.suspects(evidence.weather) if evidence.own and not settled else (),
+        suspects=suspects,
     )
+
+
+def _of_server(
+    evidence: Evidence, options: Options, opinions: bool
+) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
+    """The verdict on a server, the notes beside it, and the exchanges that may have brought it down."""
+    transcript = evidence.transcript
+    catalogue = CATALOGUE.of(Side.SERVER)
+    selection = _selection(options, transcript.options, _replayed(evidence), evidence.profile)
+    settled = preflight.settled(transcript)
+    items, errors = ({}, {}) if settled else _check_all(catalogue, evidence, selection.selected)
+    if settled or not evidence.heard:
+        items = {requirement.id: [_SETTLED if settled else _UNHEARD] for requirement in catalogue}
+    said = second_opinion.opinions(evidence) if opinions else {}
+    told = second_opinion.told(told_once(evidence, blocking.accounted_for(evidence, items, _MUSTS)), said)
+    verdict = decide(
+        catalogue,
+        told,
+        selection,
+        errors=errors,
+        excused=evidence.excused,
+        in_vain=evidence.in_vain,
+        trouble=settled or _trouble(evidence),
+        unseen=unexercised.reasons(catalogue, evidence),
+    )
+    notes = (*_notes(evidence, settled), *_objections(told, said), *_from_outside(verdict))
+    return verdict, notes, weather.suspects(evidence.weather) if evidence.own and not settled else ()
 
 
 OUTAGES_TOLD = 4
@@ -127,11 +164,13 @@ _SETTLED = Unjudged("the first requests did not reach the API: see the verdict",
 _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or the target is down", excused=True)
 
 
-def _check_all(evidence: Evidence, selected: Collection[str] | None) -> tuple[dict[str, list[Item]], dict[str, str]]:
+def _check_all(
+    catalogue: Catalogue, evidence: Evidence, selected: Collection[str] | None
+) -> tuple[dict[str, list[Item]], dict[str, str]]:
     """The items of all checks, as blame needs them (of costly ones only if selected) and errors of selected ones."""
-    ids = {requirement.id for requirement in CATALOGUE}
+    ids = {requirement.id for requirement in catalogue}
     wanted = ids if selected is None else ids & set(selected)
-    needed = [r.id for r in CATALOGUE if r.id in wanted or not r.costly]
+    needed = [r.id for r in catalogue if r.id in wanted or not r.costly]
     items, errors = registry.examine(CATALOGUE, evidence, needed)
     return items, {id_: error for id_, error in errors.items() if id_ in wanted}
 
@@ -146,8 +185,10 @@ def _options_of(recorded: Mapping[str, Any]) -> Options:
     default = Options()
     depth = recorded.get("depth")
     prompt = recorded.get("approval_prompt")
+    side = recorded.get("side")
     return replace(
         default,
+        side=Side(side) if side in list(Side) else Side.SERVER,
         url=recorded.get("url") if isinstance(recorded.get("url"), str) else None,
         model=recorded.get("model") if isinstance(recorded.get("model"), str) else None,
         approvals=recorded.get("approvals") is not False,

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
-from conformance.contract.catalogue import Bars, Catalogue, Level, Requirement
+from conformance.contract.catalogue import Bars, Catalogue, Level, Requirement, Side
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 
 
@@ -370,19 +370,20 @@ def _conclude(
     def unknown(found: list[Outcome]) -> list[Outcome]:
         return [o for o in found if o.requirement.id not in known]
 
+    target = "client" if outcomes and all(o.requirement.side is Side.CLIENT for o in outcomes) else "target"
     if broken := ids({State.ERROR}, None):
-        return Conclusion.ERROR, f"The suite itself failed on {_names(broken)}; this says nothing about the target."
+        return Conclusion.ERROR, f"The suite itself failed on {_names(broken)}; this says nothing about the {target}."
     must = unknown(ids({State.FAILED}, Level.MUST))
     should = unknown(ids({State.FAILED}, Level.SHOULD))
     if must:
-        return Conclusion.NONCONFORMANT, f"The target breaks {_count(must, 'MUST')}: {_names(must)}."
+        return Conclusion.NONCONFORMANT, f"The {target} breaks {_count(must, 'MUST')}: {_names(must)}."
     if should and strict:
-        return Conclusion.NONCONFORMANT, f"The target breaks {_count(should, 'SHOULD')} (--strict): {_names(should)}."
+        return Conclusion.NONCONFORMANT, f"The {target} breaks {_count(should, 'SHOULD')} (--strict): {_names(should)}."
     if trouble:
         return Conclusion.INCONCLUSIVE, trouble
     judged = ids({State.PASSED, State.FAILED}, None)
     if not judged:
-        return Conclusion.INCONCLUSIVE, "Nothing was judged, so nothing is known about the target."
+        return Conclusion.INCONCLUSIVE, f"Nothing was judged, so nothing is known about the {target}."
     count, total = excused
     if total and count / total > EXCUSED_SHARE:
         return (
@@ -401,7 +402,7 @@ def _conclude(
         return Conclusion.INCONCLUSIVE, f"{_count(open_, 'MUST')} could not be judged: {_names(open_)}."
     warned = f", with {_count(should, 'warning', 'warnings')}: {_names(should)}" if should else ""
     beside = ", known failures aside" if known else ""
-    return Conclusion.CONFORMANT, f"The target meets every MUST that was selected{beside}{warned}."
+    return Conclusion.CONFORMANT, f"The {target} meets every MUST that was selected{beside}{warned}."
 
 
 def _needless(outcome: Outcome, outcomes: Iterable[Outcome]) -> bool:

@@ -239,25 +239,6 @@ def faults_of(requirement: str) -> list[tuple[str, str]]:
     return [(fault.id, fault.summary) for fault in (*FAULTS, *WARNED) if fault.requirement == requirement]
 
 
-def behaviour(fault: str | None, variation: str | None) -> Behaviour:
-    """How a server with this fault, or with this variation, behaves; without either, as the contract says.
-
-    Raises:
-        UsageError: both are named, or there is none with that id.
-    """
-    if fault is not None and variation is not None:
-        raise UsageError("--fault and --variation contradict each other; give one of them.")
-    name = fault if fault is not None else variation
-    if name is None:
-        return Behaviour()
-    of: Sequence[Fault | Variation] = VARIATIONS if fault is None else (*FAULTS, *WARNED)
-    found = next((one.behaviour for one in of if one.id == name), None)
-    if found is None:
-        what = "variation" if fault is None else "fault"
-        raise UsageError(f"There is no {what} called {name!r}: {_hint(name, (one.id for one in of))}")
-    return found
-
-
 # --- proving
 
 
@@ -273,7 +254,7 @@ def prove(
     """Start the servers, try each target, and say what the suite made of it.
 
     Args:
-        wanted: the targets, at least one.
+        wanted: the targets.
         seed: of the words and the generated bodies, the same for all.
         jobs: targets at once, in all.
         processes: that record; None: as many as there are cores for, and targets enough.
@@ -281,6 +262,8 @@ def prove(
         told: called in this thread for each target as it is over, twice for one that is tried again.
     """
     started = time.monotonic()
+    if not wanted:
+        return Proof((), seed, 0.0, VERSION)
     with in_process(Settings(), factory="conformance.proving.prove:serve_all") as url:
         cases = examine(wanted, Work(url, seed, jobs, with_examples), processes=processes, told=told)
     return Proof(tuple(cases), seed, time.monotonic() - started, VERSION)

@@ -129,7 +129,7 @@ def take_patterns(config: pytest.Config) -> list[str]:
     Raises:
         pytest.UsageError: such an argument does not name a requirement.
     """
-    from conformance.contract.catalogue import UnknownRequirement, load
+    from conformance.contract.catalogue import Side, UnknownRequirement, load
 
     theirs: list[str] = []
     patterns: list[str] = []
@@ -141,7 +141,7 @@ def take_patterns(config: pytest.Config) -> list[str]:
             elif name:
                 patterns.append(name)
     try:
-        load().select(patterns)
+        load().of(Side.SERVER).select(patterns)
     except UnknownRequirement as error:
         raise pytest.UsageError(str(error)) from None
     config.args[:] = theirs

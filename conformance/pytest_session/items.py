@@ -98,7 +98,7 @@ def collected(session: pytest.Session, run: Session, patterns: Sequence[str]) ->
     """The items of the requirements that the patterns select; without any, of the whole catalogue."""
     from conformance.contract.catalogue import load
 
-    catalogue = load()
+    catalogue = load().of(run.options.side)
     requirements = catalogue.select(patterns) if patterns else list(catalogue)
     file = CatalogueFile.from_parent(
         session, path=REQUIREMENTS, nodeid=REQUIREMENTS.name, run=run, requirements=requirements

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from conformance.judging.verdict import Outcome
     from conformance.report.report import Report
     from conformance.settings.options import Options
+    from conformance.wire.progress import Tell
 
 Host = Callable[[], AbstractContextManager[str]]
 """Serves something while the context lasts, and gives its base URL."""
+
+Record = Callable[["Options", "Tell"], "Report"]
+"""Records with these options, tells how far it is, and judges."""
 
 UNFINISHED = ".unfinished-"
 """Start of a directory's name in which pytest leaves its reports until `kitemesh-conformance run` moves them up."""
@@ -31,14 +35,26 @@ class SuiteFailed(Exception):
 class Session:
     """Records once, writes the reports, and gives outcomes and the exit code."""
 
-    def __init__(self, options: Options, output: Path | None, *, host: Host | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        output: Path | None,
+        *,
+        host: Host | None = None,
+        record: Record | None = None,
+        target: str = "",
+    ) -> None:
         """Take what the run is told.
 
         Args:
             options: validated.
             output: directory for the reports; None: none are wanted.
             host: what serves the target while it is judged, and gives its URL; None: it runs by itself.
+            record: records and judges; None: what does it for servers.
+            target: what is judged, for people; empty: the options' URL.
         """
+        self._record = record
+        self.target = target
         self._host = host
         self.options = options
         self.output = output
@@ -62,9 +78,9 @@ class Session:
         from conformance.running import run
 
         self.options = narrowed(self.options, chosen)
-        target = self.options.url or EMBEDDED
+        target = self.target or self.options.url or EMBEDDED
         with self._served(), terminal.meter(terminal.console(stderr=True), target) as watch:
-            self.report = run.run(self.options, watch)
+            self.report = (self._record or run.run)(self.options, watch)
         if self.output is not None:
             try:
                 self.written += files.write(self.report, self.output, self.log)
@@ -158,7 +174,7 @@ def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
     from conformance.judging.judge import CATALOGUE, selected_ids
     from conformance.settings.options import UsageError
 
-    if len(chosen) == len(CATALOGUE):
+    if len(chosen) == len(CATALOGUE.of(options.side)):
         return options
     allowed = selected_ids(options)
     ids = tuple(requirement.id for requirement in chosen if allowed is None or requirement.id in allowed)

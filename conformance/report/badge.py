@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from conformance.contract.catalogue import load
+from conformance.contract.catalogue import Side, load
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion
 from conformance.report.target import embedded
@@ -34,11 +34,12 @@ _SVG = """\
 
 def badge(result: Result) -> str | None:
     """The picture; None where it is no run of this suite's, the scope is partial, the run is interrupted, inconclusive
-    or in error, what answered was never seen to be the API, it was the embedded reference server, or the verdict covers
-    more than KiteMesh's contract.
+    or in error, what answered was never seen to be the API, it was the embedded reference server, a client was judged,
+    or the verdict covers more than KiteMesh's contract.
     """
     verdict = result.verdict
-    if not result.transcript.own or embedded(result) or verdict.trouble or verdict.from_outside():
+    no_server = result.options.side is Side.CLIENT or not result.transcript.own or embedded(result)
+    if no_server or verdict.trouble or verdict.from_outside():
         return None
     if verdict.scope != "full" or result.interrupted or verdict.conclusion not in _COLOURS:
         return None

@@ -43,8 +43,8 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], way: Way 
     yield Line("expected", excerpt(finding.expected))
     yield Line("observed", excerpt(finding.observed))
     exchange = exchanges.get(finding.exchange)
-    if exchange and finding.asked:
-        yield Line("sent", excerpt(f"{finding.asked}: {_member(exchange, finding.asked)}"))
+    if exchange and (asked := finding.place.pointer if finding.place.request else finding.asked):
+        yield Line("sent", excerpt(f"{asked}: {_member(exchange, asked)}"))
     name = excerpt(named(finding.exchange, exchange), 300)
     place = f"{excerpt(str(finding.place))}, in {name}" if finding.place else f"in {name}"
     yield Line("place", f"{place}, shrunk from {excerpt(finding.shrunk_from, 120)}" if finding.shrunk_from else place)

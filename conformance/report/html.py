@@ -29,9 +29,8 @@ from conformance.judging.verdict import Conclusion, Outcome, State, Verdict
 from conformance.report import latency, octets, tally, timeline
 from conformance.report.breach import named
 from conformance.report.curl import curl
-from conformance.report.location import Location, offence
+from conformance.report.location import Location, member, offence
 from conformance.report.octets import Part
-from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
 from conformance.report.target import exchanges_by_name, of_somebody_else, target_model, target_name
 from conformance.report.way import Way, way_of
@@ -163,8 +162,10 @@ class ShownFinding:
     """The part of the answer's header section that concerns the finding."""
     excerpt: tuple[Part, ...]
     """Of its body."""
+    sent_lines: tuple[tuple[Part, ...], ...]
+    """Of the request's header section, where the finding is in the request."""
     sent: tuple[Part, ...]
-    """Of the request's body, where a member of it ought to have been refused."""
+    """Of the request's body, where a member of it is the point, or ought to have been refused."""
     command: str
     whole: Whole | None
 
@@ -391,6 +392,7 @@ def _shown(
     finding: Finding, reading: Reading | None, bounds: PageBounds, body: int, secret: set[str], way: Way
 ) -> ShownFinding:
     where = offence(finding, reading) if reading else Location()
+    answered = reading if reading and not where.request else None
     command = curl(reading.exchange, way) if reading else ""
     return ShownFinding(
         message=_sentence(excerpt(finding.message, bounds.text)),
@@ -401,9 +403,10 @@ def _shown(
         observed=excerpt(finding.observed, bounds.text),
         place=excerpt(str(finding.place), bounds.text),
         exchange=excerpt(named(finding.exchange, reading.exchange if reading else None), 300),
-        lines=_head(reading, where) if reading else (),
-        excerpt=_excerpt(reading, where, bounds) if reading else (),
-        sent=_sent(reading, finding.asked, bounds) if reading and finding.asked else (),
+        lines=_head(answered, where) if answered else (),
+        excerpt=_excerpt(answered, where, bounds) if answered else (),
+        sent_lines=_sent_head(reading.exchange, where, secret) if reading and where.request else (),
+        sent=_sent(reading.exchange, finding, where, bounds) if reading else (),
         command=command if len(command) <= bounds.command else "",
         whole=_whole(reading, where, body, secret) if reading and body else None,
     )
@@ -437,14 +440,26 @@ def _excerpt(reading: Reading, where: Location, bounds: PageBounds) -> tuple[Par
     return octets.around(body, where.span, where.missing, bounds.beside, bounds.marked)
 
 
-def _sent(reading: Reading, pointer: str, bounds: PageBounds) -> tuple[Part, ...]:
+def _sent_head(exchange: Exchange, where: Location, secret: set[str]) -> tuple[tuple[Part, ...], ...]:
+    """The request line, and the header field where one is the point."""
+    request = exchange.request
+    line = excerpt(f"{request.method} {request.url}", 1000)
+    lines: list[tuple[Part, ...]] = [(Part("mark" if where.line else "text", line),)]
+    if where.field:
+        fields = [_field_sent(k, v, secret) for k, v in request.headers if k.lower() == where.field.lower()]
+        lines += [(Part("mark", f"{name}: {value}"),) for name, value in fields[:3]]
+        if not fields:
+            lines.append((Part("lack", f"no {excerpt(where.field, 80)} field here"),))
+    return tuple(lines)
+
+
+def _sent(exchange: Exchange, finding: Finding, where: Location, bounds: PageBounds) -> tuple[Part, ...]:
     """The member of the request that breaks the schema, marked, and what is around it."""
-    body = reading.exchange.request.body or b""
-    found = locate(body, pointer)
-    if found is None:
+    body = exchange.request.body or b""
+    span, missing = (where.span, where.missing) if where.request else member(body, finding.asked)
+    if span is None or not (where.request or finding.asked):
         return ()
-    span = (found.end - 1, 0) if found.missing else (found.start, found.end - found.start)
-    return octets.around(body, span, found.missing, bounds.beside, bounds.marked)
+    return octets.around(body, span, missing, bounds.beside, bounds.marked)
 
 
 def _body(reading: Reading) -> bytes:
@@ -458,11 +473,11 @@ def _whole(reading: Reading, where: Location, most: int, secret: set[str]) -> Wh
     return Whole(
         request_line=f"{excerpt(request.method, 40)} {excerpt(request.url, 1000)}",
         request_fields=tuple(_field_sent(name, value, secret) for name, value in request.headers),
-        request_body=octets.whole(sent, most) if sent else (),
+        request_body=octets.whole(sent, most, *((where.span, where.missing) if where.request else ())) if sent else (),
         request_note="" if sent else "not recorded" if sent is None else "empty",
         status_line=_status_line(response) if response else "",
         fields=tuple((excerpt(k, 120), excerpt(v, 1000)) for k, v in response.headers) if response else (),
-        body=octets.whole(_body(reading), most, where.span, where.missing),
+        body=octets.whole(_body(reading), most, *(() if where.request else (where.span, where.missing))),
         note=_ending(reading.exchange),
     )
 

@@ -1,4 +1,4 @@
-"""Where in an answer the breach of a finding stands: octets of the body, a header field, or the status line.
+"""Where in an answer, or in a request, the breach of a finding stands: octets of the body, a field, the first line.
 
 A finding names its place (event 3, byte 812, /id); some tell the octets as well. This module brings both together, as
 narrow as it can be told: of an event whose `id` is wrong, the value of that `id`.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.evidence.finding import Finding
-from conformance.evidence.place import STATUS
+from conformance.evidence.place import STATUS, URL
 from conformance.evidence.reading import Reading
 from conformance.report.pointer import locate
 from conformance.transcript.sse import Event
@@ -33,11 +33,17 @@ class Location:
     field: str = ""
     """Name of a header field, which may be absent."""
     status: bool = False
+    request: bool = False
+    """True: all this is in the request."""
+    line: bool = False
+    """True for the request line."""
 
 
 def offence(finding: Finding, reading: Reading) -> Location:
-    """Where the breach is in the answer of the finding's exchange."""
+    """Where the breach is in the answer of the finding's exchange, or in its request."""
     place = finding.place
+    if place.request:
+        return _in_request(finding, reading.exchange.request.body or b"")
     if place == STATUS:
         return Location(status=True)
     if place.header:
@@ -57,6 +63,26 @@ def offence(finding: Finding, reading: Reading) -> Location:
     if pointer and (event or not (number or reading.streamed)):
         span, missing = _pointed(reading, event, pointer) or (span, "")
     return Location(_within(span, reading.body), missing, event)
+
+
+def member(body: bytes, pointer: str) -> tuple[tuple[int, int] | None, str]:
+    """The octets of a member of a request's body, or where it lacks, and then its name."""
+    found = locate(body, pointer)
+    if found is None:
+        return None, ""
+    if found.missing:
+        return (found.end - 1, 0), found.missing
+    return (found.start, found.end - found.start), ""
+
+
+def _in_request(finding: Finding, body: bytes) -> Location:
+    place = finding.place
+    if place.header:
+        return Location(field=place.header, request=True)
+    span, missing = (finding.span, "") if finding.span else member(body, place.pointer) if place.pointer else (None, "")
+    if place.words == "body" and body:
+        span = (0, len(body))
+    return Location(span, missing, request=True, line=place == URL)
 
 
 def _octets(event: Event | None, byte: int) -> tuple[int, int]:

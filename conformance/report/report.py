@@ -43,7 +43,7 @@ class Report(Result):
 
     def __repr__(self) -> str:
         """One line: the conclusion and its reason."""
-        sentence = self.verdict.sentence.removeprefix("The target ").rstrip(".")
+        sentence = self.verdict.sentence.removeprefix("The target ").removeprefix("The client ").rstrip(".")
         return f"<Report {self.verdict.conclusion.value}: {excerpt(sentence, 300)}>"
 
     def __str__(self) -> str:

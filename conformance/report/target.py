@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from conformance.contract.catalogue import Side
 from conformance.judging.result import Result
 from conformance.transcript.exchange import Exchange, Transcript
 
@@ -52,9 +53,18 @@ def target_model(result: Result) -> str | None:
 
 def embedded(result: Result) -> bool:
     """True where the embedded reference server was judged."""
-    return result.transcript.own and result.transcript.options.get("embedded") is True
+    return (
+        result.options.side is Side.SERVER
+        and result.transcript.own
+        and result.transcript.options.get("embedded") is True
+    )
 
 
 def target_name(result: Result) -> str:
-    """What was judged, for a person: its base URL, or the embedded reference server; empty where it is not known."""
+    """What was judged, for a person: a base URL, the embedded reference server, a command, or a client of some server;
+    empty where it is not known.
+    """
+    if result.options.side is Side.CLIENT:
+        command, url = result.transcript.options.get("command"), target_url(result)
+        return command if isinstance(command, str) else f"a client of {url}" if url else ""
     return EMBEDDED if embedded(result) else target_url(result)

@@ -86,15 +86,16 @@ def meter(screen: Console, target: str) -> Iterator[Callable[[Progress], None]]:
         SpinnerColumn(),
         TextColumn("{task.description:<10}"),
         BarColumn(bar_width=24, complete_style="green"),
-        TextColumn("{task.completed:.0f} of at most {task.total:.0f} requests{task.fields[more]}"),
+        TextColumn("{task.completed:.0f} of at most {task.total:.0f} {task.fields[unit]}{task.fields[more]}"),
     )
     with Bar(*columns, console=screen, transient=True) as progress:
-        task = progress.add_task("starting", total=1, more="")
+        task = progress.add_task("starting", total=1, more="", unit="requests")
 
         def update(how_far: Progress) -> None:
             total = max(how_far.planned, how_far.done, 1)
             more = _more(how_far)
-            progress.update(task, description=how_far.phase, completed=how_far.done, total=total, more=more)
+            progress.update(task, description=how_far.phase, completed=how_far.done, total=total)
+            progress.update(task, more=more, unit=how_far.unit)
 
         yield update
 
@@ -114,7 +115,7 @@ def _lines(screen: Console, target: str, every: float = EVERY) -> Iterator[Calla
         if not latest:
             told = "no answer has come yet"
         else:
-            of = f"{latest[-1].done} of at most {max(latest[-1].planned, latest[-1].done)} requests"
+            of = f"{latest[-1].done} of at most {max(latest[-1].planned, latest[-1].done)} {latest[-1].unit}"
             told = f"{latest[-1].phase}, {of}{_more(latest[-1])}"
         line = f"{seconds:4.0f} s  {told}"
         screen.print(Text(harmless(line) if github.active() else line), soft_wrap=True)

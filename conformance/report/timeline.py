@@ -215,7 +215,7 @@ def _when(finding: Finding, reading: Reading, seconds: float) -> Moment | None:
     where = offence(finding, reading)
     if where.event is not None:
         return _moment(where.event.at, seconds)
-    if where.span is None or reading.response is None or not reading.response.pieces:
+    if where.request or where.span is None or reading.response is None or not reading.response.pieces:
         return None
     if where.span[0] >= len(reading.body):
         return _moment(reading.exchange.finished, seconds)

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+from conformance.contract.catalogue import Side
 from conformance.settings.vector import Vector
 
 MODES = ("auto", "normal", "orch", "synth")
@@ -48,6 +49,8 @@ class Depth(StrEnum):
 class Options:
     """All options of a run."""
 
+    side: Side = Side.SERVER
+    """Whom the verdict is on."""
     url: str | None = None
     """Base URL, with or without `/v1`; None: the embedded reference server."""
     embedded: bool = False

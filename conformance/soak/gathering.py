@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from conformance.contract.catalogue import Side
 from conformance.evidence.finding import Finding, Item, Judged
 from conformance.evidence.place import Place
 from conformance.judging.verdict import Exit, RequirementSelection, Verdict, decide
@@ -192,7 +193,7 @@ class Gathering:
         if self.options.only or self.options.skip:
             selected &= self._wanted()
         return decide(
-            CATALOGUE,
+            CATALOGUE.of(Side.SERVER),
             items,
             RequirementSelection(strict=self.options.strict, selected=frozenset(selected), partial=True),
             errors={id_: error for id_, error in self.errors.items() if id_ in JUDGED},

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.checks import registry
 from conformance.contract import classify
-from conformance.contract.catalogue import Catalogue, UnderLoad, load
+from conformance.contract.catalogue import Catalogue, Side, UnderLoad, load
 from conformance.evidence.answer import Words
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item
@@ -99,7 +99,8 @@ class Judge:
         for finding in (*self._strangers(evidence), *self._repeated(evidence, found)):
             if not any(_same(item, finding) for item in items.get(finding.requirement, ())):
                 items.setdefault(finding.requirement, []).append(finding)
-        verdict = decide(CATALOGUE, items, RequirementSelection(selected=frozenset(self.ids)), errors=found.errors)
+        selection = RequirementSelection(selected=frozenset(self.ids))
+        verdict = decide(CATALOGUE.of(Side.SERVER), items, selection, errors=found.errors)
         for outcome in verdict.outcomes:
             id_ = outcome.requirement.id
             if outcome.state in (State.PASSED, State.FAILED):
@@ -249,7 +250,7 @@ def without_bodies(example: BreachExample) -> BreachExample:
 
 def left_out() -> dict[str, tuple[str, ...]]:
     """Why requirements are not judged under load, to their ids in the catalogue's order."""
-    others = [r for r in CATALOGUE if r.id not in JUDGED]
+    others = [r for r in CATALOGUE.of(Side.SERVER) if r.id not in JUDGED]
     timed = [r for r in others if r.under_load is UnderLoad.TIMES]
     whims = [r for r in others if r not in timed and r.whim and r.capability is None]
     return {

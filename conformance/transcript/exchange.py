@@ -60,7 +60,7 @@ class Ending(StrEnum):
     TOO_LARGE = "too-large"
     """The suite stopped reading at its size limit."""
     LEFT = "left"
-    """The suite left on purpose, or was interrupted."""
+    """The suite left on purpose, or was interrupted; of a client that was recorded: the client left."""
     UNSTATED = "unstated"
     """Recorded by another client, which does not say."""
 
@@ -81,6 +81,17 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Where a request held its token, apart from `Authorization`."""
+
+    url: bool = False
+    headers: tuple[str, ...] = ()
+    """Names of the fields."""
+    body: tuple[tuple[int, int], ...] = ()
+    """(offset, length) of each."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What was sent."""
 
@@ -90,6 +101,8 @@ class Request:
     body: bytes | None
     """None: not known (a HAR without the request's text). An empty body is `b""`."""
     credential: Credential = Credential.UNSTATED
+    held: Held | None = None
+    """None: nobody looked for the token, or it was not known."""
 
 
 @dataclass(frozen=True, slots=True)

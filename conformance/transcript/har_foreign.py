@@ -20,7 +20,7 @@ from typing import Any
 
 from conformance.contract import vocabulary
 from conformance.transcript.account import LeftOut, Why
-from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, Request, Response
+from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, Held, Request, Response
 from conformance.transcript.har_nodes import HarError, latin1, utf8
 from conformance.transcript.redaction import ENCODED_FROM, Redactor, credentials, mask_credentials, mask_url
 
@@ -49,8 +49,7 @@ def credentials_of(entry: Json) -> list[str]:
         found = credentials(_fields(request.get("headers")), _text(request.get("url")))
     except HarError:
         return []
-    # Short ones and words of the API would hit innocent text, and a row of asterisks is not a secret.
-    return [s for s in found if len(s) >= ENCODED_FROM and s.strip("*") and not vocabulary.holds(s)]
+    return _telling(found)
 
 
 def exchange(entry: Json, name: str, redactor: Redactor, creator: str = "") -> Exchange:
@@ -82,6 +81,7 @@ def exchange(entry: Json, name: str, redactor: Redactor, creator: str = "") -> E
             headers=headers,
             body=None if body is None else redactor.octets(body),
             credential=Credential.EMPTY if bare else Credential.UNSTATED,
+            held=_held(_text(request.get("url")), _fields(request.get("headers")), body or b""),
         ),
         response=response,
         ending=ending,
@@ -94,6 +94,18 @@ def exchange(entry: Json, name: str, redactor: Redactor, creator: str = "") -> E
 
 
 # --- the request
+
+
+def _held(url: str, headers: Headers, body: bytes) -> Held | None:
+    """Where the request held the token of its Authorization besides; None where it names none."""
+    token = Redactor(_telling(credentials(tuple(field for field in headers if field[0].lower() == "authorization"))))
+    return token.held(url, headers, body) if token.seeks else None
+
+
+def _telling(secrets: Iterable[str]) -> list[str]:
+    """Those that may be looked for: short ones and words of the API would hit innocent text."""
+    # A row of asterisks is not a secret.
+    return [s for s in secrets if len(s) >= ENCODED_FROM and s.strip("*") and not vocabulary.holds(s)]
 
 
 def _request_body(request: Json, method: str) -> bytes | None:

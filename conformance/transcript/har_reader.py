@@ -24,6 +24,7 @@ from conformance.transcript.exchange import (
     Credential,
     Ending,
     Exchange,
+    Held,
     Piece,
     ProbeNote,
     Request,
@@ -299,6 +300,7 @@ def _read_own(entry: Node) -> Exchange:
             headers=fields_of(request),
             body=body,
             credential=entry.member("_credential").choice(Credential),
+            held=_read_held(request),
         ),
         response=_read_own_response(ended) if ended.member("status").natural() else None,
         ending=entry.member("_ending").choice(Ending),
@@ -309,6 +311,18 @@ def _read_own(entry: Node) -> Exchange:
         server_ip=entry.text("serverIPAddress", ""),
         head=mask_head(latin1(entry.text("_head", "")).encode("latin-1")),
         timed=entry.flag("_timed", True),
+    )
+
+
+def _read_held(request: Node) -> Held | None:
+    node = request.get("_held")
+    if node is None:
+        return None
+    node.of(dict)
+    return Held(
+        url=node.flag("url", False),
+        headers=tuple(str(name.of(str).value) for name in node.member("headers").items()),
+        body=tuple((at.natural(), size.natural()) for at, size in node.member("body").pairs()),
     )
 
 

@@ -2,9 +2,10 @@
 
 http://www.softwareishard.com/blog/har-12-spec/ allows members of one's own that begin with `_`. Ours are, in an entry,
 `_name`, `_credential`, `_ending`, `_error`, `_head` (octets as Latin-1) and `_probe` (of `ProbeNote`, without what has
-its default); in `postData` `_base64` where the octets are not UTF-8; in `response` `_headersAt` (ms), `_chunks` ([[ms,
-octets], …]), `_excess`, `_redacted` ([[offset, length], …]), `_redactedHeaders`, `_decoded`, `_transcoded`,
-`_bodyKnown` and `_headersKnown`; in an entry `_timed` too; and `log._conformance`, the run's options.
+its default); in `request` `_held` (of `Held`); in `postData` `_base64` where the octets are not UTF-8; in `response`
+`_headersAt` (ms), `_chunks` ([[ms, octets], …]), `_excess`, `_redacted` ([[offset, length], …]), `_redactedHeaders`,
+`_decoded`, `_transcoded`, `_bodyKnown` and `_headersKnown`; in an entry `_timed` too; and `log._conformance`, the run's
+options.
 
 HAR has no word for "no answer": it is status 0, as browsers write it. Times are whole microseconds: HAR wants
 milliseconds, and a float holds both exactly enough to come back as the same number.
@@ -114,6 +115,9 @@ def _request(request: Request, version: str) -> Json:
         har["postData"] = {"mimeType": kind, "text": request.body.decode("utf-8", "replace")}
         if not _is_utf8(request.body):
             har["postData"]["_base64"] = base64.b64encode(request.body).decode("ascii")
+    if request.held is not None:
+        held = request.held
+        har["_held"] = {"url": held.url, "headers": list(held.headers), "body": [list(mark) for mark in held.body]}
     return har
 
 

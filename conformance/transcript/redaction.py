@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl, quote
 
-from conformance.transcript.exchange import Headers
+from conformance.transcript.exchange import Headers, Held
 
 ENCODED_FROM = 8
 """Characters from which the encoded forms of a secret are looked for: shorter ones would hit innocent text."""
@@ -70,6 +70,19 @@ class Redactor:
                 held[name] = None
             kept.append((name, clean))
         return tuple(kept), tuple(held)
+
+    @property
+    def seeks(self) -> bool:
+        """True where there is a secret to look for."""
+        return bool(self._patterns)
+
+    def held(self, url: str, headers: Headers, body: bytes) -> Held:
+        """Where a request holds a secret, apart from `Authorization`."""
+        _, names = self.headers(tuple(field for field in headers if field[0].lower() != "authorization"))
+        marks = self.stream()
+        marks.feed(body)
+        marks.finish()
+        return Held(self.text(url) != url, names, tuple(marks.marks))
 
     def text(self, text: str) -> str:
         """The text with its secrets replaced; the same number of UTF-8 octets."""

@@ -13,13 +13,14 @@ class Progress:
     phase: str
     """A `probes.flow.Phase`, or `judging`."""
     done: int
-    """Requests finished."""
+    """Requests finished, or what `unit` counts."""
     planned: int
-    """Requests planned at most."""
+    """Those planned at most."""
     credits: float
     """Charged so far."""
     note: str = ""
     """What the run waits for, where it waits."""
+    unit: str = "requests"
 
 
 Tell = Callable[[Progress], None]

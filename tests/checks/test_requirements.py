@@ -16,6 +16,7 @@ from checks.rows import (
     approval,
     auth,
     chunk,
+    client,
     completion,
     error,
     failed_streams,
@@ -50,6 +51,7 @@ AREAS = (
     resume,
     robust,
     isolation,
+    client,
 )
 ROWS = tuple(row for area in AREAS for row in area.ROWS)
 BREACHES = [row for row in ROWS if isinstance(row, Breaks)]

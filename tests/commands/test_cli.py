@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from made_up import MODEL, REPORTS, URL, World
 from conformance.commands.main import group, main
 from conformance.contract import schemas
 from conformance.contract.catalogue import load
-from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN
+from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 from conformance.settings.config_file import Config, options
 from conformance.settings.flags import FLAGS
 from conformance.settings.options import Depth, UsageError
@@ -397,6 +398,7 @@ def test_the_table_reaches_every_option():
     from conformance.settings.options import Options
 
     reached = {flag.key for flag in FLAGS} | {
+        "side",
         "url",
         "embedded",
         "preflight",
@@ -467,3 +469,35 @@ def test_serve_tells_how_to_judge_it_and_ends_quietly():
 def test_a_port_that_is_taken(command):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused(command("serve", "--port", taken.getsockname()[1]), "choose another --port")
+
+
+def test_serve_lists_its_faces(command):
+    code, out, _ = command("serve", "--list")
+    assert code == 0
+    lines = out.splitlines()
+    assert any(line.startswith("fault      stream-done-absent  ") and "[stream.done]" in line for line in lines)
+    assert any(line.startswith("variation  sse-crlf  ") for line in lines)
+    assert any(line.startswith("trouble    hangs-before  ") for line in lines)
+
+
+def test_serve_suggests_what_was_meant(command):
+    refused(command("serve", "--fault", "stream-done-absnt"), "did you mean stream-done-absent")
+    refused(command("serve", "--variation", "stream-done-absent"), "--variation knows nothing called")
+
+
+def test_serve_combines_faults_and_variations():
+    words = ("serve", "--fault", "stream-done-absent", "--fault", "usage-total-cut", "--variation", "sse-crlf")
+    command = [sys.executable, "-m", "conformance.commands.main", *words]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        url = re.search(r"http://\S+/v1", process.stdout.readline())[0]
+        message = {"role": "user", "content": "Reply with just this word: kite"}
+        body = json.dumps({"model": DEFAULT_MODEL, "messages": [message], "stream": True}).encode()
+        headers = {"Authorization": f"Bearer {FIRST_TOKEN}", "Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/chat/completions", body, headers)) as answer:
+            octets = answer.read()
+    finally:
+        process.kill()
+        process.communicate()
+    assert b"\r\n\r\n" in octets
+    assert b"[DONE]" not in octets

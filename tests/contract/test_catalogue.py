@@ -21,6 +21,7 @@ from conformance.contract.catalogue import (
     CatalogueError,
     Level,
     Requirement,
+    Side,
     UnknownRequirement,
     contract_hash,
     load,
@@ -29,9 +30,9 @@ from conformance.contract.catalogue import (
 # What the contract's tables hold. A requirement that comes or goes is a decision, and so an edit here too.
 AREAS = {
     "auth": 11, "accept": 10, "reject": 13, "error": 8, "http": 3, "completion": 13, "kitemesh": 7, "stream": 14,
-    "chunk": 12, "approval": 13, "resume": 17, "robust": 4, "isolation": 5, "sdk": 3,
+    "chunk": 12, "approval": 13, "resume": 17, "robust": 4, "isolation": 5, "sdk": 3, "client": 15,
 }  # fmt: skip
-LEVELS = {Level.MUST: 84, Level.SHOULD: 49}
+LEVELS = {Level.MUST: 89, Level.SHOULD: 59}
 WHIMS = {
     "completion.output-limit", "completion.limit-priority", "completion.uses-prompt", "stream.incremental",
     "chunk.appends", "chunk.text-intact", "approval.arguments",
@@ -84,8 +85,11 @@ def test_requirements_of_an_area_stand_together_in_the_order_of_the_areas() -> N
 
 @pytest.mark.parametrize("requirement", each(), ids=lambda requirement: requirement.id)
 def test_requirement_reads_as_sentences(requirement: Requirement) -> None:
-    assert requirement.statement.startswith(("The server", "Where ", "When "))
-    assert "he server" in requirement.statement
+    if requirement.side is Side.CLIENT:
+        assert requirement.statement.startswith("The client ")
+    else:
+        assert requirement.statement.startswith(("The server", "Where ", "When "))
+        assert "he server" in requirement.statement
     for sentence in (requirement.statement, requirement.why, requirement.fix):
         assert sentence == sentence.strip()
         assert sentence.endswith(".")
@@ -105,6 +109,10 @@ def test_texts_are_not_repeated() -> None:
 def test_capabilities() -> None:
     special = {
         "resume.other-caller": "second-token", "resume.expired": "wait-expiry", "sdk.openai-approval": "approvals",
+        **{r.id: "approvals" for r in load() if r.id.startswith("client.resume-")},
+        **dict.fromkeys(
+            ("client.variation", "client.variation-output", "client.notices-truncation", "client.ends"), "faces"
+        ),
     }  # fmt: skip
     for requirement in load():
         usual = "approvals" if requirement.area in ("approval", "resume") else None
@@ -133,6 +141,14 @@ def test_lookup() -> None:
     assert 7 not in load()
     with pytest.raises(UnknownRequirement, match=r"did you mean stream\.done"):
         load()["stream.dnoe"]
+
+
+def test_each_side_has_requirements_and_areas_of_its_own() -> None:
+    of_servers, of_clients = load().of(Side.SERVER), load().of(Side.CLIENT)
+    assert len(of_servers) + len(of_clients) == len(load())
+    assert set(of_clients.areas) == {"client"}
+    assert set(of_servers.areas) == set(load().areas) - {"client"}
+    assert {requirement.side for requirement in of_clients} == {Side.CLIENT}
 
 
 def test_select_by_id_area_and_glob() -> None:
@@ -240,6 +256,7 @@ ROW = GOOD[GOOD.index("[[requirement]]") :]
             '[[area]]\nid = "stream"\ntitle = "X"\n[[requirement]]',
             "the area stream is declared twice",
         ),
+        ('title = "The', 'side = "both"\ntitle = "The', "the area stream names the side 'both': it must be server or"),
         ('title = "The', 'titel = "The', "[[area]] number 1 lacks the member 'title'"),
         ("[contract]", "[extra]\n[contract]", "requirements.toml has the unknown member 'extra'"),
         ("[contract]", "[contract", "requirements.toml is not TOML"),

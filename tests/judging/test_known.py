@@ -9,8 +9,8 @@ import pytest
 
 from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
-from conformance.proving import prove
 from conformance.reference.app import PREFIX, create_many
+from conformance.reference.faults import by_id
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN, Settings
 from conformance.running import run
@@ -24,7 +24,7 @@ FAULTS = ("stream-json-lines", "approval-id-missing", "call-id-of-openai", "expi
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, Transcript]:
     """A run against each, all at once."""
-    servers = {fault: prove.behaviour(fault, None) for fault in FAULTS}
+    servers = {fault: by_id(fault).behaviour for fault in FAULTS}
 
     async def record(url: str) -> list[Transcript]:
         told = [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from made_up import World, finding
 
+from conformance.client import proof as clients
 from conformance.commands.main import main
 from conformance.contract.catalogue import load
 from conformance.proving import examples, explain, proof, prove
@@ -201,16 +202,6 @@ def test_choosing():
         prove.chosen(known, ["chunk"])
 
 
-def test_a_behaviour_by_its_name():
-    fault, variation = prove.FAULTS[0], prove.VARIATIONS[0]
-    assert prove.behaviour(fault.id, None) is fault.behaviour
-    assert prove.behaviour(None, variation.id) is variation.behaviour
-    assert prove.behaviour(None, None) == Behaviour()
-    for names in ((fault.id, variation.id), ("nobody", None), (None, "nobody")):
-        with pytest.raises(UsageError):
-            prove.behaviour(*names)
-
-
 # --- a small proof
 
 
@@ -364,6 +355,7 @@ def test_the_exit_code_of_a_proof(capsys, monkeypatch, tmp_path, made, code):
         return proof_of(made)
 
     monkeypatch.setattr(prove, "prove", prove_nothing)
+    monkeypatch.setattr(clients, "examine", lambda wanted, told: [])
     got, out, _ = command(capsys, "prove", "--output", str(tmp_path / "out"))
     assert got == code
     assert {path.name for path in Path(tmp_path / "out").iterdir()} == {"prove.json", "prove.md"}

@@ -17,8 +17,8 @@ from starlette.routing import Mount, Route
 
 import conformance
 from conformance import check_app
-from conformance.proving.prove import behaviour
 from conformance.reference.app import create_app
+from conformance.reference.faults import by_id
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, Settings
 from conformance.running.app import AppOptions, application, load, serving
 from conformance.settings.options import Options, UsageError
@@ -31,7 +31,7 @@ PLUGINS = ("-p", "conformance.plugin", "-p", "pytest_metadata.plugin", "-p", "py
 THEIRS = f'''
 from pathlib import Path
 from contextlib import asynccontextmanager
-from conformance.proving.prove import behaviour
+from conformance.reference.faults import by_id
 from conformance.reference.app import create_app
 from conformance.reference.settings import Settings
 from starlette.applications import Starlette
@@ -49,7 +49,7 @@ async def failing(app):
     yield
 
 def create(fault=None):
-    return create_app(Settings(token_interval=0.0), behaviour(fault, None))
+    return create_app(Settings(token_interval=0.0), *([by_id(fault).behaviour] if fault else []))
 
 def wsgi(environ, start_response):
     return []
@@ -227,7 +227,7 @@ def test_the_fixture_in_tests_with_and_without_an_event_loop(theirs, pytester):
 def test_the_report_of_an_application(tmp_path):
     before = threading.active_count()
     report = check_app(
-        create_app(Settings(), behaviour(FAULT, None)),
+        create_app(Settings(), by_id(FAULT).behaviour),
         model=DEFAULT_MODEL,
         token=TOKEN,
         approval_prompt=DEFAULT_APPROVAL_PROMPT,
@@ -285,7 +285,7 @@ def test_what_the_function_refuses(told, words):
 
 def test_every_option_can_be_told():
     of_the_wire = {"url", "embedded", "ca_bundle", "client_cert", "client_key", "client_key_password", "server_name"}
-    of_the_wire |= {"insecure", "insecure_host", "proxy", "environment_proxy", "resolve", "unix_socket", "http"}
+    of_the_wire |= {"insecure", "insecure_host", "proxy", "environment_proxy", "resolve", "unix_socket", "http", "side"}
     by_themselves = {"model", "token"}
     read = {"vectors"}
     known = {field.name for field in fields(Options)}

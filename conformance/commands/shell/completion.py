@@ -59,10 +59,11 @@ def _starting(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 
 def faults(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The faults of the reference server."""
+    """The faults of the reference server, and the troubles."""
+    from conformance.client.troubles import TROUBLES
     from conformance.reference.faults import FAULTS
 
-    return _starting((fault.id for fault in FAULTS), incomplete)
+    return _starting([*(fault.id for fault in FAULTS), *(trouble.id for trouble in TROUBLES)], incomplete)
 
 
 def variations(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
@@ -70,6 +71,14 @@ def variations(context: Context, parameter: Parameter, incomplete: str) -> list[
     from conformance.reference.variations import VARIATIONS
 
     return _starting((variation.id for variation in VARIATIONS), incomplete)
+
+
+def faces(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """All faces that the reference server has for a client."""
+    from conformance.client.faces import every
+
+    before, comma, last = incomplete.rpartition(",")
+    return [CompletionItem(before + comma + f.id, help=f.summary) for f in every() if f.id.startswith(last)]
 
 
 def schemas(context: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 TOPICS = (
-    *("gate", "vendor", "developer"),
+    *("gate", "vendor", "developer", "client"),
     *("findings", "not-judged", "reports", "recordings", "costs", "bodies", "configuration", "reach", "python", "load"),
     "proof",
 )
-"""Names of the pages in the order of the list: what the three users do, and then what all of them may want to know."""
+"""Names of the pages in the order of the list: what the four users do, and then what all of them may want to know."""
 
 WIDTH = 80
 """Columns of a page: no line of code in one is longer, so that none is broken or cut."""
