@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conformance.proving import prove
+from conformance.reference import faults
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
@@ -22,7 +22,7 @@ from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
 @pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
 def test_a_session_from_its_start_to_its_reports(tmp_path: Path) -> None:
     code = "import sys; from conformance.commands.main import main; sys.exit(main())"
-    app = create_app(Settings(token_interval=0.001), prove.behaviour("stream-done-absent", None))
+    app = create_app(Settings(token_interval=0.001), faults.by_id("stream-done-absent").behaviour)
     with in_thread(app) as url:
         words = [sys.executable, "-u", "-c", code, "record", url, "--output", str(tmp_path)]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
