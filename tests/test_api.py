@@ -13,8 +13,8 @@ import pytest
 import conformance
 from conformance import UsageError, api, check, check_async, judge
 from conformance.contract import schemas
-from conformance.proving.prove import behaviour
 from conformance.reference.app import create_app
+from conformance.reference.faults import by_id
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, Settings
 from conformance.transcript import har_writer
@@ -30,7 +30,7 @@ GONE = "http://127.0.0.1:9"
 @pytest.fixture(scope="module")
 def faulty():
     """The URL of a server that never ends its streams as it should."""
-    with in_thread(create_app(Settings(token_interval=0.0), behaviour("stream-done-absent", None))) as url:
+    with in_thread(create_app(Settings(token_interval=0.0), by_id("stream-done-absent").behaviour)) as url:
         yield url
 
 

@@ -19,11 +19,11 @@ from starlette.types import Receive, Scope, Send
 from conformance.evidence.finding import Finding
 from conformance.judging import judge as judging
 from conformance.judging.verdict import State
-from conformance.proving import prove
 from conformance.recording import serving
 from conformance.recording.keeping import Kept
 from conformance.recording.passing import Way
 from conformance.recording.recorder import Log, Recorder, opened
+from conformance.reference import faults
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread, listener, url_of
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
@@ -112,7 +112,7 @@ def test_what_passes_is_as_it_came_and_nothing_is_wrong_with_it(reference: str) 
 
 
 def test_a_fault_is_told_while_traffic_goes_on(tmp_path: Path) -> None:
-    app = create_app(Settings(token_interval=0.001), prove.behaviour("stream-done-absent", None))
+    app = create_app(Settings(token_interval=0.001), faults.by_id("stream-done-absent").behaviour)
     with in_thread(app) as url, opened(tmp_path) as file, recording(origin(url), Log(file)) as made:
         sent = httpx.post(f"{made.url}/v1/chat/completions", json={**BODY, "stream": True}, headers=AUTHORIZATION)
         assert sent.status_code == 200

@@ -13,7 +13,6 @@ from wire.h2_bridge import Bridge
 from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.probes import hostile
-from conformance.proving import prove
 from conformance.reference.app import create_app
 from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.serving import in_thread
@@ -89,7 +88,7 @@ def test_a_fault_is_found_over_both(stage: Stage, fault: str) -> None:
     from conformance.reference.faults import FAULTS
 
     chosen = next(one for one in FAULTS if one.id == fault)
-    with served(stage, prove.behaviour(chosen.id, None)) as url:
+    with served(stage, chosen.behaviour) as url:
         found = [failed(judged(url, version, chosen.requirement)) for version in ("1.1", "2")]
     assert found[0] == found[1]
     assert chosen.requirement in found[1]

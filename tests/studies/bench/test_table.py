@@ -119,4 +119,4 @@ def test_a_rate_is_held_against_its_limit():
 def test_the_twenty_five_faults_spread_over_all_areas_and_requirements():
     requirements = [faults.by_id(id_).requirement for id_ in CHOSEN]
     assert len(CHOSEN) == len(set(CHOSEN)) == len(set(requirements)) == 25
-    assert {id_.partition(".")[0] for id_ in requirements} == set(catalogue.load().areas)
+    assert {id_.partition(".")[0] for id_ in requirements} == set(catalogue.load().of(catalogue.Side.SERVER).areas)

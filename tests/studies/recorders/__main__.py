@@ -14,8 +14,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from conformance.proving import prove
+from conformance.reference import faults
 from conformance.reference.app import create_app
+from conformance.reference.behaviour import Behaviour
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
 
@@ -102,7 +103,7 @@ def main() -> None:
         "polly-{}.har": polly(given.modules),
     }
     for word, fault in FAULTS.items():
-        app = create_app(SETTINGS, prove.behaviour(fault, None))
+        app = create_app(SETTINGS, faults.by_id(fault).behaviour if fault else Behaviour())
         with in_thread(app) as url, tempfile.TemporaryDirectory() as folder:
             for name, make in makers.items():
                 if word not in BROKEN_OFF or name == BROWSER:
