@@ -10,7 +10,6 @@ from itertools import pairwise
 
 from conformance.checks.check import over_all
 from conformance.checks.rules.sent import CLOCKS, Tries, lost, tries_of
-from conformance.contract.http_date import read_http_date
 from conformance.evidence.answer import Words
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Item, Judged
@@ -20,7 +19,7 @@ from conformance.transcript.exchange import Credential
 
 MOST_TRIES = 6
 SAME_CHAIN = 120.0
-"""Seconds after which a request that is sent again is no further try, but somebody's new wish."""
+"""Seconds after which a request that is sent again is not a further try, but somebody's new wish."""
 SOON = 60.0
 """The same after a refusal, which a person may answer by pressing the button again."""
 STEADY = 0.25
@@ -91,13 +90,10 @@ def retry_after(evidence: Evidence) -> Iterator[Item]:
 
 def _wait(reading: Reading) -> tuple[float, float] | None:
     """Seconds that `Retry-After` asks for, and those by which the measure may be wrong; None where nothing is asked."""
-    told = (reading.response.header("retry-after") or "").strip() if reading.response else ""
-    if not told or reading.status is None or reading.status < 400:
+    asked = reading.retry_after
+    if asked is None or reading.status is None or reading.status < 400:
         return None
-    if told.isascii() and told.isdigit():
-        return float(told[:9]), EARLY
-    date = read_http_date(told)
-    return None if date is None else (date - reading.clock, CLOCKS)
+    return asked.seconds, CLOCKS if asked.by_date else EARLY
 
 
 @over_all("client.retry-bounded")

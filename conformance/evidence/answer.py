@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from conformance.contract.excuses import is_page
 from conformance.contract.http_date import read_http_date
@@ -24,6 +24,15 @@ class Words(str):
     """An observation that is already in words."""
 
     __slots__ = ()
+
+
+class RetryAfter(NamedTuple):
+    """How long an answer asks to wait."""
+
+    seconds: float
+    """Below zero where the moment is over."""
+    by_date: bool
+    """True where a date says so, which is as right as two clocks are."""
 
 
 class AnswerReading(RequestReading):
@@ -207,6 +216,15 @@ class AnswerReading(RequestReading):
     def clock(self) -> float:
         """The server's clock at the answer, Unix seconds: its `Date`, else the suite's own clock."""
         return self.ended if self.date is None else self.date
+
+    @property
+    def retry_after(self) -> RetryAfter | None:
+        """What `Retry-After` asks for (RFC 9110, section 10.2.3): a number, or a date by the server's own clock."""
+        told = (self.response.header("retry-after") or "").strip() if self.response else ""
+        if told.isascii() and told.isdigit():
+            return RetryAfter(float(told), by_date=False)
+        date = read_http_date(told)
+        return None if date is None else RetryAfter(date - self.clock, by_date=True)
 
     @property
     def clock_known(self) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.contract.classify import Due
-from conformance.contract.http_date import read_http_date
 from conformance.evidence.approvals import SHARED_WITHIN
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.json_values import moment, number, uuid
@@ -17,6 +16,8 @@ from conformance.wire.weather import Trouble, TroubleKind
 
 LONGEST_WAIT = 60.0
 """Seconds of `Retry-After` that are waited for; a longer wait leaves the exchange excused at once."""
+NO_WAIT = 1e9
+"""A number in `Retry-After` that is not seconds to wait, but a moment by mistake, such as Unix seconds."""
 IN_A_ROW = 12
 """Pages, or refusals of the token, in a row after which requests of one kind are not asked again for them: a server may
 answer that kind so each time."""
@@ -142,9 +143,8 @@ def _trouble(kind: TroubleKind, reading: Reading) -> Trouble | None:
 
 
 def _retry_after(reading: Reading) -> float | None:
-    """Seconds that `Retry-After` asks for (RFC 9110, section 10.2.3): a number, or a date by the server's own clock."""
-    value = (reading.response.header("retry-after") or "").strip() if reading.response else ""
-    if value.isascii() and value.isdigit() and len(value) < 10:
-        return float(value)
-    date = read_http_date(value)
-    return None if date is None else max(0.0, date - reading.clock)
+    """Seconds that `Retry-After` asks for; None, too, where its number is not such."""
+    asked = reading.retry_after
+    if asked is None or (not asked.by_date and asked.seconds >= NO_WAIT):
+        return None
+    return max(0.0, asked.seconds)
