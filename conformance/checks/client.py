@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from conformance.checks.check import each, over_all
 from conformance.checks.rules.sent import CLOCKS, field, lost, of_client, on_fault, posts
+from conformance.contract.authority import PORTS
 from conformance.contract.classify import Due
 from conformance.evidence.answer import Words
 from conformance.evidence.approvals import Given, expired, given
@@ -135,7 +136,7 @@ def _origin(url: str) -> tuple[str, str, int | None]:
         port = parts.port
     except ValueError:
         return "", url, None
-    return parts.scheme, parts.hostname or "", port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", port or PORTS.get(parts.scheme)
 
 
 def _redirects(evidence: Evidence) -> dict[str, list[Reading]]:

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from conformance.contract.authority import PORTS, authority
 from conformance.contract.classify import CHAT, RESUME
 from conformance.probes.flow import Phase
 from conformance.transcript.excerpt import excerpt
@@ -166,10 +167,9 @@ class FirstAnswers:
         """Host and port, or the Unix socket that stands for them."""
         if socket := self.way("unix_socket"):
             return f"the Unix socket {socket}"
-        secure = self.parts.scheme == "https"
-        host = f"[{self.host}]" if ":" in self.host else self.host
         address = self.way("address")
-        return f"{host}:{self.parts.port or (443 if secure else 80)}" + (f" ({address})" if address else "")
+        place = authority(self.host, self.parts.port or PORTS.get(self.parts.scheme, PORTS["http"]))
+        return f"{place} ({address})" if address else place
 
     def way(self, what: str) -> str:
         """A text of how the target was reached, in a form that can be shown; empty where there is none."""

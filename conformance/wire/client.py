@@ -22,6 +22,7 @@ from typing import Any
 
 import httpx
 
+from conformance.contract.authority import PORTS
 from conformance.transcript.exchange import Ending, Exchange, Headers, Request
 from conformance.transcript.redaction import Redactor, mask_credentials
 from conformance.wire.attempt import Attempt, NotSecured, Silent
@@ -29,7 +30,7 @@ from conformance.wire.connection import NotConnected, Pool
 from conformance.wire.limits import Limits
 from conformance.wire.outgoing import Message, Outgoing
 from conformance.wire.reach import tls
-from conformance.wire.reach.route import DIRECT, PORTS, Route
+from conformance.wire.reach.route import DIRECT, Route
 from conformance.wire.reach.tunnel import ProxyFailure
 from conformance.wire.streaming import StreamAttempt
 from conformance.wire.tap import LONGEST_ERROR, Tap, behind

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from conformance.contract.authority import PORTS, authority
+
 if TYPE_CHECKING:
     from conformance.settings.options import Options
     from conformance.wire.reach.route import Route
@@ -16,7 +18,7 @@ def lines(options: Options, way: Route) -> Iterator[str]:
     parts = urlsplit(options.url or "")
     secure = parts.scheme == "https"
     host = parts.hostname or ""
-    place = f"{f'[{host}]' if ':' in host else host}:{parts.port or (443 if secure else 80)}"
+    place = authority(host, parts.port or PORTS[parts.scheme])
     yield f"Address: {_address(place, way)}."
     yield f"Proxy: {_proxy(way)}."
     yield f"TLS: {_tls(options, host) if secure else 'none, the URL is http'}."

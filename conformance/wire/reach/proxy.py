@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from conformance.contract.authority import PORTS, authority
 from conformance.settings.options import UsageError, is_loopback
 
 NAMED = "--proxy"
-_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_PORTS = {**PORTS, "socks5": 1080, "socks5h": 1080}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,7 @@ class Proxy:
     @property
     def url(self) -> str:
         """Its URL without credentials."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{authority(self.host, self.port)}"
 
     @property
     def has_credentials(self) -> bool:
@@ -128,7 +128,7 @@ def _variable(scheme: str, environ: Mapping[str, str]) -> str:
 def _excepted(base: httpx.URL, environ: Mapping[str, str]) -> str:
     """The words for the entry of NO_PROXY that holds for the URL; empty: none does."""
     variable = next((one for one in ("no_proxy", "NO_PROXY") if environ.get(one, "").strip()), "")
-    port = base.port or _PORTS[base.scheme]
+    port = base.port or PORTS[base.scheme]
     for entry in environ.get(variable, "").replace(",", " ").split() if variable else ():
         if _names(entry.lower(), base.host.lower(), port):
             return f"{variable} names {'every host' if entry == '*' else entry}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from conformance.contract.authority import PORTS
 from conformance.settings.options import Options, UsageError, addresses, check_token
 from conformance.wire.reach import proxy as proxies
 from conformance.wire.reach import tls
@@ -19,8 +20,6 @@ from conformance.wire.reach.dial import dial, dial_unix
 from conformance.wire.reach.proxy import Proxy
 from conformance.wire.reach.tunnel import ProxyFailure, through
 from conformance.wire.transport import Plain, Secured, Transport
-
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)

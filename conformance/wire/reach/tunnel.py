@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from conformance.contract.authority import authority
 from conformance.transcript import framing
 from conformance.transcript.excerpt import excerpt
 from conformance.wire.reach.proxy import Proxy
@@ -27,10 +28,7 @@ _REPLIES = {
 
 
 class ProxyFailure(OSError):
-    """A proxy does not let us through. The message says how, in words that hold no secret.
-
-    `by the proxy:` begins what the proxy itself answered.
-    """
+    """A proxy does not let us through. The message says how, in words that hold no secret."""
 
 
 async def through(transport: Transport, proxy: Proxy, host: str, port: int) -> None:
@@ -42,7 +40,7 @@ async def through(transport: Transport, proxy: Proxy, host: str, port: int) -> N
 
 
 async def _connect(transport: Transport, proxy: Proxy, host: str, port: int) -> None:
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = authority(host, port)
     lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
     if proxy.has_credentials:
         lines.append(f"Proxy-Authorization: {proxy.authorization}")
