@@ -31,14 +31,7 @@ from conformance.reference.behaviour import Behaviour
 from conformance.reference.fault import Fault, Variation
 from conformance.reference.faults import FAULTS
 from conformance.reference.serving import in_process
-from conformance.reference.settings import (
-    DEFAULT_APPROVAL_PROMPT,
-    DEFAULT_EXPIRING_PROMPT,
-    DEFAULT_MODEL,
-    FIRST_TOKEN,
-    SECOND_TOKEN,
-    Settings,
-)
+from conformance.reference.settings import Settings
 from conformance.reference.variations import VARIATIONS, WARNED
 from conformance.running import garbage as cycles
 from conformance.running import run
@@ -342,15 +335,7 @@ async def _examine(target: TrialServer, work: Work) -> Trial:
 
 def options(url: str, target: TrialServer) -> Options:
     """How a target is recorded: as `run` does without a URL."""
-    return Options(
-        url=f"{url}{PREFIX}{target.key}/v1",
-        model=DEFAULT_MODEL,
-        token=FIRST_TOKEN,
-        second_token=SECOND_TOKEN,
-        approval_prompt=DEFAULT_APPROVAL_PROMPT,
-        expiring_prompt=DEFAULT_EXPIRING_PROMPT,
-        wait_expiry=run.REFERENCE_WAIT,
-    )
+    return run.of_reference(f"{url}{PREFIX}{target.key}/v1", Options())
 
 
 # --- in several processes

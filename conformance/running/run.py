@@ -134,26 +134,32 @@ def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | N
 def reference(options: Options) -> Iterator[Options]:
     """The embedded reference server, and the options to run against it."""
     from conformance.reference.serving import in_process
+    from conformance.reference.settings import Settings
+
+    with in_process(Settings(rate_limit_every=97)) as url:
+        yield replace(of_reference(f"{url}/v1", options), embedded=True)
+
+
+def of_reference(url: str, options: Options) -> Options:
+    """The options to run against a reference server, by its base URL."""
     from conformance.reference.settings import (
         DEFAULT_APPROVAL_PROMPT,
         DEFAULT_EXPIRING_PROMPT,
         DEFAULT_MODEL,
-        Settings,
+        FIRST_TOKEN,
+        SECOND_TOKEN,
     )
 
-    settings = Settings(rate_limit_every=97)
-    with in_process(settings) as url:
-        yield replace(
-            options,
-            url=f"{url}/v1",
-            embedded=True,
-            model=DEFAULT_MODEL,
-            token=settings.tokens[0],
-            second_token=settings.tokens[1],
-            approval_prompt=DEFAULT_APPROVAL_PROMPT if options.approvals else None,
-            expiring_prompt=DEFAULT_EXPIRING_PROMPT,
-            wait_expiry=max(options.wait_expiry, REFERENCE_WAIT),
-        )
+    return replace(
+        options,
+        url=url,
+        model=DEFAULT_MODEL,
+        token=FIRST_TOKEN,
+        second_token=SECOND_TOKEN,
+        approval_prompt=DEFAULT_APPROVAL_PROMPT if options.approvals else None,
+        expiring_prompt=DEFAULT_EXPIRING_PROMPT,
+        wait_expiry=max(options.wait_expiry, REFERENCE_WAIT),
+    )
 
 
 def plan_of(options: Options, seed: int) -> Plan:

@@ -11,14 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from conformance.reference.serving import in_process
-from conformance.reference.settings import (
-    DEFAULT_APPROVAL_PROMPT,
-    DEFAULT_EXPIRING_PROMPT,
-    DEFAULT_MODEL,
-    FIRST_TOKEN,
-    SECOND_TOKEN,
-    Settings,
-)
+from conformance.reference.settings import Settings
 from conformance.running import run
 from conformance.settings.options import Depth, Options
 from conformance.transcript.exchange import Transcript
@@ -63,14 +56,5 @@ def _flows_like(depth: Depth) -> Depth:
 
 async def _recorded(depth: Depth, seed: int) -> Transcript:
     with in_process(Settings(rate_limit_every=LIMITED_EVERY[depth])) as url:
-        options = Options(
-            url=f"{url}/v1",
-            model=DEFAULT_MODEL,
-            token=FIRST_TOKEN,
-            second_token=SECOND_TOKEN,
-            approval_prompt=DEFAULT_APPROVAL_PROMPT,
-            expiring_prompt=DEFAULT_EXPIRING_PROMPT,
-            wait_expiry=run.REFERENCE_WAIT,
-            depth=depth,
-        )
+        options = run.of_reference(f"{url}/v1", Options(depth=depth))
         return await run.record(options, seed, again=False)

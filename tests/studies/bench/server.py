@@ -10,14 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from conformance.reference.serving import in_process
-from conformance.reference.settings import (
-    DEFAULT_APPROVAL_PROMPT,
-    DEFAULT_EXPIRING_PROMPT,
-    DEFAULT_MODEL,
-    FIRST_TOKEN,
-    SECOND_TOKEN,
-    Settings,
-)
+from conformance.reference.settings import Settings
 from conformance.running import run
 from conformance.settings.options import Options
 
@@ -41,15 +34,7 @@ def served(latency: float) -> Iterator[Options]:
 
 def standard(url: str) -> Options:
     """The options of a standard run."""
-    return Options(
-        url=url,
-        model=DEFAULT_MODEL,
-        token=FIRST_TOKEN,
-        second_token=SECOND_TOKEN,
-        approval_prompt=DEFAULT_APPROVAL_PROMPT,
-        expiring_prompt=DEFAULT_EXPIRING_PROMPT,
-        wait_expiry=run.REFERENCE_WAIT,
-    ).checked()
+    return run.of_reference(url, Options()).checked()
 
 
 def arguments(options: Options, seed: int, output: Path, *more: str) -> list[str]:

@@ -23,17 +23,10 @@ from conformance.reference.behaviour import CONFORMING, Behaviour
 from conformance.reference.faults import by_id
 from conformance.reference.making import together
 from conformance.reference.serving import in_thread
-from conformance.reference.settings import (
-    DEFAULT_APPROVAL_PROMPT,
-    DEFAULT_EXPIRING_PROMPT,
-    DEFAULT_MODEL,
-    FIRST_TOKEN,
-    SECOND_TOKEN,
-    Settings,
-)
+from conformance.reference.settings import Settings
 from conformance.report import badge, html, summary
 from conformance.report.report import Report
-from conformance.running.run import run
+from conformance.running.run import of_reference, run
 from conformance.settings.options import Options
 
 DIRECTORY = Path(__file__).resolve().parents[3] / "reports" / "example"
@@ -76,19 +69,7 @@ def judged(behaviour: Behaviour, known: str | None = None) -> Report:
     """A whole run against a server that behaves so."""
     try:
         with in_thread(create_app(Settings(rate_limit_every=97), behaviour), PORT) as url:
-            return run(
-                Options(
-                    url=url,
-                    model=DEFAULT_MODEL,
-                    token=FIRST_TOKEN,
-                    second_token=SECOND_TOKEN,
-                    approval_prompt=DEFAULT_APPROVAL_PROMPT,
-                    expiring_prompt=DEFAULT_EXPIRING_PROMPT,
-                    wait_expiry=10.0,
-                    seed=SEED,
-                    baseline=known,
-                )
-            )
+            return run(of_reference(url, Options(seed=SEED, baseline=known)))
     except OSError as error:
         sys.exit(f"The server could not listen on port {PORT} ({error.strerror}); free it.")
 
