@@ -43,7 +43,7 @@ def _first(
 
     `member`: the one that the faults lie in; a chunk whose value is that of the chunk before need not be looked at.
     """
-    before: Any = _first  # no JSON value
+    before: Any = object()
     for chunk in judged_chunks(reading):
         if member:
             value = chunk.value.get(member, ABSENT)

@@ -21,8 +21,8 @@ Compare = Callable[[Course, Course], Finding | Unjudged | None]
 
 def _shown_by(evidence: Evidence, course: Course) -> str:
     """Name of the exchange that a finding on a face is told with: the last one there, or the face itself."""
-    there = [reading.name for reading in evidence.all if reading.note.flow == course.face]
-    return there[-1] if there else course.face
+    there = _on(evidence, course.face)
+    return there[-1].name if there else course.face
 
 
 def _on(evidence: Evidence, face: str) -> list[Reading]:

@@ -37,9 +37,12 @@ def method(reading: Reading) -> Iterator[Finding]:
     """PUT: 404, 405 (with `Allow`) or 501 (RFC 9110, sections 15.5.6 and 15.6.2)."""
     if reading.status not in (404, 405, 501):
         yield reading.finding("PUT is not refused as a method", "404, 405 or 501", reading.told, STATUS)
-    elif reading.status == 405 and reading.response is not None and reading.response.header("allow") is None:
-        if not reading.fields_known:
-            return
+    elif (
+        reading.status == 405
+        and reading.fields_known
+        and reading.response is not None
+        and reading.response.header("allow") is None
+    ):
         yield reading.finding("a 405 without `Allow`", "Allow: POST", reading.told, Place(header="Allow"))
 
 

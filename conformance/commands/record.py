@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from conformance.commands.shell import options, reports
-from conformance.commands.shell.exits import complain, unwritten
+from conformance.commands.shell.exits import FAILED, INCONCLUSIVE, SUITE_ERROR, complain, unwritten
 from conformance.settings.flags import OUTPUT
 from conformance.settings.options import UsageError
 
@@ -49,7 +49,7 @@ def command(
     from conformance.judging import judge as judging
     from conformance.recording import recorder as recording
     from conformance.recording import serving
-    from conformance.recording.keeping import FINDINGS, Kept
+    from conformance.recording.keeping import Kept
     from conformance.recording.passing import Way
     from conformance.reference.serving import listener, url_of
     from conformance.report import files as written_files
@@ -64,7 +64,7 @@ def command(
     scheme, _, rest = base.partition("://")
     host, slash, path = rest.partition("/")
     fields = tuple(_field(text) for text in target_header)
-    kept = Kept(newest=_newest(keep, FINDINGS))
+    kept = Kept(newest=_newest(keep))
     trusted = tls.to_target(Options(ca_bundle=ca_bundle), "1.1")
     directory = Path(output or "reports")
     reports.prepare(directory)
@@ -93,7 +93,7 @@ def command(
         asyncio.run(serving.serve(made, bound, trusted, ready))
     transcript = made.transcript()
     if not len(transcript):
-        return complain("Nothing was recorded that can be judged: no request to a documented endpoint.", 6)
+        return complain("Nothing was recorded that can be judged: no request to a documented endpoint.", INCONCLUSIVE)
     result = judging.judge(transcript, opinions=False)
     report = Report.of(without_bodies.result(result) if no_bodies else result)
     failure: OSError | None = None
@@ -105,9 +105,9 @@ def command(
     terminal.show(report, terminal.console(), written)
     code = int(report.exit_code())
     if made.failed:
-        return complain(f"The suite itself failed while it judged ({made.failed}).", 3)
-    if code != 1 and any(judging.CATALOGUE[id_].level == "MUST" for id_ in made.broken):
-        code = 1  # what broke it is not kept
+        return complain(f"The suite itself failed while it judged ({made.failed}).", SUITE_ERROR)
+    if code != FAILED and any(judging.CATALOGUE[id_].level == "MUST" for id_ in made.broken):
+        code = FAILED  # what broke it is not kept
     return code if failure is None else unwritten("The reports", failure, code)
 
 
@@ -115,10 +115,11 @@ _SHOWN = 3
 """Findings of one requirement that the terminal shows as they come."""
 
 
-def _newest(keep: str | None, findings: str) -> int | None:
+def _newest(keep: str | None) -> int | None:
+    """How many exchanges without a finding are kept; None: all. Raises UsageError."""
     if keep in (None, "all"):
         return None
-    if keep == findings:
+    if keep == "findings":
         return 0
     if keep is not None and keep.isascii() and keep.isdigit() and len(keep) < 10:
         return int(keep)

@@ -24,11 +24,7 @@ _OF_HTTP1 = (
 def facts(options: Mapping[str, Any]) -> dict[str, Any]:
     """How it was reached, for results.json: JSON values without secrets; empty where the recording does not tell."""
     reach = _table(options, "reach")
-    kept = {
-        name: reach[name] for name in ("http", "proxy", "address", "unix_socket", "server_name") if _text(reach, name)
-    }
-    if told := _text(reach, "told"):
-        kept["told"] = told
+    kept: dict[str, Any] = {name: reach[name] for name in _KEPT if _text(reach, name)}
     if tls := _table(options, "tls"):
         kept["tls"] = {name: tls[name] for name in ("version", "subject", "issuer", "expires") if _text(tls, name)}
         kept["tls"]["verified"] = options.get("insecure") is not True

@@ -198,7 +198,7 @@ def _decide_with(
     whole = {member: value for member, value in {**json.loads(bare.body), **options}.items() if value is not None}
     send = replace(bare, body=encode(whole, escaped=escaped), served=True)
     answer = yield from _ask_anew(send, (yield send))
-    if answer.status is not None and 400 <= answer.status < 500 and answer.status != 404:
+    if answer.refused and answer.status != 404:
         send = replace(bare, name=f"{name}-bare", served=True)
         answer = yield from _ask_anew(send, (yield send))
     return send, answer
@@ -351,7 +351,7 @@ def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
 
 
 def _refused(answer: Answer) -> bool:
-    return answer.status is not None and 400 <= answer.status < 500 and not answer.excused
+    return answer.refused and not answer.excused
 
 
 def _decide_untouched(

@@ -71,6 +71,11 @@ class Answer:
         """True where the request was accepted."""
         return self.status == 200
 
+    @property
+    def refused(self) -> bool:
+        """True for a 4xx."""
+        return self.status is not None and 400 <= self.status < 500
+
 
 @dataclass(frozen=True, slots=True)
 class Send:

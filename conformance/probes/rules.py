@@ -71,11 +71,6 @@ class Rule:
         """Bad values, the plainest first."""
         return tuple(miss.value for miss in self.broken.misses) or (MISSING,)
 
-    @cached_property
-    def kinds(self) -> tuple[str, ...]:
-        """What is wrong with each of the values."""
-        return tuple(miss.kind for miss in self.broken.misses) or ("missing",)
-
     @property
     def certain(self) -> int:
         """How many of the plainest values every run sends; the more there are, the more."""

@@ -99,7 +99,7 @@ def _denied_at_once(plan: Plan, round_: int) -> Steps:
         waits = answer.approval
         send = Send(f"{name}-deny-{number}", encode(denial), RESUME, headers=FIELDS, served=True)
         answer = yield send
-        if answer.status is not None and 400 <= answer.status < 500:
+        if answer.refused:
             bare = f"{name}-deny-{number}-bare"
             denial = compose.resume(bare, paused, waits, **deny(waits))
             answer = yield Send(bare, encode(denial), RESUME, served=True)

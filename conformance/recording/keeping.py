@@ -10,7 +10,6 @@ from conformance.transcript.exchange import Exchange
 
 MOST = 64 * 2**20
 """Octets of bodies that are kept."""
-FINDINGS, ALL = "findings", "all"
 
 
 def octets(exchange: Exchange) -> int:

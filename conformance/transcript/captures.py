@@ -63,8 +63,7 @@ def read(octets: bytes, *, exact: bool) -> Transcript:
     else:
         request = {"method": "POST", "url": URL, "headers": []}
         gathered.hold({"request": request, "response": {"status": status, "headers": fields, "content": content}})
-    made = gathered.transcript("curl" if fields is not None else "", {})
-    return made
+    return gathered.transcript("curl" if fields is not None else "", {})
 
 
 def _section(octets: bytes) -> tuple[bytes, bytes, bytes]:

@@ -220,17 +220,21 @@ def _host(url: str) -> str:
         return "?"
 
 
+_BOTH = "(…/chat/completions, …/chat/resume)"
+
+
 def _nothing(account: Account, recorded: Mapping[str, Any]) -> str:
     """Why nothing of a recording can be judged."""
     elsewhere = sum(account.elsewhere.values())
     if elsewhere == account.entries:
         hosts = ", ".join(host for host, _ in account.elsewhere.most_common(3))
-        requests = "the only request goes" if elsewhere == 1 else f"none of the {elsewhere} requests goes"
-        to = "to no documented endpoint" if elsewhere == 1 else "to a documented endpoint"
+        if elsewhere == 1:
+            return (
+                f"Nothing in it can be judged: the only request goes to no documented endpoint {_BOTH} but to {hosts}."
+            )
         return (
-            f"Nothing in it can be judged: {requests} {to} (…/chat/completions, …/chat/resume); they went to {hosts}."
-            if elsewhere > 1
-            else f"Nothing in it can be judged: {requests} {to} (…/chat/completions, …/chat/resume) but to {hosts}."
+            f"Nothing in it can be judged: none of the {elsewhere} requests goes to a documented endpoint {_BOTH}; "
+            f"they went to {hosts}."
         )
     return f"Nothing in it can be judged. {sentence(recorded, 0)}."
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 PROGRAM = "kitemesh-conformance"
-OK, FAILED, INTERRUPTED, SUITE_ERROR, USAGE = 0, 1, 2, 3, 4
+OK, FAILED, INTERRUPTED, SUITE_ERROR, USAGE, INCONCLUSIVE = 0, 1, 2, 3, 4, 6
 """As in `conformance.judging.verdict.Exit`, whose import would make `--help` slow."""
 
 

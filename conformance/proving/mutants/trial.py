@@ -112,12 +112,11 @@ def tried(mutant: Mutant, stage: Stage, *, complete: bool = False) -> Result:
         trials[depth] = found = _judged(mutant, rule, scene, touched, stage.spare[depth])
         if found.fate is Fate.RIGHT or rule.free:
             settled = found
-    told = " ".join(filter(None, (rule.blamed,)))
     # Where answers of that kind came in that condition, and none is changed, the two servers are one.
     met = any(scene.having(mutant.kind, mutant.trait) for scene in stage.scenes.values())
     alike = met and mutant.group != "request" and not any(trial.reached for trial in trials.values())
     return Result(
-        mutant.name, mutant.group, str(mutant.kind), mutant.operator, told, rule.free, {} if alike else trials
+        mutant.name, mutant.group, str(mutant.kind), mutant.operator, rule.blamed, rule.free, {} if alike else trials
     )
 
 
