@@ -30,7 +30,7 @@ def _with_good_token(reading: Reading) -> bool:
 
 
 def _of_the_token(reading: Reading) -> bool:
-    """False for a 401 or 403 that is no matter of the token."""
+    """False for a 401 or 403 that is not about the token."""
     return reading.name in reading.evidence.turned_away or not reading.refuses_token
 
 

@@ -257,7 +257,7 @@ def _legible_with_id(reading: Reading) -> bool:
 def _is_taken(reading: Reading) -> bool:
     """False for an unusual `request_id` that the server may not take, and so not repeat.
 
-    What form a `request_id` may have is open: it is known to be taken where one that is no less unusual was served.
+    What form a `request_id` may have is open: it is known to be taken where one at least as unusual was served.
     """
     asked = reading.asked.request_id or ""
     if is_usual(asked):

@@ -642,7 +642,7 @@ def _of_further_round(reading: Reading) -> bool:
 
 def _resumable(reading: Reading) -> Iterator[Finding]:
     """The rule: a further round can be decided, as a first one can. (A decision that is refused in the first round too
-    is no matter of further ones.)
+    is not about further ones.)
     """
     firsts = waiting_still.readings(reading.evidence)
     if reading.accepted or any(

@@ -1,6 +1,6 @@
 """Trouble that a client meets sooner or later: limits, outages, silence, streams that break off, lost answers.
 
-A server in trouble is no variation that a client has to bear: it need not succeed, but has to behave. Each trouble
+A server in trouble is not a variation that a client has to bear: it need not succeed, but has to behave. Each trouble
 names the requirement that shows on it. The reference server's faults break what *servers* owe; these do not.
 """
 

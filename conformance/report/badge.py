@@ -33,9 +33,9 @@ _SVG = """\
 
 
 def badge(result: Result) -> str | None:
-    """The picture; None where it is no run of this suite's, the scope is partial, the run is interrupted, inconclusive
-    or in error, what answered was never seen to be the API, it was the embedded reference server, a client was judged,
-    or the verdict covers more than KiteMesh's contract.
+    """The picture; None where it is not a run of this suite's, the scope is partial, the run is interrupted,
+    inconclusive or in error, what answered was never seen to be the API, it was the embedded reference server, a client
+    was judged, or the verdict covers more than KiteMesh's contract.
     """
     verdict = result.verdict
     no_server = result.options.side is Side.CLIENT or not result.transcript.own or embedded(result)

@@ -127,7 +127,7 @@ def _of_octets(source: Read, *, exact: bool) -> Transcript:
         if pattern.match(head):
             raise HarError(f"It looks like {told}.")
     raise HarError(
-        "It is no recording that is read: HAR, cassettes of VCR, a saved event stream, or output of curl -i."
+        "It is not a recording that can be read: HAR, cassettes of VCR, a saved event stream, or output of curl -i."
     )
 
 

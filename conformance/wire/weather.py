@@ -25,7 +25,7 @@ HOPELESS = 10
 MOST_OUTAGES = 20
 """Outages after which nothing more is sent: what brings one about was tried often enough by then."""
 BY_CHANCE = 2
-"""Minimal requests in vain that are no outage yet: a target that turns away one request in three does so by chance."""
+"""Minimal requests in vain that are not yet an outage: a target that turns away one in three does so by chance."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 2.0
 """Seconds between two requests that ask whether an outage is over; each pause is twice the one before."""
 

@@ -88,7 +88,7 @@ def test_a_connection_that_breaks_as_everybody_is_held_up_is_the_weathers() -> N
         [*held("b", "c", until=4), at(chat("y"), 1.1)],  # somebody was answered meanwhile
         [*held("b", until=4)],  # one that waits may have its own reason
         [at(chat(name), 1, 3) for name in "bcde"],  # a model takes its time
-        [*held("b", "c", until=1.3)],  # that is no outage
+        [*held("b", "c", until=1.3)],  # that is not an outage
     ],
 )
 def test_a_connection_that_breaks_is_not_while_others_are_served(besides: list[Exchange]) -> None:

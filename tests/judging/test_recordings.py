@@ -152,7 +152,7 @@ NOT_READ = [
     (b'{"_type": "export", "resources": []}', "Insomnia"),
     (b'{"constants": {}, "events": []}', "NetLog"),
     (b"", "empty"),
-    (b"\x00\x01\x02", "no recording that is read"),
+    (b"\x00\x01\x02", "It is not a recording that can be read"),
     (b"\x1f\x8b\x08\x00broken", "damaged"),
     (b"PK\x03\x04broken", "damaged"),
     (zipped(b"{}"), "no member `log`"),

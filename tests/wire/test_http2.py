@@ -130,7 +130,12 @@ BROKEN: list[tuple[str, Script, Ending, str]] = [
         Ending.GARBAGE,
         "clients refuse this HTTP/2",
     ),
-    ("octets that are no frame", [(0.0, raw(b"\0\0\4\1\4\0\0\0\1????"))], Ending.GARBAGE, "clients refuse this HTTP/2"),
+    (
+        "octets without a frame",
+        [(0.0, raw(b"\0\0\4\1\4\0\0\0\1????"))],
+        Ending.GARBAGE,
+        "clients refuse this HTTP/2",
+    ),
     ("a frame beyond all limits", [(0.0, raw(b"\xff\xff\xff\0\0\0\0\0\1"))], Ending.GARBAGE, "clients refuse"),
     ("HTTP/1.1", [(0.0, raw(b"HTTP/1.1 200 OK\r\n\r\n"))], Ending.GARBAGE, "it answers in HTTP/1.1"),
 ]

@@ -114,7 +114,7 @@ def _asked_again(mutant: Mutant, whole: Transcript, changed: Sequence[Exchange],
 
 
 def _again(mutant: Mutant, exchange: Exchange, scene: Scene) -> Exchange | None:
-    """What comes when the request is sent again. A resume's answer is repeated: its approval is no other's."""
+    """What comes when the request is sent again. A resume's answer is repeated: no other has its approval."""
     if endpoint_of(exchange.request.url) == RESUME:
         return exchange
     found = _found(scene, exchange.note.probe)
