@@ -13,6 +13,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.exceptions import ProtocolError
 from starlette.types import ASGIApp, Message
+from wire.loopback import listening
 
 
 class Bridge:
@@ -23,29 +24,17 @@ class Bridge:
         self._app = app
         self._behind = urlsplit(behind).port or 80
         self._breaks = breaks
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        try:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        async with listening(self._accept) as port:
+            yield f"http://127.0.0.1:{port}"
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        with suppress(OSError, ProtocolError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with suppress(OSError, ProtocolError, asyncio.IncompleteReadError):
             first = await reader.readexactly(3)
             serves = self._serve if first == b"PRI" else self._relay
             await serves(first, reader, writer)
-        self._tasks.discard(task)
-        writer.close()
 
     async def _relay(self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up, down = await asyncio.open_connection("127.0.0.1", self._behind)

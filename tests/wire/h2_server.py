@@ -13,6 +13,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
+from wire.loopback import listening
 
 Do = Callable[["Stream"], object]
 """Does something on a stream; what it gives is not looked at."""
@@ -76,8 +77,7 @@ class H2Server:
         self._scripts = scripts
         self._context = context
         self._window = window
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listening = listening(self._accept, context=context)
         if context is not None:
             context.set_alpn_protocols(["h2"])
 
@@ -86,33 +86,20 @@ class H2Server:
         return f"http{'s' if self._context else ''}://127.0.0.1:{self.port}/v1"
 
     async def __aenter__(self) -> H2Server:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._context)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._listening.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listening.__aexit__(kind, error, trace)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
         try:
             await self._serve(reader, writer)
         except (OSError, ProtocolError):
             self.left.set()
-        except asyncio.CancelledError:
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         state = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))

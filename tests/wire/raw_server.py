@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
+from wire.loopback import listening
+
 
 class Act(enum.Enum):
     """What a script can do besides sending."""
@@ -79,8 +81,7 @@ class RawServer:
         self._host = host
         self._context = context
         self._played = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._listening = listening(self._accept, host, context)
 
     @property
     def url(self) -> str:
@@ -89,23 +90,15 @@ class RawServer:
         return f"http{'s' if self._context else ''}://{host}:{self.port}/v1"
 
     async def __aenter__(self) -> RawServer:
-        self._server = await asyncio.start_server(self._accept, self._host, 0, ssl=self._context)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._listening.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listening.__aexit__(kind, error, trace)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
         try:
             if self._greet:
@@ -120,11 +113,6 @@ class RawServer:
                     self.busy -= 1
         except ConnectionError:
             self.left.set()
-        except asyncio.CancelledError:
-            pass  # the test is over
-        finally:
-            self._tasks.discard(task)
-            writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> bool:
         try:
