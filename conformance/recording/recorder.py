@@ -29,7 +29,7 @@ from conformance.report import without_bodies
 from conformance.settings.version import VERSION
 from conformance.soak.apart import Apart
 from conformance.soak.markers import Key
-from conformance.transcript.account import RECORDING, Account, LeftOut, Why
+from conformance.transcript.account import RECORDING, Account, LeftOut, Why, check_method, check_status
 from conformance.transcript.exchange import Ending, Exchange, Transcript
 from conformance.transcript.har_foreign import is_whole
 
@@ -198,10 +198,8 @@ def _judgeable(exchange: Exchange, why: str) -> Exchange:
     """The exchange as it is judged. Raises LeftOut where it says nothing of the target."""
     if why:
         raise LeftOut(Why.SHORTENED, why)
-    if exchange.request.method in ("OPTIONS", "HEAD"):
-        raise LeftOut(Why.PREFLIGHT if exchange.request.method == "OPTIONS" else Why.HEAD)
-    if exchange.status is not None and 300 <= exchange.status < 400:
-        raise LeftOut(Why.REDIRECT, f"status {exchange.status}")
+    check_method(exchange.request.method)
+    check_status(exchange.status)
     if exchange.ending is Ending.LEFT:
         if exchange.response is None or not is_whole(exchange.response):
             raise LeftOut(Why.CLIENT_LEFT)

@@ -13,6 +13,7 @@ import uvicorn
 
 from conformance.recording.passing import Passing
 from conformance.recording.recorder import Recorder
+from conformance.reference.serving import configured
 
 STOPPING = 2
 """Seconds that requests under way are given at the end."""
@@ -55,21 +56,7 @@ async def serve(
     await recorder.open()
     passing = Passing(recorder.way, recorder.take, context)
     server = _Server(
-        uvicorn.Config(
-            passing,
-            http="h11",
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=300,
-            timeout_graceful_shutdown=STOPPING,
-        )
+        configured(passing, http="h11", date_header=False, timeout_keep_alive=300, timeout_graceful_shutdown=STOPPING)
     )
     handled = []
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h11
 import uvicorn
@@ -135,22 +136,28 @@ def listener(port: int) -> socket.socket:
     return bound
 
 
+def configured(app: ASGIApp, **more: Any) -> uvicorn.Config:
+    """An application as it is served here: it writes nothing, and adds nothing of its own but `Date`.
+
+    `more`: what else uvicorn.Config takes.
+    """
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        **more,
+    )
+
+
 def _uvicorn(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=ServedConnection,
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=1,
-        )
+        configured(app, http=ServedConnection, timeout_keep_alive=_KEEP_ALIVE, timeout_graceful_shutdown=1)
     )
 
 

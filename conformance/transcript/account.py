@@ -47,6 +47,18 @@ class LeftOut(Exception):
         self.detail = detail
 
 
+def check_method(method: str) -> None:
+    """Raise LeftOut for a request of a method that does not ask the API."""
+    if method in ("OPTIONS", "HEAD"):
+        raise LeftOut(Why.PREFLIGHT if method == "OPTIONS" else Why.HEAD)
+
+
+def check_status(status: int | None) -> None:
+    """Raise LeftOut for an answer that sends the client elsewhere."""
+    if status is not None and 300 <= status < 400:
+        raise LeftOut(Why.REDIRECT, f"status {status}")
+
+
 class Account:
     """Counts what is left out of a recording."""
 

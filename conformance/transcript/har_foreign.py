@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import Any
 
 from conformance.contract import vocabulary
-from conformance.transcript.account import LeftOut, Why
+from conformance.transcript.account import LeftOut, Why, check_method, check_status
 from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, Held, Request, Response
 from conformance.transcript.har_nodes import HarError, latin1, utf8
 from conformance.transcript.redaction import ENCODED_FROM, Redactor, credentials, mask_credentials, mask_url
@@ -63,10 +63,7 @@ def exchange(entry: Json, name: str, redactor: Redactor, creator: str = "") -> E
     method = _text(request.get("method")).strip().upper()
     if not method or not _text(request.get("url")):
         raise HarError(f"its request has no {'URL' if method else 'method'}")
-    if method == "OPTIONS":
-        raise LeftOut(Why.PREFLIGHT)
-    if method == "HEAD":
-        raise LeftOut(Why.HEAD)
+    check_method(method)
     headers, _ = redactor.headers(_fields(request.get("headers")))
     headers = mask_credentials(headers)
     body = _request_body(request, method)
@@ -135,8 +132,7 @@ def _answer(entry: Json, redactor: Redactor, creator: str) -> tuple[Response, En
         raise HarError(f"status {status}")
     if status < 200:
         raise LeftOut(Why.NO_ANSWER, f"status {status}")
-    if 300 <= status < 400:
-        raise LeftOut(Why.REDIRECT, f"status {status}")
+    check_status(status)
     response = _response(given, status, redactor, creator)
     return response, _ending(failure, given, response)
 
