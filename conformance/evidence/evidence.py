@@ -13,6 +13,7 @@ from typing import Any
 
 from conformance.contract.classify import MODES, Due
 from conformance.contract.excuses import EXCUSING, names_the_model
+from conformance.contract.schema.shape import Shape, documented
 from conformance.evidence.coding import Inflating
 from conformance.evidence.reading import Reading
 from conformance.evidence.timeline import Timeline
@@ -24,10 +25,16 @@ LOCKED_OUT = 3
 
 
 class Evidence:
-    """A transcript, read."""
+    """A transcript, read.
 
-    def __init__(self, transcript: Transcript) -> None:
+    Args:
+        transcript: the recording.
+        shape: of the requests; None: by the schema files of this suite.
+    """
+
+    def __init__(self, transcript: Transcript, shape: Shape | None = None) -> None:
         self.transcript = transcript
+        self.shape = shape or documented()
         self.options = transcript.options
         self.own = transcript.own
         model = self.options.get("model")

@@ -38,6 +38,7 @@ class RequestReading:
             str(request.credential),
             model=self.evidence.model,
             modes=self.evidence.modes,
+            shape=self.evidence.shape,
         )
         if request.body is None and self.exchange.streams:
             asked = replace(asked, stream=True)  # whoever got a stream will have asked for one

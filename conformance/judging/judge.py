@@ -11,6 +11,7 @@ from conformance.checks import registry, sdk
 from conformance.checks.check import suspects
 from conformance.contract.catalogue import CAPABILITIES, Catalogue, Level, Requirement, Side, UnknownRequirement, load
 from conformance.contract.classify import Due
+from conformance.contract.schema.shape import Shape
 from conformance.evidence import weather
 from conformance.evidence.approvals import approval_of, given, spent_by, went_down
 from conformance.evidence.evidence import Evidence
@@ -94,6 +95,7 @@ def judge(
     chosen: Mapping[str, Any] | None = None,
     known: Baseline | None = None,
     opinions: bool = True,
+    shape: Shape | None = None,
 ) -> Result:
     """Judge a transcript: pure, offline. Without options, as it was recorded.
 
@@ -103,10 +105,11 @@ def judge(
         chosen: members of `Options` that replace those.
         known: the failures that the gate allows; the clock decides whether they have expired.
         opinions: whether Schemathesis is asked about the answers to its cases; its opinion changes no outcome.
+        shape: of the requests; None: by the schema files of this suite.
     """
     recorded = transcript.options
     options = replace(options or _options_of(recorded), **(chosen or {}))
-    evidence = Evidence(transcript)
+    evidence = Evidence(transcript, shape)
     if options.side is Side.CLIENT:
         verdict, notes = client_side.judged(CATALOGUE, evidence, selected_ids(options), options)
         suspects: tuple[str, ...] = ()

@@ -16,12 +16,14 @@ import pytest
 from conformance.contract import schemas
 from conformance.contract.classify import CHAT, RESUME, Asked, Due, classify
 from conformance.contract.schema.mutants import Effect, mutants
-from conformance.contract.schema.shape import Shape
+from conformance.contract.schema.shape import Shape, documented
 from conformance.contract.schema.validator import Validator
 from conformance.probes import catalogue
 from conformance.probes.flow import Answer, Send, WaitingApproval
 from conformance.probes.plan import Plan
 from conformance.probes.rules import rules_of
+from conformance.running import run
+from tests.checks.exchanges import chat, chat_stream, failed, refused, transcript
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
 CALL = "8f14e45f-ceea-467f-a8b1-1d7a7c3c0001"
@@ -201,3 +203,31 @@ def killed(schema: Any, effect: Effect, bodies: list[tuple[Any, Due]]) -> bool:
 def test_the_suite_itself_knows_nothing_of_it() -> None:
     assert not {"top-p-type", "tool-type"} & rules_of(Plan(model=MODEL, seed=1).shape).by_id.keys()
     assert {"top-p-type", "tool-type"} <= rules_of(SHAPE).by_id.keys()
+
+
+def failing(validator: Validator) -> set[str]:
+    """What a run blames on a server that judges requests by this validator."""
+    made = [chat("minimal")]
+    for number, (_, _, body, _) in enumerate(one for member in ADDED for one in of(member) if one[1] == CHAT):
+        name = f"sent-{number}"
+        if not validator.is_valid(body):
+            made.append(refused(name, body, 422))
+        elif body.get("stream") is True:
+            made.append(chat_stream(name, body=body))
+        else:
+            made.append(chat(name, body=body))
+    verdict = run.judge(transcript(*made), shape=SHAPE).verdict
+    return {id_ for id_ in failed(verdict) if id_.partition(".")[0] in ("accept", "reject", "stream")}
+
+
+def test_answers_are_judged_by_it() -> None:
+    """A server that heeds it, one that does not know its members, and such as are wrong about one keyword of them."""
+    assert failing(SHAPE[CHAT].validator) == set()
+    assert failing(documented()[CHAT].validator) == {"reject.temperature", "reject.metadata"}
+    wrong = {
+        mutant.name: failing(Validator(mutant.schema))
+        for mutant in mutants(SHAPE.documents[CHAT])
+        if mutant.pointer == "/properties/top_p" and mutant.operator in ("dropped", "exclusive", "takes-number-as-text")
+    }
+    assert {ids >= {"accept.limits"} or ids == {"reject.temperature"} for ids in wrong.values()} == {True}
+    assert len(wrong) == 6

@@ -31,7 +31,7 @@ def of_client(reading: Reading) -> Asked:
     if reading.name not in known:
         request = reading.exchange.request
         fields = {name.lower(): value for name, value in request.headers}
-        known[reading.name] = classify(request.method, request.url, fields, request.body)
+        known[reading.name] = classify(request.method, request.url, fields, request.body, shape=reading.evidence.shape)
     return known[reading.name]
 
 
