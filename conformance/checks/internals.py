@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 LOOKED_AT = 200_000
 """Characters of a text that are looked at."""
 MOST = 500
 """Places that are looked at in one text."""
+_SHORT = 1_000
+"""Characters of a text that may well come again."""
 _LONGEST = 200
 """The most characters of a path."""
 _FLAGS = re.VERBOSE | re.MULTILINE | re.IGNORECASE | re.ASCII
@@ -146,9 +149,12 @@ KINDS = (
 )  # fmt: skip
 
 
-def shown(text: str) -> Iterator[Leak]:
+def shown(text: str) -> Sequence[Leak]:
     """Every piece of a server's inside that a text shows, kind by kind."""
-    text = text[:LOOKED_AT]
+    return _shown_again(text) if len(text) <= _SHORT else tuple(_shown(text[:LOOKED_AT]))
+
+
+def _shown(text: str) -> Iterator[Leak]:
     yield from locations(text)
     lower = text.lower()
     for kind in KINDS:
@@ -156,6 +162,12 @@ def shown(text: str) -> Iterator[Leak]:
             for match in kind.pattern.finditer(text):
                 core = match["core"] if "core" in kind.pattern.groupindex else match[0]
                 yield Leak(match.start(), match[0], core)
+
+
+@lru_cache(maxsize=8192)
+def _shown_again(text: str) -> tuple[Leak, ...]:
+    """Kept: a target's header fields are the same in all of its answers."""
+    return tuple(_shown(text))
 
 
 def locations(text: str) -> Iterator[Leak]:

@@ -62,7 +62,7 @@ def test_names_are_unique(every):
 
 
 def test_names_do_not_depend_on_the_recording(stage, every):
-    other = Stage({Depth.QUICK: stage.spare[Depth.QUICK][0]}, stage.spare)
+    other = replace(stage, scenes={Depth.QUICK: stage.spare[Depth.QUICK][0]})
     assert [mutant.name for mutant in other.mutants()] == [mutant.name for mutant in every]
 
 

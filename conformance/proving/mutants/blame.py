@@ -67,6 +67,8 @@ _WRONG = f"{_GONE} {_TYPE}"
 _SPELLED = "cut space-before space-behind newline-behind case"
 _RESUMED = "resume.stream resume.further-round"
 
+_OF_ANOTHER = "chunk.* kitemesh.stream resume.execution-continues"
+
 _WORDS = "the words of an answer are the model's"
 _ID = "an `id` is any string"
 _CASE = "letter case does not matter in a UUID"
@@ -379,9 +381,9 @@ STREAMS = (
     Rule("stream/*", "*", "error", open="an error behind chunks tells of a failed answer"),
     Rule("stream/*", "last", "usage-behind error-behind", "stream.done-last", f"{_RESUMED} chunk.*"),
     Rule("stream/*", "last", "octets-behind", "stream.fields stream.framing", _RESUMED),
-    Rule("stream/stream", "last", "anothers", "isolation.streams",
-         f"{_CUT} isolation.* chunk.* resume.execution-continues"),
-    Rule("stream/*", "*", "anothers", "isolation.streams chunk.id-stable", f"{_CUT} isolation.* chunk.* approval.*"),
+    Rule("stream/stream", "last", "anothers", "isolation.streams", f"{_CUT} isolation.* {_OF_ANOTHER}"),
+    Rule("stream/*", "*", "anothers", "isolation.streams chunk.id-stable",
+         f"{_CUT} isolation.* approval.* {_OF_ANOTHER}"),
     # Streams as a whole.
     Rule("stream/*", "whole", "empty", "stream.json-data stream.done approval.stream", _CUT),
     Rule("stream/*", "whole", "done-alone usage-alone", "stream.json-data chunk.finish-once", _CUT),

@@ -7,7 +7,7 @@ what happened before. A mutant names one kind and one trait, and changes every a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from conformance.contract.classify import LONG_REQUEST_ID, Due
@@ -57,6 +57,13 @@ class Scene:
     def of(transcript: Transcript) -> Scene:
         """Read a recording of the conforming server."""
         return Scene(transcript, tuple(_subjects(transcript)))
+
+    def of_answers(self) -> Scene:
+        """The scene without what was refused as it has to be: those are most of all, and no answer depends on them."""
+        kept = tuple(one for one in self.subjects if not (one.kind is Kind.ERROR and one.due is Due.REFUSE))
+        lost = {one.exchange.name for one in self.subjects} - {one.exchange.name for one in kept}
+        exchanges = tuple(exchange for exchange in self.transcript if exchange.name not in lost)
+        return Scene(replace(self.transcript, exchanges=exchanges), kept)
 
     def having(self, kind: str, trait: str) -> list[Subject]:
         """The answers of a kind that have a trait; of a kind that is an endpoint: all answers of that endpoint."""

@@ -22,7 +22,7 @@ from conformance.proving.mutants.blame import Rule, rule_of
 from conformance.proving.mutants.enumeration import enumerate_all
 from conformance.proving.mutants.mutant import Mutant
 from conformance.proving.mutants.recording import Recordings
-from conformance.proving.mutants.scene import Scene
+from conformance.proving.mutants.scene import Kind, Scene
 from conformance.running import run
 from conformance.settings.options import Depth
 from conformance.transcript.exchange import Exchange, Transcript
@@ -77,13 +77,16 @@ class Stage:
     """What mutants are tried on: the scene of each depth, and those that further rounds come from."""
 
     scenes: Mapping[Depth, Scene]
+    of_answers: Mapping[Depth, Scene]
+    """The same without refusals, for mutants of other answers: judging takes time in proportion to what there is."""
     spare: Mapping[Depth, tuple[Scene, ...]]
 
     @staticmethod
     def of(recordings: Recordings) -> Stage:
         """Read the recordings."""
         spare = {depth: tuple(map(Scene.of, made)) for depth, made in recordings.again.items()}
-        return Stage({depth: Scene.of(made) for depth, made in recordings.of.items()}, spare)
+        scenes = {depth: Scene.of(made) for depth, made in recordings.of.items()}
+        return Stage(scenes, {depth: scene.of_answers() for depth, scene in scenes.items()}, spare)
 
     def mutants(self) -> Iterator[Mutant]:
         """All of them."""
@@ -101,7 +104,8 @@ def tried(mutant: Mutant, stage: Stage, *, complete: bool = False) -> Result:
         raise LookupError(f"no rule of blame speaks of {mutant.name}")
     trials: dict[Depth, Trial] = {}
     settled: Trial | None = None
-    for depth, scene in stage.scenes.items():
+    scenes = stage.of_answers if isinstance(mutant.kind, Kind) and mutant.kind is not Kind.ERROR else stage.scenes
+    for depth, scene in scenes.items():
         if settled is not None and (depth is Depth.DEEP or not complete):
             trials[depth] = Trial(settled.fate, settled.failed, settled.killers, judged=False)
             continue
