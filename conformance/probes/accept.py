@@ -21,6 +21,7 @@ from conformance.probes.rules import many_messages
 
 MINIMAL = "accept-minimal"
 MINIMAL_STREAM = "accept-stream"
+STREAM_OF_TURNS = "stream-turns"
 LONG_TASK = "Count from 1 to 60, one number per line. Write every number and nothing else."
 WORD = re.compile(r"Reply with just this word: (\S+)")
 """How a prompt asks for a word."""
@@ -28,10 +29,10 @@ ANSWERS = ("completion", "kitemesh", "http")
 CHUNKS = ("stream", "chunk", "kitemesh", "http")
 
 SCRIPTS = {
-    "european": "Zdravo, žluťoučký kůň, Привет мир, Γειά σου Κόσμε, ßøåæ",
-    "asian": "こんにちは世界, 你好, 안녕하세요, สวัสดี, नमस्ते",
-    "right-to-left": "مرحبا بالعالم, שלום עולם, سلام",
-    "marks-emoji": "e\u0301 n\u0303 Z\u0351\u036b\u0343, 👩‍👩‍👧‍👦 🏳️‍🌈 🇫🇷 👍🏽, 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠜎",
+    "european-asian": "Zdravo, žluťoučký kůň, Привет мир, Γειά σου Κόσμε, ßøåæ, "
+    "こんにちは世界, 你好, 안녕하세요, สวัสดี, नमस्ते",
+    "right-to-left-emoji": "مرحبا بالعالم, שלום עולם, سلام, e\u0301 n\u0303 Z\u0351\u036b\u0343, "
+    "👩‍👩‍👧‍👦 🏳️‍🌈 🇫🇷 👍🏽, 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠜎",
 }
 EDGES = {
     "control": "tab\there, bell\x07, escape\x1b[31m, delete\x7f, next line\x85",
@@ -43,6 +44,7 @@ SIGNS = 'Good morning.\n"Never" \\ <b>say</b> {"never": [1]} & 100 % ~ \'so\' it
 """Text with every sign that one syntax or another gives a meaning."""
 PAIRED = "👍 𝔘 𠜎"
 """Characters that JSON's escapes write as pairs."""
+GREETING = f"{SIGNS} {PAIRED}"
 ID_SIGNS = "-._~:@+/=,#!$*()|"
 UNUSUAL_IDS = {"foreign": "démarche-№-日本語-👍", "long": "0123456789abcdef" * 28}
 """What makes an id such that the documentation neither names nor bars it: a server may refuse it."""
@@ -72,11 +74,10 @@ def flows(plan: Plan) -> Iterator[Flow]:
     # optional fields
     yield chat("accept-stream-false", stream=False, request_id=False)
     yield from _options(plan)
-    mode = {"mode": plan.modes[0]} if plan.modes else {}
     for suffix, stream, covers in (("", False, ANSWERS), ("-stream", True, CHUNKS)):
         name = f"accept-everything{suffix}"
         together = {member: _everyday(plan, name, place, stream) for member, place in _scalars(plan).items()}
-        yield _valued(plan, name, stream=stream, metadata=mode, quick=True, covers=covers, **together)
+        yield _valued(plan, name, stream=stream, metadata=_mode(plan, 0), quick=True, covers=covers, **together)
     # metadata
     yield _long_id(plan)
     yield chat("accept-metadata-empty", request_id=False, metadata={})
@@ -86,7 +87,6 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield made("accept-500-messages", lambda c: {"messages": many_messages(500, _user(c.ask("accept-500-messages")))})
     yield from _limits(plan)
     # roles and content forms
-    yield made("accept-system", lambda c: {"messages": [_system(), _user(c.ask("accept-system"))]}, quick=True)
     yield made(
         "accept-conversation",
         lambda c: {"messages": [_system(), _user("Good morning."), _assistant("Good morning, how can I help?"),
@@ -97,17 +97,17 @@ def flows(plan: Plan) -> Iterator[Flow]:
         "accept-null-content",
         lambda c: {"messages": [_user("Good morning."), _assistant(None), _user(c.ask("accept-null-content"))]},
     )
-    yield made("accept-parts", lambda c: {"messages": [_user([_part(c.ask("accept-parts"))])]}, quick=True)
     yield made(
-        "accept-several-parts",
+        "accept-parts",
         lambda c: {
             "messages": [
                 {"role": "system", "content": [_part("You answer briefly.")]},
                 _user([_part(f"{word} ") for word in MANY_WORDS.split()]),
                 _assistant([_part(SIGNS)]),
-                _user([_part("Now this. "), _part(c.ask("accept-several-parts"))]),
+                _user([_part("Now this. "), _part(c.ask("accept-parts"))]),
             ]
         },
+        quick=True,
     )
     # left open, but no reason for a server error, and what is taken has to come back
     for kind in UNUSUAL_IDS:
@@ -130,9 +130,14 @@ def flows(plan: Plan) -> Iterator[Flow]:
     )
     # text of every script
     for kind, text in {**SCRIPTS, **EDGES}.items():
-        yield made(f"accept-{kind}", partial(_aside, f"accept-{kind}", text), quick=kind == "asian")
+        yield made(f"accept-{kind}", partial(_aside, f"accept-{kind}", text), quick=kind == "european-asian")
     yield from completions(plan)
     yield from streams(plan)
+
+
+def _mode(plan: Plan, turn: int) -> dict[str, str]:
+    """The metadata of one of several probes, so that every mode is asked for; by the seed others of each."""
+    return {"mode": plan.modes[(plan.seed + turn) % len(plan.modes)]} if plan.modes else {}
 
 
 def _scalars(plan: Plan) -> dict[str, Place]:
@@ -154,8 +159,15 @@ def _everyday(plan: Plan, name: str, place: Place, stream: bool) -> Any:
 
 
 def _options(plan: Plan) -> Iterator[Flow]:
-    """Each optional member alone, and those of the metadata that have no probes of their own."""
-    alone: list[tuple[Place, tuple[str, ...]]] = [(place, (member,)) for member, place in _scalars(plan).items()]
+    """Each optional member alone, and those of the metadata that have no probes of their own.
+
+    Whole numbers of a range come alone with both its ends (`_limits`).
+    """
+    alone: list[tuple[Place, tuple[str, ...]]] = [
+        (place, (member,))
+        for member, place in _scalars(plan).items()
+        if "integer" not in types_of(place.schema) or not values.borders(place.schema)
+    ]
     alone += [
         (place, place.path)
         for place in plan.shape[CHAT].places
@@ -168,7 +180,7 @@ def _options(plan: Plan) -> Iterator[Flow]:
             name = f"accept-{place.name}" + (f"-{number}" if number > 1 else "")
             value = _chosen(plan, name, place, legal)
             fields = {path[0]: value} if len(path) == 1 else {path[0]: {path[1]: value}}
-            yield _valued(plan, name, quick=place.name == "temperature", request_id=False, **fields)
+            yield _valued(plan, name, request_id=False, **fields)
 
 
 def _limits(plan: Plan) -> Iterator[Flow]:
@@ -272,24 +284,26 @@ def streams(plan: Plan) -> Iterator[Flow]:
 
     def cut(round_: int) -> Send:
         compose = Compose(plan, round_)
-        return compose.chat("stream-cut", prompt=_long(compose, "stream-cut"), stream=True, max_tokens=16)
+        return compose.chat("stream-cut", prompt=_long(compose, "stream-cut"), stream=True, max_tokens=16,
+                            metadata=_mode(plan, 1))  # fmt: skip
 
-    yield single("stream", Phase.CALM, "stream-cut", cut, covers=CHUNKS)
+    yield single("stream", Phase.CALM, "stream-cut", cut, quick=True, covers=CHUNKS)
 
     def scripts(round_: int) -> Send:
         compose = Compose(plan, round_)
         word = "-".join((*ECHOED, compose.word("stream-scripts")))
-        return compose.chat("stream-scripts", prompt=f"Reply with just this word: {word}", stream=True)
+        messages = [_user(GREETING), _assistant(GREETING), _user(f"Reply with just this word: {word}")]
+        return compose.chat("stream-scripts", messages=messages, stream=True, metadata=_mode(plan, 2))
 
     yield single("stream", Phase.CALM, "stream-scripts", scripts, quick=True, covers=CHUNKS)
 
     def conversation(round_: int) -> Send:
         compose = Compose(plan, round_)
-        greeting = f"{SIGNS} {PAIRED}"
-        messages = [_system(), _user(greeting), _assistant(greeting), _user(compose.ask("stream-turns"))]
-        return compose.chat("stream-turns", messages=messages, stream=True, escaped=True)
+        messages = [_system(), _user(GREETING), _assistant(GREETING), _user(compose.ask(STREAM_OF_TURNS))]
+        return compose.chat(STREAM_OF_TURNS, messages=messages, stream=True, escaped=True, max_tokens=1024,
+                            metadata=_mode(plan, 3))  # fmt: skip
 
-    yield single("stream", Phase.CALM, "stream-turns", conversation, covers=CHUNKS)
+    yield single("stream", Phase.CALM, STREAM_OF_TURNS, conversation, covers=CHUNKS)
 
 
 def tool_role(plan: Plan) -> Flow:

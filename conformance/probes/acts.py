@@ -30,6 +30,10 @@ def calm(compose: Compose, name: str) -> Generator[Send, Answer, bool]:
     return False
 
 
-def at_once(compose: Compose, name: str) -> list[Send]:
-    """Minimal requests side by side, for JSON on a connection that is kept open and for a stream on a new one."""
-    return [compose.chat(f"{name}-next"), replace(compose.chat(f"{name}-next-stream", stream=True), fresh=True)]
+def at_once(compose: Compose, name: str, turn: int) -> list[Send]:
+    """What follows an act: a minimal request for JSON on a connection that is kept open, or for a stream on a new one.
+
+    Of several acts, by `turn` and seed, in the first round one each; later both side by side.
+    """
+    both = [compose.chat(f"{name}-next"), replace(compose.chat(f"{name}-next-stream", stream=True), fresh=True)]
+    return both if compose.round > 1 else [both[(turn + compose.plan.seed) % len(both)]]

@@ -36,7 +36,7 @@ from conformance.probes.flow import (
 )
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import on_resume
-from conformance.probes.rules import Rule, numbered, rules_of, sent
+from conformance.probes.rules import Rule, among_more, numbered, rules_of, sent
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 MOST_ROUNDS = 4
@@ -65,8 +65,8 @@ Breach = tuple[Rule, int]
 """A rule, and which of its bad values."""
 BEHIND = 500
 """The place behind all messages."""
-TURNS, STREAMED_TURNS = 3, 1
-"""How many values of each rule a run sends to resume beside the plainest, in JSON and as a stream."""
+TURNS, STREAMED_TURNS = 1, 0
+"""How many values of each rule a run sends to resume beside those that it sends in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,17 +288,17 @@ def _refuse(compose: Compose, paused: Paused, groups: Iterable[Sequence[Breach]]
 
 def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int = 0, approving: bool = False) -> Send:
     streamed = paused.streamed
-    name = "resume-refuse-" + ("stream-" if streamed else "") + numbered(rule.id, which, 1)
+    name = "resume-refuse-" + ("stream-" if streamed else "") + numbered(rule.id, rule, which)
     decision = approve(paused.approval) if approving else deny(paused.approval)
     valid = compose.resume(name, paused.body, paused.approval, **decision, **streamed)
+    valid = among_more(valid) if streamed else valid
     # By turns before the prompt and behind it: a server may look at one message of them.
     broken = rule.apply(valid, rule.values[which], BEHIND if which % 2 else 0)
     return Send(name, encode(broken), RESUME, twin=twin, breach=rule.id)
 
 
 def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
-    """Every rule with its plainest value and some whose turn it is: of the approval's id, of the decision, and of what
-    both endpoints share.
+    """Every rule with its values whose turn it is: of the approval's id, of the decision, of what both endpoints share.
 
     No stream can be asked for by a value of `stream` that is wrong.
     """
@@ -309,7 +309,7 @@ def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
         if streamed and rule.place == "/stream":
             continue
         group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
-        group.extend((rule, which) for which in sent(plan, rule, 1, turns, where=where))
+        group.extend((rule, which) for which in sent(plan, rule, turns, where=where))
     return tuple(tuple(group) for group in groups.values())
 
 

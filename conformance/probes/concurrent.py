@@ -11,7 +11,7 @@ from conformance.probes.flow import Answer, Compose, Flow, Phase, Send, Steps, e
 from conformance.probes.plan import Plan
 
 COVERS = frozenset({"completion", "kitemesh", "chunk", "stream", "http"})
-MOST = 6
+MOST, MOST_STREAMS = 6, 4
 AGAIN = 2
 """Times that two streams are asked for again where none was under way beside another."""
 
@@ -21,17 +21,17 @@ def flows(plan: Plan) -> Iterator[Flow]:
     if plan.concurrency == 1:
         return
     count = min(MOST, max(2, plan.concurrency))
-    few = min(3, count)
+    streams = min(MOST_STREAMS, count)
     yield Flow("isolation-json", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "json", count), False,
                count, count, COVERS)  # fmt: skip
-    yield Flow("isolation-stream", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "stream", count), False,
-               count + 2 * AGAIN, count + 2 * AGAIN, COVERS)  # fmt: skip
+    yield Flow("isolation-stream", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "stream", streams),
+               False, streams + 2 * AGAIN, streams + 2 * AGAIN, COVERS)  # fmt: skip
     yield Flow("isolation-same-request-id", "isolation", Phase.CONCURRENT, lambda r: _same_request_id(plan, r), False,
                3, 3, COVERS)  # fmt: skip
     yield Flow("isolation-slow-reader", "isolation", Phase.CONCURRENT, lambda r: _slow_reader(plan, r), False, 2, 2)
     if plan.quick:
-        yield Flow("isolation-quick", "isolation", Phase.CONCURRENT, lambda r: _quick(plan, r, few), True,
-                   2 * (few + AGAIN), 2 * (few + AGAIN), COVERS)  # fmt: skip
+        yield Flow("isolation-quick", "isolation", Phase.CONCURRENT, lambda r: _quick(plan, r), True,
+                   3 + 2 * AGAIN, 3 + 2 * AGAIN, COVERS)  # fmt: skip
 
 
 def _sends(plan: Plan, round_: int, kind: str, count: int) -> list[Send]:
@@ -55,9 +55,10 @@ def _together(plan: Plan, round_: int, kind: str, count: int) -> Steps:
         yield from _until_beside(plan, round_, answers)
 
 
-def _quick(plan: Plan, round_: int, count: int) -> Steps:
-    answers = yield [*_sends(plan, round_, "json", count), *_sends(plan, round_, "stream", count)]
-    yield from _until_beside(plan, round_, answers[count:])
+def _quick(plan: Plan, round_: int) -> Steps:
+    """The fewest that show it: two streams, and an answer in JSON beside them."""
+    answers = yield [*_sends(plan, round_, "stream", 2), *_sends(plan, round_, "json", 1)]
+    yield from _until_beside(plan, round_, answers[:2])
 
 
 def _until_beside(plan: Plan, round_: int, answers: Sequence[Answer]) -> Steps:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from conformance.probes.accept import MINIMAL
@@ -42,8 +43,8 @@ def edges(valid: bytes) -> dict[str, bytes]:
 
 
 SERVED = frozenset({"lone-surrogate", "nul", "bom", "duplicate-keys"})
-FOLLOWED = frozenset({"nesting-message", "no-utf-8"})
-"""Those with minimal requests right after them. All are sent side by side, so that these few follow them all."""
+FOLLOWED = {"nesting-message": 0, "no-utf-8": 1}
+"""Those with a minimal request right after them, by turns. All are sent side by side, so that these follow them all."""
 QUICK = frozenset({"nesting-array", "huge-integer", "lone-surrogate-id", "nan"})
 
 
@@ -55,9 +56,9 @@ def flows(plan: Plan) -> Iterator[Flow]:
     for name in edges(b'{"content":"Reply"}'):
         yield _edge(plan, name)
     large = "robust-large-body"
-    yield Flow(large, "robust", Phase.HOSTILE, lambda r: _act(plan, r, _large(plan, r), True), False, 3, 3)
-    for name in MOMENTS:
-        yield _departure(plan, name)
+    yield Flow(large, "robust", Phase.HOSTILE, lambda r: _act(plan, r, _large(plan, r), 0), False, 2, 2)
+    for turn, name in enumerate(MOMENTS):
+        yield Flow(name, "robust", Phase.LEAVING, partial(_leave, plan, name, turn), False, 2, 2)
     yield Flow("robust-recovers", "robust", Phase.RECOVER, lambda r: _recovers(plan, r), True, 2, 1,
                frozenset({"accept", "completion", "kitemesh"}))  # fmt: skip
     yield single(
@@ -74,19 +75,19 @@ def _edge(plan: Plan, name: str) -> Flow:
         body = edges(encode(Compose(plan, round_).body(full)))[name]
         return Send(full, body, twin=MINIMAL, served=name in SERVED)
 
-    followed = name in FOLLOWED
-    served = (name in SERVED) + 2 * followed
-    return Flow(full, "robust", Phase.HOSTILE, lambda r: _act(plan, r, make(r), followed), name in QUICK,
-                1 + 2 * followed, served, frozenset({"error"}))  # fmt: skip
+    turn = FOLLOWED.get(name)
+    followed = turn is not None
+    return Flow(full, "robust", Phase.HOSTILE, lambda r: _act(plan, r, make(r), turn), name in QUICK,
+                1 + followed, (name in SERVED) + followed, frozenset({"error"}))  # fmt: skip
 
 
-def _act(plan: Plan, round_: int, act: Send, followed: bool) -> Steps:
+def _act(plan: Plan, round_: int, act: Send, turn: int | None) -> Steps:
     """A hostile or large body. Alone in a later round, it stands between minimal requests."""
     compose = Compose(plan, round_)
     if (yield from calm(compose, act.name)):
         yield act
-        if followed or round_ > 1:
-            yield at_once(compose, act.name)
+        if turn is not None or round_ > 1:
+            yield at_once(compose, act.name, turn or 0)
 
 
 def _large(plan: Plan, round_: int) -> Send:
@@ -106,17 +107,13 @@ MOMENTS: dict[str, dict[str, Any]] = {
 chunk."""
 
 
-def _departure(plan: Plan, name: str) -> Flow:
-    return Flow(name, "robust", Phase.LEAVING, lambda r: _leave(plan, r, name), False, 3, 3)
-
-
-def _leave(plan: Plan, round_: int, name: str) -> Steps:
+def _leave(plan: Plan, name: str, turn: int, round_: int) -> Steps:
     """Leaves a stream that has its own word throughout, then asks for something short on other connections."""
     compose = Compose(plan, round_)
     if (yield from calm(compose, name)):
         body = compose.body(name, prompt=counting(compose.word(name)), stream=True)
         yield replace(Send(name, encode(body), served=True), **MOMENTS[name])
-        yield at_once(compose, name)
+        yield at_once(compose, name, turn)
 
 
 def counting(word: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.contract.schema.samples import sample
-from conformance.probes.accept import MINIMAL, MINIMAL_STREAM, UNUSUAL_IDS, with_unusual_id
+from conformance.probes.accept import MINIMAL, MINIMAL_STREAM, STREAM_OF_TURNS, UNUSUAL_IDS, with_unusual_id
 from conformance.probes.flow import (
     CHAT,
     JSON_TYPE,
@@ -26,7 +26,7 @@ from conformance.probes.flow import (
     single,
 )
 from conformance.probes.plan import Plan
-from conformance.probes.rules import RAW_RULES, Body, Rule, numbered, rules_of, sent
+from conformance.probes.rules import RAW_RULES, Body, Rule, among_more, numbered, rules_of, sent
 
 NEVER_ISSUED = "Bearer km_never_issued_by_anyone_000000"
 NEAR = "Bearer {near}"
@@ -102,7 +102,7 @@ QUICK_RULES = frozenset(
     {"model-missing", "model-pattern", "messages-missing", "messages-empty", "no-user", "role-enum", "stream-type",
      "max-tokens-maximum", "max-completion-tokens-maximum", "temperature-maximum", "mode-enum"}
 )  # fmt: skip
-STREAMED = 3
+STREAMED = 1
 """Bad values whose turn it is, of each rule in streams."""
 STREAM_QUICK = "messages-empty"
 SEVERAL = 3
@@ -115,16 +115,15 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield from credentials(plan)
     for rule in rules_of(plan.shape).shared:
         for which in sent(plan, rule):
-            name = numbered(f"reject-{rule.id}", which, rule.certain)
+            name = numbered(f"reject-{rule.id}", rule, which)
             yield _broken(plan, name, rule, rule.values[which], quick=rule.id in QUICK_RULES and which == 0)
         if rule.place == "/stream":
             continue
-        name = f"stream-refusal-{rule.id}"
-        quick = rule.id == STREAM_QUICK
-        yield _broken(plan, name, rule, rule.values[0], area="stream", quick=quick, stream=True)
-        for which in sent(plan, rule, 1, STREAMED, where="stream")[1:]:
-            near = numbered(name, which, 1)
-            yield _broken(plan, near, rule, rule.values[which], area="stream", quick=False, stream=True)
+        for which in sent(plan, rule, STREAMED, where="stream"):
+            name = numbered(f"stream-refusal-{rule.id}", rule, which)
+            quick = rule.id == STREAM_QUICK and which == 0
+            yield _broken(plan, name, rule, rule.values[which], area="stream", quick=quick, stream=True,
+                          more=which in rule.certain and not plan.quick)  # fmt: skip
     yield from _unusual_ids(plan)
     yield from _raw(plan)
     yield from _method_and_media(plan)
@@ -140,17 +139,28 @@ def _unusual_ids(plan: Plan) -> Iterator[Flow]:
             yield _broken(plan, name, rule, rule.values[0], quick=False, **fields)
 
 
-def _broken(plan: Plan, name: str, rule: Rule, value: Any, *, area: str = "reject", quick: bool, **fields: Any) -> Flow:
-    """A body with one breach and nothing else to it; what shows among other traits only, the generated ones find."""
+def _broken(
+    plan: Plan,
+    name: str,
+    rule: Rule,
+    value: Any,
+    *,
+    area: str = "reject",
+    quick: bool,
+    more: bool = False,
+    **fields: Any,
+) -> Flow:
+    """A body with one breach and nothing else to it, or with `more` (`among_more`); other traits the generated have."""
     member, *_ = rule.broken.place.path or ("",)
     others, spot = plan.source("spot", name).choice(((0, 0), (SEVERAL, 0), (SEVERAL, 1), (SEVERAL, SEVERAL)))
+    twin = STREAM_OF_TURNS if more else MINIMAL_STREAM if fields.get("stream") else MINIMAL
 
     def make(round_: int) -> Send:
         valid = Compose(plan, round_).body(name, **fields)
+        valid = among_more(valid) if more else valid
         if rule.in_a_list and member not in valid:
             valid[member] = [sample(plan.shape[CHAT].members[member]["items"])] * others
-        broken = rule.apply(valid, value, 0 if member == "messages" else spot)
-        twin = MINIMAL_STREAM if fields.get("stream") else MINIMAL
+        broken = rule.apply(valid, value, 0 if member == "messages" and not more else spot)
         return Send(name, encode(broken), twin=twin, breach=rule.id)
 
     return single(area, Phase.CALM, name, make, quick=quick, covers=("error", "http"))
@@ -228,7 +238,7 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     yield with_authorization("auth-near-token-stream", NEAR, stream=True)
     yield with_authorization("auth-other-middle-stream", MIDDLE, stream=True)
     yield with_authorization("auth-other-scheme", BASIC, quick=True)
-    yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True, quick=True)
+    yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True)
     # A target without approvals need not have the other endpoint.
     for path, where in ((CHAT, ""), (RESUME, "-resume"))[: 2 if plan.approvals else 1]:
         for broken in BROKEN:

@@ -72,9 +72,9 @@ class Rule:
         return tuple(miss.value for miss in self.broken.misses) or (MISSING,)
 
     @property
-    def certain(self) -> int:
-        """How many of the plainest values every run sends; the more there are, the more."""
-        return max(6, min(8, len(self.values) // 4 + 1))
+    def certain(self) -> tuple[int, ...]:
+        """Which of the values every run sends, by index: those that find every careless validator, the best first."""
+        return self.broken.telling or (0,)
 
     @property
     def turns(self) -> int:
@@ -113,7 +113,8 @@ def _put(schema: Schema, node: Any, path: Sequence[str], value: Any, spot: Spot)
         return value
     step, *rest = path
     if step == "*":
-        items = list(node) if isinstance(node, list) else [] if node is None else sample(schema, "array")
+        made = [] if node is None or not spot else sample(schema, "array")
+        items = list(node) if isinstance(node, list) else made
         new = value if not rest else _put(schema["items"], sample(schema["items"]), rest, value, spot)
         items.insert(min(spot, len(items)), new)
         # A list that is as long as it may be would get a second breach by one more: another than the last gives way.
@@ -158,6 +159,14 @@ def many_messages(count: int, last: Any) -> list[Any]:
     return system + [{"role": ("user", "assistant")[i % 2], "content": f"{i}"} for i in range(turns)] + [last]
 
 
+def among_more(body: Body) -> Body:
+    """A valid body with several messages, a limit, and no `request_id`: some servers judge only what comes alone."""
+    *before, last = body["messages"]
+    greeting = [{"role": "user", "content": "Good morning."}, {"role": "assistant", "content": "Good morning."}]
+    rest = {member: value for member, value in body.items() if member != "metadata"}
+    return {**rest, "messages": [*before, *greeting, last], "max_tokens": 1024}
+
+
 class Rules:
     """The rules of a shape."""
 
@@ -180,28 +189,24 @@ def rules_of(shape: Shape) -> Rules:
     return Rules(shape)
 
 
-def sent(plan: Plan, rule: Rule, certain: int | None = None, turns: int | None = None, *, where: str = "") -> list[int]:
-    """Which of a rule's bad values a run sends, as indices.
+def sent(plan: Plan, rule: Rule, turns: int | None = None, *, where: str = "") -> list[int]:
+    """Which of a rule's bad values a run sends, as indices: those that every run does, and some others.
 
     Args:
         plan: its seed decides whose turn it is.
         rule: of its shape.
-        certain: how many of the plainest every run sends; None: `rule.certain`.
-        turns: how many of the others this one does; None: `rule.turns`.
+        turns: how many of the others; None: `rule.turns`.
         where: other places get other turns.
     """
-    count = len(rule.values)
-    first = min(rule.certain if certain is None else certain, count)
-    others = range(first, count)
-    taken = plan.source("turns", rule.id, where).sample(
-        others, min(rule.turns if turns is None else turns, len(others))
-    )
-    return [*range(first), *sorted(taken)]
+    others = [which for which in range(len(rule.values)) if which not in rule.certain]
+    turns = min(rule.turns if turns is None else turns, len(others))
+    return [*rule.certain, *sorted(plan.source("turns", rule.id, where).sample(others, turns))]
 
 
-def numbered(name: str, which: int, certain: int) -> str:
+def numbered(name: str, rule: Rule, which: int) -> str:
     """The name of a probe that sends a certain value or one whose turn it is; a finding's key knows the two apart."""
-    return f"{name}{NEARLY}{which + 1}" if which >= certain else f"{name}-{which + 1}" if which else name
+    between = "-" if which in rule.certain else NEARLY
+    return f"{name}{between}{which + 1}" if which else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,16 @@ def sent(name: str, round_: int, status: int) -> list[list[str]]:
 def test_a_minimal_request_comes_before_an_act_that_is_repeated(name: str) -> None:
     first, again = sent(name, 1, 200), sent(name, 2, 200)
     assert [name.endswith("-before") for (name, *_) in again] == [True] + [False] * (len(again) - 1)
-    assert again[1 : len(first) + 1] == first
+    assert again[1] == first[0]
+    assert [set(step) <= set(other) for step, other in zip(first[1:], again[2:], strict=False)] == [True] * (
+        len(first) - 1
+    )
+
+
+def test_of_several_acts_each_is_followed_by_one_request_and_all_by_both_kinds() -> None:
+    followers = [sent(flow.name, 1, 200)[-1] for flow in ACTS if flow.name.startswith("robust-disconnect")]
+    assert {len(step) for step in followers} == {1}
+    assert {name.rpartition("-next")[2] for (name,) in followers} == {"", "-stream"}
 
 
 @pytest.mark.parametrize("name", [flow.name for flow in ACTS])

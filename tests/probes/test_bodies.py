@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,8 @@ from referencing import Registry, Resource
 
 from conformance.contract import schemas
 from conformance.contract.classify import CHAT, RESUME, Asked, Due, classify
+from conformance.contract.schema.mutants import Effect, mutants
+from conformance.contract.schema.validator import Validator
 from conformance.probes import accept, generated, refusals, strategies
 from conformance.probes.flow import Send, encode
 from conformance.probes.hostile import edges
@@ -218,16 +220,32 @@ def test_what_a_run_sends_to_be_refused_has_one_breach_and_what_it_sends_of_an_o
     assert refused == {rule.id for rule in RULES}
 
 
-def test_the_plainest_bad_values_are_sent_by_every_run_and_the_others_take_turns() -> None:
+def test_telling_bad_values_are_sent_by_every_run_and_the_others_take_turns() -> None:
     every = [{send.name for flow in refusals.flows(Plan(model=MODEL, seed=seed)) for send in flow.steps(1)
               if isinstance(send, Send)} for seed in range(12)]  # fmt: skip
     turns = set().union(*every) - set.intersection(*every)
-    assert {name for name in set.intersection(*every) if name.startswith("reject-role-enum")} >= {
-        "reject-role-enum", "reject-role-enum-2", "reject-role-enum-3", "reject-role-enum-4",
+    role = rules_of(PLAN.shape).by_id["role-enum"]
+    assert {name for name in set.intersection(*every) if name.startswith("reject-role-enum")} == {
+        "reject-role-enum" + (f"-{which + 1}" if which else "") for which in role.certain
     }  # fmt: skip
     assert len({name for name in turns if name.startswith("reject-role-enum-near-")}) > 20
     assert all("-near-" in name for name in turns)
     assert max(map(len, every)) - min(map(len, every)) <= 2
+
+
+def test_the_telling_values_find_every_careless_validator_that_any_value_finds() -> None:
+    careless = [Validator(each.schema) for each in mutants(PLAN.shape[CHAT].schema) if each.effect is Effect.WEAKER]
+    valid = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+
+    def found(which: Callable[[Rule], Iterable[int]]) -> set[int]:
+        bodies = [rule.apply(valid, rule.values[number]) for rule in RULES for number in which(rule)]
+        return {number for number, each in enumerate(careless) if any(map(each.is_valid, bodies))}
+
+    telling = found(lambda rule: rule.certain)
+    assert len(telling) > 150
+    assert telling == found(lambda rule: range(len(rule.values)))
+    assert telling > found(lambda rule: [0])
+    assert sum(len(rule.certain) for rule in RULES) < sum(len(rule.values) for rule in RULES) / 2
 
 
 def test_breaches_far_down_break_one_thing() -> None:

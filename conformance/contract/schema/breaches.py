@@ -1,13 +1,14 @@
 """The breaches of a schema: for each keyword at each place, the values that break it and nothing else.
 
 The table of operators proposes; here is asked, of the schema itself, which of that is a breach of just this keyword,
-and nothing that a server may take all the same.
+and nothing that a server may take all the same. And of the table's careless validators is asked which few of these
+values are enough to find every one of them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,8 @@ class Broken:
     """For `required`: the member that is missing."""
     misses: tuple[Miss, ...]
     """The plainest first; none is needed for `required`. For `contains`: (member, values that items get by turns)."""
+    telling: tuple[int, ...]
+    """Which of them, by index, find every careless validator of this keyword that any of them finds."""
 
 
 def broken(endpoint: Endpoint) -> Iterator[Broken]:
@@ -51,7 +54,7 @@ def broken(endpoint: Endpoint) -> Iterator[Broken]:
         schema, name = place.schema, place.name
         for member in schema.get("required", ()):
             inner = by_path[(*place.path, member)]
-            yield Broken(f"{inner.name}-missing", place, "required", inner.requirement, member, ())
+            yield Broken(f"{inner.name}-missing", place, "required", inner.requirement, member, (), ())
         if place.path and types_of(schema):
             keyword = "type" if "type" in schema else "enum" if "enum" in schema else "const"
             yield _of(f"{name}-type", place, keyword, "type")
@@ -65,20 +68,21 @@ def broken(endpoint: Endpoint) -> Iterator[Broken]:
             elif keyword == "contains":
                 own = value.get("x-requirement", place.requirement)
                 misses = tuple(Miss(kind, bad) for kind, bad in TABLE[keyword].breaks(value, schema, None))
-                yield Broken(f"no-{value.get('x-name', name)}", place, keyword, own, "", misses)
+                yield Broken(
+                    f"no-{value.get('x-name', name)}", place, keyword, own, "", misses, tuple(range(len(misses)))
+                )
 
 
 def _of(id_: str, place: Place, keyword: str, operator: str) -> Broken:
-    schema = place.schema
+    schema = {key: value for key, value in place.schema.items() if key != "contains"}
     legal = sample(schema, "array" if "array" in types_of(schema) else None)
-    proposed = TABLE[operator].breaks(schema.get(operator), schema, legal)
-    misses = _breaking(proposed, place, keyword, without=("contains",))
-    return Broken(id_, place, keyword, place.requirement, "", misses)
+    misses = _breaking(TABLE[operator].breaks(schema.get(operator), schema, legal), schema, place, keyword)
+    careless = [Validator(weaker) for _, weaker in TABLE[operator].weaker(schema.get(operator), schema)]
+    return Broken(id_, place, keyword, place.requirement, "", misses, _telling(misses, careless))
 
 
-def _breaking(proposed: Iterator[tuple[str, Any]], place: Place, keyword: str, without: tuple[str, ...]) -> Any:
+def _breaking(proposed: Iterator[tuple[str, Any]], schema: Schema, place: Place, keyword: str) -> tuple[Miss, ...]:
     """Those of the values that break the keyword alone and are not left open, each once."""
-    schema: Schema = {key: value for key, value in place.schema.items() if key not in without}
     validator, openness = Validator(schema), Openness(schema)
     kept: dict[str, Miss] = {}
     for kind, value in proposed:
@@ -90,3 +94,14 @@ def _breaking(proposed: Iterator[tuple[str, Any]], place: Place, keyword: str, w
         if [(error.keyword, error.pointer) for error in found] == [(keyword, "")]:
             kept.setdefault(json.dumps(value), Miss(kind, value))
     return tuple(kept.values())
+
+
+def _telling(misses: Sequence[Miss], careless: Sequence[Validator]) -> tuple[int, ...]:
+    """The plainest, then always the one that finds most of the validators that are still to be found."""
+    taken_by = [{number for number, each in enumerate(careless) if each.is_valid(miss.value)} for miss in misses]
+    chosen = list(range(min(1, len(misses))))
+    left = set().union(*taken_by).difference(*(taken_by[number] for number in chosen))
+    while left:
+        chosen.append(max(range(len(misses)), key=lambda number: (len(taken_by[number] & left), -number)))
+        left -= taken_by[chosen[-1]]
+    return tuple(chosen)

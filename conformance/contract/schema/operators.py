@@ -339,6 +339,11 @@ def _range(keyword: str, sign: int) -> tuple[Callable[[Any, Schema], Named], Cal
         steps = (1, 2, 1_000_000) if _is_whole(schema) else (LITTLE, 1e-4, 0.1, 1, 1_000_000)
         for step in steps:
             yield f"off-by-{step}", {**schema, keyword: bound + sign * step}
+        # A number in a word too short for it may come out as another one; and some read -1 as "no limit".
+        bare, other = without(schema, "minimum", "maximum"), "minimum" if sign > 0 else "maximum"
+        yield "takes-beyond-a-word", _or(schema, {**bare, other: sign * 2**32})
+        if sign < 0:
+            yield "takes-minus-one", _or(schema, {**bare, "enum": [-1]})
 
     def stronger(bound: Any, schema: Schema) -> Named:
         yield "exclusive", {**without(schema, keyword), exclusive: bound}
