@@ -8,7 +8,7 @@ here may explain it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from conformance.contract.classify import Due
 from conformance.evidence.approvals import (
@@ -23,6 +23,7 @@ from conformance.evidence.approvals import (
     shared_by_then,
     spent_by,
 )
+from conformance.evidence.decisions import decision
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Unjudged
 from conformance.evidence.reading import Reading
@@ -31,30 +32,6 @@ from conformance.transcript.exchange import Credential
 
 EXPIRY_SLACK = 2.0
 """Seconds around `expires_at` in which a resume is judged neither as in time nor as late."""
-
-
-class Decision(NamedTuple):
-    """The calls that a valid resume approves and denies, in lower case."""
-
-    approves: set[str]
-    denies: set[str]
-
-    @property
-    def both(self) -> set[str]:
-        """What it decides both ways."""
-        return self.approves & self.denies
-
-
-def decision(reading: Reading) -> Decision:
-    """What a resume decides."""
-    body = reading.asked.body
-    approves = {str(call).lower() for call in body.get("approved_tool_execution_ids") or []}
-    denies = {
-        str(item["tool_execution_id"]).lower()
-        for item in body.get("denied_tools") or []
-        if isinstance(item, dict) and "tool_execution_id" in item
-    }
-    return Decision(approves, denies)
 
 
 def approves(reading: Reading) -> bool:

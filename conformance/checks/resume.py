@@ -18,7 +18,6 @@ from conformance.checks.decisions import (
     approval,
     approves,
     as_spelled,
-    decision,
     differing,
     fair,
     is_lost,
@@ -56,6 +55,7 @@ from conformance.evidence.approvals import (
     repeats,
     repeats_in_another_form,
 )
+from conformance.evidence.decisions import decision
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.json_values import ABSENT, uuid

@@ -45,7 +45,7 @@ def command(
 
     Each fault, of a server or a client, has to be blamed on what it breaks, each
     variation has to pass, else the exit code is 1. By default a selection that
-    covers every requirement is run. --mutants judges changed recordings instead.
+    covers every requirement is run. --mutants tries enumerated faults instead.
 
     \b
     Example:

@@ -1,8 +1,7 @@
 """State mutants: the reference server with one cell of the table of approvals changed to another outcome.
 
 `contract.approval_states` says what is due to each resume. A mutant breaks that in one state, for one question, in one
-form or in both, and keeps to everything else. So the mutants are enumerated, none is made up; their names are stable:
-`state/question/form/outcome`.
+form or in both, and keeps to everything else. So the mutants are enumerated, none is made up.
 """
 
 from __future__ import annotations
@@ -39,12 +38,27 @@ from conformance.reference.transmission import Out, Piece
 class StateMutant:
     """The reference server with another outcome in one cell."""
 
-    name: str
-    requirements: frozenset[str]
+    cell: Transition
+    form: str
+    """One of `FORMS`."""
+    outcome: str
+    requirements: tuple[str, ...]
     """Those that may be blamed."""
+    beside: tuple[str, ...]
+    """Those that may fail beside one of them."""
     behaviour: Behaviour
     reason: str = ""
     """Why nothing can be blamed; empty where something has to be."""
+
+    @property
+    def name(self) -> str:
+        """Unique and stable, and of the form that all mutants' names have."""
+        return f"state/{self.state}/{self.cell.ask}/{self.outcome}@{self.form}"
+
+    @property
+    def state(self) -> str:
+        """The state, as a word for names."""
+        return self.cell.state.replace("'", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +71,15 @@ class _Outcome:
     """Requirements beside the cell's own, or in place of it where `own` is false."""
     own: bool = False
     """Whether the cell's own requirement may be blamed."""
+    beside: tuple[str, ...] = ()
+    """Requirements that may fail as well."""
     legitimate: str = ""
     emit: Callable[[Incoming, list[Piece]], list[Piece]] | None = None
     head: Callable[[Incoming, int, Headers], tuple[int, Headers]] | None = None
 
 
-FORMS = {"json": (False,), "stream": (True,), "both": (False, True)}
-"""In which of the two forms of a resume a mutant differs."""
+FORMS = {"asks-json": (False,), "asks-stream": (True,), "always": (False, True)}
+"""In which of the two forms of a resume a mutant differs: whether a stream is asked for."""
 _BY_STATE = (CONTRADICTION.code, UNKNOWN_APPROVAL.code, SETTLED.code, EXPIRED.code, FOREIGN_CALL.code)
 _LENIENT = Leniency(Replay.AGAIN, unknown=True, other_caller=True, expired=True, foreign_call=True, conflict=True)
 _ONE_CALL = "not reached: in a further round of the reference server a single call waits"
@@ -156,21 +172,21 @@ _OF_ANSWERS = (
     _Outcome("kept-usable", lambda _, decision: _unspent(decision), _AGAIN),
     _Outcome("forgotten", lambda incoming, decision: _forgotten(incoming, _unspent(decision)),
              legitimate="an approval that was resumed may be unknown afterwards: 4xx"),
-    _Outcome("pauses-again", _pausing, ("resume.further-round",)),
+    _Outcome("pauses-again", _pausing, ("resume.further-round",), beside=_AGAIN),
     _Outcome("another-execution", _executing_anew, ("resume.execution-continues",)),
     _Outcome("other-form", _in_the_other_form,
              ("resume.stream", "stream.media-type", "completion.media-type", "resume.further-round")),
 )  # fmt: skip
-_OF_REFUSALS = (
+_SERVES = (
     _Outcome("served", _served, own=True),
     _Outcome("served-unspent", lambda incoming, decision: _unspent(_served(incoming, decision)), own=True),
-    _FAILS,
-    _SUCCEEDS,
-    _STREAMED_ERROR,
 )
+_OTHERWISE_WRONG = (_FAILS, _SUCCEEDS, _STREAMED_ERROR)
+_OF_REFUSALS = (*_SERVES, *_OTHERWISE_WRONG)
 _SPENT_BY_REFUSAL = _Outcome("spent-by-refusal", _forgotten, _KEPT)
 _OF_SECOND_RUNS = (
-    *_OF_REFUSALS,
+    *(replace(outcome, blames=_AGAIN) for outcome in _SERVES),
+    *_OTHERWISE_WRONG,
     _Outcome("revived", _revived, _AGAIN),
     _Outcome("repeated", _repeated, legitimate="resume.replay: or repeats its first answer"),
 )
@@ -223,7 +239,7 @@ def _behaviour(cell: Transition, forms: tuple[bool, ...], outcome: _Outcome) -> 
 
 def _outcomes(cell: Transition, form: str) -> Iterator[_Outcome]:
     for outcome in _OUTCOMES[cell.owed]:
-        if outcome is not _STREAMED_ERROR or form != "json":
+        if outcome is not _STREAMED_ERROR or True in FORMS[form]:
             yield outcome
     if cell.owed is Owed.REFUSAL and cell.state in (State.WAITING, State.FURTHER, State.ANOTHERS):
         yield _SPENT_BY_REFUSAL
@@ -235,13 +251,16 @@ def _mutants() -> Iterator[StateMutant]:
             continue  # of an unknown approval no call is foreign or left open
         for form, streamed in FORMS.items():
             for outcome in _outcomes(cell, form):
-                own = {cell.requirement(each) for each in streamed} if outcome.own else set()
+                own = [cell.requirement(each) for each in streamed] if outcome.own else []
                 if outcome.own and cell.state is State.FURTHER:
-                    own.add("resume.further-round")
+                    own.append("resume.further-round")
                 alone = cell.state is State.FURTHER and cell.ask is Ask.MIX
                 yield StateMutant(
-                    f"{cell.state}/{cell.ask}/{form}/{outcome.name}".replace("'", ""),
-                    frozenset({*own, *outcome.blames} - {""}),
+                    cell,
+                    form,
+                    outcome.name,
+                    tuple(dict.fromkeys(id_ for id_ in (*own, *outcome.blames) if id_)),
+                    outcome.beside,
                     _behaviour(cell, streamed, outcome),
                     cell.why_not or outcome.legitimate or (_ONE_CALL if alone else ""),
                 )

@@ -16,14 +16,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.checks.decisions import decision
-from conformance.contract.approval_states import TRANSITIONS, Ask, State, Transition, ask, spent
-from conformance.contract.classify import LONG_REQUEST_ID, Due
-from conformance.evidence.approvals import Given, approval_of, expired, given, spent_by
+from conformance.contract.approval_states import TRANSITIONS, Transition
+from conformance.contract.classify import LONG_REQUEST_ID
+from conformance.evidence.decisions import transition
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.reading import Reading
 from conformance.transcript import har_reader
-from conformance.transcript.exchange import Credential
 
 KINDS = ("standard", "cut", "approval of one", "approval of several", "resumed", "resumed, cut", "further", "error")
 FORMS = ("JSON", "stream")
@@ -62,32 +60,6 @@ def before(reading: Reading, earlier: Reading | None) -> str:
     if earlier.left:
         return "after one that left"
     return "after a refusal" if earlier.refuses else "after an answer"
-
-
-def transition(reading: Reading) -> Transition | None:
-    """The cell of the table of approvals that a resume is in; None for what is refused before that."""
-    if not reading.asked.resume or reading.due not in (Due.ACCEPT, Due.OPEN):
-        return None
-    found = given(reading.evidence).get(approval_of(reading) or "")
-    asked = _ask(reading, found)
-    return TRANSITIONS[_state(reading, found), asked]
-
-
-def _ask(reading: Reading, found: Given | None) -> Ask:
-    decided = decision(reading)
-    return ask(decided.approves, decided.denies, found.calls if found else None)
-
-
-def _state(reading: Reading, found: Given | None) -> State:
-    if found is None:
-        return State.UNKNOWN
-    if reading.whose is Credential.SECOND:
-        return State.ANOTHERS
-    if (before_it := spent_by(found, reading)) is not None and not before_it.overlaps(reading):
-        return spent(_ask(before_it, found))
-    if expired(found, reading):
-        return State.EXPIRED
-    return State.FURTHER if found.by.asked.resume else State.WAITING
 
 
 def told(evidence: Evidence) -> Iterator[str]:

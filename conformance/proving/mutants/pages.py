@@ -90,7 +90,7 @@ def _page(score: Score, catalogue: Catalogue) -> Iterator[str]:
     yield (
         f"A mutant is a server that differs from the conforming one at one place, in one way, in one condition. "
         f"{_tried(score)} were judged in {score.seconds:.0f} s by suite {score.version} with seed {score.seed}, "
-        f"on recordings of the reference server (exchanges: {requests}). "
+        f"on recordings of the reference server (exchanges: {requests}); those of a state were served and recorded. "
         f"`{COMMAND}` writes this page."
     )
     yield ""

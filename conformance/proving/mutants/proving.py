@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from conformance.proving.mutants import recording
+from conformance.proving.mutants import recording, states
 from conformance.proving.mutants.pairs import try_pairs
 from conformance.proving.mutants.score import Score
 from conformance.proving.mutants.trial import Stage, try_all
+from conformance.reference.states import MUTANTS
 from conformance.settings.options import Depth, UsageError
 from conformance.settings.version import VERSION
 
@@ -64,11 +65,12 @@ def prove(
     started = time.monotonic()
     recordings = recording.record(depths, chosen.seed)
     stage = Stage.of(recordings)
-    names = [mutant.name for mutant in stage.mutants()]
-    wanted = chosen.of(names)
-    results = try_all(recordings, wanted=wanted.__contains__, processes=processes, complete=chosen.complete)
+    names = [*(mutant.name for mutant in stage.mutants()), *(mutant.name for mutant in MUTANTS)]
+    wanted = chosen.of(names).__contains__
+    changed = try_all(recordings, wanted=wanted, processes=processes, complete=chosen.complete)
+    served = states.try_all(wanted, depths=depths, seed=chosen.seed, processes=processes, complete=chosen.complete)
     score = Score(
-        results=tuple(results),
+        results=(*changed, *served),
         pairs=tuple(try_pairs(stage, seed=chosen.seed)) if not chosen.patterns else (),
         requests={depth: len(made) for depth, made in recordings.of.items()},
         seed=chosen.seed,

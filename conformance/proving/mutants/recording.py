@@ -33,13 +33,13 @@ class Recordings:
 def record(depths: Iterable[Depth] = tuple(Depth), seed: int = SEED) -> Recordings:
     """Record the conforming server at these depths, and twice more with other seeds."""
     depths = tuple(depths)
-    spare = sorted({_flows_like(depth) for depth in depths})
+    spare = sorted({flows_like(depth) for depth in depths})
 
     async def all_of_them() -> Recordings:
         wanted = [(depth, seed) for depth in depths]
         wanted += [(depth, seed + more) for depth in spare for more in MORE]
         made = dict(zip(wanted, await asyncio.gather(*(_recorded(*one) for one in wanted)), strict=True))
-        again = {depth: tuple(made[_flows_like(depth), seed + more] for more in MORE) for depth in depths}
+        again = {depth: tuple(made[flows_like(depth), seed + more] for more in MORE) for depth in depths}
         return Recordings({depth: made[depth, seed] for depth in depths}, again)
 
     return asyncio.run(all_of_them())
@@ -49,7 +49,7 @@ MORE = (1, 2)
 """What is added to the seed of further recordings."""
 
 
-def _flows_like(depth: Depth) -> Depth:
+def flows_like(depth: Depth) -> Depth:
     """The depth whose fixed flows are the same, and that costs least."""
     return Depth.STANDARD if depth is Depth.DEEP else depth
 

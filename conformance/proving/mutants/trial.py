@@ -129,14 +129,15 @@ def _judged(mutant: Mutant, rule: Rule, scene: Scene, touched: Mapping[str, Exch
     found = Trial(Fate.THROUGH)
     while whole is not None:
         made = run.judge(whole, opinions=False)
-        found = _trial(rule, made.verdict, whole)
+        found = trial_of(rule, made.verdict, whole)
         if found.fate not in (Fate.THROUGH, Fate.WRONG):
             break
         whole = reaction.further_round(mutant, made.evidence, scene, spare)
     return found
 
 
-def _trial(rule: Rule, verdict: Verdict, whole: Transcript) -> Trial:
+def trial_of(rule: Rule, verdict: Verdict, whole: Transcript) -> Trial:
+    """What a verdict makes of a mutant of which this rule speaks."""
     failed = [outcome for outcome in verdict.outcomes if outcome.state is State.FAILED]
     ids = tuple(outcome.requirement.id for outcome in failed)
     probes = {exchange.name: exchange.note.probe for exchange in whole}
