@@ -6,7 +6,9 @@ that again, one by one (additive increase, multiplicative decrease). A 503 after
 that was under way: it is taken back, and tried the later the more often it was too much. A limit of requests a second
 shows by complaints that come back although fewer are under way: then requests are spaced by what the target was seen to
 serve, a little faster as long as it does not complain. A 503 tells of such a limit only where many of the answers are
-503, and fewer of them once requests are spaced: load may be shed at random, too. The raise is slow at first and the
+503, and fewer of them once requests are spaced: load may be shed at random, too. Then it does no good that everybody
+waits where one is told to: it shows by the next request, which has waited, has nothing beside it, and is shed as well,
+while the one after it is served. From then on each that is shed waits for itself. The raise is slow at first and the
 faster the longer nobody complained, so that a limit is met seldom, and one that is gone is forgotten.
 """
 
@@ -37,6 +39,8 @@ SHARE, SHARE_HELPED = 0.25, 0.05
 """Share of the latest answers that complain by 503, from which on a run goes more slowly, and up to which it helped."""
 TRIALS = 4
 """Times that this is tried in vain: a target that sheds as much however slow a run is, sheds at random."""
+IN_VAIN = 3
+"""Pauses that were kept in vain, one after the other, from which on not everybody waits any more."""
 FORGET = 3.0
 """Seconds without a complaint after which the rate rises by two hundredths for each answer, then by the square."""
 
@@ -69,6 +73,12 @@ class Pace:
         self._complained = float("-inf")
         """When that was."""
         self._paused_until = float("-inf")
+        self._begun = 0
+        """Requests that were begun since the latest pause."""
+        self._met = False
+        """The first of them was shed, and nothing was served since."""
+        self._in_vain = 0
+        """Pauses after which it was, and the next one was served."""
         self._last = float("-inf")
         """When the latest request was begun."""
         self._turn = asyncio.Lock()
@@ -125,6 +135,7 @@ class Pace:
             while (left := max(self._paused_until, self._last + distance) - clock()) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(left)
             self._last = clock()
+            self._begun += 1
             self._saved = max(0, self._saved - 1)
 
     async def save_up(self, count: int) -> None:
@@ -148,6 +159,11 @@ class Pace:
         return max(self.at_once, min(2, self._saved, self._most))
 
     @property
+    def sheds_at_random(self) -> bool:
+        """Whether the target answers by 503, and says for how long, to whom it might as well have served."""
+        return self._in_vain >= IN_VAIN
+
+    @property
     def _distance(self) -> float:
         """Seconds from the begin of one request to that of the next."""
         return 0.0 if self.rate is None else 1 / self.rate
@@ -158,13 +174,15 @@ class Pace:
         Args:
             sent: when the request was begun, by the loop's clock: what was under way at an earlier complaint says
                 nothing new.
-            seconds: for which it asks not to be asked; None: it does not say.
+            seconds: for which it asks not to be asked: all wait, unless it sheds at random; None: it does not say.
             of_rate: that it is too much in a time; False: a 503, by which load may be shed at random, or connections be
                 counted; `slow` may tell later that it is too much in a time.
         """
         now = asyncio.get_running_loop().time()
-        if seconds is not None:
-            self._paused_until = max(self._paused_until, now + seconds)
+        if not of_rate:
+            self._note_pause_in_vain(sent)
+        if seconds and (of_rate or not self.sheds_at_random):
+            self._paused_until, self._begun = max(self._paused_until, now + seconds), 0
         self._calm = 0
         if not of_rate:
             self._shed.append((now, True))
@@ -202,6 +220,15 @@ class Pace:
             near = min(self.rate, self._of_late())
             self.rate = max(min(slowest, self.rate), SPARED * near if quiet > FORGET else self.rate / 2)
 
+    def _note_pause_in_vain(self, sent: float) -> None:
+        """Note a 503 to who had waited as it was told, and had nothing beside it."""
+        waited = self._paused_until > float("-inf") and self._begun == 1 and sent >= self._last
+        if not waited or self.at_once > LEAST or self.sheds_at_random:
+            return
+        if self._met:
+            self._in_vain = 0  # two at once: it takes longer than it said
+        self._met = True
+
     def _slow_by_share(self) -> None:
         """Ask for less a second than was served of late, where many of the latest answers complain."""
         span = self._shed[-1][0] - self._shed[0][0]
@@ -224,9 +251,13 @@ class Pace:
     def served(self) -> None:
         """An answer came that does not complain."""
         now = asyncio.get_running_loop().time()
+        if self._met:
+            self._met = False
+            self._in_vain += 1
         self._latest.append(now)
         self._shed.append((now, False))
-        if len(self._shed) == SEEN and sum(shed for _, shed in self._shed) <= SHARE_HELPED * SEEN:
+        settled = self._trials > TRIALS and self.sheds_at_random  # both ways of waiting were in vain
+        if len(self._shed) == SEEN and sum(shed for _, shed in self._shed) <= SHARE_HELPED * SEEN and not settled:
             self._trials = 0
         self._served += 1
         self._calm += 1

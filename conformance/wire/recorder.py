@@ -18,7 +18,7 @@ from conformance.wire.client import Client
 from conformance.wire.outgoing import Outgoing
 from conformance.wire.pace import SHEDDING, Pace
 from conformance.wire.patience import Patience
-from conformance.wire.weather import Down, Sky, Trouble, TroubleKind, WeatherWatch, said
+from conformance.wire.weather import BY_CHANCE, Down, Sky, Trouble, TroubleKind, WeatherWatch, said
 
 ATTEMPTS = 3
 """Times that a request is sent in fine weather while its answers excuse themselves (contract, "Answers that …")."""
@@ -175,7 +175,7 @@ class Recorder:
             if suspect or shed:
                 async with self.pace.alone():
                     exchange, trouble = await self._once(flow, send, round_, attempt, group, connections=1)
-                    fine = await self._fine_behind(exchange, trouble)
+                    fine = await self._fine_behind(exchange, trouble, alone=True)
                 # Alone it is clear: a target that goes down after it does so because of it.
                 tries = max(tries + 1, attempt) if suspect else tries + fine
             else:
@@ -210,8 +210,11 @@ class Recorder:
             self.told(exchange, f"waiting {wait:.1f} s: {said(exchange)}")
             await asyncio.sleep(wait)
 
-    async def _fine_behind(self, exchange: Exchange, trouble: Trouble | None) -> bool:
-        """Whether the weather was fine when this answer came; where it was not, it is by the time that this returns."""
+    async def _fine_behind(self, exchange: Exchange, trouble: Trouble | None, *, alone: bool = False) -> bool:
+        """Whether the weather was fine when this answer came; where it was not, it is by the time that this returns.
+
+        `alone`: nothing else was under way.
+        """
         if (
             trouble is None
             or trouble.kind not in (TroubleKind.OUTAGE, TroubleKind.ERROR)
@@ -220,6 +223,8 @@ class Recorder:
             return True
         if self._weather.settled and _fails_itself(exchange, trouble):
             return True
+        if exchange.status == 503 and self.pace.sheds_at_random and not alone:
+            return True  # the last try is made alone: soon enough to ask
         try:
             fine = await self._weather.behind(asyncio.get_running_loop().time(), exchange)
         except Down as down:
@@ -227,7 +232,7 @@ class Recorder:
         if not fine and exchange.status == 503:
             if trouble.seconds is None:
                 self.pace.slow(SHEDDING)
-            elif self._weather.in_vain > 1:  # once may be an accident, for this minimal request waited as it was told
+            elif self._weather.in_vain > BY_CHANCE:  # though each of these minimal requests waited as it was told
                 self.pace.slow()
         return fine
 

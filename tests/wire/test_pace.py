@@ -275,8 +275,13 @@ def test_load_that_is_shed_slows_a_run_only_where_it_proves_to_be_a_limit() -> N
     assert limit == pytest.approx(pace.SPARED * 5, rel=0.05)
 
 
-async def _shed(pace_: Pace, count: int, target: Callable[[float], float | None]) -> tuple[int, float]:
-    """So many requests, one after the other, to a target that says 503 and no more; gives how many were shed."""
+async def _shed(
+    pace_: Pace, count: int, target: Callable[[float], float | None], told: float | None = None
+) -> tuple[int, float]:
+    """So many requests, one after the other, to a target that says 503; gives how many were shed.
+
+    `told`: the seconds that its `Retry-After` says.
+    """
     clock, shed, began = asyncio.get_running_loop().time, 0, asyncio.get_running_loop().time()
     for _ in range(count):
         async with pace_:
@@ -287,7 +292,7 @@ async def _shed(pace_: Pace, count: int, target: Callable[[float], float | None]
             pace_.served()
         else:
             shed += 1
-            pace_.complain(sent, of_rate=False)
+            pace_.complain(sent, told, of_rate=False)
     return shed, clock() - began
 
 
@@ -308,3 +313,39 @@ def test_what_is_shed_at_random_slows_a_run_no_more_than_for_a_few_trials() -> N
     shed, took = play(story)
     assert shed > 500
     assert took <= 60
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_shed_at_random_is_waited_for_by_itself_once_that_shows(seed: int) -> None:
+    """`Retry-After: 1` with one answer in three: when all keep to it, the next is shed as often."""
+
+    async def story() -> tuple[int, float]:
+        source = random.Random(seed)
+        return await _shed(Pace(8), 1200, lambda at: 1.0 if source.random() < 1 / 3 else None, 1.0)
+
+    shed, took = play(story)
+    assert shed > 300
+    assert took <= 180
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 10.0])
+def test_a_limit_that_is_told_by_503_is_waited_for_though_retry_after_says_too_little(seconds: float) -> None:
+    async def story() -> tuple[int, float]:
+        return await _shed(Pace(1), 400, window(round(10 * seconds), seconds), 1.0)
+
+    shed, took = play(story)
+    assert shed <= 0.25 * 400
+    assert took <= 1.5 * 400 / 10
+
+
+def test_an_outage_is_waited_for_by_all_each_time() -> None:
+    async def story() -> list[int]:
+        pace_, down, met = Pace(8), [20.0, 40.0, 60.0, 80.0], []
+        for start in down:
+            await asyncio.sleep(max(0.0, start - asyncio.get_running_loop().time() % 1000))
+            began = asyncio.get_running_loop().time()
+            shed, _ = await _shed(pace_, 40, lambda at, began=began: 1.0 if at < began + 5.5 else None, 1.0)
+            met.append(shed)
+        return met
+
+    assert max(play(story)) <= 7
