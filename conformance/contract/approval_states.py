@@ -153,3 +153,8 @@ TRANSITIONS: Mapping[tuple[State, Ask], Transition] = MappingProxyType(
     {(each.state, each.ask): each for each in _transitions()}
 )
 """By state and question, every pair of them."""
+
+
+def judged(state: State) -> list[Transition]:
+    """The transitions out of a state that a requirement judges."""
+    return [each for each in TRANSITIONS.values() if each.state is state and not each.why_not]

@@ -1,5 +1,11 @@
 """Chains of approvals and resumes (areas approval and resume).
 
+What they drive follows from the table of approvals (`contract.approval_states`). For each decision that has to be
+served there is a chain, with one approval in JSON and one as a stream. While they wait, each is asked what has to be
+refused, whatever the table has; then comes the decision, and behind it every decision once more, in both forms. What a
+decision leads to is decided in the same way. So each transition is driven in both forms, and each pair of which the
+second shows what the first one did.
+
 Each chain asks for approvals of its own, since a resume uses one up. What need not be approved is denied, and no
 approval is left waiting at a chain's end: `_settle` denies what a further round brings. Without an approval prompt the
 target is never led to ask for one, and nothing is sent but resumes of an approval that it never gave.
@@ -15,11 +21,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from conformance.contract.approval_states import DECIDING, Ask, Owed, State, Transition, ask, judged
 from conformance.probes.accept import MINIMAL, PAIRED, UNUSUAL_IDS, with_unusual_id
 from conformance.probes.flow import (
     RESUME,
@@ -57,6 +64,18 @@ ASKED_ANEW = "-asked-"
 """Lies between the name of a request for an approval and the number of the time that it is asked for."""
 DECISIONS = ("approved_tool_execution_ids", "denied_tools")
 """The members of a resume that decide on calls."""
+APPROVING = (Ask.APPROVE, Ask.MIX, Ask.CONFLICT)
+"""The questions that approve a call."""
+PAUSED = {
+    Ask.APPROVE: ("approval-json", "approval-stream"),
+    Ask.DENY: ("approval-deny", "approval-deny-stream"),
+    Ask.MIX: ("approval-mix", "approval-mix-stream"),
+}
+"""The probes that lead to an approval in JSON and as a stream, by what is decided."""
+DECIDED = {Ask.APPROVE: "resume-decide", Ask.DENY: "resume-deny", Ask.MIX: "resume-mix"}
+"""The probes that decide it, in JSON."""
+BROKEN = {Ask.APPROVE: False, Ask.DENY: True}
+"""Which approvals get bodies that break the schema: by what is decided in the end, whether it is the streamed one."""
 DOUBTS = 2
 """Approvals that are asked for in addition, by a chain whose decision was first answered 404 and then taken."""
 
@@ -89,51 +108,109 @@ def flows(plan: Plan) -> Iterator[Flow]:
     """
     if not plan.approvals:
         return
-    more = 0 if plan.quick else 2 + len(UNUSUAL_IDS)
-    yield Flow(
-        "resume-unknown",
-        "resume",
-        Phase.CALM,
-        lambda r: _unknown(plan, r),
-        True,
-        2 + more,
-        covers=frozenset({"error"}),
-    )
+    unknown = 2 if plan.quick else 2 * len(judged(State.UNKNOWN)) + len(UNUSUAL_IDS)
+    yield Flow("resume-unknown", "resume", Phase.CALM, lambda r: _unknown(plan, r), True, unknown,
+               covers=frozenset({"error"}))  # fmt: skip
     if plan.approval_prompt is None:
         return
-    in_json = sum(map(len, _breaches(plan, streamed=False))) + 3
-    streamed = sum(map(len, _breaches(plan, streamed=True))) + 2
-    yield Flow("approval-json", "approval", Phase.CALM, lambda r: _refuse_then_decide(plan, r), False,
-               in_json + 14, 4, COVERS)  # fmt: skip
-    yield Flow("approval-stream", "approval", Phase.CALM, lambda r: _decide_streamed(plan, r), True, 14, 3, COVERS)
-    yield Flow("approval-deny", "approval", Phase.CALM, lambda r: _deny_two(plan, r), False, streamed + 28, 4, COVERS)
-    yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 3, 2, COVERS)
+    if plan.quick:
+        streamed = partial(_chain, plan, asked=Ask.APPROVE, forms=(True,))
+        yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 3, 2, COVERS)
+        yield Flow("approval-stream", "approval", Phase.CALM, streamed, True, 11, 3, COVERS)
+        return
+    for asked in DECIDING if plan.execute else (Ask.APPROVE, Ask.DENY):
+        chain = partial(_chain, plan, asked=asked)
+        yield Flow(f"approval-{asked}", "approval", Phase.CALM, chain, False, *_counts(plan, asked), COVERS)
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
     yield Flow("resume-race-stream", "resume", Phase.CONCURRENT, lambda r: _race(plan, r, stream=True), False, 6, 2,
                COVERS)  # fmt: skip
     if plan.wait_expiry > 0:
-        yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False, 5, 1, COVERS, waits=True)
+        yield Flow("resume-expired", "resume", Phase.CALM, lambda r: _expired(plan, r), False,
+                   1 + 2 * len(_driven(plan, State.EXPIRED)), 1, COVERS, waits=True)  # fmt: skip
+
+
+def _counts(plan: Plan, asked: Ask) -> tuple[int, int]:
+    """The most requests of a chain, and how many of them a model answers."""
+    rounds = 2 if plan.execute and asked is not Ask.DENY else 1
+    each = 1 + len(_unfair(plan)) + rounds * (1 + 2 * len(_driven(plan, State.APPROVED)))
+    broken = sum(map(len, _breaches(plan, streamed=BROKEN[asked]))) + 4 if asked in BROKEN else 0
+    return 2 * each + broken, 2 * (1 + rounds)
+
+
+def _driven(plan: Plan, state: State) -> list[Transition]:
+    """The transitions out of a state that are judged, and that may be asked for."""
+    return [cell for cell in judged(state) if plan.execute or cell.ask not in APPROVING]
+
+
+def _unfair(plan: Plan) -> list[Transition]:
+    """What has to be refused while an approval waits."""
+    cells = [*_driven(plan, State.WAITING), *(_driven(plan, State.ANOTHERS) if plan.second_token else ())]
+    return [cell for cell in cells if cell.owed is Owed.REFUSAL]
 
 
 def _unknown(plan: Plan, round_: int) -> Steps:
     """Resumes of an approval that the target never gave, in JSON and as a stream, and with unusual ids."""
     compose = Compose(plan, round_)
     source = plan.source("approval-unknown", round_)
-    never = WaitingApproval(str(uuid.UUID(int=source.getrandbits(128), version=4)),
-                     (str(uuid.UUID(int=source.getrandbits(128), version=4)),))  # fmt: skip
-    for name, fields in (("resume-unknown", {}), ("resume-unknown-stream", {"stream": True})):
-        body = compose.resume(name, compose.body(name), never, **deny(never), **fields)
-        yield Send(name, encode(body), RESUME, twin=MINIMAL)
-    if plan.quick:
-        return
-    for name, fields in (("resume-unknown-approved", {}), ("resume-unknown-approved-stream", {"stream": True})):
-        body = compose.resume(name, compose.body(name), never, **approve(never), **fields)
-        yield Send(name, encode(body), RESUME, twin=MINIMAL)
-    for kind in UNUSUAL_IDS:
+    never, *calls = (str(uuid.UUID(int=source.getrandbits(128), version=4)) for _ in range(3))
+    approval = WaitingApproval(never, tuple(calls))
+
+    def send(name: str, asked: Ask, **fields: Any) -> Send:
+        body = {**compose.resume(name, compose.body(name), approval, **_deciding(asked, approval)), **fields}
+        return Send(name, encode(body), RESUME, twin=MINIMAL)
+
+    for cell in judged(State.UNKNOWN):
+        if cell.ask is Ask.DENY or not plan.quick:
+            name = _named("resume-unknown", cell.ask)
+            yield send(name, cell.ask)
+            yield send(f"{name}-stream", cell.ask, stream=True)
+    for kind in UNUSUAL_IDS if not plan.quick else ():
         name = f"resume-unknown-id-{kind}"
-        body = {**compose.resume(name, compose.body(name), never, **deny(never)),
-                **with_unusual_id(plan, kind, name)}  # fmt: skip
-        yield Send(name, encode(body), RESUME, twin=MINIMAL)
+        yield send(name, Ask.DENY, **with_unusual_id(plan, kind, name))
+
+
+# --- decisions
+
+
+def _named(name: str, asked: Ask) -> str:
+    """The name of a probe that decides otherwise than to deny."""
+    return name if asked is Ask.DENY else f"{name}-{asked}"
+
+
+def _deciding(asked: Ask, approval: WaitingApproval, reason: str | None = None) -> dict[str, Any]:
+    """The members of a resume that decide on each call once; where there is but one, a mixed decision approves it."""
+    if asked is Ask.DENY:
+        return deny(approval, reason)
+    if asked is Ask.APPROVE or len(approval.calls) < 2:
+        return approve(approval)
+    first, *others = approval.calls
+    return {**approve(replace(approval, calls=(first,))), **deny(replace(approval, calls=tuple(others)), reason)}
+
+
+def _conflicting(own: WaitingApproval, *, streamed: bool) -> dict[str, Any]:
+    """Decides a call both ways; where the resume is streamed, the last of several only."""
+    denied = deny(own)["denied_tools"]
+    return {**approve(own), "denied_tools": denied[-1:] if streamed else denied}
+
+
+def _foreign(own: WaitingApproval, others: WaitingApproval, *, approving: bool, streamed: bool) -> dict[str, Any]:
+    """Decides on calls of another approval: beside its own, or in a stream in the place of the last one or of all."""
+    if approving:
+        return {"approved_tool_execution_ids": [*(() if streamed else own.calls), *others.calls]}
+    denied = deny(own)["denied_tools"]
+    return {"denied_tools": [*(denied[:-1] if streamed else denied), *deny(others)["denied_tools"]]}
+
+
+def _approving(plan: Plan) -> Ask:
+    """Approves all calls, or one and denies the others, as the seed says; none where nothing may be executed."""
+    if not plan.execute:
+        return Ask.DENY
+    return Ask.MIX if plan.seed % 2 else Ask.APPROVE
+
+
+def _asked_by(body: dict[str, Any], approval: WaitingApproval) -> Ask:
+    denied = [item["tool_execution_id"] for item in body.get("denied_tools", [])]
+    return ask(body.get("approved_tool_execution_ids", []), denied, approval.calls)
 
 
 # --- what chains are made of
@@ -198,7 +275,7 @@ def _decide_with(
     whole = {member: value for member, value in {**json.loads(bare.body), **options}.items() if value is not None}
     send = replace(bare, body=encode(whole, escaped=escaped), served=True)
     answer = yield from _ask_anew(send, (yield send))
-    if answer.refused and answer.status != 404:
+    if options and answer.refused and answer.status != 404:
         send = replace(bare, name=f"{name}-bare", served=True)
         answer = yield from _ask_anew(send, (yield send))
     return send, answer
@@ -219,25 +296,23 @@ def _settle(
     answer: Answer,
     *,
     reason: str | None = None,
-    twice: bool = False,
+    first: Ask | None = None,
     **fields: Any,
 ) -> Chain:
     """Denies whatever further rounds an answer brings, so that nothing is left waiting.
 
-    `twice`: the first of them is denied or approved, by turns, and decided a second time.
+    `first`: how the first of them is decided, and then a second time.
     """
     doubted = answer if answer.doubted else None
     for number in range(1, MOST_ROUNDS):
         if answer.approval is None:
             break
         further, which = Paused(paused.body, answer.approval), f"{name}-further-{number}"
-        approved = (
-            twice and number == 1 and compose.plan.execute and (compose.plan.seed + ("stream" in fields)) % 2 == 0
-        )
-        decision = _mixed(compose.plan, further.approval) if approved else deny(further.approval, reason)
-        send = replace(_resume(compose, which, further, decision, **fields), served=True)
+        asked = first if first is not None and number == 1 else Ask.DENY
+        send = _resume(compose, which, further, _deciding(asked, further.approval, reason), **fields)
+        send = replace(send, served=True)
         answer = yield from _ask_anew(send, (yield send))
-        if twice and number == 1:
+        if first is not None and number == 1:
             yield from _replay(compose, f"{which}-replay", send, further, answer)
         doubted = doubted or (answer if answer.doubted else None)
     if doubted is not None and doubted.served:
@@ -325,54 +400,112 @@ def _expires_soon(approval: WaitingApproval) -> bool:
 # --- the chains
 
 
-def _refuse_then_decide(plan: Plan, round_: int) -> Steps:
-    """Everything that must be refused, on an approval that waits; then the decision, which must still be taken."""
+def _chain(plan: Plan, round_: int, asked: Ask, forms: Sequence[bool] = (False, True)) -> Steps:
+    """Everything that must be refused while an approval waits, then this decision, which must still be taken.
+
+    `forms`: whether the approval is streamed; of two, calls of the one cannot be decided in the other.
+    """
     compose = Compose(plan, round_)
-    paused = yield from _pause(compose, "approval-json")
+    waiting: dict[bool, Paused] = {}
+    for streamed in forms:
+        paused = yield from _pause(compose, PAUSED[asked][streamed], **({"stream": True} if streamed else {}))
+        if paused is not None:
+            waiting[streamed] = paused
+    delay = max((_later(plan, paused.approval) for paused in waiting.values()), default=0.0)
+    left: list[Paused] = []
+    for streamed, paused in waiting.items():
+        other = waiting.get(not streamed)
+        if not plan.quick:
+            paused = yield from _refuse_unfair(compose, asked, paused, other, delay)
+        if paused is not None and not plan.quick and BROKEN.get(asked) is streamed:
+            paused = yield from _refuse_broken(compose, asked, paused)
+        if paused is not None:
+            left.append(paused)
+    for paused in left:
+        yield from _decide_twice(compose, asked, paused)
+
+
+def _decision_of(asked: Ask, paused: Paused) -> str:
+    """The name of the probe that decides it."""
+    return DECIDED[asked] + ("-stream" if paused.streamed else "")
+
+
+def _refuse_unfair(compose: Compose, asked: Ask, paused: Paused, other: Paused | None, delay: float) -> Chain:
+    """Decisions that ought to be refused, one after the other; gives what waits afterwards, or None."""
+    kind = "-stream" if paused.streamed else ""
+    for cell in _unfair(compose.plan):
+        own, strangers = paused.approval, cell.state is State.ANOTHERS
+        if strangers:
+            decision = _deciding(cell.ask, own)
+        elif cell.ask is Ask.CONFLICT:
+            decision = _conflicting(own, streamed=bool(kind))
+        elif other is not None:
+            approving = asked is Ask.APPROVE and compose.plan.execute
+            decision = _foreign(own, other.approval, approving=approving, streamed=bool(kind))
+        else:
+            continue
+        what = _named("other-caller", cell.ask) if strangers else str(cell.ask)
+        send = _resume(compose, f"resume-{what}-then-{asked}{kind}", paused, decision, **paused.streamed)
+        whose = "Bearer {second}" if strangers else "Bearer {token}"
+        answer: Answer = yield replace(send, authorization=whose, delay=delay)
+        paused, delay = (yield from _still_waiting(compose, paused, [answer])), 0.0
+        if paused is None:
+            return None
+    return paused
+
+
+def _refuse_broken(compose: Compose, asked: Ask, paused: Paused) -> Chain:
+    """Strangers, and bodies that break the schema; gives what waits afterwards, or None."""
+    plan, streamed = compose.plan, bool(paused.streamed)
+    strangers = on_resume(compose, paused.body, paused.approval, deny(paused.approval), stream=streamed)
+    paused = yield from _still_waiting(compose, paused, (yield strangers))
     if paused is None:
-        return
-    final = "resume-decide"
-    delay = _later(plan, paused.approval)
-    strangers = on_resume(compose, paused.body, paused.approval, deny(paused.approval))
-    answers = yield [replace(send, delay=delay) for send in strangers]
-    paused = yield from _still_waiting(compose, paused, answers)
-    if paused is not None:
-        paused = yield from _refuse(compose, paused, _breaches(plan, streamed=False), final)
-    if paused is None:
-        return
-    decide = _decision if _mixes_in_streams(plan) else _mixed
-    decision = _resume(compose, final, paused, decide(plan, paused.approval))
-    answer = yield replace(decision, served=True)
-    answer = yield from _ask_anew(decision, answer)
-    yield from _settle(compose, final, paused, answer, reason=REASON, twice=True, escaped=True)
+        return None
+    approving = streamed and plan.execute
+    breaches = _breaches(plan, streamed=streamed)
+    return (yield from _refuse(compose, paused, breaches, _decision_of(asked, paused), approving=approving))
+
+
+def _decide_twice(compose: Compose, asked: Ask, paused: Paused) -> Chain:
+    """The decision, what it leads to, and each of them a second time.
+
+    A decision that was refused is asked for again on an approval that has seen nothing else. So it shows whether the
+    refusals before it were at fault, or it is the decision itself.
+    """
+    plan, name, form = compose.plan, _decision_of(asked, paused), paused.streamed
+    wanted = _approving(plan) if plan.quick else asked if plan.execute else Ask.DENY
+    reason = REASON if not form else None
+    decided = _deciding(wanted, paused.approval, reason)
+    options = _documented(plan, asked, name, compose.round, streamed=bool(form))
+    send, answer = yield from _decide_with(compose, name, paused, decided, options, escaped=not form, **form)
+    further = Ask.DENY if wanted is not Ask.APPROVE else _approving(plan)
+    yield from _settle(compose, name, paused, answer, reason=reason, first=further, **form)
     if _refused(answer):
-        yield from _decide_untouched(compose, "resume-decide-untouched", decide)
-    yield from _replay(compose, "resume-replay", decision, paused, answer)
+        again = yield from _pause(compose, f"{name}-untouched-approval", **form)
+        if again is not None:
+            which = f"{name}-untouched"
+            answer_again = yield from _decide(compose, which, again, _deciding(wanted, again.approval), **form)
+            yield from _settle(compose, which, again, answer_again, **form)
+    yield from _replay(compose, f"{name}-replay", send, paused, answer)
 
 
 def _refused(answer: Answer) -> bool:
     return answer.refused and not answer.excused
 
 
-def _decide_untouched(
-    compose: Compose, name: str, decide: Callable[[Plan, WaitingApproval], dict[str, Any]], **fields: Any
-) -> Chain:
-    """A decision that was refused again, on an approval that has seen nothing else; in JSON, unless a field says so.
-
-    So it shows whether the refusals before it were at fault, or the stream, or it is the decision itself.
-    """
-    paused = yield from _pause(compose, f"{name}-approval", **fields)
-    if paused is not None:
-        answer = yield from _decide(compose, name, paused, decide(compose.plan, paused.approval), **fields)
-        yield from _settle(compose, name, paused, answer, **fields)
-
-
-def _decision(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
-    return approve(approval) if plan.execute else deny(approval)
+def _documented(plan: Plan, asked: Ask, name: str, round_: int, *, streamed: bool) -> dict[str, Any]:
+    """Optional members, some at their borders and some so that the answer is cut."""
+    if asked is Ask.DENY and not streamed:
+        metadata = {"request_id": plan.request_id(name, round_), **({"mode": plan.modes[0]} if plan.modes else {})}
+        limits = {"max_tokens": 200_000, "max_completion_tokens": FEW}
+        return {"stream": False, "temperature": 0, **limits, "metadata": metadata, "approved_tool_execution_ids": []}
+    if asked is Ask.DENY:
+        return {"max_tokens": FEW}  # a model may not be able to say so little: then without the limit
+    return {"temperature": 1, "max_tokens": 1024, "max_completion_tokens": 1024} if streamed else {}
 
 
 def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer: Answer) -> Chain:
-    """What was decided a second time, where it was taken: as it was and the other way round, each in both forms.
+    """What was decided a second time, where it was taken: as it was and in each other way, each in both forms.
 
     All under one `request_id`, so that whoever repeats the first answer repeats the id that was asked for. What is
     served once more is not sent in other ways: it is known then.
@@ -380,12 +513,16 @@ def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer:
     if not answer.served:
         return
     same = json.loads(decision.body)
+    own = _asked_by(same, paused.approval)
     bodies = {name: same}
     undecided = {member: value for member, value in same.items() if member not in DECISIONS}
-    if same.get("approved_tool_execution_ids"):
-        bodies[f"{name}-denied"] = {**undecided, **deny(paused.approval)}
-    elif compose.plan.execute:
-        bodies[f"{name}-approved"] = {**undecided, **_approving(compose.plan, paused.approval)}
+    for cell in _driven(compose.plan, State.APPROVED):
+        if compose.plan.quick and cell.ask is not Ask.DENY:
+            continue
+        members = _deciding(cell.ask, paused.approval)
+        asked = _asked_by(members, paused.approval)
+        if asked not in (own, *(_asked_by(body, paused.approval) for body in bodies.values())):
+            bodies[f"{name}-{asked}"] = {**undecided, **members}
     other_form = {f"{which}-other-form": {**body, "stream": not body.get("stream", False)}
                   for which, body in bodies.items()}  # fmt: skip
     for which, body in {**bodies, **other_form}.items():
@@ -400,135 +537,6 @@ def _same_approval(one: Answer, other: Answer) -> bool:
     return one.approval is not None and other.approval is not None and (
         one.approval.approval_id == other.approval.approval_id
     )  # fmt: skip
-
-
-def _decide_streamed(plan: Plan, round_: int) -> Steps:
-    """A paused stream, and its resume as a stream."""
-    compose = Compose(plan, round_)
-    paused = yield from _pause(compose, "approval-stream", stream=True)
-    if paused is None:
-        return
-    name = "resume-decide-stream"
-    decide = _mixed if _mixes_in_streams(plan) else _decision
-    decided = decide(plan, paused.approval)
-    options = {"temperature": 1, "max_tokens": 1024, "max_completion_tokens": 1024}
-    decision, answer = yield from _decide_with(compose, name, paused, decided, options, stream=True)
-    yield from _settle(compose, name, paused, answer, twice=True, stream=True)
-    if _refused(answer):
-        yield from _decide_untouched(compose, "resume-decide-in-json", decide)
-    yield from _replay(compose, "resume-replay-stream", decision, paused, answer)
-
-
-def _approving(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
-    """Approves all calls, or one and denies the others, as the seed says."""
-    return approve(approval) if plan.seed % 2 == 1 else _mixed(plan, approval)
-
-
-def _mixes_in_streams(plan: Plan) -> bool:
-    """Whether it is the stream's calls of which one is approved and the others are denied, or those in JSON."""
-    return plan.seed % 2 == 1
-
-
-def _mixed(plan: Plan, approval: WaitingApproval) -> dict[str, Any]:
-    if not plan.execute or len(approval.calls) < 2:
-        return _decision(plan, approval)
-    first, *others = approval.calls
-    return {**approve(replace(approval, calls=(first,))), **deny(replace(approval, calls=tuple(others)))}
-
-
-def _deny_two(plan: Plan, round_: int) -> Steps:
-    """Two approvals side by side: calls of the one cannot be decided in the other; both are denied in the end."""
-    compose = Compose(plan, round_)
-    (first, body), (second, other) = (
-        _asking(compose, "approval-deny"),
-        _asking(compose, "approval-deny-stream", stream=True),
-    )
-    one, two = yield [first, second]
-    if one.approval is None or two.approval is None:
-        for answer, paused_body in ((one, body), (two, other)):
-            if answer.approval is not None:
-                left = Paused(paused_body, answer.approval)
-                yield from _settle(compose, f"{answer.name}-left", left, answer, **left.streamed)
-        return
-    delay = max(_later(plan, one.approval), _later(plan, two.approval))
-    in_json = yield from _unfair(compose, Paused(body, one.approval), two.approval, delay)
-    streamed = yield from _unfair(compose, Paused(other, two.approval), one.approval, 0.0)
-    if streamed is not None:
-        strangers = on_resume(compose, streamed.body, streamed.approval, deny(streamed.approval), stream=True)
-        streamed = yield from _still_waiting(compose, streamed, (yield strangers))
-    final = "resume-deny-stream"
-    if streamed is not None:
-        streamed = yield from _refuse(compose, streamed, _breaches(plan, streamed=True), final, approving=plan.execute)
-    if in_json is not None:
-        options = _documented(plan, "resume-deny", round_)
-        yield from _deny_and_replay(compose, "resume-deny", in_json, REASON, options, escaped=True)
-    if streamed is not None:
-        # A model may not be able to say so little: then without the limit.
-        yield from _deny_and_replay(compose, final, streamed, None, {"max_tokens": FEW})
-
-
-def _documented(plan: Plan, name: str, round_: int) -> dict[str, Any]:
-    """Optional members, at their borders or so that the answer is cut."""
-    metadata = {"request_id": plan.request_id(name, round_), **({"mode": plan.modes[0]} if plan.modes else {})}
-    limits = {"max_tokens": 200_000, "max_completion_tokens": FEW}
-    return {"stream": False, "temperature": 0, **limits, "metadata": metadata, "approved_tool_execution_ids": []}
-
-
-def _deny_and_replay(
-    compose: Compose,
-    name: str,
-    paused: Paused,
-    reason: str | None,
-    options: dict[str, Any],
-    *,
-    escaped: bool = False,
-) -> Chain:
-    decision = deny(paused.approval, reason)
-    send, answer = yield from _decide_with(compose, name, paused, decision, options, escaped=escaped, **paused.streamed)
-    yield from _settle(compose, name, paused, answer, **paused.streamed)
-    if _refused(answer):
-        yield from _decide_untouched(compose, f"{name}-untouched", lambda _, waits: deny(waits), **paused.streamed)
-    yield from _replay(compose, f"{name}-replay", send, paused, answer)
-
-
-def _unfair(compose: Compose, paused: Paused, others: WaitingApproval, delay: float) -> Chain:
-    """Decisions that ought to be refused, one after the other; gives what waits afterwards.
-
-    Where the resume is streamed, the fault is in the last of several calls only.
-    """
-    plan, kind = compose.plan, "-stream" if paused.streamed else ""
-
-    def foreign(own: WaitingApproval) -> dict[str, Any]:
-        strange = deny(others)["denied_tools"]
-        return {"denied_tools": [*deny(own)["denied_tools"][:-1], *strange] if kind else strange}
-
-    def conflict(own: WaitingApproval) -> dict[str, Any]:
-        denied = deny(own)["denied_tools"]
-        return {**approve(own), "denied_tools": denied[-1:] if kind else denied}
-
-    def foreign_approved(own: WaitingApproval) -> dict[str, Any]:
-        strange = approve(others)["approved_tool_execution_ids"]
-        kept = [] if kind else own.calls
-        return {"approved_tool_execution_ids": [*kept, *strange]}
-
-    wanted: list[tuple[str, Callable[[WaitingApproval], dict[str, Any]], str]] = [
-        ("resume-foreign-call", foreign, "Bearer {token}")
-    ]
-    if plan.execute:
-        # A server that takes a contradiction, or a call of another approval, may well run the tool.
-        wanted.append(("resume-foreign-approved", foreign_approved, "Bearer {token}"))
-        wanted.append(("resume-conflict", conflict, "Bearer {token}"))
-    if plan.second_token:
-        wanted.append(("resume-other-caller", deny, "Bearer {second}"))
-        if plan.execute:
-            wanted.append(("resume-other-caller-approved", partial(_approving, plan), "Bearer {second}"))
-    for name, decision, whose in wanted:
-        send = _resume(compose, f"{name}{kind}", paused, decision(paused.approval), **paused.streamed)
-        answer: Answer = yield replace(send, authorization=whose, delay=delay)
-        paused, delay = (yield from _still_waiting(compose, paused, [answer])), 0.0
-        if paused is None:
-            return None
-    return paused
 
 
 def _deny_one(plan: Plan, round_: int) -> Steps:
@@ -585,15 +593,12 @@ def _expired(plan: Plan, round_: int) -> Steps:
         answer = yield from _decide(compose, name, paused, deny(paused.approval))
         yield from _settle(compose, name, paused, answer)
         return
-    decisions: dict[str, Callable[[WaitingApproval], dict[str, Any]]] = {
-        "resume-expired": deny,
-        **({"resume-expired-approved": partial(_approving, plan)} if plan.execute else {}),
-    }
     delay = max(wait, 0.0)
-    for name, decide in decisions.items():
+    for cell in _driven(plan, State.EXPIRED):
+        name = _named("resume-expired", cell.ask)
         forms: dict[str, dict[str, Any]] = {name: {}, f"{name}-stream": {"stream": True}}
         for which, fields in forms.items():
-            late = _resume(compose, which, paused, decide(paused.approval), **fields)
+            late = _resume(compose, which, paused, _deciding(cell.ask, paused.approval), **fields)
             answer = yield replace(late, delay=delay)
             delay = 0.0
             yield from _settle(compose, which, paused, answer, **fields)
