@@ -6,15 +6,17 @@ requirements of their own.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 from conformance.checks.check import each
 from conformance.checks.rules.acceptance import UNLESS, accepted
 from conformance.contract.catalogue import load
-from conformance.contract.classify import Due
+from conformance.contract.classify import CHAT, Due, classify, is_usual
 from conformance.evidence.evidence import Evidence
-from conformance.evidence.finding import Finding
-from conformance.evidence.json_values import objects
+from conformance.evidence.finding import Finding, Unjudged
+from conformance.evidence.json_values import get, objects
 from conformance.evidence.reading import Reading
 from conformance.evidence.select import Selected, Selection, excused, last, when, with_own_token
 from conformance.settings.vector import NATURAL
@@ -38,9 +40,46 @@ valid = last.where(_is_valid).unless(
 )
 
 
+def _open_for_its_id(reading: Reading) -> bool:
+    """True where nothing is unusual about a request but its `request_id`."""
+    asked, evidence = reading.asked, reading.evidence
+    if asked.due is not Due.OPEN or asked.resume or asked.request_id is None or is_usual(asked.request_id):
+        return False
+    plain = {**asked.body, "metadata": {**asked.metadata, "request_id": "plain"}}
+    would_be = classify(
+        "POST", CHAT, {"content-type": "application/json"}, json.dumps(plain).encode(),
+        model=evidence.model, modes=evidence.modes, shape=evidence.shape,
+    )  # fmt: skip
+    return would_be.due is Due.ACCEPT and with_own_token(reading) and not reading.left
+
+
+def _tells_the_form(reading: Reading) -> Unjudged | None:
+    """A refusal that says of what form a `request_id` has to be: the documentation names none, so a server may."""
+    told = " ".join(str(get(reading.error, member)) for member in ("code", "message"))
+    told = told.replace(reading.asked.request_id or "\0", "")
+    if not (reading.refused_status and _ID.search(told) and _FORM.search(told)):
+        return None
+    return reading.unjudged("the error says of what form a `request_id` has to be, which is open")
+
+
+_ID = re.compile(r"request.?id|\bid\b|identifiant", re.IGNORECASE)
+_FORM = re.compile(
+    r"\d|charact|caract|length|long|short|court|empty|blank|vide|ascii|letters|lettres|printable|pattern|regex|match"
+    r"|at (?:most|least)|max|min|uuid",
+    re.IGNORECASE,
+)
+
+_unusual_ids = last.where(_open_for_its_id).unless(excused, _tells_the_form, *UNLESS)
+
+
+_OF_IDS = "accept.metadata"
+"""Judges a `request_id` of unusual form, too, unless the error says what form it wants."""
+
+
 def _named(requirement: str) -> Selection:
     """Valid requests that are this requirement's by their body, generated ones aside."""
-    return valid.among(lambda r: r.asked.requirement == requirement and not r.generated)
+    own = valid.among(lambda r: r.asked.requirement == requirement and not r.generated)
+    return own | _unusual_ids if requirement == _OF_IDS else own
 
 
 for _id in (*load().basic("accept"), "accept.unicode-edges"):

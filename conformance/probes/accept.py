@@ -15,7 +15,7 @@ from conformance.contract.classify import LONG_REQUEST_ID
 from conformance.contract.schema import values
 from conformance.contract.schema.operators import types_of
 from conformance.contract.schema.shape import CHAT, Place
-from conformance.probes.flow import Compose, Flow, Phase, Send, Steps, single
+from conformance.probes.flow import Compose, Flow, Phase, Send, single
 from conformance.probes.plan import Plan
 from conformance.probes.rules import many_messages
 
@@ -35,9 +35,10 @@ SCRIPTS = {
     "👩‍👩‍👧‍👦 🏳️‍🌈 🇫🇷 👍🏽, 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠜎",
 }
 EDGES = {
-    "control": "tab\there, bell\x07, escape\x1b[31m, delete\x7f, next line\x85",
-    "bidirectional": "a\u202eb\u202cc \u2066d\u2069 \u200e\u200f \ufeff \uffff \ufdd0 \u2028\u2029",
+    "edges": "tab\there, bell\x07, escape\x1b[31m, delete\x7f, next line\x85, "
+    "a\u202eb\u202cc \u2066d\u2069 \u200e\u200f \ufeff \uffff \ufdd0 \u2028\u2029",
 }
+"""Code points that control, that turn the direction of text, and that are not characters."""
 MANY_WORDS = "Good morning, and thank you for all that you have told me about the weather of the coming days in Paris."
 """To be sent word by word."""
 SIGNS = 'Good morning.\n"Never" \\ <b>say</b> {"never": [1]} & 100 % ~ \'so\' it `is` $5.'
@@ -46,6 +47,7 @@ PAIRED = "👍 𝔘 𠜎"
 """Characters that JSON's escapes write as pairs."""
 GREETING = f"{SIGNS} {PAIRED}"
 ID_SIGNS = "-._~:@+/=,#!$*()|"
+ESCAPED = '"\\<'
 UNUSUAL_IDS = {"foreign": "démarche-№-日本語-👍", "long": "0123456789abcdef" * 28}
 """What makes an id such that the documentation neither names nor bars it: a server may refuse it."""
 ECHOED = ("søster-ćwierć", "日本語-тест", "👩‍👩‍👧-ñandú")
@@ -72,12 +74,11 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
     yield from opening(plan)
     # optional fields
-    yield chat("accept-stream-false", stream=False, request_id=False)
     yield from _options(plan)
     for suffix, stream, covers in (("", False, ANSWERS), ("-stream", True, CHUNKS)):
         name = f"accept-everything{suffix}"
         together = {member: _everyday(plan, name, place, stream) for member, place in _scalars(plan).items()}
-        yield _valued(plan, name, stream=stream, metadata=_mode(plan, 0), quick=True, covers=covers, **together)
+        yield _valued(plan, name, stream=stream, metadata=mode(plan, 0), quick=True, covers=covers, **together)
     # metadata
     yield _long_id(plan)
     yield chat("accept-metadata-empty", request_id=False, metadata={})
@@ -113,9 +114,9 @@ def flows(plan: Plan) -> Iterator[Flow]:
     for kind in UNUSUAL_IDS:
         name = f"accept-request-id-{kind}"
         yield chat(name, escaped=True, **with_unusual_id(plan, kind, name))
-        name = f"{name}-stream"
-        yield chat(name, stream=True, covers=CHUNKS, **with_unusual_id(plan, kind, name))
-    yield _empty_ids(plan)
+    name = "accept-request-id-foreign-stream"
+    yield chat(name, stream=True, covers=CHUNKS, **with_unusual_id(plan, "foreign", name))
+    yield chat("accept-request-id-empty", request_id=False, metadata={"request_id": ""})
     yield made(
         "accept-escaped",
         lambda c: {
@@ -135,7 +136,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     yield from streams(plan)
 
 
-def _mode(plan: Plan, turn: int) -> dict[str, str]:
+def mode(plan: Plan, turn: int) -> dict[str, str]:
     """The metadata of one of several probes, so that every mode is asked for; by the seed others of each."""
     return {"mode": plan.modes[(plan.seed + turn) % len(plan.modes)]} if plan.modes else {}
 
@@ -153,20 +154,19 @@ def _chosen(plan: Plan, name: str, place: Place, among: list[Any]) -> Any:
 
 
 def _everyday(plan: Plan, name: str, place: Place, stream: bool) -> Any:
-    """What goes with all other options; in a stream an end of the range, where that asks no more of a model."""
-    ends = values.borders(place.schema) if stream and "number" in types_of(place.schema) else []
-    return _chosen(plan, name, place, ends or values.natural(place.schema))
+    """What goes with all other options: a fraction in any spelling, of a stream an end of the range."""
+    fractions = "number" in types_of(place.schema)
+    special = values.borders(place.schema) if fractions and stream else values.inside(place.schema) if fractions else []
+    return _chosen(plan, name, place, special or values.natural(place.schema))
 
 
 def _options(plan: Plan) -> Iterator[Flow]:
     """Each optional member alone, and those of the metadata that have no probes of their own.
 
-    Whole numbers of a range come alone with both its ends (`_limits`).
+    Numbers of a range come alone with both its ends (`_limits`).
     """
     alone: list[tuple[Place, tuple[str, ...]]] = [
-        (place, (member,))
-        for member, place in _scalars(plan).items()
-        if "integer" not in types_of(place.schema) or not values.borders(place.schema)
+        (place, (member,)) for member, place in _scalars(plan).items() if not values.borders(place.schema)
     ]
     alone += [
         (place, place.path)
@@ -210,28 +210,16 @@ def with_unusual_id(plan: Plan, kind: str, name: str) -> dict[str, Any]:
 
 
 def _long_id(plan: Plan) -> Flow:
-    """An id as long as an ordinary one may be, with signs in it that need no escape anywhere."""
+    """An id as long as an ordinary one may be, with signs in it, of which JSON escapes some."""
     name = "accept-metadata-request-id"
 
     def send(round_: int) -> Send:
         id_ = plan.request_id(name, round_)
         signs = plan.source("signs", round_).choices(ID_SIGNS, k=LONG_REQUEST_ID - len(id_))
-        return Compose(plan, round_).chat(name, metadata={"request_id": id_ + "".join(signs)})
+        id_ = "".join((id_, *signs))
+        return Compose(plan, round_).chat(name, metadata={"request_id": id_[: -len(ESCAPED)] + ESCAPED})
 
     return single("accept", Phase.CALM, name, send, quick=True, covers=ANSWERS)
-
-
-def _empty_ids(plan: Plan) -> Flow:
-    """An empty id, one request after the other: at once they would share it."""
-    name = "accept-request-id-empty"
-
-    def steps(round_: int) -> Steps:
-        compose = Compose(plan, round_)
-        empty: dict[str, Any] = {"request_id": False, "metadata": {"request_id": ""}}
-        yield compose.chat(name, **empty)
-        yield compose.chat(f"{name}-stream", stream=True, **empty)
-
-    return Flow(name, "accept", Phase.CALM, steps, at_most=2, served=2, covers=frozenset((*ANSWERS, *CHUNKS)))
 
 
 def opening(plan: Plan) -> Iterator[Flow]:
@@ -285,7 +273,7 @@ def streams(plan: Plan) -> Iterator[Flow]:
     def cut(round_: int) -> Send:
         compose = Compose(plan, round_)
         return compose.chat("stream-cut", prompt=_long(compose, "stream-cut"), stream=True, max_tokens=16,
-                            metadata=_mode(plan, 1))  # fmt: skip
+                            metadata=mode(plan, 1))  # fmt: skip
 
     yield single("stream", Phase.CALM, "stream-cut", cut, quick=True, covers=CHUNKS)
 
@@ -293,7 +281,7 @@ def streams(plan: Plan) -> Iterator[Flow]:
         compose = Compose(plan, round_)
         word = "-".join((*ECHOED, compose.word("stream-scripts")))
         messages = [_user(GREETING), _assistant(GREETING), _user(f"Reply with just this word: {word}")]
-        return compose.chat("stream-scripts", messages=messages, stream=True, metadata=_mode(plan, 2))
+        return compose.chat("stream-scripts", messages=messages, stream=True, metadata=mode(plan, 2))
 
     yield single("stream", Phase.CALM, "stream-scripts", scripts, quick=True, covers=CHUNKS)
 
@@ -301,7 +289,7 @@ def streams(plan: Plan) -> Iterator[Flow]:
         compose = Compose(plan, round_)
         messages = [_system(), _user(GREETING), _assistant(GREETING), _user(compose.ask(STREAM_OF_TURNS))]
         return compose.chat(STREAM_OF_TURNS, messages=messages, stream=True, escaped=True, max_tokens=1024,
-                            metadata=_mode(plan, 3))  # fmt: skip
+                            metadata=mode(plan, 3))  # fmt: skip
 
     yield single("stream", Phase.CALM, STREAM_OF_TURNS, conversation, covers=CHUNKS)
 

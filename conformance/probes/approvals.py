@@ -27,7 +27,7 @@ from functools import partial
 from typing import Any
 
 from conformance.contract.approval_states import DECIDING, Ask, Owed, State, Transition, ask, judged
-from conformance.probes.accept import MINIMAL, PAIRED, UNUSUAL_IDS, with_unusual_id
+from conformance.probes.accept import ESCAPED, GREETING, MANY_WORDS, MINIMAL, UNUSUAL_IDS, mode, with_unusual_id
 from conformance.probes.flow import (
     RESUME,
     Answer,
@@ -43,13 +43,11 @@ from conformance.probes.flow import (
 )
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import on_resume
-from conformance.probes.rules import Rule, among_more, numbered, rules_of, sent
+from conformance.probes.rules import RAW_RULES, Rule, among_more, many_messages, numbered, rules_of
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 MOST_ROUNDS = 4
-FEW = 4
-"""Tokens: less than any answer to a decision takes, so that the stream is cut."""
-REASON = f"not needed for this test {PAIRED}"
+REASON = f"{MANY_WORDS} {GREETING}"
 EXPIRY_MARGIN = 2.0
 """Seconds after `expires_at` before the late resume is sent."""
 LATER = 2.5
@@ -84,8 +82,8 @@ Breach = tuple[Rule, int]
 """A rule, and which of its bad values."""
 BEHIND = 500
 """The place behind all messages."""
-TURNS, STREAMED_TURNS = 1, 0
-"""How many values of each rule a run sends to resume beside those that it sends in any case."""
+FAR = 120
+"""Messages, and parts of one message, in whose last a resume is broken: a server may look at the first few only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +132,7 @@ def _counts(plan: Plan, asked: Ask) -> tuple[int, int]:
     rounds = 2 if plan.execute and asked is not Ask.DENY else 1
     each = 1 + len(_unfair(plan)) + rounds * (1 + 2 * len(_driven(plan, State.APPROVED)))
     broken = sum(map(len, _breaches(plan, streamed=BROKEN[asked]))) + 4 if asked in BROKEN else 0
+    broken += FAR_DOWN if BROKEN.get(asked) is False else 0
     return 2 * each + broken, 2 * (1 + rounds)
 
 
@@ -216,11 +215,22 @@ def _asked_by(body: dict[str, Any], approval: WaitingApproval) -> Ask:
 # --- what chains are made of
 
 
-def _asking(compose: Compose, name: str, *, asking: str | None = None, **fields: Any) -> tuple[Send, dict[str, Any]]:
-    """A request that leads to an approval, and its body. `asking`: another prompt than the plan's."""
+def _asking(
+    compose: Compose, name: str, *, asking: str | None = None, before: Sequence[Any] = (), **fields: Any
+) -> tuple[Send, dict[str, Any]]:
+    """A request that leads to an approval, and its body.
+
+    `asking`: another prompt than the plan's. `before`: messages before it.
+    """
     prompt = f"{asking or compose.plan.approval_prompt}\n(Reference: {compose.word(name)}.)"
-    body = compose.body(name, prompt=prompt, **fields)
+    body = compose.body(name, messages=[*before, {"role": "user", "content": prompt}], **fields)
     return Send(name, encode(body), served=True), body
+
+
+def _pause_among(compose: Compose, name: str, before: Sequence[Any], **fields: Any) -> Chain:
+    """The same behind other messages, which every resume then bears, too; alone where nothing comes of that."""
+    paused = (yield from _pause(compose, name, before=before, **fields)) if before else None
+    return paused or (yield from _pause(compose, f"{name}-alone" if before else name, **fields))
 
 
 def _pause(compose: Compose, name: str, **fields: Any) -> Chain:
@@ -373,19 +383,52 @@ def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int 
 
 
 def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
-    """Every rule with its values whose turn it is: of the approval's id, of the decision, of what both endpoints share.
+    """Every rule of the approval's id, of the decision, and of what both endpoints share, with its telling values.
 
-    No stream can be asked for by a value of `stream` that is wrong.
+    But for the plainest, which goes to both, each goes to one of the two forms, and in the next run to the other. No
+    stream can be asked for by a value of `stream` that is wrong.
     """
     rules = rules_of(plan.shape)
-    where, turns = ("resume-stream", STREAMED_TURNS) if streamed else ("resume", TURNS)
     groups: dict[str, list[Breach]] = defaultdict(list)
     for rule in (*rules.of_resume, *rules.shared):
-        if streamed and rule.place == "/stream":
+        in_json_only = rule.place == "/stream"
+        if streamed and in_json_only:
             continue
         group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
-        group.extend((rule, which) for which in sent(plan, rule, turns, where=where))
+        group.extend(
+            (rule, which)
+            for number, which in enumerate(rule.certain)
+            if number == 0 or in_json_only or (number + plan.seed) % 2 == streamed
+        )
     return tuple(tuple(group) for group in groups.values())
+
+
+FAR_DOWN = 2 + len(RAW_RULES)
+"""Requests of `_far_down`."""
+
+
+def _far_down(compose: Compose, paused: Paused, twin: str) -> list[Send]:
+    """Bodies that are not an object, and breaches in the last of many messages and of many parts."""
+    rules = rules_of(compose.plan.shape).by_id
+
+    def resume(name: str, messages: list[Any]) -> dict[str, Any]:
+        return {**compose.resume(name, paused.body, paused.approval, **deny(paused.approval)), "messages": messages}
+
+    last, bad = paused.body["messages"][-1], {id_: rules[id_].values[0] for id_ in ("message-type", "part-type")}
+    parts = [{"type": "text", "text": f"{number} "} for number in range(FAR)]
+    broken = {
+        "message-type": [*many_messages(FAR, last), bad["message-type"], last],
+        "part-type": [{"role": "user", "content": [*parts, bad["part-type"]]}, last],
+    }
+    sends = []
+    for id_, messages in broken.items():
+        name = f"resume-refuse-{id_}-far"
+        sends.append(Send(name, encode(resume(name, messages)), RESUME, twin=twin, breach=id_))
+    for raw in RAW_RULES:
+        name = f"resume-refuse-body-{raw.id}"
+        body = encode(resume(name, paused.body["messages"]))
+        sends.append(Send(name, raw.make(body), RESUME, twin=twin, breach=f"body-{raw.id}"))
+    return sends
 
 
 def _later(plan: Plan, approval: WaitingApproval) -> float:
@@ -408,7 +451,8 @@ def _chain(plan: Plan, round_: int, asked: Ask, forms: Sequence[bool] = (False, 
     compose = Compose(plan, round_)
     waiting: dict[bool, Paused] = {}
     for streamed in forms:
-        paused = yield from _pause(compose, PAUSED[asked][streamed], **({"stream": True} if streamed else {}))
+        form = {"stream": True} if streamed else {}
+        paused = yield from _pause_among(compose, PAUSED[asked][streamed], _before(plan, asked, streamed), **form)
         if paused is not None:
             waiting[streamed] = paused
     delay = max((_later(plan, paused.approval) for paused in waiting.values()), default=0.0)
@@ -423,6 +467,17 @@ def _chain(plan: Plan, round_: int, asked: Ask, forms: Sequence[bool] = (False, 
             left.append(paused)
     for paused in left:
         yield from _decide_twice(compose, asked, paused)
+
+
+def _before(plan: Plan, asked: Ask, streamed: bool) -> list[Any]:
+    """What stands before the prompt that leads to an approval: content of every form, or as many as there may be."""
+    if asked is Ask.DENY and not plan.quick:
+        texts = [{"type": "text", "text": f"{word} "} for word in MANY_WORDS.split()]
+        turns = [{"role": "system", "content": MANY_WORDS * 12}, {"role": "user", "content": texts * 7},
+                 {"role": "assistant", "content": None}, {"role": "user", "content": GREETING},
+                 {"role": "assistant", "content": [{"type": "text", "text": GREETING}]}]  # fmt: skip
+        return turns
+    return many_messages(500, {})[:-1] if asked is Ask.MIX and streamed else []
 
 
 def _decision_of(asked: Ask, paused: Paused) -> str:
@@ -462,8 +517,11 @@ def _refuse_broken(compose: Compose, asked: Ask, paused: Paused) -> Chain:
     if paused is None:
         return None
     approving = streamed and plan.execute
-    breaches = _breaches(plan, streamed=streamed)
-    return (yield from _refuse(compose, paused, breaches, _decision_of(asked, paused), approving=approving))
+    breaches, final = _breaches(plan, streamed=streamed), _decision_of(asked, paused)
+    paused = yield from _refuse(compose, paused, breaches, final, approving=approving)
+    if paused is None or streamed or _expires_soon(paused.approval):
+        return paused
+    return (yield from _still_waiting(compose, paused, (yield _far_down(compose, paused, final))))
 
 
 def _decide_twice(compose: Compose, asked: Ask, paused: Paused) -> Chain:
@@ -494,14 +552,25 @@ def _refused(answer: Answer) -> bool:
 
 
 def _documented(plan: Plan, asked: Ask, name: str, round_: int, *, streamed: bool) -> dict[str, Any]:
-    """Optional members, some at their borders and some so that the answer is cut."""
-    if asked is Ask.DENY and not streamed:
-        metadata = {"request_id": plan.request_id(name, round_), **({"mode": plan.modes[0]} if plan.modes else {})}
-        limits = {"max_tokens": 200_000, "max_completion_tokens": FEW}
-        return {"stream": False, "temperature": 0, **limits, "metadata": metadata, "approved_tool_execution_ids": []}
-    if asked is Ask.DENY:
-        return {"max_tokens": FEW}  # a model may not be able to say so little: then without the limit
-    return {"temperature": 1, "max_tokens": 1024, "max_completion_tokens": 1024} if streamed else {}
+    """Optional members: each at its borders and inside, and some so that the answer is cut.
+
+    A model may not be able to say as little as a single token: then the decision is sent without.
+    """
+    if plan.quick:
+        return {}
+    metadata: dict[str, Any] = {}
+    if asked in BROKEN:
+        turn = 2 * list(BROKEN).index(asked) + streamed
+        metadata = {"request_id": plan.request_id(name, round_) + ESCAPED, **mode(plan, turn)}
+    members: dict[tuple[Ask, bool], dict[str, Any]] = {
+        (Ask.APPROVE, False): {"temperature": 2, "max_completion_tokens": 200_000},
+        (Ask.APPROVE, True): {"temperature": 1e-4, "max_tokens": 1024, "max_completion_tokens": 1024},
+        (Ask.DENY, False): {"stream": False, "temperature": 0, "max_tokens": 200_000, "max_completion_tokens": 1,
+                            "approved_tool_execution_ids": []},
+        (Ask.DENY, True): {"temperature": 1.99995, "max_tokens": 1},
+        (Ask.MIX, False): {"temperature": 0.7, "max_tokens": 1024},
+    }  # fmt: skip
+    return {**members.get((asked, streamed), {}), "metadata": metadata}
 
 
 def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer: Answer) -> Chain:

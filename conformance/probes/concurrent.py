@@ -11,7 +11,7 @@ from conformance.probes.flow import Answer, Compose, Flow, Phase, Send, Steps, e
 from conformance.probes.plan import Plan
 
 COVERS = frozenset({"completion", "kitemesh", "chunk", "stream", "http"})
-MOST, MOST_STREAMS = 6, 4
+MOST, MOST_STREAMS = 3, 4
 AGAIN = 2
 """Times that two streams are asked for again where none was under way beside another."""
 
@@ -20,8 +20,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     """The concurrent probes; none where only one request at a time may be sent."""
     if plan.concurrency == 1:
         return
-    count = min(MOST, max(2, plan.concurrency))
-    streams = min(MOST_STREAMS, count)
+    count, streams = (min(most, max(2, plan.concurrency)) for most in (MOST, MOST_STREAMS))
     yield Flow("isolation-json", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "json", count), False,
                count, count, COVERS)  # fmt: skip
     yield Flow("isolation-stream", "isolation", Phase.CONCURRENT, lambda r: _together(plan, r, "stream", streams),

@@ -107,7 +107,7 @@ STREAMED = 1
 STREAM_QUICK = "messages-empty"
 SEVERAL = 3
 """Items of a list among which one is broken, in the first place, the middle or the last; or it is alone."""
-RAW_FIXED = ("empty", "cut", "array", "string", "null", "trailing-text", "trailing-comma", "text")
+RAW_FIXED = ("empty", "cut", "array", "string", "number", "true", "null", "trailing-text", "trailing-comma", "text")
 
 
 def flows(plan: Plan) -> Iterator[Flow]:
@@ -176,7 +176,7 @@ def _raw(plan: Plan) -> Iterator[Flow]:
     valid = encode(Compose(plan).body("reject-body"))
     for raw in RAW_RULES:
         if raw.id in RAW_FIXED:
-            yield broken(f"reject-body-{raw.id}", raw.make(valid), f"body-{raw.id}", quick=raw.id in ("empty", "cut"))
+            yield broken(f"reject-body-{raw.id}", raw.make(valid), f"body-{raw.id}", quick=raw.id == "cut")
     for literal in ("NaN", "Infinity"):
         body = valid[:-1] + b',"temperature":' + literal.encode() + b"}"
         yield broken(f"reject-temperature-{literal.lower()}", body, "temperature-literal")

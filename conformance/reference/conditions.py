@@ -166,6 +166,16 @@ def empty_metadata(incoming: Incoming) -> bool:
     return "metadata" in incoming.document and not metadata(incoming)
 
 
+def request_id_is(form: str) -> When:
+    """True where a `request_id` is there, and is as a whole what a regular expression says."""
+
+    def holds(incoming: Incoming) -> bool:
+        request_id = incoming.reading.request_id
+        return request_id is not None and re.fullmatch(form, request_id) is not None
+
+    return holds
+
+
 def has_request_id(incoming: Incoming) -> bool:
     """The request has its own id."""
     return isinstance(metadata(incoming).get("request_id"), str)

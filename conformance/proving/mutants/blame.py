@@ -484,6 +484,10 @@ _NULLS = "null in an optional field is open"
 _ITEMS = "`items` refuses it anyway"
 _CONTAINS = "*.messages.contains) *(.properties.messages.contains)"
 
+_FORM = "of what form a `request_id` may be, the documentation does not tell"
+_TOOL = "a server may ask for the call that a `tool` message answers, or refuse the message"
+_SPELLINGS = "white space around an identifier and letter case in it are open"
+
 REQUESTS = (
     Rule("request/*", "*", "stronger-refuses-others*", open=_EXTRA),
     Rule("request/*", "*", "stronger-demands-content* stronger-demands-text* stronger-demands-type*", open=_PARTS),
@@ -497,6 +501,12 @@ REQUESTS = (
          f"reject.no-user-message {_WEAKER}", "reject.*", unseen=_ITEMS),
     Rule("request/*", "/messages:minItems", "weaker-*", f"reject.messages reject.no-user-message {_WEAKER}",
          unseen="an empty list holds no user message"),
+    Rule("request/*", "/metadata/request_id:*", "stronger-refuses-blank* stronger-refuses-more-than-128-* "
+         "stronger-refuses-more-than-1000-* stronger-refuses-non-ascii* stronger-refuses-astral* "
+         "stronger-refuses-line-breaks*", "accept.metadata", open=_FORM),
+    Rule("request/*", "/messages/*/role:*", "stronger-refuses-tool*", "accept.roles", open=_TOOL),
+    Rule("request/*", "/model:pattern /approval_id:pattern", "weaker-takes-newline* stronger-refuses-capitals*",
+         open=_SPELLINGS),
     Rule("request/*", "*", "stronger-*", _SERVING),
     Rule("request/resume", "/approval_id:*", "*", "resume.approval-id", f"{_WEAKER} resume.*"),
     Rule("request/resume", "/approved_tool_execution_ids* /denied_tools*", "*", "resume.decision-shape",

@@ -27,6 +27,8 @@ from conformance.transcript.exchange import Credential, Exchange
 
 TRAITS = (ALWAYS, "asks-json", "asks-stream", "one-message", "several-messages", "limit", "with-id", "without-id")
 """The conditions in which a validator may be wrong."""
+UNREAD = object()
+"""What a body is that is not JSON; `null` is."""
 ENDPOINTS: Mapping[str, str] = {"chat": CHAT, "resume": RESUME}
 
 
@@ -56,7 +58,7 @@ def _change(endpoint: str, changed: SchemaMutant) -> Change:
             return None
         body = _read(exchange.request.body or b"")
         holds = _holds(endpoint, exchange.request.body or b"")
-        if body is None or validator().is_valid(body) is holds:
+        if body is UNREAD or validator().is_valid(body) is holds:
             return None
         return _refused(exchange, body) if holds else _served(exchange, body, scene)
 
@@ -77,7 +79,7 @@ def _read(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        return None
+        return UNREAD
 
 
 @lru_cache(maxsize=8192)

@@ -25,6 +25,7 @@ from conformance.reference.conditions import (
     non_ascii,
     parts,
     plain_chat,
+    request_id_is,
     role,
     streamed_chat,
     text,
@@ -174,6 +175,10 @@ FAULTS: tuple[Fault, ...] = (
         Fault("mode-orch-404", "answers 404 to the mode `orch`",
               refuses(all_of(plain_chat, mode_is("orch")), UNKNOWN_MODEL, "There is no such group.")),
         Fault("metadata-empty-refused", "refuses an empty metadata object", refuses(all_of(chat, empty_metadata))),
+        *(Fault(f"request-id-{kind}-refused", f"refuses {what} `request_id`, and does not say why",
+                refuses(all_of(chat, request_id_is(form))))
+          for kind, what, form in (("empty", "an empty", ""), ("long", "a long", "(?s).{129,}"),
+                                   ("foreign", "a non-ASCII", r"(?s).*[^\x00-\x7f].*"))),
     ),
     *of("accept.unicode",
         Fault("emoji-refused", "refuses characters beyond the basic plane",

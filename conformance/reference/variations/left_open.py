@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from conformance.reference.behaviour import Behaviour
-from conformance.reference.conditions import When, always, resume, sent, sent_messages, streamed
+from conformance.reference.conditions import When, always, request_id_is, resume, sent, sent_messages, streamed
 from conformance.reference.decision import Decision, Refuse, Serve
 from conformance.reference.fault import Variation
 from conformance.reference.incoming import Incoming
@@ -190,11 +190,7 @@ def _mended(value: Any) -> Any:
 
 def _request_ids(form: str, refusal: Refusal, message: str) -> Behaviour:
     """A `request_id` has to be of a form, a regular expression; what is not is told nowhere."""
-
-    def other(incoming: Incoming) -> bool:
-        request_id = incoming.reading.request_id
-        return request_id is not None and re.fullmatch(form, request_id) is None
-
+    other = request_id_is(rf"(?!(?:{form})\Z)[\s\S]*")
     own = sets("/error/request_id", lambda incoming, _: f"req_{incoming.nth}", ERRORS, other)
     return together(refuses(other, refusal, f"metadata.request_id: {message}"), own)
 
@@ -360,7 +356,7 @@ VARIATIONS: tuple[Variation, ...] = (
               _request_ids(r"[\x21-\x7e]{1,64}", _UNPROCESSABLE, "1 to 64 letters, digits and signs.")),
     Variation("open-request-id-128", "A `request_id` has 128 characters at most.",
               "accept.metadata: a `request_id`; how long it may be, the documentation does not tell",
-              _request_ids(r"(?s).{0,128}", _UNPROCESSABLE, "at most 128 characters.")),
+              _request_ids(r"[\s\S]{0,128}", _UNPROCESSABLE, "at most 128 characters.")),
     Variation("open-request-id-header", "A `request_id` has to fit into a header field: ASCII, and not empty.",
               "accept.metadata: a `request_id`; of what form it may be, the documentation does not tell",
               _request_ids(r"[\x20-\x7e]+", _BAD, "not a value of a header field.")),

@@ -90,6 +90,13 @@ def _valid(name: str, fields: dict[str, Any]) -> Any:
     return {**sent(name, request_id=False), **fields}
 
 
+UNUSUAL = {"empty": "", "long": "0123456789abcdef" * 28, "foreign": "démarche-日本語"}
+
+
+def _with_id(kind: str) -> Any:
+    return _valid("a", {"metadata": {"request_id": UNUSUAL[kind]}})
+
+
 def _generated(breach: str, **more: Any) -> Exchange:
     return refused("a", _valid("a", {"messages": CONVERSATION}), 422, phase="generated", breach=breach, **more)
 
@@ -129,6 +136,21 @@ ROWS: tuple[Breaks | Holds, ...] = (
     holds("accept.metadata", "a mode that was declared absent", refused("a", _valid("a",
           {"metadata": {"mode": "orch"}})),
           state=OPEN, modes=["auto"]),
+    *(breaks("accept.metadata", f"an unusual request_id, for no reason: {kind}", WELL, refused("a", _with_id(kind)))
+      for kind in UNUSUAL),
+    *(holds("accept.metadata", f"an unusual request_id is taken: {kind}", WELL,
+            put(chat("a", body=_with_id(kind)), "/kitemesh/request_id", UNUSUAL[kind])) for kind in UNUSUAL),
+    *(holds("accept.metadata", f"a request_id of another form than {told!r}", WELL,
+            put(refused("a", _with_id(kind)), "/error/message", told), state=OPEN) for kind, told in (
+        ("long", "metadata.request_id: String should have at most 128 characters"),
+        ("empty", "request_id must not be empty"), ("foreign", "The request id has to be printable ASCII."),
+        ("foreign", "identifiant de requête : lettres et chiffres"))),
+    breaks("accept.metadata", "an unusual request_id, and of what form it has to be is not said", WELL,
+           put(refused("a", _with_id("long")), "/error/message", "metadata.request_id is invalid")),
+    holds("accept.metadata", "an unusual request_id and something else that is open", WELL,
+          refused("a", {**_with_id("long"), "extra": 1}), state=OPEN),
+    holds("accept.metadata", "an unusual request_id behind a quota", WELL,
+          put(refused("a", _with_id("long"), 403), "/error/message", "You exceeded your current quota."), state=OPEN),
     breaks("accept.generated", "422", WELL, _generated("natural")),
     holds("accept.generated", "200", chat("a", body=_valid("a", {"messages": CONVERSATION}), phase="generated",
                                           breach="natural")),
