@@ -16,8 +16,9 @@ from conformance.proving.mutants.octets import Out, Raw, dumps, events, with_eve
 from conformance.proving.mutants.pairs import Pair, try_pairs
 from conformance.proving.mutants.scene import ALWAYS, Kind
 from conformance.proving.mutants.score import Score, families, matrix, needless, tally
-from conformance.proving.mutants.trial import Fate, Result, Stage, Trial, tried, try_all
+from conformance.proving.mutants.trial import Fate, Result, Stage, Trial, tried
 from conformance.proving.mutants.values import ABSENT, at, operators, placed, places
+from conformance.proving.mutants.workers import Work, try_all
 from conformance.running import run
 from conformance.settings.options import Depth, UsageError
 from conformance.transcript.exchange import Ending
@@ -393,7 +394,8 @@ def test_recordings_of_the_conforming_server_pass(recordings):
 def sample(recordings, every):
     chosen = proving.Chosen(sample=500)
     wanted = chosen.of([mutant.name for mutant in every])
-    return try_all(recordings, wanted=wanted.__contains__, processes=1)
+    numbers = [number for number, mutant in enumerate(every) if mutant.name in wanted]
+    return try_all(recordings, Work(numbers), processes=1)[0]
 
 
 def test_a_sample_is_blamed_right(sample):

@@ -29,7 +29,7 @@ class Pair:
     """What failed though neither breaks it."""
 
 
-def try_pairs(stage: Stage, *, seed: int, count: int = PAIRS, depth: Depth = Depth.STANDARD) -> list[Pair]:
+def try_pairs(stage: Stage, *, seed: int | str, count: int, depth: Depth = Depth.STANDARD) -> list[Pair]:
     """Try so many random pairs of mutants that change different places and that a depth reaches."""
     mutants = list(stage.mutants())
     draw = random.Random(seed)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from conformance.proving.mutants import recording, states
-from conformance.proving.mutants.pairs import try_pairs
+from conformance.proving.mutants.pairs import PAIRS
 from conformance.proving.mutants.score import Score
-from conformance.proving.mutants.trial import Stage, try_all
+from conformance.proving.mutants.trial import Stage
+from conformance.proving.mutants.workers import Work, try_all
 from conformance.reference.states import MUTANTS
 from conformance.settings.options import Depth, UsageError
 from conformance.settings.version import VERSION
@@ -65,13 +66,16 @@ def prove(
     started = time.monotonic()
     recordings = recording.record(depths, chosen.seed)
     stage = Stage.of(recordings)
-    names = [*(mutant.name for mutant in stage.mutants()), *(mutant.name for mutant in MUTANTS)]
+    enumerated = [mutant.name for mutant in stage.mutants()]
+    names = [*enumerated, *(mutant.name for mutant in MUTANTS)]
     wanted = chosen.of(names).__contains__
-    changed = try_all(recordings, wanted=wanted, processes=processes, complete=chosen.complete)
+    numbers = [number for number, name in enumerate(enumerated) if wanted(name)]
+    work = Work(numbers, 0 if chosen.patterns else PAIRS, chosen.seed, chosen.complete)
+    changed, pairs = try_all(recordings, work, processes=processes)
     served = states.try_all(wanted, depths=depths, seed=chosen.seed, processes=processes, complete=chosen.complete)
     score = Score(
         results=(*changed, *served),
-        pairs=tuple(try_pairs(stage, seed=chosen.seed)) if not chosen.patterns else (),
+        pairs=tuple(pairs),
         requests={depth: len(made) for depth, made in recordings.of.items()},
         seed=chosen.seed,
         seconds=time.monotonic() - started,

@@ -7,12 +7,7 @@ at `standard` all the same, so that it is known which probes of that depth show 
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
-import os
-import pickle
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -153,64 +148,3 @@ def trial_of(rule: Rule, verdict: Verdict, whole: Transcript) -> Trial:
     else:
         fate = Fate.WRONG if ids else Fate.THROUGH
     return Trial(fate, ids, tuple(killers))
-
-
-# --- many
-
-
-Tell = Callable[[Result], None]
-AT_ONCE = 20
-"""Mutants that a process takes at a time."""
-
-
-def try_all(
-    recordings: Recordings,
-    *,
-    wanted: Callable[[str], bool] | None = None,
-    processes: int | None = None,
-    complete: bool = False,
-    told: Tell = lambda result: None,
-) -> list[Result]:
-    """Try every mutant, or those whose names are wanted, on all cores; gives what came of them in their order."""
-    stage = Stage.of(recordings)
-    names = [mutant.name for mutant in stage.mutants()]
-    chosen = [number for number, name in enumerate(names) if wanted is None or wanted(name)]
-    processes = processes or os.cpu_count() or 1
-    if processes == 1:
-        numbers = set(chosen)
-        mine = [mutant for number, mutant in enumerate(stage.mutants()) if number in numbers]
-        results = []
-        for mutant in mine:
-            results.append(tried(mutant, stage, complete=complete))
-            told(results[-1])
-        return results
-    shares = [chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE)]
-    results = []
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, _begin, (pickle.dumps(recordings), complete)) as pool:
-        for made in pool.imap(_share, shares):
-            for result in made:
-                results.append(result)
-                told(result)
-    return results
-
-
-_stage: Stage
-_mutants: list[Mutant]
-_complete: bool
-
-
-def _begin(recordings: bytes, complete: bool) -> None:
-    global _stage, _mutants, _complete
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
-    _stage = Stage.of(pickle.loads(recordings))
-    _mutants, _complete = list(_stage.mutants()), complete
-    # Each verdict leaves a ring of readings behind. They are looked for once a share, and never among what stays.
-    gc.freeze()
-    gc.disable()
-
-
-def _share(numbers: Sequence[int]) -> list[Result]:
-    made = [tried(_mutants[number], _stage, complete=_complete) for number in numbers]
-    gc.collect()
-    return made
