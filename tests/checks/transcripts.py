@@ -42,7 +42,7 @@ CONFORMING = DIRECTORY / "conforming.har"
 KEPT = (
     "accept-minimal", "accept-metadata-request-id", "accept-stream", "auth-missing-header", "reject-messages-empty",
     "stream-refusal-messages-empty", "resume-unknown", "approval-json", "resume-decide", "resume-decide-further-1",
-    "resume-replay", "approval-stream", "resume-decide-stream", "resume-decide-stream-further-1", "isolation-json-1",
+    "resume-decide-replay", "approval-stream", "resume-decide-stream", "resume-decide-stream-further-1", "isolation-json-1",
     "isolation-json-2",
 )  # fmt: skip
 OPTIONS = ("suite", "seed", "model", "modes", "depth")
@@ -150,7 +150,7 @@ FAULTS: dict[str, Change] = {
     "messages-empty-ok": _of(["reject-messages-empty"], _served_again),
     "bearer-missing-ok": _of(["auth-missing-header"], _served_again),
     "auth-403": _of(["auth-missing-header"], lambda e: with_status(e, 403)),
-    "approval-double": _of(["resume-replay"], _served_again),
+    "approval-double": _of(["resume-decide-replay"], _served_again),
     "crosstalk": _of(["isolation-json-2"], lambda e: put(e, "/kitemesh/request_id", "conformance-isolation-json-1")),
 }  # fmt: skip
 """The name of a file, which is a row of the collection of faults where there is one, to the change that makes it."""
