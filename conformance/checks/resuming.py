@@ -14,6 +14,7 @@ from conformance.contract.classify import Due
 from conformance.evidence import acts
 from conformance.evidence.acts import Act
 from conformance.evidence.approvals import approval_of, given, refused_before, spent_by
+from conformance.evidence.decisions import decision
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item
 from conformance.evidence.place import STATUS
@@ -83,11 +84,9 @@ def _resumes(evidence: Evidence) -> tuple[dict[tuple[str, int, str], list[Readin
 
 def _decides(reading: Reading, calls: tuple[str, ...]) -> bool:
     """True where it decides some of the approval's calls, and none both ways."""
-    body = reading.asked.body
-    approved = [str(call).lower() for call in body.get("approved_tool_execution_ids") or []]
-    denied = [str(item.get("tool_execution_id")).lower() for item in body.get("denied_tools") or []]
-    named = {*approved, *denied}
-    return bool(named) and named <= set(calls) and len(named) == len(approved) + len(denied)
+    decided = decision(reading)
+    named = decided.approves | decided.denies
+    return bool(named) and named <= set(calls) and not decided.both
 
 
 def _told_of_error(act: Act) -> Finding:

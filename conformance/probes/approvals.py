@@ -460,7 +460,7 @@ def _chain(plan: Plan, round_: int, asked: Ask, forms: Sequence[bool] = (False, 
     for streamed, paused in waiting.items():
         other = waiting.get(not streamed)
         if not plan.quick:
-            paused = yield from _refuse_unfair(compose, asked, paused, other, delay)
+            paused, delay = (yield from _refuse_unfair(compose, asked, paused, other, delay)), 0.0
         if paused is not None and not plan.quick and BROKEN.get(asked) is streamed:
             paused = yield from _refuse_broken(compose, asked, paused)
         if paused is not None:

@@ -42,8 +42,8 @@ CONFORMING = DIRECTORY / "conforming.har"
 KEPT = (
     "accept-minimal", "accept-metadata-request-id", "accept-stream", "auth-missing-header", "reject-messages-empty",
     "stream-refusal-messages-empty", "resume-unknown", "approval-json", "resume-decide", "resume-decide-further-1",
-    "resume-decide-replay", "approval-stream", "resume-decide-stream", "resume-decide-stream-further-1", "isolation-json-1",
-    "isolation-json-2",
+    "resume-decide-replay", "approval-stream", "resume-decide-stream", "resume-decide-stream-further-1",
+    "isolation-json-1", "isolation-json-2",
 )  # fmt: skip
 OPTIONS = ("suite", "seed", "model", "modes", "depth")
 
