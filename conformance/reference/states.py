@@ -252,6 +252,8 @@ def _mutants() -> Iterator[StateMutant]:
         for form, streamed in FORMS.items():
             for outcome in _outcomes(cell, form):
                 own = [cell.requirement(each) for each in streamed] if outcome.own else []
+                if outcome.own and cell.owed is Owed.ANSWER:
+                    own.append(cell.in_json)  # it speaks of streams too, where a run resumes in no other form
                 if outcome.own and cell.state is State.FURTHER:
                     own.append("resume.further-round")
                 alone = cell.state is State.FURTHER and cell.ask is Ask.MIX
