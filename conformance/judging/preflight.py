@@ -182,6 +182,17 @@ class FirstAnswers:
         return self.way("proxy")
 
     @property
+    def reader(self) -> str:
+        """The proxy, where it reads the requests and may answer them itself; empty: it only passes octets on."""
+        tunnelled = self.parts.scheme == "https" or self.way("http") == "2" or self.proxy.startswith("socks5:")
+        return "" if tunnelled else self.proxy
+
+    @property
+    def or_proxy(self) -> str:
+        """The proxy as one that may have answered too; empty where none may."""
+        return f", or the proxy {self.reader}, which {self.way('proxy_by')} names," if self.reader else ""
+
+    @property
     def cause(self) -> str:
         """The error text of the transport, and whether a proxy that something names was used."""
         return f"{self.words}{self.also}"
@@ -309,6 +320,10 @@ _PROXY = (
     r"squid|tinyproxy|privoxy|zscaler|blue ?coat|forcepoint|fortiguard|websense|web filter|url filter|\bproxy\b"
     r"|the requested url could not be retrieved"
 )
+_REVERSE = r"from an upstream\s+server"
+"""Said by a proxy of the server's own (Apache), which nobody can go without."""
+_NO_HTTP2 = "no HTTP/2: "
+"""Begins what the transport tells where the other side speaks another version."""
 _NO_HOST = (
     r"name or service not known|nodename nor servname|no address associated|name resolution|getaddrinfo"
     r"|Errno -[235]\b|Errno 11001"
@@ -374,7 +389,7 @@ def _certificate_asked(seen: FirstAnswers, came: str) -> str:
 def _login_to_proxy(seen: FirstAnswers) -> str:
     """The sentence for a proxy that wants a login, or another one."""
     came = seen.words if seen.failed else seen.bearing.came
-    if not seen.proxy:
+    if not (seen.proxy if seen.failed else seen.reader):
         return f"A proxy in between wants a login ({came}): let this machine reach {seen.place} without it."
     by = seen.way("proxy_by")
     where = "KITEMESH_PROXY" if by == "--proxy" else by
@@ -525,8 +540,11 @@ RULES: tuple[Situation, ...] = (
     ),
     Situation(
         "http2-unspoken",
-        lambda s: s.way("http") == "2" and s.said("no[ _]application[ _]protocol|does not speak HTTP/2"),
-        lambda s: f"{s.place} does not speak HTTP/2 ({s.cause}): say --http 1.1, or let it speak HTTP/2.",
+        lambda s: s.way("http") == "2" and s.said(f"no[ _]application[ _]protocol|{_NO_HTTP2}"),
+        lambda s: (
+            f"{s.place} does not speak HTTP/2 ({s.cause.removeprefix(_NO_HTTP2)}): say --http 1.1, or let it speak "
+            "HTTP/2."
+        ),
     ),
     Situation(
         "http2-tls",
@@ -646,11 +664,16 @@ RULES: tuple[Situation, ...] = (
     ),
     Situation(
         "proxy-page",
-        lambda s: s.status >= 200 and s.bearing.page and (s.said(_PROXY) or bool(s.bearing.field("x-squid-error"))),
         lambda s: (
-            f"The proxy {s.proxy} answers instead of the server ({s.bearing.came}): let it reach {s.place} and pass "
+            s.status >= 200
+            and s.bearing.page
+            and (s.said(_PROXY) or bool(s.bearing.field("x-squid-error")))
+            and not s.said(_REVERSE)
+        ),
+        lambda s: (
+            f"The proxy {s.reader} answers instead of the server ({s.bearing.came}): let it reach {s.place} and pass "
             "the API, or connect without it by --no-proxy."
-            if s.proxy
+            if s.reader
             else f"A proxy in between answers instead of the server ({s.bearing.came}): let this machine reach "
             f"{s.place} without it, or let the proxy pass the API."
         ),
@@ -703,8 +726,8 @@ RULES: tuple[Situation, ...] = (
         "down",
         lambda s: s.status in _LATER,
         lambda s: (
-            f"{s.everything} is answered with {s.bearing.came}: what is in front of the server does not reach it, or "
-            f"it is down for now{_retry_after(s)}. Check that it is up."
+            f"{s.everything} is answered with {s.bearing.came}: what is in front of the server{s.or_proxy} does not "
+            f"reach it, or it is down for now{_retry_after(s)}. Check that it is up."
         ),
     ),
     Situation(
@@ -736,7 +759,7 @@ RULES: tuple[Situation, ...] = (
         lambda s: s.status >= 400,
         lambda s: (
             f"{s.everything} is answered with {s.bearing.came}, which is not the API's form of an error: a gateway or "
-            "firewall refuses it before it reaches the API. Give what it requires (--header 'Name: value')"
+            f"firewall{s.or_proxy} refuses it before it reaches the API. Give what it requires (--header 'Name: value')"
             f"{', and check the token' if s.status == 401 else ''}, or let the suite pass."
         ),
     ),

@@ -57,6 +57,8 @@ class Attempt:
         self.reused = connection is not None
         self.before = connection.served if connection is not None else ""
         """Name of the exchange that the connection served before."""
+        self.secured = self.reused
+        """The handshake of TLS is over, where there is to be one."""
         self._reader = framing.AnswerReader(outgoing.method, limits.header_section)
         self.answer: framing.AnswerReader | StreamReader = self._reader
         self.tap = Tap(redactor, timer)
@@ -99,9 +101,11 @@ class Attempt:
         assert self.connection is not None
         try:
             async with asyncio.timeout(self._limits.connect):
-                return await self.connection.secure(context, name)
+                session = await self.connection.secure(context, name)
         except OSError as error:
             raise NotSecured from error
+        self.secured = True
+        return session
 
     async def send(self, message: Message) -> None:
         """Send the request; what is longer than the kernel takes at once goes out while the answer is read."""

@@ -228,7 +228,7 @@ class Client:
                 if self._context is not None and not attempt.reused:
                     self.agreed = tls.agreed(await attempt.secure(self._context, self._name))
                     if self._route.http == "2" and self.agreed["alpn"] != tls.ALPN["2"]:
-                        return Ending.TLS, "the server does not speak HTTP/2 (the handshake agreed on no protocol)"
+                        return Ending.TLS, "no HTTP/2: the handshake agreed on no protocol"
                 await attempt.send(message)
                 return await self._read(attempt, deadline, latest)
         except NotConnected as error:
@@ -251,7 +251,12 @@ class Client:
                 marker, seconds = outgoing.settle
                 return Ending.TIMED_OUT_IDLE, f"no end within {seconds:g} s after {marker.decode('latin-1')}"
             if outgoing.answer_within is not None and attempt.answer.head is None:
-                return Ending.LEFT, f"no answer within {outgoing.answer_within:.3g} s"
+                within = f"within {outgoing.answer_within:.3g} s"
+                if attempt.connection is None:
+                    return Ending.TIMED_OUT_CONNECTING, f"no connection {within}"
+                if self._context is not None and not attempt.secured:
+                    return Ending.TIMED_OUT_CONNECTING, f"no end of the TLS handshake {within}"
+                return Ending.LEFT, f"no answer {within}"
             return Ending.TIMED_OUT_TOTAL, f"no end within {limits.total:g} s"
         except ssl.SSLError as error:
             return Ending.TLS, self._said("ReadError", error)

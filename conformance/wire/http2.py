@@ -155,7 +155,7 @@ class Http2:
         events: list[h2.events.Event] = []
         self._come += octets
         if self._come.startswith(_HTTP1):
-            self.fault, self.over = "the server does not speak HTTP/2 (it answers in HTTP/1.1)", True
+            self.fault, self.over = "no HTTP/2: it answers in HTTP/1.1", True
         while frame := self._next_frame():
             if frame[3] == _GOAWAY and len(frame) >= _FRAME_HEADER + 8:
                 # Not for the state, which would refuse what the streams that are served to their end still bring.

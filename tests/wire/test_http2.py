@@ -297,7 +297,7 @@ def test_a_server_that_does_not_speak_it_is_told_so(certificates: Certificates) 
         async with RawServer([(0, answer_of_http1(JSON))], context=certificates.context("good")) as server:
             exchange = await _asked(server.url, _to(server.url, pem), outgoing())
             assert exchange.ending is Ending.TLS
-            assert "does not speak HTTP/2" in exchange.error
+            assert exchange.error == "no HTTP/2: the handshake agreed on no protocol"
             assert not server.requests
 
     asyncio.run(run())

@@ -181,6 +181,14 @@ NOBODY = (
         says=("does not answer", "no connection within 0.2 s", "firewall"),
     ),
     Row(
+        id="not-accepting-where-an-answer-is-awaited-for-less",
+        hangs=True,
+        rule="not-accepted",
+        place="unaccepting",
+        requests=0,
+        says=("accepts no connection (no connection within 0.0667 s)", "firewall"),
+    ),
+    Row(
         id="silent",
         hangs=True,
         rule="silent",
@@ -306,6 +314,22 @@ PROXIES = (
         says=("The proxy http://127.0.0.1:", "answers instead of the server (503"),
     ),
     Row(
+        id="proxy-bad-gateway-for-http",
+        rule="down",
+        through="http://",
+        play=always(answer(b"", status="502 Bad Gateway")),
+        requests=4,
+        says=("502 Bad Gateway", "the proxy http://127.0.0.1:", "which --proxy names"),
+    ),
+    Row(
+        id="proxy-block-page-for-http",
+        rule="gateway",
+        through="http://",
+        play=always(page("403 Forbidden", "Blocked by policy 7")),
+        requests=4,
+        says=('the title "Blocked by policy 7"', "the proxy http://127.0.0.1:", "which --proxy names"),
+    ),
+    Row(
         id="no-unix-socket",
         rule="no-unix-socket",
         place="closed",
@@ -331,7 +355,7 @@ PROTOCOLS = (
         play=closing(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"),
         options={"http": ("2",)},
         greets=b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
-        says=("does not speak HTTP/2 (the server does not speak HTTP/2 (it answers in HTTP/1.1)", "say --http 1.1"),
+        says=("does not speak HTTP/2 (it answers in HTTP/1.1)", "say --http 1.1"),
     ),
     Row(
         id="ssh",
@@ -380,7 +404,7 @@ TLS = (
         requests=0,
         play=always(completion()),
         options={"http": ("2",)},
-        says=("does not speak HTTP/2", "say --http 1.1"),
+        says=("does not speak HTTP/2 (the handshake agreed on no protocol)", "say --http 1.1"),
     ),
     Row(
         id="tls-never-answered",
@@ -391,6 +415,15 @@ TLS = (
         requests=0,
         options={"depth": Depth.STANDARD},
         says=("never answers the TLS handshake", "http://"),
+    ),
+    Row(
+        id="tls-at-a-silent-port-where-an-answer-is-awaited-for-less",
+        hangs=True,
+        rule="tls-silent",
+        scheme="https",
+        play=always(completion()),
+        requests=0,
+        says=("never answers the TLS handshake (no end of the TLS handshake within 0.0667 s", "http://"),
     ),
     Row(
         id="client-certificate-refused",
@@ -902,6 +935,20 @@ OTHERS = (
         requests=4,
         says=("502 Bad Gateway", "Check that it is up"),
         play=always(page("502 Bad Gateway", "502 Bad Gateway")),
+    ),
+    Row(
+        id="502-of-the-servers-own-apache",
+        rule="down",
+        requests=4,
+        says=('a page with the title "502 Proxy Error"', "what is in front of the server does not reach it"),
+        play=always(
+            page(
+                "502 Proxy Error",
+                "502 Proxy Error",
+                "<h1>Proxy Error</h1><p>The proxy server received an invalid\r\nresponse from an upstream server.<br />"
+                "The proxy server could not handle the request</p>",
+            )
+        ),
     ),
     Row(
         id="503-page",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from .programs import PROGRAMS, apache_modules
+from .programs import PROGRAMS, apache_modules, varnish_modules
 
 
 class Story(StrEnum):
@@ -35,7 +35,7 @@ class Configuration:
     blamed: frozenset[str] = frozenset()
     """Requirements of which one has to fail at least, and beside which no MUST may fail; empty: it is sound."""
     says: str = ""
-    """Words that some finding of these has to hold."""
+    """Words that some finding of these has to hold, or what its report says to do: the cause, and the setting."""
     servers: int = 1
     thinks: bool = False
     """The servers fall silent in the midst of long streams."""
@@ -44,18 +44,16 @@ class Configuration:
     line: int = 0
     """Octets a second that the line to the program carries; 0: as many as come."""
     needs: str = ""
-    """A module of Apache that may not be installed."""
+    """A module of Apache or of varnish that may not be installed."""
 
     @property
     def lacks(self) -> str:
         """What of it is not installed; empty where all is."""
         if self.program and PROGRAMS[self.program].path is None:
             return self.program
-        return (
-            f"{self.program}'s {self.needs}"
-            if self.needs and not (Path(apache_modules()) / self.needs).exists()
-            else ""
-        )
+        folders = (apache_modules(), varnish_modules())
+        there = not self.needs or any((Path(folder) / self.needs).exists() for folder in folders)
+        return "" if there else f"{self.program}'s {self.needs}"
 
 
 def _nginx(
@@ -91,9 +89,12 @@ _STREAMING = 'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buff
 _THREE = "server 127.0.0.1:@up@; server 127.0.0.1:@up2@; server 127.0.0.1:@up3@;"
 
 
-def _haproxy(front: str = "", back: str = "server one 127.0.0.1:@up@", *, bind: str = "", defaults: str = "") -> str:
+def _haproxy(
+    front: str = "", back: str = "server one 127.0.0.1:@up@", *, bind: str = "", defaults: str = "", tune: str = ""
+) -> str:
     return f"""global
   maxconn 500
+  {tune}
 defaults
   mode http
   timeout connect 5s
@@ -109,7 +110,12 @@ backend behind
 """
 
 
-def _apache(more: str = "", modules: tuple[str, ...] = (), proxied: str = "flushpackets=on") -> str:
+def _apache(
+    more: str = "",
+    modules: tuple[str, ...] = (),
+    proxied: str = "flushpackets=on",
+    to: str = "http://127.0.0.1:@up@/",
+) -> str:
     loaded = ("mpm_event", "authz_core", "proxy", "proxy_http", *modules)
     return f"""ServerRoot @folder@
 PidFile @folder@/pid
@@ -119,8 +125,17 @@ ServerName 127.0.0.1
 {chr(10).join(f"LoadModule {name}_module @modules@/mod_{name}.so" for name in loaded)}
 @runs@
 {more}
-ProxyPass / http://127.0.0.1:@up@/ {proxied}
+ProxyPass / {to} {proxied}
 """
+
+
+_BALANCED = ("proxy_balancer", "slotmem_shm", "lbmethod_byrequests", "headers")
+
+
+def _balanced(more: str = "") -> str:
+    """Apache in front of three servers, by turns."""
+    members = "\n".join(f"BalancerMember http://127.0.0.1:@{up}@ route={up}" for up in ("up", "up2", "up3"))
+    return _apache(f"<Proxy balancer://behind>\n{members}\n{more}\n</Proxy>", _BALANCED, to="balancer://behind/")
 
 
 def _caddy(more: str = "") -> str:
@@ -144,8 +159,18 @@ backend behind { .host = "127.0.0.1"; .port = "@up@"; .first_byte_timeout = 120s
 sub vcl_recv { return (pass); }
 """
 
+
+def _varnish_three(vcl: str) -> str:
+    backends = "\n".join(
+        f'backend {up} {{ .host = "127.0.0.1"; .port = "@{up}@"; .first_byte_timeout = 120s; }}'
+        for up in ("up", "up2", "up3")
+    )
+    return f"vcl 4.1;\nimport directors;\n{backends}\n{vcl}\n"
+
+
 CONFIGURATIONS = (
     # nginx, sound
+    Configuration("proxy_pass alone", "nginx", _nginx("client_max_body_size 1m;")),
     Configuration("plain, buffering off", "nginx", _nginx("proxy_buffering off;")),
     Configuration("HTTP/1.0 to the server", "nginx", _nginx("proxy_http_version 1.0; proxy_buffering off;")),
     Configuration(
@@ -155,6 +180,11 @@ CONFIGURATIONS = (
         "gzip for JSON",
         "nginx",
         _nginx(_STREAMING, http="gzip on; gzip_types application/json; gzip_min_length 20; gzip_proxied any;"),
+    ),
+    Configuration(
+        "gzip for all, streams too",
+        "nginx",
+        _nginx(_STREAMING, http="gzip on; gzip_types *; gzip_min_length 20; gzip_proxied any;"),
     ),
     Configuration("TLS", "nginx", _nginx(_STREAMING, tls=True), tls=True),
     Configuration("Connection: close after each answer", "nginx", _nginx(_STREAMING, server="keepalive_timeout 0;")),
@@ -170,8 +200,24 @@ CONFIGURATIONS = (
         "limit_req 10 a second, 429",
         "nginx",
         _nginx(
+            f"limit_req zone=all burst=10 nodelay; limit_req_status 429; {_STREAMING}",
+            http="limit_req_zone $server_addr zone=all:1m rate=10r/s;",
+        ),
+    ),
+    Configuration(
+        "limit_req 10 a second, what is beyond waits",
+        "nginx",
+        _nginx(
             f"limit_req zone=all burst=10; limit_req_status 429; {_STREAMING}",
             http="limit_req_zone $server_addr zone=all:1m rate=10r/s;",
+        ),
+    ),
+    Configuration(
+        "limit_req 2 a second, 429",
+        "nginx",
+        _nginx(
+            f"limit_req zone=all burst=5 nodelay; limit_req_status 429; {_STREAMING}",
+            http="limit_req_zone $server_addr zone=all:1m rate=2r/s;",
         ),
     ),
     Configuration(
@@ -211,12 +257,14 @@ CONFIGURATIONS = (
             "proxy_buffering on; proxy_buffers 8 64k; proxy_buffer_size 64k; proxy_ignore_headers X-Accel-Buffering;"
         ),
         frozenset({"stream.incremental"}),
+        "`proxy_buffering off`",
     ),
     Configuration(
         "client_max_body_size 16k",
         "nginx",
         _nginx(_STREAMING + " client_max_body_size 16k;"),
         frozenset({"accept.limits"}),
+        "nginx: `client_max_body_size`",
     ),
     Configuration(
         "errors intercepted",
@@ -227,12 +275,14 @@ CONFIGURATIONS = (
             'default_type text/html; return 200 "<html><body><h1>Sorry</h1></body></html>"; }',
         ),
         frozenset({"error.media-type", "error.schema"}),
+        "`proxy_intercept_errors off`",
     ),
     Configuration(
         "a thinking model, read timeout 2 s",
         "nginx",
         _nginx(_STREAMING + " proxy_read_timeout 2s;"),
         frozenset({"http.complete"}),
+        "`proxy_read_timeout`",
         thinks=True,
     ),
     # haproxy
@@ -258,6 +308,21 @@ CONFIGURATIONS = (
             "  http-request deny deny_status 429 hdr Retry-After 1 if { sc_http_req_rate(0) gt 20 }"
         ),
     ),
+    Configuration(
+        "http-request deny 503 beyond 20 a second",
+        "haproxy",
+        _haproxy(
+            "stick-table type integer size 1 expire 10s store http_req_rate(1s)\n"
+            "  http-request track-sc0 int(1)\n"
+            "  http-request deny deny_status 503 if { sc_http_req_rate(0) gt 20 }"
+        ),
+    ),
+    Configuration(
+        "gzip, streams too",
+        "haproxy",
+        _haproxy("compression algo gzip\n  compression type application/json text/event-stream"),
+    ),
+    Configuration("Connection: close after each answer", "haproxy", _haproxy(defaults="option httpclose")),
     Configuration("TLS", "haproxy", _haproxy(bind="ssl crt @pem@"), tls=True),
     Configuration("the server gone for 3 s", "haproxy", _haproxy(), story=Story.RESTART),
     Configuration(
@@ -306,26 +371,93 @@ CONFIGURATIONS = (
         "haproxy",
         _haproxy("http-request deny deny_status 413 if { req.hdr(content-length) -m int gt 16384 }"),
         frozenset({"accept.limits"}),
+        "the rule that denies large bodies",
+    ),
+    Configuration(
+        "http-response wait-for-body",
+        "haproxy",
+        _haproxy("http-response wait-for-body time 30s", tune="tune.bufsize 131072"),
+        frozenset({"stream.incremental"}),
+        "`wait-for-body`",
     ),
     Configuration(
         "a thinking model, timeout server 2 s",
         "haproxy",
         _haproxy(back="timeout server 2s\n  server one 127.0.0.1:@up@"),
         frozenset({"http.complete"}),
+        "`timeout server`",
         thinks=True,
     ),
     # Apache httpd
     Configuration("plain", "Apache httpd", _apache()),
+    Configuration("ProxyPass alone", "Apache httpd", _apache(proxied="")),
+    Configuration(
+        "HTTP/1.0 to the server",
+        "Apache httpd",
+        _apache("SetEnv force-proxy-request-1.0 1\nSetEnv proxy-nokeepalive 1", ("env",)),
+    ),
+    Configuration("Connection: close after each answer", "Apache httpd", _apache("KeepAlive Off")),
     Configuration(
         "gzip for JSON",
         "Apache httpd",
         _apache("AddOutputFilterByType DEFLATE application/json", ("filter", "deflate")),
     ),
     Configuration(
+        "gzip, streams too",
+        "Apache httpd",
+        _apache("AddOutputFilterByType DEFLATE application/json text/event-stream", ("filter", "deflate")),
+    ),
+    Configuration(
+        "two at a time, 503 beyond",
+        "Apache httpd",
+        _apache(
+            "StartServers 1\nServerLimit 1\nThreadLimit 64\nThreadsPerChild 64\nMaxRequestWorkers 64",
+            proxied="flushpackets=on max=2 acquire=100",
+        ),
+    ),
+    Configuration(
+        "ModSecurity, 429 beyond 20 a second",
+        "Apache httpd",
+        _apache(
+            "SecRuleEngine On\nSecTmpDir @folder@\nSecDataDir @folder@\n"
+            'SecAction "id:1,phase:1,nolog,pass,initcol:global=all,setvar:global.asked=+1,expirevar:global.asked=1"\n'
+            'SecRule GLOBAL:ASKED "@gt 20" "id:2,phase:1,nolog,deny,status:429"',
+            ("unique_id", "security2"),
+        ),
+        needs="mod_security2.so",
+    ),
+    Configuration(
+        "three servers, by turns",
+        "Apache httpd",
+        _balanced(),
+        frozenset({"resume.approve", "resume.deny"}),
+        "replicas do not share",
+        servers=3,
+    ),
+    Configuration(
+        "three servers, a cookie",
+        "Apache httpd",
+        _balanced(
+            "ProxySet stickysession=ROUTEID\nHeader add Set-Cookie "
+            '"ROUTEID=.%{BALANCER_WORKER_ROUTE}e; path=/" env=BALANCER_ROUTE_CHANGED'
+        ),
+        frozenset({"resume.approve", "resume.deny"}),
+        "replicas do not share",
+        servers=3,
+    ),
+    Configuration(
+        "the whole answer buffered",
+        "Apache httpd",
+        _apache("SetOutputFilter BUFFER\nBufferSize 1048576", ("buffer",)),
+        frozenset({"stream.incremental"}),
+        "`flushpackets=on`",
+    ),
+    Configuration(
         "errors overridden",
         "Apache httpd",
         _apache("ProxyErrorOverride On"),
         frozenset({"error.media-type", "error.schema"}),
+        "`ProxyErrorOverride Off`",
     ),
     Configuration(
         "ModSecurity, bodies up to 16 KiB",
@@ -336,15 +468,64 @@ CONFIGURATIONS = (
             ("unique_id", "security2"),
         ),
         frozenset({"accept.limits"}),
+        "`SecRequestBodyLimit`",
         needs="mod_security2.so",
     ),
     # varnish, stunnel, caddy, squid
     Configuration("pass", "varnish", _VARNISH),
+    Configuration("a backend alone", "varnish", 'vcl 4.1;\nbackend default { .host = "127.0.0.1"; .port = "@up@"; }\n'),
+    Configuration(
+        "Connection: close after each answer",
+        "varnish",
+        _VARNISH + 'sub vcl_deliver { set resp.http.Connection = "close"; }\n',
+    ),
+    Configuration(
+        "two at a time, 503 beyond",
+        "varnish",
+        _VARNISH.replace('.port = "@up@";', '.port = "@up@"; .max_connections = 2;'),
+    ),
+    Configuration(
+        "429 beyond 20 a second",
+        "varnish",
+        _VARNISH.replace("vcl 4.1;", "vcl 4.1;\nimport vsthrottle;").replace(
+            "{ return (pass); }",
+            '{ if (vsthrottle.is_denied("all", 20, 1s)) { return (synth(429)); } return (pass); }',
+        ),
+        needs="libvmod_vsthrottle.so",
+    ),
+    Configuration(
+        "three servers, by token",
+        "varnish",
+        _varnish_three(
+            "sub vcl_init { new behind = directors.hash(); behind.add_backend(up, 1.0); behind.add_backend(up2, 1.0);\n"
+            "  behind.add_backend(up3, 1.0); }\n"
+            "sub vcl_recv { set req.backend_hint = behind.backend(req.http.Authorization); return (pass); }"
+        ),
+        servers=3,
+    ),
+    Configuration(
+        "three servers, by turns",
+        "varnish",
+        _varnish_three(
+            "sub vcl_init { new behind = directors.round_robin(); behind.add_backend(up); behind.add_backend(up2);\n"
+            "  behind.add_backend(up3); }\n"
+            "sub vcl_recv { set req.backend_hint = behind.backend(); return (pass); }"
+        ),
+        frozenset({"resume.approve", "resume.deny"}),
+        "replicas do not share",
+        servers=3,
+    ),
+    Configuration(
+        "gzip at the cache, streams too",
+        "varnish",
+        _VARNISH + "sub vcl_backend_response { set beresp.do_gzip = true; }\n",
+    ),
     Configuration(
         "a thinking model, between_bytes_timeout 2 s",
         "varnish",
         _VARNISH.replace(".between_bytes_timeout = 120s", ".between_bytes_timeout = 2s"),
         frozenset({"http.complete"}),
+        "`between_bytes_timeout`",
         thinks=True,
     ),
     Configuration(
@@ -352,6 +533,7 @@ CONFIGURATIONS = (
         "varnish",
         _VARNISH + "sub vcl_backend_response { set beresp.do_stream = false; }\n",
         frozenset({"stream.incremental"}),
+        "`beresp.do_stream = true`",
     ),
     Configuration(
         "TLS",

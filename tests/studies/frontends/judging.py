@@ -18,6 +18,8 @@ from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.reference.serving import DEFAULT_FACTORY, in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
+from conformance.report.remedy import remedy
+from conformance.report.target import exchanges_by_name
 from conformance.running import run
 from conformance.settings.options import Options
 
@@ -58,9 +60,28 @@ class Judged:
         blamed = self.configuration.blamed
         if not blamed:
             return self.report.exit_code() == 0
-        says = self.configuration.says
-        told = any(says in finding.message for finding in self.report.findings if finding.requirement in blamed)
-        return bool(blamed & set(self.failed)) and set(self.counted) <= blamed and told
+        told = [(said.finding, said.to_do) for said in explained(self.report) if said.requirement in blamed]
+        says = any(self.configuration.says in text for texts in told for text in texts)
+        return bool(blamed & set(self.failed)) and set(self.counted) <= blamed and says
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What a report says of a requirement that failed."""
+
+    requirement: str
+    finding: str
+    """The first one's message."""
+    to_do: str
+
+
+def explained(report: Result) -> list[Explained]:
+    """What a report says of each requirement that failed."""
+    exchanges = exchanges_by_name(report.transcript)
+    failed = [outcome for outcome in report.verdict.outcomes if outcome.state is State.FAILED]
+    return [
+        Explained(o.requirement.id, o.findings[0].message if o.findings else "", remedy(o, exchanges)) for o in failed
+    ]
 
 
 def judge(configuration: Configuration, seed: int) -> Judged:

@@ -71,6 +71,12 @@ def apache_modules() -> str:
     return next((place for place in places if Path(place).is_dir()), places[0])
 
 
+def varnish_modules() -> str:
+    """The folder of varnish's modules."""
+    places = sorted(Path("/usr/lib").glob("*/varnish/vmods")) or [Path("/usr/lib/varnish/vmods")]
+    return str(places[0])
+
+
 def free_port() -> int:
     """A port of loopback that nobody listens on."""
     with socket.socket() as one:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, State
+
+from .judging import Explained, explained
 
 WORDS = (
     "The reference server, judged on loopback by `nox -s frontends` behind programs that stand in front of servers. "
@@ -35,6 +37,7 @@ class Row:
     told: str = ""
     """The weather, as the report tells it."""
     failed: tuple[str, ...] = ()
+    explained: tuple[Explained, ...] = ()
     problem: str = ""
     """Why there was no run; empty where there was one."""
 
@@ -54,6 +57,7 @@ def row(part: str, name: str, expected: str, seed: int, right: bool, report: Res
         seconds,
         " ".join(note for note in report.notes if OUTAGE in note or WAITED in note),
         tuple(f"{o.requirement.id}" if verdict.counts(o) else f"{o.requirement.id} (SHOULD)" for o in failed),
+        tuple(explained(report)),
         "" if verdict.conclusion is not Conclusion.INCONCLUSIVE else verdict.sentence[:200],
     )
 
@@ -69,7 +73,22 @@ def markdown(rows: Sequence[Row], seeds: int, absent: Sequence[str]) -> str:
     lines += ["", _line(heads), _line(["---"] * len(heads))]
     for (part, name), group in groupby(rows, key=lambda one: (one.part, one.name)):
         lines.append(_line(_cells(part, name, list(group))))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_explained(rows)]) + "\n"
+
+
+def _explained(rows: Sequence[Row]) -> Iterator[str]:
+    """What the reports say of the findings: a line for each finding with the same advice."""
+    heads = ("requirement", "behind", "the finding, and what the report says to do")
+    found: dict[tuple[str, str], tuple[str, dict[str, None]]] = {}
+    for one in rows:
+        for said in one.explained:
+            _, places = found.setdefault((said.requirement, said.to_do), (said.finding, {}))
+            places[f"{one.part}: {one.name}"] = None
+    if not found:
+        return
+    yield from ("", "## What the reports say of each finding", "", _line(heads), _line(["---"] * len(heads)))
+    for (requirement, to_do), (finding, places) in sorted(found.items()):
+        yield _line((requirement, "; ".join(places), f"{finding}. {to_do}"))
 
 
 def missing(absent: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from conformance.judging.judge import CATALOGUE
 
 from . import table
 from .configurations import CONFIGURATIONS, Story
+from .judging import Explained
 from .programs import PROGRAMS, NotStarted, Program, free_port, running
 
 NAMES = {"@port@", "@up@", "@up2@", "@up3@", "@folder@", "@pem@", "@user@", "@modules@", "@runs@", "@squid@"}
@@ -37,11 +38,21 @@ def test_a_program_that_is_not_there_is_said_to_be_absent():
     assert Program("x", ("no-such-program-anywhere",), (), ()).path is None
 
 
+SAID = (Explained("http.json", "a BOM", "Leave it out."),)
+
+
 def test_the_table_has_one_line_for_all_seeds_of_a_configuration():
     runs = [
-        table.Row("nginx", "plain", "conformant", seed, seed != 2, verdict, 360 + seed, float(seed), "", ("http.json",))
+        table.Row(
+            "nginx", "plain", "conformant", seed, seed != 2, verdict, 360 + seed, float(seed), "", ("http.json",), SAID
+        )
         for seed, verdict in ((1, "conformant"), (2, "nonconformant"), (3, "conformant"))
     ]
     page = table.markdown(runs, 3, ["caddy"])
     assert "| nginx | plain | conformant | 2 of 3 | conformant, nonconformant | 362 | 2 |  | http.json |" in page
     assert "Not installed here, and left out: caddy." in page
+    assert page.endswith("| http.json | nginx: plain | a BOM. Leave it out. |\n")
+
+
+def test_whatever_is_broken_on_purpose_is_told_with_its_cause():
+    assert [one.name for one in CONFIGURATIONS if one.blamed and not one.says] == []
