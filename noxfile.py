@@ -230,12 +230,12 @@ def gateway(session: nox.Session) -> None:
 @nox.session
 def frontends(session: nox.Session) -> None:
     """Judge the reference server behind nginx, haproxy and others that are installed; writes reports/frontends.md."""
-    session.install("-e", ".")
+    session.install("-e", ".[sdk]")
     session.run("python", "-m", "tests.studies.frontends", *(session.posargs or ("--table", "reports/frontends.md")))
 
 
 @nox.session
 def reach(session: nox.Session) -> None:
     """Judge the reference server by every way to it: proxies, TLS, sockets, HTTP/2; writes reports/reach.md."""
-    session.install("-e", ".")
+    session.install("-e", ".[sdk]")
     session.run("python", "-m", "tests.studies.reach", *(session.posargs or ("--table", "reports/reach.md")))

@@ -193,6 +193,11 @@ class FirstAnswers:
         return f", or the proxy {self.reader}, which {self.way('proxy_by')} names," if self.reader else ""
 
     @property
+    def without_proxy(self) -> str:
+        """How to go without the proxy: one that was named cannot be denied beside it."""
+        return "leave --proxy out" if self.way("proxy_by") == "--proxy" else "connect without it by --no-proxy"
+
+    @property
     def cause(self) -> str:
         """The error text of the transport, and whether a proxy that something names was used."""
         return f"{self.words}{self.also}"
@@ -439,15 +444,14 @@ RULES: tuple[Situation, ...] = (
         _of_proxy("it answers"),
         lambda s: (
             f"The proxy {s.proxy} refuses to connect to {s.place} ({s.cause}): let it pass that host and port, or "
-            "connect without it by --no-proxy."
+            f"{s.without_proxy}."
         ),
     ),
     Situation(
         "proxy-unreachable",
         _of_proxy(),
         lambda s: (
-            f"The proxy {s.proxy} cannot be used ({s.cause}): correct {s.way('proxy_by')}, or connect without a proxy "
-            "by --no-proxy."
+            f"The proxy {s.proxy} cannot be used ({s.cause}): correct {s.way('proxy_by')}, or {s.without_proxy}."
         ),
     ),
     # nobody there
@@ -672,7 +676,7 @@ RULES: tuple[Situation, ...] = (
         ),
         lambda s: (
             f"The proxy {s.reader} answers instead of the server ({s.bearing.came}): let it reach {s.place} and pass "
-            "the API, or connect without it by --no-proxy."
+            f"the API, or {s.without_proxy}."
             if s.reader
             else f"A proxy in between answers instead of the server ({s.bearing.came}): let this machine reach "
             f"{s.place} without it, or let the proxy pass the API."

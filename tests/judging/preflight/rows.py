@@ -244,7 +244,10 @@ PROXIES = (
         through="http://",
         play=always(page("403 Forbidden", "Filtered")),
         requests=4,
-        says=("refuses to connect to target.test:443 (it answers 403 Forbidden; --proxy is set and was used)",),
+        says=(
+            "refuses to connect to target.test:443 (it answers 403 Forbidden; --proxy is set and was used): let it pass "
+            "that host and port, or leave --proxy out.",
+        ),
     ),
     Row(
         id="proxy-bad-gateway",
@@ -262,7 +265,7 @@ PROXIES = (
         through="http://",
         greets=b"SSH-2.0-OpenSSH_9.9\r\n",
         play=lambda r: [],
-        says=("cannot be used (it does not answer as an HTTP proxy does", "--no-proxy"),
+        says=("cannot be used (it does not answer as an HTTP proxy does", "correct --proxy, or leave --proxy out."),
     ),
     Row(
         id="proxy-refused",
@@ -311,7 +314,7 @@ PROXIES = (
         through="http://",
         play=always(page("503 Service Unavailable", "ERROR: The requested URL could not be retrieved")),
         requests=4,
-        says=("The proxy http://127.0.0.1:", "answers instead of the server (503"),
+        says=("The proxy http://127.0.0.1:", "answers instead of the server (503", "or leave --proxy out."),
     ),
     Row(
         id="proxy-bad-gateway-for-http",
