@@ -327,6 +327,7 @@ _PROXY = (
 )
 _REVERSE = r"from an upstream\s+server"
 """Said by a proxy of the server's own (Apache), which nobody can go without."""
+_WANTS_HTTP2 = "whether it wants HTTP/2 (--http 2)"
 _NO_HTTP2 = "no HTTP/2: "
 """Begins what the transport tells where the other side speaks another version."""
 _NO_HOST = (
@@ -334,8 +335,11 @@ _NO_HOST = (
     r"|Errno -[235]\b|Errno 11001"
 )
 _WANTS_CERTIFICATE = (
-    "certificate[ _]required|bad[ _]certificate|peer did not return a certificate|ALERT_UNKNOWN_CA|alert unknown ca"
+    "asked for a client certificate|certificate[ _]required|bad[ _]certificate|peer did not return a certificate"
+    "|ALERT_UNKNOWN_CA|alert unknown ca"
 )
+_OTHER_NAME = "mismatch|not valid for|doesn't match"
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED|not trusted|self.signed"
 _WANTS_TLS = (
     "plain http request was sent to https|http request to an https|speaking plain http to an ssl|requires? (tls|https)"
 )
@@ -430,13 +434,13 @@ _LEFT = (*TIMED_OUT, Ending.LEFT)
 
 RULES: tuple[Situation, ...] = (
     # the proxy stands in the way
-    Situation("proxy-login-refused", _of_proxy(r"answers 407|login \(SOCKS5\)"), _login_to_proxy),
+    Situation("proxy-login-refused", _of_proxy(r"answers 40[17]\b|login \(SOCKS5\)"), _login_to_proxy),
     Situation(
         "proxy-has-no-way",
-        _of_proxy(r"answers (50[234]|[345] .*\(SOCKS5\))"),
+        _of_proxy(r"answers (5\d\d|[13-6] .*\(SOCKS5\))"),
         lambda s: (
-            f"The proxy {s.proxy} does not reach {s.place} ({s.cause}): start the server, or let the proxy's network "
-            "reach it."
+            f"The proxy {s.proxy} does not reach {s.place} ({s.cause}): start the server, correct its name, or let the "
+            "proxy's network reach it."
         ),
     ),
     Situation(
@@ -448,11 +452,33 @@ RULES: tuple[Situation, ...] = (
         ),
     ),
     Situation(
+        "proxy-silent",
+        _of_proxy("no answer from it within|no connection through it within"),
+        lambda s: (
+            f"The proxy {s.proxy} did not connect to {s.place} in time ({s.cause}): correct {s.way('proxy_by')}, or "
+            "let the proxy's network reach it."
+        ),
+    ),
+    Situation(
+        "proxy-certificate-name",
+        _of_proxy("TLS with it failed", _OTHER_NAME),
+        lambda s: (
+            f"The certificate of the proxy {s.proxy} is for another name ({_verify_words(s)}{s.also}): give "
+            f"{s.way('proxy_by')} with the name that the certificate has."
+        ),
+    ),
+    Situation(
+        "proxy-certificate",
+        _of_proxy("TLS with it failed", _UNTRUSTED),
+        lambda s: (
+            f"The certificate of the proxy {s.proxy} is not trusted ({_verify_words(s)}{s.also}): --ca-bundle FILE "
+            "names certificates to trust, those of proxies too."
+        ),
+    ),
+    Situation(
         "proxy-unreachable",
         _of_proxy(),
-        lambda s: (
-            f"The proxy {s.proxy} cannot be used ({s.cause}): correct {s.way('proxy_by')}, or {s.without_proxy}."
-        ),
+        lambda s: f"The proxy {s.proxy} cannot be used ({s.cause}): correct {s.way('proxy_by')}, or {s.without_proxy}.",
     ),
     # nobody there
     Situation(
@@ -520,7 +546,7 @@ RULES: tuple[Situation, ...] = (
     Situation(
         "client-certificate-page",
         lambda s: s.status in (400, 403, 495, 496) and s.said("(no required ssl|client|ssl) certificate"),
-        lambda s: _certificate_asked(s, s.bearing.came),
+        lambda s: _certificate_asked(s, f"{s.bearing.came}{s.also}"),
     ),
     Situation(
         "certificate-expired",
@@ -529,14 +555,14 @@ RULES: tuple[Situation, ...] = (
     ),
     Situation(
         "certificate-name",
-        lambda s: s.ended(Ending.TLS) and s.said("mismatch|not valid for|doesn't match"),
+        lambda s: s.ended(Ending.TLS) and s.said(_OTHER_NAME),
         _certificate(
             "is for another name", "give the URL with the name that the certificate has, or that by --server-name"
         ),
     ),
     Situation(
         "certificate-untrusted",
-        lambda s: s.ended(Ending.TLS) and s.said("CERTIFICATE_VERIFY_FAILED|not trusted|self.signed"),
+        lambda s: s.ended(Ending.TLS) and s.said(_UNTRUSTED),
         lambda s: (
             f"The certificate of {s.place} is not trusted ({_verify_words(s)}{s.also}): --ca-bundle FILE names "
             "certificates to trust."
@@ -544,7 +570,7 @@ RULES: tuple[Situation, ...] = (
     ),
     Situation(
         "http2-unspoken",
-        lambda s: s.way("http") == "2" and s.said(f"no[ _]application[ _]protocol|{_NO_HTTP2}"),
+        lambda s: s.way("http") == "2" and s.said(f"no[ _]application[ _]protocol|bad[ _]extension|{_NO_HTTP2}"),
         lambda s: (
             f"{s.place} does not speak HTTP/2 ({s.cause.removeprefix(_NO_HTTP2)}): say --http 1.1, or let it speak "
             "HTTP/2."
@@ -554,6 +580,11 @@ RULES: tuple[Situation, ...] = (
         "http2-tls",
         lambda s: s.ended(*_ALERTED) and s.said("no[ _]application[ _]protocol"),
         lambda s: f"{s.place} does not speak HTTP/1.1 ({s.cause}): say --http 2, or let it speak HTTP/1.1 too.",
+    ),
+    Situation(
+        "tls-version",
+        lambda s: s.ended(Ending.TLS) and s.said("protocol[ _]version|unsupported[ _]protocol"),
+        lambda s: f"{s.place} speaks no version of TLS that is in use ({s.cause}): let it speak TLS 1.2 or 1.3.",
     ),
     Situation(
         "tls-failed",
@@ -570,9 +601,8 @@ RULES: tuple[Situation, ...] = (
             or (s.status == 400 and s.said(_WANTS_TLS))
         ),
         lambda s: (
-            f"{s.place} serves https, and the URL says http"
-            + (f" ({s.bearing.came})" if s.status else "")
-            + f": give https://{excerpt(s.base.partition('://')[2], 200)}."
+            f"{s.place} serves https, and the URL says http ({s.bearing.came if s.status else 'what came is TLS'}"
+            f"{s.also}): give https://{excerpt(s.base.partition('://')[2], 200)}."
         ),
     ),
     Situation(
@@ -581,8 +611,8 @@ RULES: tuple[Situation, ...] = (
             s.ended(*_GARBAGE) and len(s.octets) > 4 and s.octets[3:4] in (b"\x04", b"\x07") and s.octets[:1] == b"\0"
         ),
         lambda s: (
-            f"{s.place} speaks HTTP/2 only (what came is not HTTP/1.1 but an HTTP/2 frame): say --http 2, or, if it is "
-            "a gRPC server, give the address of the HTTP API."
+            f"{s.place} speaks HTTP/2 only (what came is not HTTP/1.1 but an HTTP/2 frame{s.also}): say --http 2, or, "
+            "if it is a gRPC server, give the address of the HTTP API."
         ),
     ),
     Situation(
@@ -590,7 +620,7 @@ RULES: tuple[Situation, ...] = (
         lambda s: s.ended(Ending.GARBAGE, Ending.RESET) and bool(s.octets),
         lambda s: (
             f"{s.place} does not speak HTTP{_protocol(s.octets)}: what came begins with "
-            f'"{_first_line(s.octets)}"; correct the port.'
+            f'"{_first_line(s.octets)}"{s.also}; correct the port.'
         ),
     ),
     Situation(
@@ -598,7 +628,8 @@ RULES: tuple[Situation, ...] = (
         lambda s: s.ended(Ending.RESET, Ending.CUT) and s.parts.scheme == "https",
         lambda s: (
             f"{s.place} closes every connection after the TLS handshake without an answer ({s.cause}): its log says "
-            f"why; if it wants a client certificate, {_to_client_certificate(s)}."
+            f"why; if it wants a client certificate, {_to_client_certificate(s)}"
+            f"{'' if s.way('http') == '2' else ', and if it wants HTTP/2, say --http 2'}."
         ),
     ),
     Situation(
@@ -606,7 +637,8 @@ RULES: tuple[Situation, ...] = (
         lambda s: s.ended(Ending.RESET, Ending.CUT),
         lambda s: (
             f"{s.place} closes every connection without an answer ({s.cause}): check the port, the scheme (http or "
-            f"https){', that it speaks HTTP/2 without TLS' if s.way('http') == '2' else ''}, and the server's log."
+            f"https), {'that it speaks HTTP/2 without TLS' if s.way('http') == '2' else _WANTS_HTTP2}, and the "
+            "server's log."
         ),
     ),
     Situation(
@@ -663,7 +695,7 @@ RULES: tuple[Situation, ...] = (
     # something else answers
     Situation(
         "proxy-login",
-        lambda s: s.status in (407, 511),
+        lambda s: s.status in (407, 511) or (bool(s.reader) and s.status == 401 and s.bearing.page and s.said(_PROXY)),
         _login_to_proxy,
     ),
     Situation(

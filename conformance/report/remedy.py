@@ -93,7 +93,7 @@ LAYERS = (
         wait="`first_byte_timeout` and `between_bytes_timeout`",
         whole="`last_byte_timeout`",
         pages="`vcl_backend_error` and `vcl_synth`",
-        buffers="`beresp.do_stream = true`",
+        buffers="`beresp.do_stream = true`, and no `beresp.do_gzip` for event streams",
     ),
     Layer(
         "squid",

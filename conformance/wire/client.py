@@ -252,6 +252,8 @@ class Client:
                 return Ending.TIMED_OUT_IDLE, f"no end within {seconds:g} s after {marker.decode('latin-1')}"
             if outgoing.answer_within is not None and attempt.answer.head is None:
                 within = f"within {outgoing.answer_within:.3g} s"
+                if attempt.connection is None and self._route.proxy is not None:
+                    return Ending.REFUSED, f"ProxyError: no connection through it {within}"
                 if attempt.connection is None:
                     return Ending.TIMED_OUT_CONNECTING, f"no connection {within}"
                 if self._context is not None and not attempt.secured:

@@ -15,6 +15,8 @@ from typing import Protocol
 
 READ = 65536
 """Octets that are read at once."""
+ASKED = "it had asked for a client certificate"
+"""Follows what the other side said as it gave up a handshake of TLS 1.2, in which it does not say so itself."""
 
 
 class Transport(Protocol):
@@ -85,6 +87,8 @@ class Secured:
         self._below = below
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._sending = asyncio.Lock()
+        self._shaking: bytearray | None = bytearray()
+        """What has come of the handshake; None: it is over."""
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
 
     @property
@@ -101,10 +105,14 @@ class Secured:
             except ssl.SSLWantReadError:
                 await self._flush()
                 await self._fill()
-            except ssl.SSLError:
+            except ssl.SSLError as error:
                 with suppress(OSError):
                     await self._flush()  # the alert that says why
+                gave_up = isinstance(error, ssl.SSLEOFError) or "ALERT" in (error.reason or "")
+                if gave_up and asks_for_certificate(bytes(self._shaking or b"")):
+                    raise ssl.SSLError(error.errno, f"{error.strerror}; {ASKED}") from error
                 raise
+        self._shaking = None
         await self._flush()
 
     async def receive(self, most: int = READ) -> bytes:
@@ -162,5 +170,25 @@ class Secured:
     async def _fill(self, most: int = READ) -> None:
         if data := await self._below.receive(most):
             self._incoming.write(data)
+            if self._shaking is not None and len(self._shaking) < READ:
+                self._shaking += data
         else:
             self._incoming.write_eof()
+
+
+def asks_for_certificate(octets: bytes) -> bool:
+    """Whether what a server sent in a handshake of TLS 1.2 asks for a client certificate (RFC 5246, section 7.4.4)."""
+    messages = b""
+    while len(octets) >= _RECORD and octets[0] != _SEALED_FROM_HERE:
+        end = _RECORD + int.from_bytes(octets[3:_RECORD], "big")
+        messages += octets[_RECORD:end] if octets[0] == _HANDSHAKE else b""
+        octets = octets[end:]
+    while len(messages) >= _MESSAGE and messages[0] != _CERTIFICATE_REQUEST:
+        messages = messages[_MESSAGE + int.from_bytes(messages[1:_MESSAGE], "big") :]
+    return len(messages) >= _MESSAGE
+
+
+_RECORD, _MESSAGE = 5, 4
+"""Octets of the header of a record, and of a message of the handshake (RFC 5246, sections 6.2.1 and 7.4)."""
+_SEALED_FROM_HERE, _HANDSHAKE, _CERTIFICATE_REQUEST = 20, 22, 13
+"""Types of records (the first is ChangeCipherSpec), and of a message."""

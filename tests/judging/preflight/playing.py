@@ -75,11 +75,13 @@ class Certificates:
         return self.made[kind]
 
     def context(self, kind: str) -> ssl.SSLContext:
-        """To serve with; `client` demands one of the client too."""
+        """To serve with; `client` demands one of the client too, `client-1.2` by TLS 1.2."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         pem = self.of(kind if kind in ("expired", "other-name") else "good")
         context.load_cert_chain(pem)
-        if kind == "client":
+        if kind == "client-1.2":
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        if kind.startswith("client"):
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(pem)
         return context

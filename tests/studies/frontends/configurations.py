@@ -135,7 +135,9 @@ _BALANCED = ("proxy_balancer", "slotmem_shm", "lbmethod_byrequests", "headers")
 def _balanced(more: str = "") -> str:
     """Apache in front of three servers, by turns."""
     members = "\n".join(f"BalancerMember http://127.0.0.1:@{up}@ route={up}" for up in ("up", "up2", "up3"))
-    return _apache(f"<Proxy balancer://behind>\n{members}\n{more}\n</Proxy>", _BALANCED, to="balancer://behind/")
+    return _apache(
+        f"<Proxy balancer://behind>\n{members}\n{more}\n</Proxy>", _BALANCED, proxied="", to="balancer://behind/"
+    )
 
 
 def _caddy(more: str = "") -> str:
@@ -448,7 +450,7 @@ CONFIGURATIONS = (
     Configuration(
         "the whole answer buffered",
         "Apache httpd",
-        _apache("SetOutputFilter BUFFER\nBufferSize 1048576", ("buffer",)),
+        _apache("<Location />\nSetOutputFilter BUFFER\nBufferSize 1048576\n</Location>", ("buffer",)),
         frozenset({"stream.incremental"}),
         "`flushpackets=on`",
     ),
@@ -516,9 +518,17 @@ CONFIGURATIONS = (
         servers=3,
     ),
     Configuration(
-        "gzip at the cache, streams too",
+        "gzip for JSON",
+        "varnish",
+        _VARNISH
+        + 'sub vcl_backend_response { if (beresp.http.Content-Type ~ "json") { set beresp.do_gzip = true; } }\n',
+    ),
+    Configuration(
+        "gzip, streams too",
         "varnish",
         _VARNISH + "sub vcl_backend_response { set beresp.do_gzip = true; }\n",
+        frozenset({"stream.incremental"}),
+        "no `beresp.do_gzip`",
     ),
     Configuration(
         "a thinking model, between_bytes_timeout 2 s",
