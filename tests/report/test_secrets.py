@@ -7,15 +7,17 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from judging.preflight.playing import Certificates, closed_port
 from wire.proxies import Proxy
 from wire.raw_server import RawServer, Script, answer, chunk
 
@@ -30,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 TOKEN, SECOND = "km_first+secret/token=7Qz", "km_second+secret/token=9Xw"
 NEAR, MIDDLE = nearly(TOKEN, SECOND), other_in_the_middle(TOKEN, SECOND)
 LOGIN = ("someone-hush-4", "proxy+secret/word=8Ty")
+KEY_PASSWORD = "key+secret/word=6Vu"
 COOKIE, CONTENT, PROMPT = "sid-hush-hush", "the-canary-of-content", "the-canary-of-prompts"
 BASIC = base64.b64encode(":".join(LOGIN).encode()).decode()
 """How user and password of the proxy travel."""
@@ -122,9 +125,19 @@ def test_a_token_that_is_other_in_its_middle_is_nobodys(token: str) -> None:
     assert other_in_the_middle(token, once) not in (token, once)
 
 
+def argument_lists() -> Iterator[bytes]:
+    """Those of all programs that run."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            yield path.read_bytes()
+
+
 @contextmanager
-def serving(proxies: list[str] | None = None) -> Iterator[str]:
-    """The base URL of such a server, in a thread; into `proxies` goes the URL of one that finds every name there."""
+def serving(proxies: list[str] | None = None, lists: set[bytes] | None = None) -> Iterator[str]:
+    """The base URL of such a server, in a thread; into `proxies` goes the URL of one that finds every name there.
+
+    Into `lists` go the argument lists of the programs that run while it is asked.
+    """
     loop = asyncio.new_event_loop()
     done = asyncio.Event()
     numbers = iter(range(10**6))
@@ -132,6 +145,8 @@ def serving(proxies: list[str] | None = None) -> Iterator[str]:
     up = threading.Event()
 
     async def choose(request: bytes) -> Script:
+        if lists is not None:
+            lists.update(argument_lists())
         return echo(next(numbers), request)
 
     async def serve() -> None:
@@ -212,6 +227,50 @@ def test_no_password_of_a_proxy_is_written_or_printed(tmp_path: Path, plugin: bo
     assert [way for one in (LOGIN[1], TOKEN, SECOND, NEAR, MIDDLE) for way in spellings(one) if way in told] == []
     assert BASIC not in told
     assert LOGIN[0] not in told
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_no_password_of_the_environments_proxy_is_written_or_printed(tmp_path: Path, variable: str) -> None:
+    """The proxy tunnels to a server that does not speak TLS."""
+    proxies: list[str] = []
+    with serving(proxies) as url:
+        named = url.replace("http://127.0.0.1", "https://target.test")
+        code, told = command(named, tmp_path, beside={variable: proxies[0], "NO_PROXY": "", "no_proxy": ""})
+    assert code == 6, told[:2000]
+    assert f"{variable} is set and was used" in " ".join(told.split())
+    assert [way for one in (LOGIN[1], TOKEN, SECOND, NEAR, MIDDLE) for way in spellings(one) if way in told] == []
+    assert BASIC not in told
+    assert LOGIN[0] not in told
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="this system shows no argument lists in /proc")
+def test_no_argument_list_holds_a_secret(tmp_path: Path) -> None:
+    lists: set[bytes] = set()
+    proxies: list[str] = []
+    with serving(proxies, lists) as url:
+        named = url.replace("127.0.0.1", "target.test")
+        given = {"KITEMESH_PROXY": proxies[0], "KITEMESH_CLIENT_KEY_PASSWORD": KEY_PASSWORD}
+        command(named, tmp_path, "--only", "auth", beside=given)
+    told = b"\n".join(lists).decode("utf-8", "replace")
+    assert "conformance.commands.main" in told  # it was looked at while the run went on
+    assert [way for one in (LOGIN[1], TOKEN, SECOND, KEY_PASSWORD) for way in spellings(one) if way in told] == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl, which makes the certificate, is not installed")
+@pytest.mark.parametrize("given", ["right", "wrong", "none"])
+def test_no_password_of_a_client_key_is_written_or_printed(tmp_path: Path, given: str) -> None:
+    good = Certificates(tmp_path).of("good")
+    locked = tmp_path / "locked.pem"
+    order = ["openssl", "pkey", "-in", str(good), "-aes256", "-passout", f"pass:{KEY_PASSWORD}", "-out", str(locked)]
+    subprocess.run(order, check=True, capture_output=True)
+    password = {"right": KEY_PASSWORD, "wrong": f"{KEY_PASSWORD}-wrong", "none": ""}[given]
+    words = ("--client-cert", str(good), "--client-key", str(locked))
+    where = tmp_path / "run"
+    where.mkdir()
+    beside = {"KITEMESH_CLIENT_KEY_PASSWORD": password}
+    code, told = command(f"https://127.0.0.1:{closed_port()}", where, *words, beside=beside)
+    assert code == (6 if given == "right" else 4)
+    assert KEY_PASSWORD not in told
 
 
 @pytest.mark.parametrize("wrong", ["port", "login", "scheme"])
