@@ -448,13 +448,6 @@ CONFIGURATIONS = (
         servers=3,
     ),
     Configuration(
-        "the whole answer buffered",
-        "Apache httpd",
-        _apache("<Location />\nSetOutputFilter BUFFER\nBufferSize 1048576\n</Location>", ("buffer",)),
-        frozenset({"stream.incremental"}),
-        "`flushpackets=on`",
-    ),
-    Configuration(
         "errors overridden",
         "Apache httpd",
         _apache("ProxyErrorOverride On"),
