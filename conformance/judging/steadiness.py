@@ -28,13 +28,13 @@ _Z = 1.959964
 
 
 def remark(evidence: Evidence) -> str:
-    """A sentence on server errors outside outages; empty where they are few."""
+    """A sentence on server errors outside outages; empty where they are few, or nothing was served at all."""
     if not any(map(_fails, evidence.all)):
         return ""
     asked = list(_in_calm(evidence))
     failed = Counter(first.status for first in asked if _fails(first))
     count = failed.total()
-    if not asked or count / len(asked) <= TOLD_ABOVE:
+    if not asked or count / len(asked) <= TOLD_ABOVE or not any(reading.taken for reading in evidence.all):
         return ""
     low, high = wilson(count, len(asked))
     statuses = ", ".join(f"{status} {_times(number)}" for status, number in sorted(failed.items(), key=str))

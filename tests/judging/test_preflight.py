@@ -6,12 +6,13 @@ import functools
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from judging.preflight.playing import Certificates, Stage, closed_port
 from judging.preflight.rows import ROWS, Row
-from made_up import REPORTS
+from made_up import REPORTS, exchange
 from wire.raw_server import RawServer, Script, unaccepting
 
 from conformance.judging import judge as judging
@@ -24,6 +25,7 @@ from conformance.report import files, terminal
 from conformance.running import run
 from conformance.settings.options import Depth, Options
 from conformance.transcript import har_reader
+from conformance.transcript.exchange import Ending
 from conformance.wire.limits import Limits
 
 TOKEN = "km_secret_token"
@@ -165,6 +167,21 @@ def _is_settled(row: Row, report: Result, directory: Path) -> None:
     assert again.verdict.sentence == sentence
     assert (again.exit_code(), again.verdict.outcomes) == (report.exit_code(), report.verdict.outcomes)
     assert sentence[:60] in " ".join(terminal.text(report).split())
+
+
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        ("[SSL: BAD_EXTENSION] bad extension (_ssl.c:1006)", "http2-unspoken"),  # Apache without h2 names http/1.1
+        ("[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure (_ssl.c:1006)", "tls-failed"),
+    ],
+)
+def test_what_only_some_programs_bring_about(told: str, rule: str) -> None:
+    failed = replace(exchange(), response=None, ending=Ending.TLS, error=f"ConnectError: {told}")
+    seen = preflight.FirstAnswers("https://api.example.com/v1", preflight.FirstReply(failed), reach={"http": "2"})
+    found = preflight.situation(seen)
+    assert found is not None
+    assert found[0].id == rule
 
 
 def test_there_are_enough_rows_and_each_rule_has_one() -> None:

@@ -47,6 +47,10 @@ def test_one_in_a_hundred_is_not_told() -> None:
     assert _told(*_apart([500], 99))
 
 
+def test_where_nothing_is_served_nothing_is_told_of_others() -> None:
+    assert not _told(refused("a", sent("a"), 502), refused("b", sent("b"), 502))
+
+
 def test_it_is_told_whatever_the_verdict() -> None:
     made = _apart([500, 502], 10)
     broken = refused("x", {**sent("x"), "messages": []}, 422)

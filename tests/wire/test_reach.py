@@ -23,6 +23,7 @@ from conformance.wire.client import Client
 from conformance.wire.limits import Limits
 from conformance.wire.reach import route
 from conformance.wire.reach.route import Route
+from conformance.wire.transport import asks_for_certificate
 
 HOST = "example.com"
 """What the certificate `other-name` is for; the proxies find it on loopback."""
@@ -237,6 +238,33 @@ def test_a_client_certificate(certificates: Certificates) -> None:
                         assert client.agreed["expires"].endswith("Z")
 
     asyncio.run(run())
+
+
+def record(kind: int, octets: bytes) -> bytes:
+    """A record of TLS."""
+    return bytes([kind, 3, 3]) + len(octets).to_bytes(2, "big") + octets
+
+
+HELLO, ASKS, DONE = (bytes([kind]) + b"\0\0\2ab" for kind in (2, 13, 14))
+"""Messages of a handshake."""
+
+
+@pytest.mark.parametrize(
+    ("octets", "asked"),
+    [
+        (record(22, HELLO + ASKS + DONE), True),
+        (record(22, HELLO) + record(22, ASKS[:3]) + record(22, ASKS[3:] + DONE), True),
+        (record(22, HELLO + DONE), False),
+        (record(22, HELLO + ASKS[:3]), False),
+        (record(22, HELLO) + record(20, b"\1") + record(22, ASKS), False),  # sealed: it only looks like one
+        (record(22, HELLO) + record(23, ASKS), False),  # TLS 1.3
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", False),
+        (b"\x16\3\3", False),
+        (b"", False),
+    ],
+)
+def test_whether_a_handshake_asks_for_a_client_certificate(octets: bytes, asked: bool) -> None:
+    assert asks_for_certificate(octets) is asked
 
 
 def test_a_route_without_arguments_is_direct() -> None:

@@ -15,7 +15,7 @@ from .judging import options
 from .programs import Program, free_port, running
 
 LIMITS = (1, 2, 3, 4, 8, 9, 16)
-"""Below, at and above each number of connections that is held open."""
+"""Small ones, and those around the eight connections that a run holds open; of 64 all are far below."""
 CONCURRENCIES = (1, 8, 64)
 _ROOT = Path(__file__).resolve().parents[3]
 
