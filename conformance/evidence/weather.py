@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from conformance.contract.classify import Due
 from conformance.evidence.timeline import Timeline
 from conformance.probes.flow import Phase
-from conformance.transcript.exchange import Ending
+from conformance.transcript.exchange import Ending, Exchange
 
 if TYPE_CHECKING:
     from conformance.evidence.reading import Reading
@@ -127,8 +127,13 @@ def told(spell: Spell, since: float) -> str:
 
 def suspects(weather: Weather) -> tuple[str, ...]:
     """The exchanges that were under way when the target last stopped accepting connections."""
-    gone = [s for s in weather.spells if s.bad and any(r.exchange.ending is Ending.REFUSED for r in s.readings)]
+    gone = [s for s in weather.spells if s.bad and any(_refused(r.exchange) for r in s.readings)]
     return tuple(reading.name for reading in gone[-1].broken[:MOST_TOLD]) if gone else ()
+
+
+def _refused(exchange: Exchange) -> bool:
+    """True where the target accepted no connection; a proxy may not have asked it."""
+    return exchange.ending is Ending.REFUSED and not exchange.of_proxy
 
 
 def _probe(reading: Reading) -> str:

@@ -38,7 +38,7 @@ from conformance.settings import files
 from conformance.settings.options import Depth, Options, UsageError
 from conformance.transcript import account
 from conformance.transcript.account import RECORDING
-from conformance.transcript.exchange import Credential, Ending, Transcript
+from conformance.transcript.exchange import PROXY_STOPS, Credential, Ending, Transcript
 
 CATALOGUE: Catalogue = load()
 
@@ -257,6 +257,8 @@ def _trouble(evidence: Evidence) -> str:
             return "The target refused the token in every request; check the token and that it may use the model."
         if statuses <= {401, 403, 404}:
             return "The target knows neither the address nor the model (every request got 404); check both."
+    if evidence.own and str(stopped).startswith(PROXY_STOPS):
+        return f"{str(stopped)[:1].upper()}{str(stopped)[1:300]}: {reaching.proxy_again(evidence.options)}."
     if evidence.own and stopped and (suspects := weather.suspects(evidence.weather)):
         return (
             f"{str(stopped)[:1].upper()}{str(stopped)[1:300].rstrip('.')}. One of the requests that were under way may "

@@ -380,7 +380,7 @@ def _redirect(seen: FirstAnswers) -> str:
 
 def _of_proxy(*patterns: str) -> Callable[[FirstAnswers], bool]:
     """No connection, for a reason that lies with the proxy and is told in such words; without patterns in any."""
-    return lambda s: s.ended(Ending.REFUSED) and s.failed.startswith("ProxyError: ") and all(map(s.said, patterns))
+    return lambda s: s.bearing.exchange.of_proxy and all(map(s.said, patterns))
 
 
 def _to_client_certificate(seen: FirstAnswers) -> str:

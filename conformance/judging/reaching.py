@@ -67,6 +67,13 @@ def notes(options: Mapping[str, Any], at: float) -> Iterator[str]:
         yield f"The target's certificate ({subject}) ends {days}, on {_text(tls, 'expires')[:10]}: renew it."
 
 
+def proxy_again(options: Mapping[str, Any]) -> str:
+    """What to do where the proxy let nothing through in mid-run."""
+    reach = _table(options, "reach")
+    proxy, by = (excerpt(_text(reach, name), 200) for name in ("proxy", "proxy_by"))
+    return f"start {proxy or 'it'} again{f', or correct {by}' if by else ''}"
+
+
 def _table(options: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = options.get(name)
     return found if isinstance(found, dict) else {}

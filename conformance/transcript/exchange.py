@@ -68,6 +68,10 @@ class Ending(StrEnum):
 TIMED_OUT = frozenset(
     {Ending.TIMED_OUT_CONNECTING, Ending.TIMED_OUT_FIRST_BYTE, Ending.TIMED_OUT_IDLE, Ending.TIMED_OUT_TOTAL}
 )
+PROXY_ERROR = "ProxyError"
+"""Begins the error text where it is a proxy that lets nothing through."""
+PROXY_STOPS = "the proxy let nothing through"
+"""Begins the reason why a recording stopped, where that was it."""
 NO_ANSWER = frozenset({Ending.RESET, Ending.REFUSED, Ending.TLS, Ending.GARBAGE}) | TIMED_OUT
 
 
@@ -235,6 +239,11 @@ class Exchange:
     def answered(self) -> bool:
         """True where an answer in HTTP came, whether or not it could be read."""
         return self.response is not None or self.head.startswith(b"HTTP/")
+
+    @property
+    def of_proxy(self) -> bool:
+        """True where a proxy let nothing through, so that the target was not asked."""
+        return self.ending is Ending.REFUSED and self.error.startswith(f"{PROXY_ERROR}: ")
 
     @property
     def streams(self) -> bool:

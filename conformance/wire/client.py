@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 from conformance.contract.authority import PORTS
-from conformance.transcript.exchange import Ending, Exchange, Headers, Request
+from conformance.transcript.exchange import PROXY_ERROR, Ending, Exchange, Headers, Request
 from conformance.transcript.redaction import Redactor, mask_credentials
 from conformance.wire.attempt import Attempt, NotSecured, Silent
 from conformance.wire.connection import NotConnected, Pool
@@ -234,7 +234,7 @@ class Client:
         except NotConnected as error:
             if isinstance(error.__cause__, TimeoutError):
                 return Ending.TIMED_OUT_CONNECTING, f"no connection within {limits.connect:g} s"
-            where = "ProxyError" if isinstance(error.__cause__, ProxyFailure) else "ConnectError"
+            where = PROXY_ERROR if isinstance(error.__cause__, ProxyFailure) else "ConnectError"
             return Ending.REFUSED, self._said(where, error.__cause__)
         except NotSecured as error:
             if isinstance(error.__cause__, TimeoutError):
@@ -253,7 +253,7 @@ class Client:
             if outgoing.answer_within is not None and attempt.answer.head is None:
                 within = f"within {outgoing.answer_within:.3g} s"
                 if attempt.connection is None and self._route.proxy is not None:
-                    return Ending.REFUSED, f"ProxyError: no connection through it {within}"
+                    return Ending.REFUSED, f"{PROXY_ERROR}: no connection through it {within}"
                 if attempt.connection is None:
                     return Ending.TIMED_OUT_CONNECTING, f"no connection {within}"
                 if self._context is not None and not attempt.secured:

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from conformance.transcript.exchange import Ending, Exchange
+from conformance.transcript.exchange import PROXY_ERROR, PROXY_STOPS, Ending, Exchange
 
 HOPELESS = 10
 """Answers of bad weather after which a target that never served anything is asked no more."""
@@ -173,7 +173,7 @@ class WeatherWatch:
             self.in_vain = 0
             self._began, self._pause = now, FIRST_PAUSE
             self._patience_ends = now + self._down_for
-            self._tell(asked, f"the target does not serve ({said(asked)})", True)
+            self._tell(asked, f"{_who(asked)} ({said(asked)})", True)
         elif self.in_vain == BY_CHANCE:
             self._outages += 1
             if self._outages > MOST_OUTAGES:
@@ -185,13 +185,22 @@ class WeatherWatch:
         if leave_alone is not None:
             self._patience_ends = max(self._patience_ends, now + leave_alone + FIRST_PAUSE)
         if now >= self._patience_ends:
-            raise Down(f"the target was down for {now - self._began:.0f} s and did not come back ({said(asked)})")
+            lasted = f"for {now - self._began:.0f} s"
+            if asked.of_proxy:
+                raise Down(f"{PROXY_STOPS} {lasted} ({said(asked)})")
+            raise Down(f"the target was down {lasted} and did not come back ({said(asked)})")
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         await asyncio.sleep(min(pause, max(0.0, self._patience_ends - now)))
 
 
+def _who(exchange: Exchange) -> str:
+    return "the proxy lets nothing through" if exchange.of_proxy else "the target does not serve"
+
+
 def said(exchange: Exchange) -> str:
     """What an exchange of bad weather met with, in a few words."""
+    if exchange.of_proxy:
+        return exchange.error.removeprefix(f"{PROXY_ERROR}: ")
     if exchange.status is not None and exchange.ending in (Ending.COMPLETE, Ending.LEFT):
         return f"status {exchange.status}"
     if exchange.ending is Ending.REFUSED:

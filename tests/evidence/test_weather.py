@@ -19,7 +19,7 @@ from checks.exchanges import (
 )
 
 from conformance.evidence.evidence import Evidence
-from conformance.evidence.weather import told
+from conformance.evidence.weather import suspects, told
 from conformance.judging import judge as judging
 from conformance.judging.verdict import State
 from conformance.transcript.exchange import Ending, Exchange, ProbeNote, Transcript
@@ -52,6 +52,28 @@ def weather(*exchanges: Exchange) -> tuple[Evidence, dict[str, bool]]:
 def test_what_several_meet_with_nothing_served_in_between_is_the_weathers() -> None:
     _, fell = weather(fine("w", 0), foul("a", 1), foul("b", 1.05), foul("c", 2, None), fine("x", 3))
     assert fell == {"a": True, "b": True, "c": True}
+
+
+def test_where_a_proxy_let_nothing_through_no_request_is_suspected() -> None:
+    def story(error: str) -> Evidence:
+        gone = [at(replace(unanswered(name, Ending.REFUSED), error=error), 2) for name in ("b", "c", "d")]
+        return weather(fine("w", 0), foul("a", 1, None), *gone)[0]
+
+    assert suspects(story("ConnectError: refused").weather) == ("a",)
+    assert suspects(story("ProxyError: it cannot be connected to: refused").weather) == ()
+
+
+def test_a_run_that_a_proxy_ended_says_so() -> None:
+    lost = replace(unanswered("b", Ending.REFUSED), error="ProxyError: it fell")
+    options = {
+        "stopped": "the proxy let nothing through for 3 s (it fell)",
+        "reach": {"proxy": "http://proxy:3128", "proxy_by": "HTTPS_PROXY"},
+    }
+    verdict = judged(chat("a"), lost, options=options)
+    assert verdict.sentence == (
+        "The proxy let nothing through for 3 s (it fell): start http://proxy:3128 again, or correct HTTPS_PROXY."
+    )
+    assert [outcome for outcome in verdict.outcomes if outcome.state is State.FAILED] == []
 
 
 def test_streams_that_were_cut_are_told_as_cut_and_not_by_their_status() -> None:
