@@ -79,7 +79,8 @@ LAYERS = (
     Layer(
         "Apache httpd",
         r"\bApache(/|\b(?![- ]Coyote))",
-        r'\A<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2\.0//EN">',
+        r'\A<!DOCTYPE HTML PUBLIC "-//(IETF//DTD HTML 2\.0|W3C//DTD HTML 4\.01)//EN"[^>]{0,60}>\s'
+        r"<html><head>\s<title>\d",
         body="`LimitRequestBody`, and with ModSecurity `SecRequestBodyLimit` and `SecRequestBodyNoFilesLimit`",
         wait="`ProxyTimeout`",
         pages="`ErrorDocument`",

@@ -23,6 +23,11 @@ HAPROXY_413 = (
 APACHE_413 = (
     b'<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>413 Request Entity Too Large</title>\n'
 )
+APACHE_503 = (
+    b'<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN" "http://www.w3.org/TR/html4/strict.dtd">\n<html><head>\n'
+    b"<title>503 Service Unavailable</title>\n</head><body>\n<h1>Service Unavailable</h1>\n"
+)
+"""Of Apache 2.4.71."""
 VARNISH_503 = (
     b"<!DOCTYPE html>\n<html>\n<head><title>503 Backend fetch failed</title></head>\n<body><p>XID: 5</p></body>"
 )
@@ -93,6 +98,8 @@ def test_an_intermittent_finding_does_not_hide_what_the_steady_ones_show():
         (502, NGINX_502, (), "`error_page` with a JSON body"),
         (413, HAPROXY_413, (), "`http-error` or `errorfile`"),
         (422, APACHE_413, (), "`ProxyErrorOverride Off`"),
+        (503, APACHE_503, (), "`ErrorDocument`"),
+        (429, APACHE_503.replace(b"503 S", b"429 S"), (("Server", "Apache/2.4.71 (Debian)"),), "`ErrorDocument`"),
         (503, VARNISH_503, (), "`vcl_backend_error`"),
     ],
 )

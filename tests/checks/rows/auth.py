@@ -129,6 +129,8 @@ ROWS: tuple[Breaks | Holds, ...] = (
     holds("auth.before-validation", "401 to an array", denied("a", body=[])),
     holds("auth.before-validation", "malformed JSON, which the contract leaves out, brings 400",
           refused("a", b'{"model":', 400, credential=Credential.NONE), state=OPEN),
+    holds("auth.before-validation", "413 of what stands in front and reads no token",
+          refused("a", _broken("a"), 413, credential=Credential.NONE), state=OPEN),
     holds("auth.before-validation", "another media type brings 415",
           refused("a", b"model=x", 415, credential=Credential.NONE, content_type="text/plain"), state=OPEN),
     breaks("auth.stream-refused-as-json", "401 as an event stream",
