@@ -18,6 +18,14 @@ WORDS = (
     "Sound configurations have to be conformant; of broken ones, the requirement that they break has to fail, and no "
     "other MUST. Where several seeds were run, requests and seconds are those of the run in the middle."
 )
+NOTES = (
+    "Pages of a layer's own (429, 502, 503) are a breach of error.schema-elsewhere, a SHOULD, and of nothing else. A "
+    "balancer that binds callers by a cookie alone breaks approvals for clients that keep none, as those of an API do. "
+    "Caddy 2.6.2 is configured with `buffer_requests`: without it, it ends a stream early now and then, soundly framed "
+    "(24 of 4,800 for a plain HTTP client), and the suite says so. Under `--limit-concurrency 1` uvicorn turns away "
+    "every request, since it counts the connection that asks; under 2 no two requests can be under way at a time, so "
+    "that isolation cannot be shown. Seconds are of a machine with other work beside it."
+)
 OUTAGE, WAITED = "The target did not serve", "were waited for"
 
 
@@ -68,7 +76,7 @@ def markdown(rows: Sequence[Row], seeds: int, absent: Sequence[str]) -> str:
              "what failed")  # fmt: skip
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     count = f"{seeds} seed{'s' if seeds > 1 else ''}"
-    lines = ["# Behind what stands in front", "", f"{WORDS} Measured with {count} on {machine}."]
+    lines = ["# Behind what stands in front", "", f"{WORDS} Measured with {count} on {machine}.", "", NOTES]
     lines += ["", missing(absent)] if absent else []
     lines += ["", _line(heads), _line(["---"] * len(heads))]
     for (part, name), group in groupby(rows, key=lambda one: (one.part, one.name)):
