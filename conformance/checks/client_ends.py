@@ -40,8 +40,12 @@ def _finding(evidence: Evidence, course: Course, message: str, expected: str, ob
 def _unserved(evidence: Evidence, course: Course) -> str | None:
     """Why a command may end otherwise on a variation: a request that may be served was not, there."""
     for reading in _on(evidence, course.face):
-        if reading.due in (Due.ACCEPT, Due.OPEN) and (not reading.taken or reading.failed_within):
+        if reading.due not in (Due.ACCEPT, Due.OPEN):
+            continue
+        if not reading.taken or reading.failed_within:
             return f"{reading.name} was not served there: {reading.told}"
+        if reading.exchange.ending in (Ending.CUT, Ending.RESET):
+            return f"the answer to {reading.name} broke off there"
     return None
 
 

@@ -33,7 +33,7 @@ class Face:
     breaks: str = ""
     """The requirement on servers that it breaks, where there is one."""
     shows: str = ""
-    """The requirement that shows on it, where there is one; plain shows what is judged of any request."""
+    """The requirement that shows on it, where there is one that always does; plain shows what any request does."""
 
 
 _QUICK = (
@@ -49,16 +49,25 @@ _STANDARD = (*transport.VARIATIONS, *objects.VARIATIONS, *streams.VARIATIONS, *r
 
 @cache
 def every() -> tuple[Face, ...]:
-    """Plain, the variations, the troubles, and the faults; two kinds may use one id, and then the first is meant."""
+    """Plain, the variations, the troubles, and the faults; two kinds may use one id, and then the first is meant.
+
+    A variation that may withhold an answer is a trouble to a client: whoever does not get what it asked for, and must
+    not ask again, cannot end as on the plain server.
+    """
     plain = Face(PLAIN, FaceKind.PLAIN, "The server as documented.")
-    variations = [Face(v.id, FaceKind.VARIATION, v.summary, v.behaviour, shows="client.variation") for v in VARIATIONS]
+    variations = [
+        Face(v.id, FaceKind.TROUBLE, v.summary, v.behaviour)
+        if v.withholds
+        else Face(v.id, FaceKind.VARIATION, v.summary, v.behaviour, shows="client.variation")
+        for v in VARIATIONS
+    ]
     troubles = [Face(t.id, FaceKind.TROUBLE, t.summary, t.behaviour, t.hangs, shows=t.shows) for t in TROUBLES]
     faults = [Face(f.id, FaceKind.FAULT, f.summary, f.behaviour, breaks=f.requirement) for f in (*FAULTS, *WARNED)]
     return tuple({face.id: face for face in reversed([plain, *variations, *troubles, *faults])}.values())[::-1]
 
 
 def of_depth(depth: Depth) -> tuple[Face, ...]:
-    """Plain, the troubles, and as many variations as the depth says: a few, those that any request meets, or all."""
+    """Plain, `TROUBLES`, and as many variations as the depth says: a few, those that any request meets, or all."""
     wanted: Iterable[str]
     match depth:
         case Depth.QUICK:
@@ -67,14 +76,8 @@ def of_depth(depth: Depth) -> tuple[Face, ...]:
             wanted = _ids(_STANDARD)
         case Depth.DEEP:
             wanted = _ids(VARIATIONS)
-    chosen = frozenset(wanted)
-    return tuple(
-        face
-        for face in every()
-        if face.kind is FaceKind.PLAIN
-        or face.kind is FaceKind.TROUBLE
-        or (face.kind is FaceKind.VARIATION and face.id in chosen)
-    )
+    chosen = {PLAIN, *wanted, *(trouble.id for trouble in TROUBLES)}
+    return tuple(face for face in every() if face.id in chosen)
 
 
 def chosen(patterns: Sequence[str], *, what: str = "--face") -> tuple[Face, ...]:

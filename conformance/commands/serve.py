@@ -58,7 +58,7 @@ def command(
     if crosstalk_every is not None and (faults or variations):
         raise UsageError("--crosstalk-every is a fault by itself; leave out --fault and --variation.")
     chosen = [one(name, (FaceKind.FAULT, FaceKind.TROUBLE), what="--fault") for name in faults]
-    chosen += [one(name, (FaceKind.VARIATION,), what="--variation") for name in variations]
+    chosen += [one(name, (FaceKind.VARIATION, FaceKind.TROUBLE), what="--variation") for name in variations]
     app = create_rare(settings) if crosstalk_every is not None else create_app(settings, combined(chosen).behaviour)
 
     def ready(url: str) -> None:

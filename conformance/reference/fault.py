@@ -43,6 +43,14 @@ class Variation:
     behaviour: Behaviour
     unexercised: Mapping[str, str] = field(default_factory=dict)
     """Requirement id to the reason why it cannot be exercised then."""
+    withholds: bool = False
+    """True where a good request may go without the answer that it would get from the conforming server: it is not
+    served for a while, or breaks off, or the model says something else. A client need not succeed there."""
+
+
+def withholding(*variations: Variation) -> tuple[Variation, ...]:
+    """The same, each of which may withhold what a good request asks for."""
+    return tuple(replace(variation, withholds=True) for variation in variations)
 
 
 _T = TypeVar("_T", Fault, Variation)

@@ -64,6 +64,23 @@ def test_the_good_client_passes(capsys):
     assert results()["target"]["name"].endswith("conformance.reference.client")
 
 
+def test_one_that_gives_up_a_resume_that_broke_off_is_not_blamed():
+    """As it should: whoever asks again may carry it out twice."""
+    code = (
+        "from conformance.reference import client\n"
+        "class Resuming(client.Client):\n"
+        "    def work(self, prompt):\n"
+        "        for _ in range(8): self.say(self.chat(prompt, False))\n"
+        "raise SystemExit(client.main(Resuming))\n"
+    )
+    Path("resumes.py").write_text(code, encoding="utf-8")
+    assert client("--face", "reset-within-once,sse-crlf", "--", sys.executable, "resumes.py") == 0
+    courses = json.loads(Path("reports/client/transcript.har").read_text())["log"]["_conformance"]["options"]["faces"]
+    assert {row["face"]: row["status"] for row in courses}["reset-within-once"] == 1
+    assert outcomes()["client.variation"] == "passed"
+    assert outcomes()["client.resume-once"] == "passed"
+
+
 def test_one_that_breaks_on_a_variation_fails_by_all_reports(capsys):
     assert (
         client("--face", "sse-no-space", "--", *GOOD[:2], "conformance.reference.client_faults", "client-literal") == 1

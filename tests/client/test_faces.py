@@ -34,6 +34,21 @@ def test_each_depth_adds_variations_to_the_one_before():
         assert not [face for face in chosen if face.kind is FaceKind.FAULT]
 
 
+@pytest.mark.parametrize(
+    "id_",
+    ["reset-within-once", "like-replicas", "firewall-page-200", "stream-fails-midway", "resume-404-once",
+     "expires-soon", "model-refuses", "approval-never-comes"],
+)  # fmt: skip
+def test_what_may_withhold_an_answer_is_trouble_to_a_client(id_):
+    assert faces.one(id_).kind is FaceKind.TROUBLE
+    assert faces.one(id_) not in faces.showing(DEEP, {"client.variation"})
+
+
+@pytest.mark.parametrize("id_", ["sse-crlf", "calls-many", "model-slow", "like-php", "resume-asks-once-more"])
+def test_what_serves_every_good_request_has_to_be_borne(id_):
+    assert faces.one(id_) in faces.showing(DEEP, {"client.variation"})
+
+
 def test_troubles_name_requirements_on_clients():
     of_clients = load().of(Side.CLIENT)
     assert {trouble.shows for trouble in TROUBLES} <= {requirement.id for requirement in of_clients}
@@ -47,7 +62,7 @@ def test_troubles_name_requirements_on_clients():
         (["hangs-*", "sse-cr"], ["plain", "sse-cr", "hangs-before", "hangs-within", "hangs-after"]),
         (["plain"], ["plain"]),
         (["stream-done-absent"], ["plain", "stream-done-absent"]),
-        (["trouble"], ["plain", *(t.id for t in TROUBLES)]),
+        (["trouble"], ["plain", *(v.id for v in VARIATIONS if v.withholds), *(t.id for t in TROUBLES)]),
     ],
 )
 def test_patterns_choose(patterns, chosen):

@@ -25,7 +25,7 @@ from conformance.reference.conditions import (
     unless,
 )
 from conformance.reference.decision import Decision, Refuse, Serve
-from conformance.reference.fault import Variation
+from conformance.reference.fault import Variation, withholding
 from conformance.reference.incoming import Incoming
 from conformance.reference.intake import Refusal, refuse
 from conformance.reference.making import (
@@ -309,7 +309,7 @@ def _passing(id_: str, summary: str, source: str, behaviour: Behaviour) -> Varia
     return Variation(id_, summary, source, behaviour, _APART)
 
 
-VARIATIONS: tuple[Variation, ...] = (
+VARIATIONS: tuple[Variation, ...] = withholding(
     *(_passing(f"excuse-{status}-once", f"{status} once for every fifth request.", _EXCUSED + str(status),
                _status(one_in(5, 1), status))
       for status in (408, 502, 503, 504, 520, 524, 527, 529)),

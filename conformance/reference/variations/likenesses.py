@@ -23,7 +23,8 @@ def _like(id_: str, summary: str, of: tuple[str, ...], *more: Behaviour) -> Vari
     chosen = [_ALL[name] for name in of]
     unexercised = {key: reason for variation in chosen for key, reason in variation.unexercised.items()}
     behaviour = together(*(variation.behaviour for variation in chosen), *more)
-    return Variation(f"like-{id_}", summary, f"All at once: {', '.join(of)}", behaviour, unexercised)
+    withholds = any(variation.withholds for variation in chosen)
+    return Variation(f"like-{id_}", summary, f"All at once: {', '.join(of)}", behaviour, unexercised, withholds)
 
 
 def _sorted(newline: str) -> Behaviour:

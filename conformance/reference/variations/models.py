@@ -10,7 +10,7 @@ from conformance.reference.asked import asked
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.conditions import Object, prompt, sent_messages
 from conformance.reference.decision import Serve
-from conformance.reference.fault import Variation
+from conformance.reference.fault import Variation, withholding
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
     COMPLETION,
@@ -162,7 +162,7 @@ _SHORT = {
 }
 _TERSE = {**_UNHEEDING, **_SHORT}
 
-VARIATIONS: tuple[Variation, ...] = (
+_WORDS = withholding(
     Variation("model-chatty", "A sentence around the word that was asked for.", _WHIM,
               _saying(lambda text, _: f"Sure! Here is the word you asked for:\n\n**{text}**\n\nAnything else?")),
     Variation("model-quotes", "The word in quotation marks, with a full stop.", _WHIM,
@@ -223,6 +223,11 @@ VARIATIONS: tuple[Variation, ...] = (
               "completion.output-limit: a breach is above 32 counted",
               speaks(lambda incoming, answer: _unlimited(f"Here it is, as you wish: {_word(incoming)}.", answer)),
               _SHORT),
+)  # fmt: skip
+"""What a model says."""
+
+VARIATIONS: tuple[Variation, ...] = (
+    *_WORDS,
     Variation("model-slow", "Half a second before every answer.", _TIMES, set_to(latency=0.5)),
     Variation("model-slow-stream", "A tenth of a second for each token.", _TIMES, set_to(token_interval=0.1)),
     Variation("model-stutters", "Pauses of 0.7 s within streams.", _TIMES, transmits(_stutters, TEXT_STREAM)),

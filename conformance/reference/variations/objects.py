@@ -11,7 +11,7 @@ from typing import Any
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.conditions import Object, prompt
 from conformance.reference.decision import Decision, ObjectKind, Serve
-from conformance.reference.fault import Variation
+from conformance.reference.fault import Variation, withholding
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
     ALL_KINDS,
@@ -214,9 +214,11 @@ VARIATIONS: tuple[Variation, ...] = (
               _with_id(lambda id_: f'réponse «{id_}» / "#1" ' + "x" * 300)),
     Variation("uuids-upper", "UUIDs in upper case.", _UUID, _uuids(str.upper)),
     Variation("uuids-version-7", "UUIDs of version 7, the first digits of which are alike.", _UUID, _version_7()),
-    Variation("cut-content-null", "A content filter cuts one answer: `content: null`.", _CUT,
-              _cut(None, "content_filter")),
-    Variation("cut-content-absent", "A content filter cuts one answer: no `content`.", f"{_CUT}; {_NULL}",
-              _cut(..., "content_filter")),
-    Variation("cut-content-empty", "One answer ends by `length` before a word is said.", _CUT, _cut("", "length")),
+    *withholding(
+        Variation("cut-content-null", "A content filter cuts one answer: `content: null`.", _CUT,
+                  _cut(None, "content_filter")),
+        Variation("cut-content-absent", "A content filter cuts one answer: no `content`.", f"{_CUT}; {_NULL}",
+                  _cut(..., "content_filter")),
+        Variation("cut-content-empty", "One answer ends by `length` before a word is said.", _CUT, _cut("", "length")),
+    ),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from conformance.contract.catalogue import load
 from conformance.reference.behaviour import Behaviour, Headers, Leniency, Replay
 from conformance.reference.conditions import Object, When, all_of, has, one_in, resume, sent, status_is, streamed
 from conformance.reference.decision import APPROVAL, Call, Decision, ObjectKind, PendingCalls, Refuse, Serve
-from conformance.reference.fault import Variation
+from conformance.reference.fault import Variation, withholding
 from conformance.reference.identifiers import fresh_uuid
 from conformance.reference.incoming import Endpoint, Incoming
 from conformance.reference.intake import RATE_LIMIT, SETTLED, UNKNOWN_APPROVAL, Refusal, refuse
@@ -312,22 +312,24 @@ VARIATIONS: tuple[Variation, ...] = (
               ), {"resume.expired": "nobody waits so long"}),
     Variation("expires-in-a-day", "Approvals wait for a day.", "resume.expired: where waiting for it is allowed",
               set_to(approval_ttl=86_400.0, brief_ttl=86_400.0), {"resume.expired": "nobody waits so long"}),
-    Variation("expires-soon", "Approvals wait for a second and a half.",
-              "resume.expired: answers 4xx after `expires_at`, whatever was meant to be shown by the resume",
-              set_to(approval_ttl=1.5),
-              unexercised={
-                  "resume.race": "whether it waits still when the answers come is a matter of a second's fraction",
-                  "resume.refusal-keeps": "the approval may be over before all that must be refused is",
-              }),
-    Variation("expires-in-five-seconds", "Approvals wait for five seconds.", "resume.expired",
-              set_to(approval_ttl=5.0)),
-    Variation("approval-unexpected", "Every ninth chat asks for a tool that nobody thought of.",
-              "Facts: a chat may lead to an approval", Behaviour(decide=_asks_unexpectedly),
-              unexercised={
-                  "robust.disconnect": "the stream that a client would leave may be an approval, and short",
-              }),
-    Variation("approvals-three-at-most", "429 to a chat that asks for tools while three approvals wait.",
-              "Answers that excuse: 429", Behaviour(decide=_three_at_most)),
+    *withholding(
+        Variation("expires-soon", "Approvals wait for a second and a half.",
+                  "resume.expired: answers 4xx after `expires_at`, whatever was meant to be shown by the resume",
+                  set_to(approval_ttl=1.5),
+                  unexercised={
+                      "resume.race": "whether it waits still when the answers come is a matter of a second's fraction",
+                      "resume.refusal-keeps": "the approval may be over before all that must be refused is",
+                  }),
+        Variation("expires-in-five-seconds", "Approvals wait for five seconds.", "resume.expired",
+                  set_to(approval_ttl=5.0)),
+        Variation("approval-unexpected", "Every ninth chat asks for a tool that nobody thought of.",
+                  "Facts: a chat may lead to an approval", Behaviour(decide=_asks_unexpectedly),
+                  unexercised={
+                      "robust.disconnect": "the stream that a client would leave may be an approval, and short",
+                  }),
+        Variation("approvals-three-at-most", "429 to a chat that asks for tools while three approvals wait.",
+                  "Answers that excuse: 429", Behaviour(decide=_three_at_most)),
+    ),
     Variation("calls-one", "A single call waits.", _CALLS, _calling(lambda calls: calls[:1])),
     Variation("calls-many", "Twenty calls wait.", _CALLS,
               _calling(lambda calls: (*calls, *(Call(fresh_uuid(), f"tool_{n}", "{}") for n in range(18))))),
@@ -383,38 +385,44 @@ VARIATIONS: tuple[Variation, ...] = (
                   ),
                   APPROVAL_STREAM,
               )),
-    Variation("approval-never-comes", "The model answers instead of asking for its tools.",
-              "Outcomes: not exercised, no approval came", _never(),
-              dict.fromkeys(
-                  (r.id for r in load() if r.capability is not None and not r.without_approval),
-                  "no approval came",
-              )),
+    *withholding(
+        Variation("approval-never-comes", "The model answers instead of asking for its tools.",
+                  "Outcomes: not exercised, no approval came", _never(),
+                  dict.fromkeys(
+                      (r.id for r in load() if r.capability is not None and not r.without_approval),
+                      "no approval came",
+                  )),
+    ),
     Variation("resume-asks-once-more", "Each decision, a denial too, leads to one further round.", _MAYBE,
               _more_rounds(1)),
     Variation("resume-asks-twice-more", "Each decision leads to two further rounds.", _MAYBE, _more_rounds(2)),
     Variation("resume-never-asks-again", "No decision leads to a further round.", _MAYBE, _more_rounds(0),
               {"resume.further-round": "no resume led to another approval"}),
-    Variation("resume-answer-cut", "Answers to resumes end by `length`.", "completion.finish-reason: `length`",
-              _answered_otherwise(finish_reason="length")),
-    Variation("resume-answer-cut-empty", "Answers to resumes end by `length` before a word is said.",
-              "completion.content: null is allowed where the answer was cut",
-              together(
-                  _answered_otherwise(finish_reason="length", tokens=()),
-                  on_objects(
-                      lambda incoming, value: at_path(value, "/choices/*/message/content", lambda text: text or None),
-                      COMPLETION,
-                  ),
-              )),
+    *withholding(
+        Variation("resume-answer-cut", "Answers to resumes end by `length`.", "completion.finish-reason: `length`",
+                  _answered_otherwise(finish_reason="length")),
+        Variation("resume-answer-cut-empty", "Answers to resumes end by `length` before a word is said.",
+                  "completion.content: null is allowed where the answer was cut",
+                  together(
+                      _answered_otherwise(finish_reason="length", tokens=()),
+                      on_objects(
+                          lambda _, value: at_path(value, "/choices/*/message/content", lambda text: text or None),
+                          COMPLETION,
+                      ),
+                  )),
+    ),
     Variation("resume-keeps-answer-id", "An execution keeps its answer's `id` and `created` when it goes on.",
               "Facts: the documented paused answer has the same `id` as the standard one; R is silent",
               _same_answer_id()),
-    Variation("resume-404-once", "The first try of each resume gets 404.", _REPLICAS,
-              _not_yet_known(one_in(1, 1, resume))),
-    Variation("resume-404-at-first",
-              "An approval is unknown for the first moment, whatever else is wrong with the resume.", _REPLICAS,
-              _replicated(0.1)),
-    Variation("resume-404-sometimes", "The first try of every second resume gets 404.", _REPLICAS,
-              _not_yet_known(one_in(2, 1, resume))),
+    *withholding(
+        Variation("resume-404-once", "The first try of each resume gets 404.", _REPLICAS,
+                  _not_yet_known(one_in(1, 1, resume))),
+        Variation("resume-404-at-first",
+                  "An approval is unknown for the first moment, whatever else is wrong with the resume.", _REPLICAS,
+                  _replicated(0.1)),
+        Variation("resume-404-sometimes", "The first try of every second resume gets 404.", _REPLICAS,
+                  _not_yet_known(one_in(2, 1, resume))),
+    ),
     Variation("resume-forgets-settled", "An approval that is spent or late is forgotten: 404.", "resume.replay: 4xx",
               Behaviour(decide=_forgets_settled)),
     Variation("resume-conflict-retry", "409 with Retry-After for a spent approval.",
@@ -437,13 +445,16 @@ VARIATIONS: tuple[Variation, ...] = (
     Variation("resume-race-in-turn", "Whoever loses a race waits for half a second before it is refused.",
               "resume.race: the other gets a 4xx",
               transmits(lambda _, pieces: [Out(b"", 0.5), *pieces], ERRORS, all_of(resume, status_is(409)))),
-    Variation("resume-temperature-of-the-model", "A resume's temperature is refused: the model does not support it.",
-              "Answers that excuse: what the model can do",
-              refuses(
-                  all_of(resume, has("temperature")),
-                  Refusal(400, "invalid_request_error", "unsupported_parameter"),
-                  "This model does not support 'temperature'.",
-              )),
+    *withholding(
+        Variation("resume-temperature-of-the-model",
+                  "A resume's temperature is refused: the model does not support it.",
+                  "Answers that excuse: what the model can do",
+                  refuses(
+                      all_of(resume, has("temperature")),
+                      Refusal(400, "invalid_request_error", "unsupported_parameter"),
+                      "This model does not support 'temperature'.",
+                  )),
+    ),
     Variation("resume-race-429", "The loser of a race gets 429 (locked), `Retry-After: 1`, and after that 409.",
               "Answers that excuse: 429", Behaviour(decide=_locked),
               {

@@ -15,7 +15,7 @@ from typing import Any
 from conformance.reference.behaviour import Behaviour
 from conformance.reference.conditions import Object, one_in, prompt, streamed
 from conformance.reference.failing import FORMS, Told
-from conformance.reference.fault import Variation
+from conformance.reference.fault import Variation, withholding
 from conformance.reference.incoming import Incoming
 from conformance.reference.making import (
     STREAMS,
@@ -423,20 +423,23 @@ VARIATIONS: tuple[Variation, ...] = (
               together(shapes(_letters, TEXT_STREAM), set_to(token_interval=0.002))),
     Variation("stream-two-choices", "Two choices by turns, the second one first.", "chunk.finish-once: for a choice",
               shapes(_two_choices, TEXT_STREAM)),
-    Variation("stream-fails-midway", "One kind of prompt ends in an error event, then `[DONE]`.", _ERROR,
-              _failing(done=True)),
-    Variation("stream-fails-midway-without-done", "One kind of prompt ends in an error event, and the body with it.",
-              _ERROR, _failing(done=False)),
-    *(Variation(f"stream-fails-one-in-seven-{name}",
-                f"One stream in seven ends in an error event behind two chunks ({name}).", _ERROR,
-                _fails_one_in_seven(form))
-      for name, form in FORMS.items()),
-    Variation("stream-fails-one-in-seven-behind-role",
-              "One stream in seven ends in an error event behind the role, beside empty `choices`.", _ERROR,
-              _fails_one_in_seven(FORMS["empty-choices"], 1)),
-    Variation("stream-fails-one-in-seven-without-done",
-              "One stream in seven ends in an error event, and the body with it.", _ERROR,
-              _fails_one_in_seven(FORMS["empty-choices"], done=False)),
+    *withholding(
+        Variation("stream-fails-midway", "One kind of prompt ends in an error event, then `[DONE]`.", _ERROR,
+                  _failing(done=True)),
+        Variation("stream-fails-midway-without-done",
+                  "One kind of prompt ends in an error event, and the body with it.",
+                  _ERROR, _failing(done=False)),
+        *(Variation(f"stream-fails-one-in-seven-{name}",
+                    f"One stream in seven ends in an error event behind two chunks ({name}).", _ERROR,
+                    _fails_one_in_seven(form))
+          for name, form in FORMS.items()),
+        Variation("stream-fails-one-in-seven-behind-role",
+                  "One stream in seven ends in an error event behind the role, beside empty `choices`.", _ERROR,
+                  _fails_one_in_seven(FORMS["empty-choices"], 1)),
+        Variation("stream-fails-one-in-seven-without-done",
+                  "One stream in seven ends in an error event, and the body with it.", _ERROR,
+                  _fails_one_in_seven(FORMS["empty-choices"], done=False)),
+    ),
     *(Variation(f"stream-error-{name}", f"`error: {json.dumps(value)}` in each chunk.", _EXTRA, _error_told(value))
       for name, value in _NO_ERRORS.items()),
     # bytes

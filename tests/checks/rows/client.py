@@ -336,6 +336,8 @@ ROWS: tuple[Breaks | Holds, ...] = (
          faces=[PLAIN, course("v", "variation", 1), course("w", "variation")]),
     good("client.variation", "a server that has no credits left", PLAIN_CHAT, on(limited("v"), "v"), state=OPEN,
          faces=[PLAIN, course("v", "variation", 1)]),
+    good("client.variation", "a server that breaks its answer off", PLAIN_CHAT,
+         on(replace(chat("v"), ending=Ending.RESET), "v"), state=OPEN, faces=[PLAIN, course("v", "variation", 1)]),
     good("client.variation", "a fault may end it otherwise", PLAIN_CHAT, chat("f", flow="f"), chat("v", flow="v"),
          faces=[PLAIN, course("f", "fault", 1), course("v", "variation")]),
     good("client.variation", "a row that says nothing", PLAIN_CHAT, chat("v", flow="v"),
