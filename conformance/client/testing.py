@@ -34,7 +34,9 @@ class KiteMeshServer:
         self.url = url
         """With `/v1`."""
         self.face = face.id
-        """The face's id: `plain`, or what `serve --list` shows."""
+        """The face's id: `plain`, or what `serve --list` shows; several are joined by `+`."""
+        self.kind = face.kind
+        self.summary = face.summary
         self._heard = heard
 
     @property
@@ -47,11 +49,17 @@ class KiteMeshServer:
         """What was asked so far, and what was answered."""
         return self._heard.exchanges()
 
+    def transcript(self) -> Transcript:
+        """The same as a recording, which `judge --side client` takes."""
+        kept = {
+            **Options(side=Side.CLIENT).recorded(), "suite": VERSION, "model": DEFAULT_MODEL, "embedded": True,
+            "faces": [{"face": self.face, "kind": self.kind.value}],
+        }  # fmt: skip
+        return Transcript(tuple(self.exchanges), kept, f"kitemesh-conformance {VERSION}")
+
     def report(self) -> Report:
         """The verdict on what was sent so far: `.verdict`, `["client.token"]`, `str()`."""
-        options = Options(side=Side.CLIENT)
-        kept = {**options.recorded(), "suite": VERSION, "model": DEFAULT_MODEL, "embedded": True}
-        return Report.of(judge(Transcript(tuple(self.exchanges), kept, f"kitemesh-conformance {VERSION}")))
+        return Report.of(judge(self.transcript()))
 
 
 @contextmanager

@@ -84,5 +84,11 @@ def plain(evidence: Evidence) -> tuple[Course, ...]:
 
 
 def kind_of(evidence: Evidence, face: str) -> FaceKind | None:
-    """What a face was; None where no command was run on it."""
-    return next((course.kind for course in courses(evidence) if course.face == face), None)
+    """What a face was, whether or not a command was run on it; None where the recording does not say."""
+    if "kinds of faces" not in evidence.memo:
+        rows = evidence.options.get("faces")
+        told = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+        evidence.memo["kinds of faces"] = {
+            text(row, "face"): FaceKind(row["kind"]) for row in told if row.get("kind") in list(FaceKind)
+        }
+    return cast(dict[str | None, FaceKind], evidence.memo["kinds of faces"]).get(face)
