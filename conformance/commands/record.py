@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from conformance.commands.shell import options, reports
-from conformance.commands.shell.exits import FAILED, INCONCLUSIVE, SUITE_ERROR, complain, unwritten
+from conformance.commands.shell.exits import FAILED, INCONCLUSIVE, PROGRAM, SUITE_ERROR, complain, unwritten
 from conformance.settings.flags import OUTPUT
 from conformance.settings.options import UsageError
 
@@ -45,6 +45,7 @@ def command(
     Example:
       kitemesh-conformance record https://api.example.com/v1 --port 8081
     """
+    from conformance.contract.catalogue import Side
     from conformance.evidence.finding import Finding
     from conformance.judging import judge as judging
     from conformance.recording import recorder as recording
@@ -106,8 +107,12 @@ def command(
     code = int(report.exit_code())
     if made.failed:
         return complain(f"The suite itself failed while it judged ({made.failed}).", SUITE_ERROR)
-    if code != FAILED and any(judging.CATALOGUE[id_].level == "MUST" for id_ in made.broken):
+    broken = [judging.CATALOGUE[id_] for id_ in made.broken]
+    if code != FAILED and any(r.level == "MUST" and r.side is Side.SERVER for r in broken):
         code = FAILED  # what broke it is not kept
+    if of_client := [r.id for r in broken if r.side is Side.CLIENT]:
+        told_of = f"The client, too, broke something: {', '.join(of_client)}. To judge it:"
+        click.echo(f"{told_of}\n  {PROGRAM} judge {directory / written_files.TRANSCRIPT} --side client")
     return code if failure is None else unwritten("The reports", failure, code)
 
 

@@ -12,19 +12,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import httpcore
 
-from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, Piece, Request, Response
+from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, Held, Piece, Request, Response
 from conformance.transcript.redaction import BodyRedactor, Redactor, credentials, mask_credentials, mask_url
 
 LARGEST = 8 * 2**20
 """Octets of one body that are kept; what is beyond them is passed on only."""
 ROOM = 64 * 2**20
 """Octets of all bodies under way that are kept."""
+CERTAIN = 12
+"""Characters of a token, from which on the same characters elsewhere are taken for it, not for a word."""
 CONNECTING = 30.0
 """Seconds that a connection to the target may take."""
 _HOP_BY_HOP = frozenset(
@@ -162,14 +164,20 @@ class _Passage:
         self._fields: list[tuple[bytes, bytes]] = list(scope["headers"])
         self._started = time.time()
         self._clock = time.perf_counter()
-        headers = _decoded(self._fields)
-        self._redactor = _redactor(tuple(dict.fromkeys(s for s in credentials(headers, self._target) if len(s) > 5)))
+        self._headers = _decoded(self._fields)
+        secrets = dict.fromkeys(s for s in credentials(self._headers, self._target) if len(s) > 5)
+        self._redactor = _redactor(tuple(secrets))
+        self._token = next((s for s in credentials(_authorization(self._headers)) if len(s) >= CERTAIN), None)
+        self._marks = _redactor((self._token,)).stream() if self._token else None
         self._sent = _Copy(passing.room, self._redactor.stream())
         self._got = _Copy(passing.room, self._redactor.stream())
         self._answer: httpcore.Response | None = None
         self._headers_at: float | None = None
         self._error = ""
         self._body_sent = asyncio.Event()
+        """The client has nothing more to send, or the answer is there: what it sends next can only be its leaving."""
+        self._body_known = False
+        """All of the body was read; a target that is not there, or that answers early, does not read it."""
 
     async def run(self) -> None:
         """Pass it on, and tell what passed."""
@@ -210,6 +218,9 @@ class _Passage:
             if octets := message.get("body", b""):
                 yield octets
                 self._sent.add(octets, self._at())
+                if self._marks is not None and self._sent.whole:
+                    self._marks.feed(octets)
+        self._body_known = True
         self._body_sent.set()
 
     async def _pass(self) -> Ending:
@@ -223,6 +234,7 @@ class _Passage:
         if not bodiless and not any(name.lower() == b"content-length" for name, _ in self._fields):
             fields.append((b"Transfer-Encoding", b"chunked"))
         if bodiless:
+            self._body_known = True
             self._body_sent.set()
         request = httpcore.Request(
             self._method,
@@ -264,8 +276,7 @@ class _Passage:
         return Ending.REFUSED if isinstance(error, httpcore.ConnectError) else _ending(error)
 
     def _tell(self, ending: Ending) -> None:
-        request_fields = _decoded(self._fields)
-        values = [value.strip() for name, value in request_fields if name.lower() == "authorization"]
+        values = [value.strip() for _, value in _authorization(self._headers)]
         credential = Credential.UNSTATED if values else Credential.NONE
         if values and values[0].lower() == "bearer":
             credential = Credential.EMPTY
@@ -277,9 +288,10 @@ class _Passage:
             request=Request(
                 method=self._method,
                 url=mask_url(self._redactor.text(self._way.origin + self._target)),
-                headers=mask_credentials(self._redactor.headers(request_fields)[0]),
-                body=body if self._sent.whole else None,
+                headers=mask_credentials(self._redactor.headers(self._headers)[0]),
+                body=body if self._body_known and self._sent.whole else None,
                 credential=credential,
+                held=self._held(),
             ),
             response=self._response(),
             ending=ending,
@@ -288,6 +300,14 @@ class _Passage:
             error=self._redactor.text(self._error),
         )
         self._passing.over(exchange, "" if whole else "too large to be kept")
+
+    def _held(self) -> Held | None:
+        """Where the token stood besides `Authorization`; None where there is none that can be told from other words."""
+        if self._token is None or self._marks is None:
+            return None
+        found = _redactor((self._token,)).held(self._target, self._headers, b"")
+        self._marks.finish()
+        return replace(found, body=tuple(self._marks.marks))
 
     def _response(self) -> Response | None:
         body = self._got.close()
@@ -306,6 +326,10 @@ class _Passage:
             redacted=tuple(self._got.stream.marks),
             redacted_headers=held,
         )
+
+
+def _authorization(headers: Headers) -> Headers:
+    return tuple((name, value) for name, value in headers if name.lower() == "authorization")
 
 
 def _decoded(fields: Raw) -> Headers:

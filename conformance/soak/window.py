@@ -100,8 +100,8 @@ class Judge:
             if not any(_same(item, finding) for item in items.get(finding.requirement, ())):
                 items.setdefault(finding.requirement, []).append(finding)
         selection = RequirementSelection(selected=frozenset(self.ids))
-        verdict = decide(CATALOGUE.of(Side.SERVER), items, selection, errors=found.errors)
-        for outcome in verdict.outcomes:
+        verdicts = [decide(CATALOGUE.of(side), items, selection, errors=found.errors) for side in Side]
+        for outcome in (outcome for verdict in verdicts for outcome in verdict.outcomes):
             id_ = outcome.requirement.id
             if outcome.state in (State.PASSED, State.FAILED):
                 found.judged[id_] += len(outcome.judged)

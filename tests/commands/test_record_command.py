@@ -45,6 +45,29 @@ def test_a_session_from_its_start_to_its_reports(tmp_path: Path) -> None:
     assert all(FIRST_TOKEN not in path.read_text(errors="replace") for path in tmp_path.iterdir())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there are no such signals")
+def test_what_the_client_broke_is_told_and_fails_no_server(tmp_path: Path) -> None:
+    code = "import sys; from conformance.commands.main import main; sys.exit(main())"
+    with in_thread(create_app(Settings())) as url:
+        words = [sys.executable, "-u", "-c", code, "record", url, "--output", str(tmp_path)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        base = re.search(r"Listening at (\S+) for", process.stdout.readline())
+        assert base
+        body = {"model": DEFAULT_MODEL, "temperature": 3, "messages": [{"role": "user", "content": "Say word."}]}
+        headers = {"Authorization": f"Bearer {FIRST_TOKEN}"}
+        for more in ({}, {"temperature": 1}):
+            httpx.post(f"{base[1]}/chat/completions", json={**body, **more}, headers=headers)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=90)
+    assert err == ""
+    assert process.returncode != 1
+    assert "client.request-valid: the request's body breaks the request schema; observed" in out
+    assert "The client, too, broke something: client.request-valid. To judge it:" in out
+    (line,) = (tmp_path / "record.jsonl").read_text().splitlines()
+    assert json.loads(line)["requirement"] == "client.request-valid"
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

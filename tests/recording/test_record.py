@@ -16,6 +16,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from conformance.contract.catalogue import Side
 from conformance.evidence.finding import Finding
 from conformance.judging import judge as judging
 from conformance.judging.verdict import State
@@ -27,6 +28,7 @@ from conformance.reference import faults
 from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread, listener, url_of
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
+from conformance.settings.options import Options
 from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Credential, Ending, Exchange
 
@@ -94,7 +96,8 @@ def test_what_passes_is_as_it_came_and_nothing_is_wrong_with_it(reference: str) 
     assert answer.json()["object"] == "chat.completion"
     assert stream.text.endswith("data: [DONE]\n\n")
     assert bare.status_code == 401
-    assert not made.told
+    # Of the server nothing; of the client the one bad body, and the one request without a token.
+    assert [finding.requirement for finding, _ in made.told] == ["client.request-valid", "client.token"]
     exchanges = list(transcript)
     assert [exchange.status for exchange in exchanges] == [422, 200, 200, 401]
     assert [e.response.body for e in exchanges if e.response] == [
@@ -143,6 +146,57 @@ def test_the_openai_client_works_unchanged(reference: str) -> None:
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert [exchange.status for exchange in transcript] == [200, 200]
     assert not judging.judge(transcript, opinions=False).findings
+
+
+SENT_TOKEN = "km_reference_first"
+
+
+@pytest.mark.parametrize(
+    ("query", "fields", "more", "held"),
+    [
+        ("", {}, {}, (False, (), 0)),
+        ("?key=another-secret-1234", {"X-Api-Key": "another-secret-1234"}, {}, (False, (), 0)),
+        (f"?key={SENT_TOKEN}", {}, {}, (True, (), 0)),
+        ("", {"X-Api-Key": SENT_TOKEN}, {}, (False, ("X-Api-Key",), 0)),
+        ("", {}, {"metadata": {"request_id": SENT_TOKEN}}, (False, (), 1)),
+    ],
+    ids=["nowhere", "another secret", "URL", "field", "body"],
+)
+def test_where_the_token_stands_besides_its_field_is_kept(reference, query, fields, more, held):
+    with recording(reference) as made:
+        url = f"{made.url}/v1/chat/completions{query}"
+        assert httpx.post(url, json={**BODY, **more}, headers={**AUTHORIZATION, **fields}).status_code == 200
+        made.stop()
+        transcript = made.recorder.transcript()
+    (exchange,) = transcript
+    assert exchange.request.held is not None
+    found = exchange.request.held
+    assert (found.url, tuple(found.headers), len(found.body)) == held or (
+        found.url, tuple(name.title() for name in found.headers), len(found.body)) == held  # fmt: skip
+    for at, length in found.body:
+        assert exchange.request.body[at : at + length] == b"*" * len(SENT_TOKEN)
+    outcome = judging.judge(transcript, options=Options(side=Side.CLIENT)).verdict["client.token-nowhere-else"]
+    assert (outcome.state is State.FAILED) == any(held)
+    assert {f.requirement for f, _ in made.told} == ({"client.token-nowhere-else"} if any(held) else set())
+    assert SENT_TOKEN not in har_writer.dumps(transcript)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer testing"}])
+def test_a_token_that_may_be_a_word_is_not_looked_for(reference, headers):
+    with recording(reference) as made:
+        messages = [{"role": "user", "content": "Say testing."}]
+        httpx.post(f"{made.url}/v1/chat/completions", json={**BODY, "messages": messages}, headers=headers)
+        made.stop()
+        (exchange,) = made.recorder.transcript()
+    assert exchange.request.held is None
+
+
+def test_the_clients_side_is_judged_while_traffic_goes_on(reference):
+    with recording(reference) as made:
+        sent = httpx.post(f"{made.url}/v1/chat/completions", json={**BODY, "temperature": 3}, headers=AUTHORIZATION)
+        assert sent.status_code == 422
+        made.stop()
+    assert [finding.requirement for finding, _ in made.told] == ["client.request-valid"]
 
 
 # --- who leaves, and who dies ----------------------------------------------------------------------------------------
@@ -217,6 +271,7 @@ def test_a_target_that_is_not_there_is_told_by_502() -> None:
         (exchange,) = made.recorder.transcript()
     assert answer.status_code == 502
     assert (exchange.response, exchange.ending) == (None, Ending.REFUSED)
+    assert exchange.request.body is None  # nobody read it
     assert not made.told
 
 
