@@ -173,11 +173,11 @@ LANGCHAIN_OPENAI = "langchain-openai==1.7.3"
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """Drive clients that people use against the reference server's faults: what `explain` tells. Needs Node.js."""
-    session.install("-e", ".[sdk,dev]", *READERS)
+    """Judge clients that people use; writes reports/clients.md, and what `explain` tells of faults. Needs Node.js."""
+    session.install("-e", ".[sdk]")
     modules = _modules(session, OPENAI_NPM, EVENTSOURCE_PARSER)
-    python = _apart(session, "langchain", LANGCHAIN_OPENAI, READERS[-1]) / "python"
-    given = ("--modules", str(modules), "--langchain", str(python))
+    python = _apart(session, "clients", LANGCHAIN_OPENAI, *READERS) / "python"
+    given = ("--modules", str(modules), "--python", str(python))
     session.run("python", "-m", "tests.studies.clients", *given, *session.posargs)
 
 

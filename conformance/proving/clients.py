@@ -1,13 +1,14 @@
-"""Who is hurt by a breach: clients that people use, as they fared on the reference server's faults.
+"""Who is hurt by a breach: clients that people use, as they fared on the reference server's faces.
 
-`clients.json` was measured: `nox -s clients` drives the clients and writes it, nobody else does.
+`clients.json` was measured: `nox -s clients` runs the clients as `kitemesh-conformance client` does and writes it,
+nobody else does.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -55,6 +56,20 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortcoming:
+    """A requirement on clients that a client breaks, in any of the ways in which it is used."""
+
+    package: str
+    registry: str
+    version: str
+    requirement: str
+    what: str
+    """The first finding, and what was observed."""
+    faces: tuple[str, ...]
+    """Those on which it shows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """All that was measured."""
 
@@ -66,6 +81,10 @@ class Measured:
     """By the fault's id."""
     variations: Mapping[str, Server] = field(default_factory=dict)
     """By the variation's id."""
+    troubles: Mapping[str, Server] = field(default_factory=dict)
+    """By the trouble's id; who tells the user of it behaves."""
+    shortcomings: tuple[Shortcoming, ...] = ()
+    """On variations and in trouble."""
 
 
 @cache
@@ -96,6 +115,8 @@ def loads(text: str) -> Measured:
         harms(document["conforming"]),
         {id_: Server(id_, one["requirement"], harms(one["harms"])) for id_, one in document["faults"].items()},
         {id_: Server(id_, "", harms(one["harms"])) for id_, one in document["variations"].items()},
+        {id_: Server(id_, "", harms(one["harms"])) for id_, one in document["troubles"].items()},
+        tuple(Shortcoming(**{**one, "faces": tuple(one["faces"])}) for one in document["shortcomings"]),
     )
 
 
@@ -117,6 +138,8 @@ def dumps(measured: Measured) -> str:
             one.id: {"requirement": one.requirement, "harms": harms(one.harms)} for one in measured.faults.values()
         },
         "variations": {one.id: {"harms": harms(one.harms)} for one in measured.variations.values()},
+        "troubles": {one.id: {"harms": harms(one.harms)} for one in measured.troubles.values()},
+        "shortcomings": [asdict(one) for one in measured.shortcomings],
     }
     return json.dumps(document, indent=1, ensure_ascii=True) + "\n"
 

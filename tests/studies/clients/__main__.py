@@ -1,4 +1,4 @@
-"""The command of the nox session `clients`: drives the clients, writes the data and the page."""
+"""The command of the nox session `clients`: judges the clients, writes the data and the page."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from pathlib import Path
 
 import click
 
+from conformance.client import faces
 from conformance.proving import clients
 
 from . import table
-from .measuring import chosen, javascript_driver, langchain_driver, measured, openai_driver, record
-from .scenarios import FAULTS, VARIATIONS
+from .measuring import drivers, measured, record
+from .scenarios import FAULTS, TROUBLES, VARIATIONS
 
 USAGE = 4
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--modules", metavar="DIR", type=click.Path(path_type=Path), required=True, help="npm's node_modules.")
-@click.option("--langchain", metavar="PYTHON", type=click.Path(path_type=Path), required=True)
+@click.option("--python", metavar="PYTHON", type=click.Path(path_type=Path), required=True, help="Has those of PyPI.")
 @click.option("--node", default="node", show_default=True, help="The program.")
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Faces at a time [two for each processor].")
 @click.option(
     "--page", metavar="FILE", default="reports/clients.md", show_default=True, type=click.Path(path_type=Path)
 )
 @click.option("--data", metavar="FILE", default=clients.FILE, type=click.Path(path_type=Path), help="[the suite's own]")
-def main(modules: Path, langchain: Path, node: str, page: Path, data: Path) -> None:
-    """Drive clients against the reference server and its faults. Takes about three minutes."""
-    servers = chosen(FAULTS, VARIATIONS)
-    drivers = (openai_driver(), langchain_driver(langchain), javascript_driver(modules, node))
+def main(modules: Path, python: Path, node: str, jobs: int | None, page: Path, data: Path) -> None:
+    """Run clients against the reference server's faces. Takes about ten minutes."""
+    chosen = [faces.one(id_) for id_ in (*FAULTS, *VARIATIONS, *TROUBLES)]
     try:
-        made = measured(record(drivers, servers), servers)
+        made = measured(record(drivers(python, modules, node), chosen, jobs), chosen)
     except (OSError, subprocess.SubprocessError, RuntimeError) as error:
-        click.echo(f"Error: the clients could not be driven: {error}. `nox -s clients` installs them.", err=True)
+        click.echo(f"Error: the clients could not be run: {error}. `nox -s clients` installs them.", err=True)
         sys.exit(USAGE)
     if made.conforming:
         for harm in made.conforming:
@@ -45,6 +46,8 @@ def main(modules: Path, langchain: Path, node: str, page: Path, data: Path) -> N
     page.write_text(table.as_markdown(made), encoding="utf-8", newline="\n")
     hurting = sum(bool(one.harms) for one in made.faults.values())
     click.echo(f"{len(made.clients)} clients, {len(made.faults)} faults, {hurting} of which hurt somebody.")
+    for one in made.shortcomings:
+        click.echo(f"{one.package} ({one.registry}) breaks {one.requirement}: {one.what}")
 
 
 if __name__ == "__main__":

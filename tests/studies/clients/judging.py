@@ -17,8 +17,8 @@ OUTCOMES = (OK, RAISES, HANGS, WRONG)
 LONGEST = 90
 """Characters of what happened."""
 _MISSING = object()
-_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The reference server's form of it."""
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""The reference server's form of it, in either case."""
 
 
 class Outcome(NamedTuple):
@@ -47,9 +47,10 @@ def worst(outcomes: Iterable[str]) -> str:
     return max(outcomes, key=OUTCOMES.index, default=OK)
 
 
-def short(text: str) -> str:
-    """So much of a text as the table holds."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def short(text: str, most: int = LONGEST) -> str:
+    """So much of a text as the table holds, without the address of the machine."""
+    text = re.sub(r"http://(?:127\.0\.0\.1|localhost)(?::\d+)?", "http://server", text)
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _line(error: Mapping[str, Any]) -> str:

@@ -1,135 +1,152 @@
-"""Measures: starts the servers, drives the clients, judges what they told."""
+"""Measures: runs each client as `kitemesh-conformance client` does, and reads what its users would have seen."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.proving.clients import ClientProgram, Harm, Measured, Server
-from conformance.proving.proof import TargetKind, TrialServer
-from conformance.proving.prove import targets
-from conformance.reference.app import PREFIX
-from conformance.reference.serving import in_process
-from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
+from conformance.client import faces
+from conformance.client.faces import Face
+from conformance.client.run import Trial, run
+from conformance.evidence.faces import FaceKind
+from conformance.proving.clients import ClientProgram, Harm, Measured, Server, Shortcoming
+from conformance.report.report import Report
+from conformance.settings.options import Options
+from conformance.transcript.exchange import Exchange
 
-from .judging import OK, Outcome, judged
-from .scenarios import CLIENTS, SCENARIOS
+from .judging import OK, Outcome, judged, short
+from .scenarios import CLIENTS, SCENARIOS, Scenario
 
-DEADLINE = 5.0
-"""Seconds that a client has. A fault that hangs does so for 30."""
+DEADLINE = 10.0
+"""Seconds after which a client that has not come back hangs; a fault that does so takes 30."""
+LIMIT = 45.0
+"""Seconds that its process has on each face."""
 DRIVERS = Path(__file__).parent / "drivers"
-CONFORMING = "conforming"
-SETTINGS = Settings(token_interval=0.001)
-PATIENCE = 900
-"""Seconds for one driver and all its jobs."""
+CONFORMING = faces.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A program that drives clients."""
+    """A program that does all scenarios with one client, in each way in which it is used."""
 
     command: tuple[str, ...]
-
-    def drive(self, jobs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """What came of the jobs.
-
-        Raises:
-            RuntimeError: it failed.
-            OSError, subprocess.TimeoutExpired: it could not be started, or did not end.
-        """
-        plain = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "LANGSMITH_TRACING": "false"}
-        kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OPENAI_BASE_URL")}
-        done = subprocess.run(
-            self.command,
-            input=json.dumps({"deadline": DEADLINE, "jobs": jobs}),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=PATIENCE,
-            env={**kept, **plain},
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(self.command)} failed: {done.stderr[-500:]}")
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+    package: str
+    registry: str
 
 
-def openai_driver() -> Driver:
-    """The `openai` client of this very environment."""
-    return Driver((sys.executable, str(DRIVERS / "openai_python.py")))
+def drivers(python: Path, modules: Path, node: str = "node") -> tuple[Driver, ...]:
+    """The programs, by the interpreter that has the clients of PyPI, and the directory `node_modules`."""
+    script = str(DRIVERS / "javascript.mjs")
+    return (
+        openai_driver(python),
+        Driver((node, script, str(modules), "openai"), "openai", "npm"),
+        Driver((str(python), str(DRIVERS / "langchain_python.py")), "langchain-openai", "PyPI"),
+        Driver((node, script, str(modules), "eventsource-parser"), "eventsource-parser", "npm"),
+        Driver((str(python), str(DRIVERS / "httpx_sse_python.py")), "httpx-sse", "PyPI"),
+    )
 
 
-def langchain_driver(python: Path) -> Driver:
-    """`langchain-openai`, by the interpreter of its environment."""
-    return Driver((str(python), str(DRIVERS / "langchain_python.py")))
-
-
-def javascript_driver(modules: Path, node: str = "node") -> Driver:
-    """The clients of npm, from the directory `node_modules`."""
-    return Driver((node, str(DRIVERS / "javascript.mjs"), str(modules)))
+def openai_driver(python: Path = Path(sys.executable)) -> Driver:
+    """The `openai` client, by default of this very environment."""
+    return Driver((str(python), str(DRIVERS / "openai_python.py")), "openai", "PyPI")
 
 
 @dataclass(slots=True)
 class Recorded:
-    """What came of some servers."""
+    """What came of some faces."""
 
     versions: dict[str, str] = field(default_factory=dict)
     """By the client's id."""
     outcomes: dict[str, dict[str, dict[str, Outcome]]] = field(default_factory=dict)
-    """Server (`conforming`, or the key of a target), client, scenario."""
+    """Face, client, scenario."""
+    shortcomings: list[Shortcoming] = field(default_factory=list)
 
 
-def chosen(faults: Iterable[str], variations: Iterable[str]) -> list[TrialServer]:
-    """The targets of these ids.
+def record(drivers: Sequence[Driver], chosen: Sequence[Face], jobs: int | None = None) -> Recorded:
+    """Run each client on the plain server and on these faces, and judge it.
 
-    Raises:
-        KeyError: there is none.
-    """
-    known = {(target.kind is TargetKind.VARIATION, target.id): target for target in targets()}
-    return [known[False, id_] for id_ in faults] + [known[True, id_] for id_ in variations]
-
-
-def record(drivers: Sequence[Driver], servers: Sequence[TrialServer]) -> Recorded:
-    """Drive each client against the conforming server and these in every scenario.
-
-    What hangs is tried once more: a busy machine is slow, too.
+    A refusal is asked for on faults alone: it takes a bad request, for which no client is to be blamed.
 
     Raises:
-        RuntimeError, OSError, subprocess.TimeoutExpired: see `Driver.drive`.
+        RuntimeError: a program failed before it told anything.
+        OSError: it could not be started.
     """
     made = Recorded()
-    with in_process(SETTINGS, factory="conformance.proving.prove:serve_all") as url:
-        names = [CONFORMING, *(target.key for target in servers)]
-        jobs = [(server, scenario) for server in names for scenario in SCENARIOS]
-        asked = [_job(url, server, scenario.prompt) for server, scenario in jobs]
-        for driver in drivers:
-            answer = driver.drive(asked)
-            told: list[dict[str, Any]] = answer["told"]
-            late = [at for at, ways in enumerate(told) if any(one.get("hangs") for one in ways.values())]
-            if late:
-                again = driver.drive([asked[at] for at in late])["told"]
-                for at, ways in zip(late, again, strict=True):
-                    told[at] |= {name: ways[name] for name, one in told[at].items() if one.get("hangs")}
-            for (server, scenario), ways in zip(jobs, told, strict=True):
-                by_client = made.outcomes.setdefault(server, {})
-                for name, one in ways.items():
-                    by_client.setdefault(name, {})[scenario.id] = judged(scenario, one)
-            made.versions |= {name: answer["versions"][CLIENTS[name].package] for name in told[0]}
+    plain = faces.one(CONFORMING)
+    faults = [face for face in chosen if face.kind is FaceKind.FAULT]
+    others = [face for face in chosen if face.kind is not FaceKind.FAULT]
+    served = [scenario for scenario in SCENARIOS if scenario.prompt is not None]
+    for driver in drivers:
+        report = _run(driver, (plain, *others), served, made, jobs)
+        made.shortcomings += _shortcomings(driver, report, made.versions)
+        if faults:
+            _run(driver, (plain, *faults), SCENARIOS, made, jobs)
     return made
 
 
-def measured(recorded: Recorded, servers: Sequence[TrialServer]) -> Measured:
+def _run(
+    driver: Driver, chosen: tuple[Face, ...], scenarios: Sequence[Scenario], made: Recorded, jobs: int | None
+) -> Report:
+    with tempfile.TemporaryDirectory() as folder:
+        asked = {scenario.id: scenario.prompt for scenario in scenarios}
+        order = json.dumps({"scenarios": asked, "told": folder, "deadline": DEADLINE})
+        trial = Trial(command=(*driver.command, order), faces=chosen, limit=LIMIT, jobs=jobs, same_output=True)
+        report = run(trial, Options())
+        told = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).iterdir())]
+    for face in chosen:
+        found = _told_on(face.id, report.transcript.exchanges, told)
+        if found is None:
+            courses = {row["face"]: row["said"] for row in report.transcript.options["faces"]}
+            raise RuntimeError(f"{driver.package} told nothing on {face.id}: {courses.get(face.id, 'it was not run')}")
+        for scenario in scenarios:
+            for client, one in found["told"][scenario.id].items():
+                outcome = judged(scenario, one)
+                made.outcomes.setdefault(face.id, {}).setdefault(client, {})[scenario.id] = outcome
+                made.versions[client] = found["version"][CLIENTS[client].package]
+    return report
+
+
+def _told_on(face: str, exchanges: Iterable[Exchange], told: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What was told on a face, at last: by the address that was asked there, which others may have had before."""
+    there = [exchange for exchange in exchanges if exchange.note.flow == face]
+    found = [
+        one
+        for one in told
+        if any(e.request.url.startswith(one["base"]) and one["began"] <= e.started <= one["ended"] for e in there)
+    ]
+    return max(found, key=lambda one: float(one["began"]), default=None)
+
+
+def _shortcomings(driver: Driver, report: Report, versions: Mapping[str, str]) -> Iterator[Shortcoming]:
+    """Which requirements on clients it breaks."""
+    version = next(versions[id_] for id_, one in CLIENTS.items() if _is_of(one, driver) and id_ in versions)
+    for outcome in report.verdict.outcomes:
+        if not outcome.findings:
+            continue
+        faces_ = dict.fromkeys(_face(report, finding.exchange) for finding in outcome.findings)
+        first = outcome.findings[0]
+        what = short(f"{first.message}: {first.observed}", 200)
+        yield Shortcoming(driver.package, driver.registry, version, outcome.requirement.id, what, tuple(faces_))
+
+
+def _face(report: Report, exchange: str) -> str:
+    return next((e.note.flow for e in report.transcript.exchanges if e.name == exchange), exchange)
+
+
+def _is_of(client: Any, driver: Driver) -> bool:
+    return (client.package, client.registry) == (driver.package, driver.registry)
+
+
+def measured(recorded: Recorded, chosen: Sequence[Face]) -> Measured:
     """What was recorded, in the form that is kept.
 
     Raises:
-        KeyError: a client was not driven in every scenario.
+        KeyError: a client was not run in every scenario.
     """
     clients = {
         id_: ClientProgram(id_, one.package, one.registry, recorded.versions[id_], one.way)
@@ -137,25 +154,24 @@ def measured(recorded: Recorded, servers: Sequence[TrialServer]) -> Measured:
         if id_ in recorded.versions
     }
 
-    def harms(server: str) -> tuple[Harm, ...]:
+    def harms(face: str, scenarios: Iterable[Scenario]) -> tuple[Harm, ...]:
         return tuple(
             Harm(client, scenario.id, *outcome)
             for id_, client in clients.items()
-            for scenario in SCENARIOS
-            if (outcome := recorded.outcomes[server][id_][scenario.id]).outcome != OK
+            for scenario in scenarios
+            if (outcome := recorded.outcomes[face][id_][scenario.id]).outcome != OK
         )
 
-    made = [Server(target.id, target.requirement or "", harms(target.key)) for target in servers]
+    def of(kind: FaceKind) -> dict[str, Server]:
+        scenarios = [one for one in SCENARIOS if kind is FaceKind.FAULT or one.prompt is not None]
+        return {f.id: Server(f.id, f.breaks, harms(f.id, scenarios)) for f in chosen if f.kind is kind}
+
     return Measured(
         tuple(clients.values()),
         tuple(scenario.id for scenario in SCENARIOS),
-        harms(CONFORMING),
-        {one.id: one for one in made if one.requirement},
-        {one.id: one for one in made if not one.requirement},
+        harms(CONFORMING, SCENARIOS),
+        of(FaceKind.FAULT),
+        of(FaceKind.VARIATION),
+        of(FaceKind.TROUBLE),
+        tuple(recorded.shortcomings),
     )
-
-
-def _job(url: str, server: str, prompt: str | None) -> dict[str, Any]:
-    base = f"{url}/v1" if server == CONFORMING else f"{url}{PREFIX}{server}/v1"
-    messages = [] if prompt is None else [{"role": "user", "content": prompt}]
-    return {"base": base, "token": FIRST_TOKEN, "model": DEFAULT_MODEL, "messages": messages}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from conformance.client import troubles
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT
 
 WORDS = " ".join(
@@ -118,8 +119,29 @@ VARIATIONS = (
     "stream-kitemesh-apart",
     "approval-stream-empty-choices",
     "tool-calls-null",
+    "sse-across-borders",
+    "sse-line-separators",
+    "stream-role-in-each-delta",
+    "stream-finish-with-content",
+    "stream-reasoning-content",
+    "stream-error-null",
+    "json-pretty",
+    "json-escaped",
+    "integers-as-floats",
+    "extra-members-everywhere",
+    "uuids-upper",
+    "header-names-upper",
+    "json-chunked",
+    "http-1-0",
+    "early-hints",
+    "gzip-where-offered",
+    "gzip-streams-where-offered",
+    "closes-every-connection",
 )
 """What a server may do, and what some client may not take: it is not to blame, but its users are hurt."""
+
+TROUBLES = tuple(trouble.id for trouble in troubles.TROUBLES if not trouble.shows.startswith("client.resume"))
+"""None of these clients knows how to resume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +167,7 @@ CLIENTS: Mapping[str, Client] = MappingProxyType(
             Client("langchain-invoke", "langchain-openai", "PyPI", "invoke()"),
             Client("langchain-stream", "langchain-openai", "PyPI", "stream()"),
             Client("parser-fetch", "eventsource-parser", "npm", "fetch and JSON.parse"),
+            Client("httpx-sse", "httpx-sse", "PyPI", "httpx and json.loads"),
         )
     }
 )

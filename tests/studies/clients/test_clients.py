@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from conformance.client import faces
 from conformance.contract.catalogue import load as catalogue
+from conformance.evidence.faces import FaceKind
 from conformance.proving import clients
+from conformance.proving.clients import Shortcoming
 from conformance.reference.faults import by_id
-from conformance.reference.variations import VARIATIONS as KNOWN_VARIATIONS
 
 from . import __main__ as command
 from .judging import Outcome, judged, worst
-from .measuring import CONFORMING, Driver, Recorded, chosen, measured, openai_driver, record
-from .scenarios import CALLS, CLIENTS, CODE, FAULTS, REASON, SCENARIOS, VARIATIONS, WORDS
-from .table import as_markdown
+from .measuring import CONFORMING, Driver, Recorded, measured, openai_driver, record
+from .scenarios import CALLS, CLIENTS, CODE, FAULTS, REASON, SCENARIOS, TROUBLES, VARIATIONS, WORDS
+from .table import as_markdown, reviews
 
 KEPT = clients.load()
 TEXT, TOOLS, REFUSAL = SCENARIOS
@@ -53,11 +55,23 @@ def test_every_fault_and_requirement_in_it_exists() -> None:
         assert fault.requirement == by_id(fault.id).requirement
         assert fault.requirement in catalogue()
     assert list(KEPT.variations) == list(VARIATIONS)
-    assert set(VARIATIONS) <= {variation.id for variation in KNOWN_VARIATIONS}
+    assert list(KEPT.troubles) == list(TROUBLES)
+    assert {faces.one(id_).kind for id_ in VARIATIONS} == {FaceKind.VARIATION}
+
+
+def test_every_shortcoming_was_reviewed() -> None:
+    words = reviews()
+    broken = {(f"{one.package} ({one.registry})", one.requirement) for one in KEPT.shortcomings}
+    assert broken == {(client, requirement) for client, known in words.items() for requirement in known}
+    assert all(requirement in catalogue() for _, requirement in broken)
+    for one in KEPT.shortcomings:
+        assert set(one.faces) <= {CONFORMING, "plain-2", *VARIATIONS, *TROUBLES}
+        assert not re.search(r"127\.0\.0\.1|localhost|/tmp/|/home/|km_", one.what)
 
 
 def test_every_harm_is_in_form() -> None:
-    harms = [harm for server in (*KEPT.faults.values(), *KEPT.variations.values()) for harm in server.harms]
+    servers = (*KEPT.faults.values(), *KEPT.variations.values(), *KEPT.troubles.values())
+    harms = [harm for server in servers for harm in server.harms]
     assert {harm.outcome for harm in harms} == {"raises", "wrong", "hangs"}
     for harm in harms:
         assert harm.client in KEPT.clients
@@ -82,7 +96,7 @@ def test_the_page_says_what_was_measured() -> None:
 
 def test_the_openai_client_fares_as_is_kept() -> None:
     """A fault that deceives every client, whatever the version; with the version that was measured, exactly so."""
-    servers = chosen(["chunk-appends-not"], [])
+    servers = [faces.one("chunk-appends-not")]
     made = measured(record([openai_driver()], servers), servers)
     assert [client.id for client in made.clients] == [id_ for id_ in CLIENTS if id_.startswith("openai-python")]
     assert made.conforming == ()
@@ -92,20 +106,25 @@ def test_the_openai_client_fares_as_is_kept() -> None:
         assert made.faults["chunk-appends-not"].harms == tuple(harm for harm in kept if harm.client in made.clients)
 
 
+def test_a_client_is_judged_as_the_command_judges_it() -> None:
+    """A client without a limit of its own hangs, and so does not end; the one of the environment has one of minutes."""
+    servers = [faces.one("sse-crlf"), faces.one("hangs-before")]
+    made = record([openai_driver()], servers)
+    assert {one.requirement for one in made.shortcomings} == {"client.ends"}
+    assert made.shortcomings[0].faces == ("hangs-before",)
+    assert {o.outcome for by in made.outcomes["hangs-before"].values() for o in by.values()} == {"hangs"}
+    assert {o.outcome for by in made.outcomes["sse-crlf"].values() for o in by.values()} == {"ok"}
+
+
 def test_what_was_not_tried_is_not_kept_as_harmless() -> None:
-    (server,) = chosen([FAULTS[0]], [])
+    server = faces.one(FAULTS[0])
     outcomes = {scenario.id: Outcome("ok") for scenario in SCENARIOS}
-    whole = {CONFORMING: {"parser-fetch": outcomes}, server.key: {"parser-fetch": outcomes}}
+    whole = {CONFORMING: {"parser-fetch": outcomes}, server.id: {"parser-fetch": outcomes}}
     assert measured(Recorded({"parser-fetch": "1"}, whole), [server]).faults[server.id].harms == ()
     for missing in SCENARIOS:
         less = {id_: outcome for id_, outcome in outcomes.items() if id_ != missing.id}
         with pytest.raises(KeyError):
-            measured(Recorded({"parser-fetch": "1"}, whole | {server.key: {"parser-fetch": less}}), [server])
-
-
-def test_a_server_that_nobody_knows_is_refused() -> None:
-    with pytest.raises(KeyError):
-        chosen(["no-such-fault"], [])
+            measured(Recorded({"parser-fetch": "1"}, whole | {server.id: {"parser-fetch": less}}), [server])
 
 
 # --- the command
@@ -116,16 +135,18 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recorded: Any) -> Resul
     monkeypatch.setattr(command, "record", recorded)
     monkeypatch.setattr(command, "FAULTS", FAULTS[:1])
     monkeypatch.setattr(command, "VARIATIONS", ())
-    paths = {"--modules": tmp_path, "--langchain": tmp_path, "--page": tmp_path / "p.md", "--data": tmp_path / "d.json"}
+    monkeypatch.setattr(command, "TROUBLES", ())
+    paths = {"--modules": tmp_path, "--python": tmp_path, "--page": tmp_path / "p.md", "--data": tmp_path / "d.json"}
     return CliRunner().invoke(command.main, [str(word) for pair in paths.items() for word in pair])
 
 
 def made_up(conforming: Outcome) -> Recorded:
     """One client, which the fault does no harm."""
-    (server,) = chosen(FAULTS[:1], [])
+    server = faces.one(FAULTS[0])
     fine = {scenario.id: Outcome("ok") for scenario in SCENARIOS}
-    at = {CONFORMING: {"parser-fetch": fine | {"text": conforming}}, server.key: {"parser-fetch": fine}}
-    return Recorded({"parser-fetch": "1"}, at)
+    at = {CONFORMING: {"parser-fetch": fine | {"text": conforming}}, server.id: {"parser-fetch": fine}}
+    short = Shortcoming("eventsource-parser", "npm", "1", "client.ends", "it does not end", ("hangs-before",))
+    return Recorded({"parser-fetch": "1"}, at, [short])
 
 
 def test_it_writes_the_data_and_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -133,6 +154,8 @@ def test_it_writes_the_data_and_the_page(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert result.exit_code == 0, result.output
     kept = clients.loads((tmp_path / "d.json").read_text(encoding="utf-8"))
     assert [client.id for client in kept.clients] == ["parser-fetch"]
+    assert "eventsource-parser (npm) breaks client.ends: it does not end" in result.output
+    assert "| client.ends (SHOULD) | **broken** |" in (tmp_path / "p.md").read_text(encoding="utf-8")
     assert (tmp_path / "p.md").read_text(encoding="utf-8") == as_markdown(kept)
 
 
@@ -146,8 +169,8 @@ def test_nothing_is_written_where_the_conforming_server_hurts_a_client(
 
 
 def test_a_driver_that_fails_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    broken = Driver((sys.executable, "-c", "raise SystemExit('no such module')"))
-    result = run(monkeypatch, tmp_path, lambda *given: broken.drive([]))
+    broken = Driver((sys.executable, "-c", "raise SystemExit('no such module')"), "eventsource-parser", "npm")
+    result = run(monkeypatch, tmp_path, lambda *given: record([broken], [faces.one(FAULTS[0])]))
     assert result.exit_code == 4
     assert "no such module" in result.output
     assert "Traceback" not in result.output

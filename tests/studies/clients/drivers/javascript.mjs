@@ -1,11 +1,11 @@
-// Drives npm `openai`, and `eventsource-parser` behind fetch as a hand-written client uses it.
-// Jobs come and results go as in driving.py; the first argument is the directory `node_modules`.
-import { readFileSync, writeSync } from "node:fs"
+// Drives npm `openai`, or `eventsource-parser` behind fetch as a hand-written client uses it.
+// The arguments are the directory `node_modules`, which of the two, and the order of driving.py; results go as there.
+import { readFileSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 
-const AT_ONCE = 6
-const modules = process.argv[2]
+const [modules, program] = process.argv.slice(2)
+const order = JSON.parse(process.argv[4])
 
 function described(name) {
   return JSON.parse(readFileSync(join(modules, name, "package.json"), "utf8"))
@@ -17,15 +17,15 @@ async function imported(name, below) {
   return import(pathToFileURL(join(modules, name, file)).href)
 }
 
-const { OpenAI } = await imported("openai", ".")
-const { EventSourceParserStream } = await imported("eventsource-parser", "./stream")
+const { OpenAI } = program === "openai" ? await imported("openai", ".") : {}
+const { EventSourceParserStream } = program === "openai" ? {} : await imported("eventsource-parser", "./stream")
 
 function client(job) {
-  return new OpenAI({ apiKey: job.token, baseURL: job.base, maxRetries: 0 })
+  return new OpenAI({ apiKey: job.token, baseURL: job.base })
 }
 
 function asked(job) {
-  return { model: job.model, messages: job.messages }
+  return { model: job.model, messages: job.messages, max_tokens: job.max_tokens }
 }
 
 function completion(made) {
@@ -61,7 +61,7 @@ class Whole {
   }
 }
 
-const ways = {
+const openai = {
   async "openai-npm-create"(job) {
     return completion(await client(job).chat.completions.create(asked(job)))
   },
@@ -76,6 +76,9 @@ const ways = {
     return completion(await client(job).chat.completions.stream(asked(job)).finalChatCompletion())
   },
 
+}
+
+const parser = {
   async "parser-fetch"(job) {
     const response = await fetch(`${job.base}/chat/completions`, {
       method: "POST",
@@ -96,6 +99,8 @@ const ways = {
   },
 }
 
+const ways = program === "openai" ? openai : parser
+
 function raised(error) {
   return {
     raised: {
@@ -107,28 +112,46 @@ function raised(error) {
   }
 }
 
-function within(seconds, way, job) {
-  let timer
-  const late = new Promise((resolve) => { timer = setTimeout(resolve, seconds * 1000, { hangs: true }) })
-  return Promise.race([way(job).catch(raised), late]).finally(() => clearTimeout(timer))
+async function told(way, job) {
+  return way(job).catch(raised)
 }
 
-process.on("unhandledRejection", () => {}) // of what was left behind at the deadline
-const order = JSON.parse(readFileSync(0, "utf8"))
-const told = order.jobs.map(() => ({}))
-const waiting = order.jobs.flatMap((job, at) => Object.keys(ways).map((name) => ({ job, at, name })))
-async function worker() {
-  for (let one = waiting.shift(); one; one = waiting.shift())
-    told[one.at][one.name] = await within(order.deadline, ways[one.name], one.job)
+function withoutIds(one) {
+  return one.calls ? { ...one, calls: one.calls.map(({ id, ...rest }) => rest) } : one
 }
-await Promise.all(Array.from({ length: AT_ONCE }, worker))
-const versions = { openai: described("openai").version, "eventsource-parser": described("eventsource-parser").version }
-let rest = Buffer.from(JSON.stringify({ versions, told }))
-while (rest.length) {
-  try {
-    rest = rest.subarray(writeSync(1, rest))
-  } catch (error) {
-    if (error.code !== "EAGAIN") throw error
+
+process.on("unhandledRejection", () => {})
+const began = Date.now() / 1000
+const { KITEMESH_URL: base, KITEMESH_TOKEN: token, KITEMESH_MODEL: model } = process.env
+const done = {}
+const waiting = []
+for (const [scenario, prompt] of Object.entries(order.scenarios)) {
+  done[scenario] = {}
+  for (const [name, way] of Object.entries(ways)) {
+    const messages = prompt === null ? [] : [{ role: "user", content: prompt }]
+    const max_tokens = 1000 + waiting.length // so that no request looks like another one's second try
+    waiting.push(told(way, { base, token, model, messages, max_tokens }).then((one) => { done[scenario][name] = one }))
   }
 }
-process.exit(0) // what hangs would hold the process
+const all = Promise.all(waiting)
+let timer
+await Promise.race([all, new Promise((resolve) => { timer = setTimeout(resolve, order.deadline * 1000) })])
+clearTimeout(timer)
+const known = Object.fromEntries(Object.entries(done).map(([scenario, one]) => [
+  scenario, Object.fromEntries(Object.keys(ways).map((name) => [name, one[name] ?? { hangs: true }])),
+]))
+const version = { [program]: described(program).version }
+const found = { base, began, ended: Date.now() / 1000, version, told: known }
+writeFileSync(join(order.told, `${process.pid}-${program}-${began}.json`), JSON.stringify(found))
+await all
+let failed = 0
+for (const [scenario, one] of Object.entries(done)) {
+  for (const name of Object.keys(ways)) {
+    writeSync(1, `${scenario} ${name} ${JSON.stringify(withoutIds(one[name]))}\n`)
+    if (order.scenarios[scenario] !== null && one[name].raised) {
+      failed = 1
+      writeSync(2, `${scenario}, ${name}: ${one[name].raised.type}: ${one[name].raised.line}\n`)
+    }
+  }
+}
+process.exit(failed)

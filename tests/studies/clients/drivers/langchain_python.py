@@ -9,7 +9,8 @@ from langchain_openai import ChatOpenAI
 
 
 def _model(job: Job) -> Any:
-    return ChatOpenAI(model=job["model"], api_key=job["token"], base_url=job["base"], max_retries=0)
+    asked = {"model": job["model"], "max_tokens": job["max_tokens"]}
+    return ChatOpenAI(**asked, api_key=job["token"], base_url=job["base"])
 
 
 def _told(message: Any) -> Told:

@@ -1,4 +1,4 @@
-"""Drives the official `openai` client for Python."""
+"""Drives the official `openai` client for Python, as its page shows it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from driving import Job, Told, drive
 from openai import OpenAI
 
-_ONE = OpenAI(api_key="none", base_url="http://127.0.0.1/", max_retries=0)
+_ONE = OpenAI(api_key="none", base_url="http://127.0.0.1/")
 """Each client made anew reads all certificates of the machine; these share one pool of connections."""
 
 
@@ -16,7 +16,7 @@ def _client(job: Job) -> OpenAI:
 
 
 def _asked(job: Job) -> Any:
-    return {"model": job["model"], "messages": job["messages"]}
+    return {name: job[name] for name in ("model", "messages", "max_tokens")}
 
 
 def _completion(made: Any) -> Told:
