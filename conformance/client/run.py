@@ -71,13 +71,14 @@ class Course:
         }  # fmt: skip
 
 
-def run(trial: Trial, options: Options, progress: Tell | None = None) -> Report:
+def run(trial: Trial, options: Options, progress: Tell | None = None, stopper: Stopper | None = None) -> Report:
     """Run the command on every face, and judge it.
 
     Args:
         trial: what to run.
         options: what to judge; `side` need not be set.
         progress: called as each face is over.
+        stopper: ends it early, from another thread; None: Ctrl-C alone does.
 
     Raises:
         UsageError: an option is wrong; nothing was run.
@@ -87,18 +88,18 @@ def run(trial: Trial, options: Options, progress: Tell | None = None) -> Report:
     selected_ids(options)
     known = known_failures(options)
     started = time.time()
-    transcript = record(trial, options, progress)
+    transcript = record(trial, options, progress, stopper)
     result = judge(transcript, options=options, known=known)
     return Report.of(replace(result, started=started, ended=time.time()))
 
 
-def record(trial: Trial, options: Options, progress: Tell | None = None) -> Transcript:
+def record(trial: Trial, options: Options, progress: Tell | None = None, stopper: Stopper | None = None) -> Transcript:
     """The recording; after Ctrl-C, of what was done by then.
 
     Raises:
         OSError: the command could not be started.
     """
-    recorder = _Recorder(trial, progress)
+    recorder = _Recorder(trial, progress, stopper or Stopper())
     interrupted = False
     try:
         recorder.all()
@@ -137,10 +138,10 @@ def variables(url: str) -> dict[str, str]:
 class _Recorder:
     """Runs the command on the faces, several at a time."""
 
-    def __init__(self, trial: Trial, progress: Tell | None) -> None:
+    def __init__(self, trial: Trial, progress: Tell | None, stopper: Stopper) -> None:
         self._trial = trial
         self._progress = progress
-        self._stopper = Stopper()
+        self._stopper = stopper
         self._done: dict[str, Course] = {}
         self._planned = len(trial.faces) + 1
         self._lock = threading.Lock()
@@ -158,7 +159,7 @@ class _Recorder:
         plain, *others = self._trial.faces
         try:
             self._together([(plain, plain.id), (plain, f"{plain.id}-2")])
-            standard = self._done[plain.id].ended.status
+            standard = self._done[plain.id].ended.status if plain.id in self._done else None
             if standard != 0:
                 return
             silent = [(face, face.id) for face in others if face.hangs]

@@ -65,23 +65,25 @@ def command(
     for directory in filter(None, (output, write_examples)):
         reports.prepare(Path(directory))
     collected = prover.Examples()
+    of_clients = [target for target in wanted if target in clients.targets()]
+    of_servers = [target for target in wanted if target not in of_clients]
     if write_examples:
-        wanted = prover.with_conforming(wanted)
-    with shown.meter(terminal.console(stderr=True), len(wanted)) as advance:
+        of_servers = prover.with_conforming(of_servers) if of_servers else []
+        of_clients = clients.with_good(of_clients) if of_clients else []
+    with shown.meter(terminal.console(stderr=True), len(of_servers) + len(of_clients)) as advance:
 
         def told(found: prover.Trial) -> None:
             advance(found.case)
             collected.add(found)
 
-        of_clients = [target for target in wanted if target in clients.targets()]
         made = prover.prove(
-            [target for target in wanted if target not in of_clients],
+            of_servers,
             seed=prover.SEED if seed is None else seed,
             jobs=jobs or prover.JOBS,
             with_examples=bool(write_examples),
             told=told,
         )
-        made = clients.beside(made, of_clients, advance)
+        made = clients.beside(made, of_clients, told, with_examples=bool(write_examples))
     shown.show(made, load(), terminal.console())
     code = OK if made.holds else FAILED
     try:

@@ -6,6 +6,9 @@ told apart by how their names begin. `explain` shows them, and the suite's own t
 
 What differs between two recordings without meaning anything (port, path of the server, the machine's address) is
 replaced, and a file whose examples still say what they should is left as it is: writing again changes little.
+
+Of a recording that `client` made, an example keeps the faces of its exchanges, and how the command ended there, where
+the requirement speaks of that; and of a face the exchange that the finding names, which is the last one there.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from types import MappingProxyType
 
 from conformance.checks import registry
 from conformance.checks.check import Check
-from conformance.contract.catalogue import load
+from conformance.contract.catalogue import Side, load
 from conformance.contract.schemas import fixture_dir
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged
@@ -31,11 +34,17 @@ LARGEST = 6 * 1024
 """Octets of one side, unless the catalogue gives it more."""
 URL = "https://api.example.com/v1"
 """Stands for the server that was recorded."""
+ELSEWHERE = "https://other.example.com"
+"""Stands for the other origin of a redirect."""
 TOO_LARGE: Mapping[str, str] = MappingProxyType({"robust.large-body": "its request has a body of 1 MiB"})
 """Requirement id to the reason why no example of it is kept."""
 
-_KEPT = ("model", "modes", "suite", "seed")
+_KEPT = ("model", "modes", "suite", "seed", "same_output")
 """The options of a recording that checks look at, or that a reader needs to record it again."""
+FACES = "faces"
+"""The option that says on which faces a client was run, and how it ended there."""
+_SIDE = "_example"
+"""Which side of an example a face belongs to."""
 _TRIED = 6
 """Exchanges with which the search begins."""
 
@@ -80,7 +89,13 @@ def holds(requirement: str, transcript: Transcript) -> bool:
 
 def breaking(transcript: Transcript, requirement: str) -> Transcript | None:
     """The smallest part of a recording in which the check still finds a breach; None where it finds none."""
-    return _smallest(transcript, requirement, lambda part: finding(requirement, part) is not None, ())
+    known = {item.exchange for item in items(requirement, transcript) if isinstance(item, Finding)}
+
+    def shows(part: Transcript) -> bool:
+        found = finding(requirement, part)
+        return found is not None and (FACES not in transcript.options or found.exchange in known)
+
+    return _smallest(transcript, requirement, shows, ())
 
 
 def holding(transcript: Transcript, requirement: str, like: Transcript | None = None) -> Transcript | None:
@@ -90,23 +105,29 @@ def holding(transcript: Transcript, requirement: str, like: Transcript | None = 
     be laid side by side.
     """
     alike = {exchange.name for exchange in like} if like is not None else set()
-    return _smallest(transcript, requirement, lambda part: holds(requirement, part), alike)
+    known = {item.exchange for item in items(requirement, transcript) if isinstance(item, Judged)}
+
+    def shows(part: Transcript) -> bool:
+        judged = {item.exchange for item in items(requirement, part) if isinstance(item, Judged)}
+        return holds(requirement, part) and (FACES not in transcript.options or bool(judged & known))
+
+    return _smallest(transcript, requirement, shows, alike)
 
 
 def _smallest(
     transcript: Transcript, requirement: str, wanted: Callable[[Transcript], bool], first: Iterable[str]
 ) -> Transcript | None:
     def shows(part: Sequence[Exchange]) -> bool:
-        return wanted(replace(transcript, exchanges=_in_order(part)))
+        return wanted(_part(transcript, part))
 
     if alike := [exchange for exchange in transcript if exchange.name in set(first)]:
-        made = _plain(transcript, alike)
+        made = _plain(transcript, alike, wanted)
         if len(alike) == len(set(first)) and shows(alike) and wanted(made) and fits(requirement, made):
             return made
     named = {item.exchange for item in items(requirement, transcript) if isinstance(item, (Judged, Finding))}
     seeds = sorted((exchange for exchange in transcript if exchange.name in named), key=_weight)[:_TRIED]
     parts = [[seed] for seed in seeds if shows([seed])] or [_around(seed, transcript, shows) for seed in seeds]
-    small = [_plain(transcript, part) for part in parts if part]
+    small = [_plain(transcript, part, wanted) for part in parts if part]
     fitting = [part for part in small if wanted(part) and fits(requirement, part)]
     return min(fitting, key=_octets, default=None)
 
@@ -160,6 +181,16 @@ def _octets(transcript: Transcript) -> int:
     return len(har_writer.dumps(transcript).encode())
 
 
+def _part(transcript: Transcript, part: Iterable[Exchange]) -> Transcript:
+    """So many of its exchanges, and of the faces those on which they were sent."""
+    exchanges = _in_order(part)
+    options = dict(transcript.options)
+    if isinstance(rows := options.get(FACES), list):
+        flows = {exchange.note.flow for exchange in exchanges}
+        options[FACES] = [row for row in rows if row["face"] in flows]
+    return replace(transcript, exchanges=exchanges, options=options)
+
+
 def _in_order(part: Iterable[Exchange]) -> tuple[Exchange, ...]:
     return tuple(sorted(part, key=lambda exchange: (exchange.started, exchange.name)))
 
@@ -167,21 +198,36 @@ def _in_order(part: Iterable[Exchange]) -> tuple[Exchange, ...]:
 # --- what does not belong to the example
 
 
-def _plain(transcript: Transcript, part: Iterable[Exchange]) -> Transcript:
-    """The part, without what says where and by whom it was recorded."""
-    options = {name: transcript.options[name] for name in _KEPT if name in transcript.options}
+def _plain(transcript: Transcript, part: Iterable[Exchange], wanted: Callable[[Transcript], bool]) -> Transcript:
+    """The part, without what says where and by whom it was recorded, or what the requirement does not speak of."""
+    small = _part(transcript, part)
+    options = {name: small.options[name] for name in _KEPT if name in small.options}
     base = str(transcript.options.get("url") or "")
-    return Transcript(tuple(_placed(exchange, base) for exchange in _in_order(part)), options, transcript.creator)
+    made = Transcript(tuple(_placed(exchange, base) for exchange in small), options, transcript.creator)
+    if FACES not in small.options or wanted(made):
+        return made
+    rows = [{**row, "said": _elsewhere(row["said"])} for row in small.options[FACES]]
+    return replace(made, options={**options, FACES: [{k: v for k, v in r.items() if k != "seconds"} for r in rows]})
+
+
+def _elsewhere(text: str) -> str:
+    """A text without the addresses of the machine."""
+    host = URL.removesuffix("/v1")
+    return re.sub(r"http://127\.0\.0\.1(?::\d+)?", host, re.sub(r"http://localhost(?::\d+)?", ELSEWHERE, text))
 
 
 def _placed(exchange: Exchange, base: str) -> Exchange:
-    request = exchange.request
-    host = URL.split("/")[2]
+    request, response = exchange.request, exchange.response
+    url = URL + request.url.removeprefix(base) if base else _elsewhere(request.url)
+    host = url.split("/")[2]
     headers = tuple((name, host if name.lower() == "host" else value) for name, value in request.headers)
-    url = URL + request.url.removeprefix(base) if base else request.url
+    if response is not None:
+        told = tuple((n, _elsewhere(v) if n.lower() == "location" else v) for n, v in response.headers)
+        response = replace(response, headers=told)
     # The words of a transport error name the address that it met.
     error = re.sub(r"\[?(?:127\.0\.0\.1|::1|localhost)\]?(?::\d+)?", host, exchange.error)
-    return replace(exchange, request=replace(request, url=url, headers=headers), error=error, server_ip="")
+    request = replace(request, url=url, headers=headers)
+    return replace(exchange, request=request, response=response, error=error, server_ip="")
 
 
 # --- files
@@ -213,19 +259,25 @@ def read(requirement: str, folder: Path | None = None) -> Example:
 def _side(both: Transcript, side: str) -> Transcript | None:
     mark = f"{side}/"
     mine = [replace(e, name=e.name.removeprefix(mark)) for e in both if e.name.startswith(mark)]
-    return replace(both, exchanges=tuple(mine)) if mine else None
+    options = dict(both.options)
+    if FACES in options:
+        rows = [row for row in options.pop(FACES) if row.get(_SIDE) == side]
+        options |= {FACES: [{k: v for k, v in row.items() if k != _SIDE} for row in rows]} if rows else {}
+    return replace(both, exchanges=tuple(mine), options=options) if mine else None
 
 
 def dumps(example: Example) -> str:
     """The text of the file."""
     marked: list[Exchange] = []
-    options: Mapping[str, object] = {}
+    options: dict[str, object] = {}
+    rows: list[object] = []
     creator = ""
     for side, transcript in ((HOLDS, example.holds), (BREAKS, example.breaks)):
         if transcript is not None:
             marked += [replace(exchange, name=f"{side}/{exchange.name}") for exchange in transcript]
-            options, creator = transcript.options, transcript.creator
-    return har_writer.dumps(Transcript(tuple(marked), options, creator))
+            options, creator = dict(transcript.options), transcript.creator
+            rows += [{**row, _SIDE: side} for row in options.pop(FACES, ())]  # type: ignore[attr-defined]
+    return har_writer.dumps(Transcript(tuple(marked), {**options, **({FACES: rows} if rows else {})}, creator))
 
 
 def settled(example: Example) -> bool:
@@ -241,8 +293,8 @@ def settled(example: Example) -> bool:
 class Collection:
     """Gathers examples while a proof runs, and writes them."""
 
-    conforming: Transcript | None = None
-    """A recording in which everything holds."""
+    conforming: dict[Side, Transcript] = field(default_factory=dict)
+    """Recordings in which everything holds: of a server, and of a client."""
     _breaks: dict[str, list[tuple[int, str, Transcript]]] = field(default_factory=dict)
     """Requirement id to the size, the fault and the example of each breach."""
 
@@ -262,7 +314,8 @@ class Collection:
             if settled(self._old(requirement, folder)):
                 continue
             breaks = min(self._breaks[requirement], key=lambda found: found[:2])[2]
-            kept = holding(self.conforming, requirement, breaks) if self.conforming is not None else None
+            conforming = self.conforming.get(load()[requirement].side)
+            kept = holding(conforming, requirement, breaks) if conforming is not None else None
             example = Example(requirement, kept, breaks)
             if settled(example):
                 path = path_of(requirement, folder)

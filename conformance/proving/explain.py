@@ -6,7 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from conformance.contract.catalogue import CAPABILITIES, SOURCES, Requirement
+from conformance.contract.catalogue import CAPABILITIES, SOURCES, Requirement, Side
+from conformance.evidence.evidence import Evidence
+from conformance.evidence.faces import courses
 from conformance.proving import examples
 from conformance.proving.examples import Example
 from conformance.transcript.excerpt import excerpt
@@ -41,7 +43,12 @@ def text(
         example: exchanges that hold and that break it.
         hurt: which clients a fault hurts, and how (`clients.told`).
     """
-    lines = [*_said(requirement), *_proved(proved_by), *_hurt(hurt), *_example(requirement.id, example)]
+    lines = [
+        *_said(requirement),
+        *_proved(requirement.side, proved_by),
+        *_hurt(hurt),
+        *_example(requirement.id, example),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -85,9 +92,12 @@ def circumstances(requirement: Requirement) -> Iterator[tuple[str, str]]:
         yield "several", "It takes several requests at once; --concurrency 1 leaves it out."
 
 
-def _proved(proved_by: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _proved(side: Side, proved_by: Sequence[tuple[str, str]]) -> Iterator[str]:
     yield ""
-    yield "Faults of the reference server that prove its check (serve --fault ID)"
+    if side is Side.CLIENT:
+        yield "Clients that prove its check (python -m conformance.reference.client_faults ID)"
+    else:
+        yield "Faults of the reference server that prove its check (serve --fault ID)"
     for fault, summary in proved_by:
         yield from _wrapped(f"{fault}: {summary}", "  ", "      ")
     if not proved_by:
@@ -127,11 +137,17 @@ def _example(requirement: str, example: Example) -> Iterator[str]:
 def travelled(transcript: Transcript, bounds: ExampleBounds | None = None) -> Iterator[str]:
     """What travelled in each exchange, line by line, indented by two, an empty line before each."""
     bounds = bounds or ExampleBounds()
+    last = {exchange.note.flow: exchange for exchange in transcript}
+    ends = {course.face: course for course in courses(Evidence(transcript))}
     for exchange in transcript:
         yield ""
         yield f"  {excerpt(exchange.name)}"
         yield from _sent(exchange, bounds)
         yield from _received(exchange, bounds)
+        course = ends.get(exchange.note.flow)
+        if course is not None and exchange is last[exchange.note.flow]:
+            said = f": {excerpt(course.said)}" if course.said else ""
+            yield from _wrapped(f"(on the face {course.face} the client ended so: {course.ending}{said})", "  ", "   ")
 
 
 def _sent(exchange: Exchange, bounds: ExampleBounds) -> Iterator[str]:

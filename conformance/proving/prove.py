@@ -23,11 +23,12 @@ from types import MappingProxyType
 
 from starlette.types import ASGIApp
 
-from conformance.contract.catalogue import Level
+from conformance.contract.catalogue import Level, Side
 from conformance.proving import examples
 from conformance.proving.proof import Case, Proof, TargetKind, TrialServer, examined, tried_again
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.behaviour import Behaviour
+from conformance.reference.client_faults import CLIENT_FAULTS, ClientFault
 from conformance.reference.fault import Fault, Variation
 from conformance.reference.faults import FAULTS
 from conformance.reference.serving import in_process
@@ -103,7 +104,8 @@ class Examples:
         """What came of one target."""
         target = found.case.target
         if found.transcript is not None:
-            self._collection.conforming = found.transcript
+            side = Side.CLIENT if found.transcript.options.get("side") == Side.CLIENT else Side.SERVER
+            self._collection.conforming[side] = found.transcript
         if target.requirement is not None and found.case.caught:
             self._caught.add(target.requirement)
             if found.example is not None:
@@ -228,8 +230,9 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 
 def faults_of(requirement: str) -> list[tuple[str, str]]:
-    """Id and summary of each fault that breaks a requirement."""
-    return [(fault.id, fault.summary) for fault in (*FAULTS, *WARNED) if fault.requirement == requirement]
+    """Id and summary of each fault that breaks a requirement, of a server or a client."""
+    known: list[Fault | ClientFault] = [*FAULTS, *WARNED, *CLIENT_FAULTS]
+    return [(fault.id, fault.summary) for fault in known if fault.requirement == requirement]
 
 
 # --- proving

@@ -355,7 +355,7 @@ def test_the_exit_code_of_a_proof(capsys, monkeypatch, tmp_path, made, code):
         return proof_of(made)
 
     monkeypatch.setattr(prove, "prove", prove_nothing)
-    monkeypatch.setattr(clients, "examine", lambda wanted, told: [])
+    monkeypatch.setattr(clients, "examine", lambda wanted, told, **_: [])
     got, out, _ = command(capsys, "prove", "--output", str(tmp_path / "out"))
     assert got == code
     assert {path.name for path in Path(tmp_path / "out").iterdir()} == {"prove.json", "prove.md"}
