@@ -1,8 +1,8 @@
 """Recordings of any kind that is read: told apart by their first octets, read as streams.
 
 Here the wrappings come off (gzip, a byte order mark, UTF-16, the zip files of Playwright); `har_reader` reads HAR,
-`cassettes` what VCR wrote, `captures` what was saved of one answer. Whatever else it looks like is named in the
-sentence that refuses it, with what to do.
+`cassettes` what VCR wrote, `flows` what mitmproxy did, `captures` what was saved of one answer. Whatever else it looks
+like is named in the sentence that refuses it, with what to do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from conformance.settings import files
-from conformance.transcript import captures, cassettes, har_reader
+from conformance.transcript import captures, cassettes, flows, har_reader
 from conformance.transcript.exchange import Transcript
 from conformance.transcript.har_nodes import HarError
 from conformance.transcript.har_reader import LARGEST
@@ -29,7 +29,6 @@ Read = Callable[[int], bytes]
 _NOT_READ: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), told)
     for pattern, told in (
-        (rb"\d{1,9}:", "flows of mitmproxy; write them as HAR: mitmdump -nr FILE --set hardump=FILE.har"),
         (rb"\xd4\xc3\xb2\xa1|\xa1\xb2[\xc3\x3c]|\x0a\x0d\x0d\x0a|\x4d\x3c\xb2\xa1",
          "a capture of packets; record with a proxy or a browser instead, and save a HAR"),
         (rb"httprr trace v1\r?\n", "a trace of Go's httprr; record with a proxy instead, and save a HAR"),
@@ -121,6 +120,8 @@ def _of_octets(source: Read, *, exact: bool) -> Transcript:
         return _of_json(head, whole)
     if cassettes.is_yaml(head):
         return cassettes.read_yaml(whole)
+    if flows.is_flows(head):
+        return flows.read(_all(whole))
     if captures.is_answer(head) or captures.is_stream(head):
         return captures.read(_all(whole), exact=exact)
     for pattern, told in _NOT_READ:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+import sys
 import tomllib
 import zipfile
 from contextlib import suppress
@@ -34,6 +35,8 @@ LARGEST = 40 * 1024
 
 
 def read(path: Path, choice: targets.Choice | None = None) -> Transcript:
+    if path.suffix == ".flow":
+        pytest.importorskip("mitmproxy")
     (transcript,) = targets.chosen(recordings.load(path), choice or targets.Choice())
     return transcript
 
@@ -143,7 +146,6 @@ def test_a_file_that_ends_within_an_entry_is_read_so_far() -> None:
 
 
 NOT_READ = [
-    (b"1234:7:version;2:21#", "flows of mitmproxy.*hardump"),
     (b"\xd4\xc3\xb2\xa1\x02\x00", "capture of packets"),
     (b"httprr trace v1\n1 2\n", "httprr"),
     (b"[{}]", "Charles"),
@@ -159,6 +161,31 @@ NOT_READ = [
     (gzip.compress(b"\xef\xbb\xbf"), "empty"),
     (b"interactions:\n", "no interaction"),
 ]
+
+
+FLOWS = MADE / "mitmproxy-sound.flow"
+
+
+def test_flows_of_mitmproxy_take_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mitmproxy.io", None)
+    with pytest.raises(HarError, match=r"flows of mitmproxy: install it .*, or write them as HAR: mitmdump"):
+        recordings.load(FLOWS.read_bytes())
+
+
+def test_flows_of_mitmproxy_say_what_its_har_says() -> None:
+    for word in ("sound", "no-done"):
+        flows, har = (read(MADE / f"mitmproxy-{word}.{ending}") for ending in ("flow", "har"))
+        assert failed(judged(flows)) == failed(judged(har))
+        assert [e.status for e in flows] == [e.status for e in har] == [200, 200]
+    cut = FLOWS.read_bytes()[:-40]
+    assert len(read_octets(cut)) == len(read(FLOWS)) - 1
+    with pytest.raises(HarError, match="none can be read"):
+        recordings.load(FLOWS.read_bytes()[:40])
+
+
+def read_octets(octets: bytes) -> Transcript:
+    (transcript,) = targets.chosen(recordings.load(octets), targets.Choice())
+    return transcript
 
 
 @pytest.mark.parametrize(("octets", "told"), NOT_READ, ids=[told for _, told in NOT_READ])

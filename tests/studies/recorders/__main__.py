@@ -8,10 +8,14 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
 from conformance.reference import faults
@@ -38,6 +42,8 @@ def made(name: str, url: str, folder: Path, make: Make) -> None:
     hidden = [(host.encode(), b"api.example.com"), (host.rpartition(":")[0].encode(), b"192.0.2.1")]
 
     def cleaned(octets: bytes) -> bytes:
+        if path.suffix == ".flow":
+            return octets.replace(b"127.0.0.1", b"192.0.2.1")  # texts are led by their lengths
         for found, put in hidden:
             octets = octets.replace(found, put)
         return re.sub(rb"(?<=HeadlessChrome/)[\d.]+", b"1.0", octets)
@@ -86,12 +92,46 @@ def polly(modules: str) -> Make:
     return make
 
 
+def mitmproxy(program: str) -> Make:
+    """What mitmproxy wrote between curl and the server: its flows, or a HAR, by the name that is asked for."""
+
+    def make(url: str, path: Path) -> None:
+        told = ("-w", str(path)) if path.suffix == ".flow" else ("--set", f"hardump={path}")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        words = [program, "-q", "--mode", f"reverse:{url}", "--listen-host", "127.0.0.1", "-p", str(port), *told]
+        with tempfile.TemporaryDirectory() as home:
+            running = subprocess.Popen([*words, "--set", f"confdir={home}"])
+            try:
+                _wait(port)
+                for answered in (curl("-i"), curl("-N")):
+                    answered(f"http://127.0.0.1:{port}", path.with_name("unused"))
+            finally:
+                running.send_signal(signal.SIGINT)
+                running.wait(30)
+
+    return make
+
+
+def _wait(port: int) -> None:
+    """Until somebody listens there. Raises OSError where nobody does within half a minute."""
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise OSError("mitmproxy does not listen")
+
+
 def main() -> None:
     """Make every file anew."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--python", required=True, help="of an environment with playwright, vcrpy and requests")
     parser.add_argument("--modules", required=True, help="node_modules with Polly.JS")
     parser.add_argument("--chromium", default=shutil.which("chromium") or "")
+    parser.add_argument("--mitmdump", default=shutil.which("mitmdump") or "", help="takes Python 3.12 or newer")
+    parser.add_argument("--only", default="*", help="a glob of names, such as mitmproxy-*")
     given = parser.parse_args()
     makers: dict[str, Make] = {
         "curl-{}.txt": curl("-i"),
@@ -101,7 +141,10 @@ def main() -> None:
         BROWSER: by(given.python, str(HERE / "browser.py"), given.chromium),
         "playwright-{}.zip": by(given.python, str(HERE / "browser.py"), given.chromium),
         "polly-{}.har": polly(given.modules),
+        "mitmproxy-{}.har": mitmproxy(given.mitmdump),
+        "mitmproxy-{}.flow": mitmproxy(given.mitmdump),
     }
+    makers = {name: make for name, make in makers.items() if fnmatch(name, given.only)}
     for word, fault in FAULTS.items():
         app = create_app(SETTINGS, faults.by_id(fault).behaviour if fault else Behaviour())
         with in_thread(app) as url, tempfile.TemporaryDirectory() as folder:
