@@ -203,13 +203,6 @@ def recorders(session: nox.Session) -> None:
 
 
 @nox.session
-def record(session: nox.Session) -> None:
-    """What the recorder adds to the time to the first event, and its memory; writes reports/record.md."""
-    session.install("-e", ".[soak]")
-    session.run("python", "-m", "tests.studies.record", *session.posargs)
-
-
-@nox.session
 def interop(session: nox.Session) -> None:
     """Judge other people's servers from PyPI and npm; arguments (names, `--depth`) go to `tests.studies.interop`."""
     session.install("-e", ".[sdk]")

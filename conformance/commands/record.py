@@ -56,6 +56,7 @@ def command(
     from conformance.report import files as written_files
     from conformance.report import terminal, without_bodies
     from conformance.report.report import Report
+    from conformance.running.garbage import looked_for_seldom
     from conformance.settings.options import Options, base_url
     from conformance.transcript.excerpt import excerpt
     from conformance.transcript.exchange import Exchange
@@ -91,7 +92,8 @@ def command(
         def ready() -> None:
             click.echo(f"Listening at {url_of(bound)}{slash}{path} for {base} (Ctrl-C ends it and writes the reports).")
 
-        asyncio.run(serving.serve(made, bound, trusted, ready))
+        with looked_for_seldom():
+            asyncio.run(serving.serve(made, bound, trusted, ready))
     transcript = made.transcript()
     if not len(transcript):
         return complain("Nothing was recorded that can be judged: no request to a documented endpoint.", INCONCLUSIVE)

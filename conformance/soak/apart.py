@@ -9,6 +9,7 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,11 @@ class Apart:
 
     async def judge(self, exchanges: Sequence[Exchange]) -> WindowResult:
         """What the exchanges show. Raises RuntimeError where the process ended early."""
-        found: WindowResult = await self._ask(_judge, tuple(exchanges))
+        made = []
+        for exchange in exchanges:  # one by one: whoever is under way is not to wait until all are written
+            made.append(pickle.dumps(exchange))
+            await asyncio.sleep(0)
+        found: WindowResult = await self._ask(_judge, made)
         return found
 
     def close(self) -> None:
@@ -72,9 +77,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _judge(exchanges: Sequence[Exchange]) -> WindowResult:
+def _judge(exchanges: Sequence[bytes]) -> WindowResult:
     try:
-        return _judges[0].judge(exchanges)
+        return _judges[0].judge([pickle.loads(exchange) for exchange in exchanges])
     finally:
         # What a window was read into refers to itself. Python would look for that only now and then, the more seldom
         # the more there is; what was there before the first window is frozen, so that looking takes a millisecond.

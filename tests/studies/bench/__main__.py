@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from . import generation, judging, memory, others, recording, startup, table
+from . import faces, generation, judging, memory, others, passing, recording, startup, table
 
 USAGE = 4
 PAGE = Path("reports/benchmarks.md")
@@ -28,6 +28,8 @@ def parts(llm_comply: str | None) -> Mapping[str, Measure]:
         judging.NAME: judging.measure,
         memory.NAME: memory.measure,
         startup.NAME: startup.measure,
+        passing.NAME: passing.measure,
+        faces.NAME: faces.measure,
     }
 
 

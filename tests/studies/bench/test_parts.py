@@ -2,22 +2,42 @@
 
 import asyncio
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
+from conformance.client import faces as every_face
+from conformance.client.run import Trial
 from conformance.probes.catalogue import flows
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
+from conformance.reference.app import create_app
+from conformance.reference.faults import by_id
 from conformance.reference.serving import in_thread
+from conformance.reference.settings import Settings
 from conformance.running import run
 from conformance.settings.options import Depth
 from conformance.transcript.exchange import Ending, Transcript
 from conformance.wire.limits import MEBIBYTE, Limits
 
 from . import __main__ as command
-from . import floor, generation, judging, memory, reading, recording, server, startup, table, tools, trace
+from . import (
+    faces,
+    floor,
+    generation,
+    judging,
+    memory,
+    passing,
+    reading,
+    recording,
+    server,
+    startup,
+    table,
+    tools,
+    trace,
+)
 
 OPTIONS = {"only": ("resume",), "wait_expiry": 0.0, "concurrency": 8, "examples": 0}
 
@@ -128,6 +148,30 @@ def test_a_child_tells_its_peak_and_stops_at_the_limit():
     assert ending is Ending.TOO_LARGE
     assert length == Limits().kept
     assert large > small
+
+
+def test_record_is_measured_beside_the_server_itself():
+    part = passing.measure(True)
+    assert [row.repetitions for row in part.rows] == [20, 20, 20, 1, 1, 1]
+    assert [len(part.data[name]) for name in ("straight_s", "through_s")] == [20, 20]
+    assert part.rows[3].figure == "20 of 20"
+    assert part.rows[2].what.startswith("time to the first event, 99% of streams: ")
+
+
+def test_a_crowd_counts_what_ended_whole():
+    with in_thread(create_app(Settings(token_interval=0), by_id("stream-done-absent").behaviour)) as url:
+        assert asyncio.run(passing.crowd(f"{url}/v1", 3))[0] == 0
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_faces_are_judged_and_a_client_that_fails_measures_nothing(monkeypatch):
+    part = faces.measure(True)
+    assert part.rows[0].what.startswith("10 faces")
+    assert {len(times) for times in part.data.values()} == {1}
+    words = (*faces.COMMAND[:2], faces.COMMAND[2].replace('"messages"', '"massages"').replace("-sSf", "-sS"))
+    trial = Trial(command=words, faces=every_face.chosen(["json-pretty"]))
+    with pytest.raises(RuntimeError, match=r"the client breaks client\.request-valid"):
+        faces.judged(trial)
 
 
 def test_the_first_request_is_waited_for():
