@@ -194,7 +194,7 @@ RECORDERS_NPM = tuple(f"@pollyjs/{name}@6" for name in ("core", "adapter-fetch",
 
 @nox.session
 def recorders(session: nox.Session) -> None:
-    """Have other people's recorders write fixtures/recordings/made anew. Needs Chromium, curl and Node.js."""
+    """Have other people's recorders write fixtures/recordings/made anew: Chromium, curl, Node.js, mitmdump if there."""
     session.install("-e", ".")
     modules = _modules(session, *RECORDERS_NPM)
     python = _apart(session, "recorders", *RECORDERS_PYTHON) / "python"

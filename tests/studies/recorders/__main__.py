@@ -144,7 +144,13 @@ def main() -> None:
         "mitmproxy-{}.har": mitmproxy(given.mitmdump),
         "mitmproxy-{}.flow": mitmproxy(given.mitmdump),
     }
-    makers = {name: make for name, make in makers.items() if fnmatch(name, given.only)}
+    if not given.mitmdump:
+        print("mitmdump was not found: what mitmproxy wrote stays as it is.")
+    makers = {
+        name: make
+        for name, make in makers.items()
+        if fnmatch(name, given.only) and (given.mitmdump or not name.startswith("mitmproxy"))
+    }
     for word, fault in FAULTS.items():
         app = create_app(SETTINGS, faults.by_id(fault).behaviour if fault else Behaviour())
         with in_thread(app) as url, tempfile.TemporaryDirectory() as folder:
