@@ -115,8 +115,8 @@ def flows(plan: Plan) -> Iterator[Flow]:
         name = f"accept-request-id-{kind}"
         yield chat(name, escaped=True, **with_unusual_id(plan, kind, name))
     name = "accept-request-id-foreign-stream"
-    yield chat(name, stream=True, covers=CHUNKS, **with_unusual_id(plan, "foreign", name))
-    yield chat("accept-request-id-empty", request_id=False, metadata={"request_id": ""})
+    yield chat(name, stream=True, quick=True, covers=CHUNKS, **with_unusual_id(plan, "foreign", name))
+    yield chat("accept-request-id-empty", quick=True, request_id=False, metadata={"request_id": ""})
     yield made(
         "accept-escaped",
         lambda c: {
@@ -219,7 +219,7 @@ def _long_id(plan: Plan) -> Flow:
         id_ = "".join((id_, *signs))
         return Compose(plan, round_).chat(name, metadata={"request_id": id_[: -len(ESCAPED)] + ESCAPED})
 
-    return single("accept", Phase.CALM, name, send, quick=True, covers=ANSWERS)
+    return single("accept", Phase.CALM, name, send, covers=ANSWERS)
 
 
 def opening(plan: Plan) -> Iterator[Flow]:
@@ -268,7 +268,7 @@ def streams(plan: Plan) -> Iterator[Flow]:
         compose = Compose(plan, round_)
         return compose.chat("stream-long", prompt=_long(compose, "stream-long"), stream=True, max_tokens=1024)
 
-    yield single("stream", Phase.CALM, "stream-long", long, quick=True, covers=CHUNKS)
+    yield single("stream", Phase.CALM, "stream-long", long, covers=CHUNKS)
 
     def cut(round_: int) -> Send:
         compose = Compose(plan, round_)

@@ -74,6 +74,8 @@ DECIDED = {Ask.APPROVE: "resume-decide", Ask.DENY: "resume-deny", Ask.MIX: "resu
 """The probes that decide it, in JSON."""
 BROKEN = {Ask.APPROVE: False, Ask.DENY: True}
 """Which approvals get bodies that break the schema: by what is decided in the end, whether it is the streamed one."""
+QUICK_RULES = {"role-enum": 2, "mode-enum": 2, "denied-id-format": 1, "max-tokens-minimum": 1}
+"""Of what a quick run sends the most telling bad values to resume, and how many."""
 DOUBTS = 2
 """Approvals that are asked for in addition, by a chain whose decision was first answered 404 and then taken."""
 
@@ -113,7 +115,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
         return
     if plan.quick:
         streamed = partial(_chain, plan, asked=Ask.APPROVE, forms=(True,))
-        yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _deny_one(plan, r), True, 3, 2, COVERS)
+        yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _decide_one(plan, r), True, 6, 4, COVERS)
         yield Flow("approval-stream", "approval", Phase.CALM, streamed, True, 11, 3, COVERS)
         return
     for asked in DECIDING if plan.execute else (Ask.APPROVE, Ask.DENY):
@@ -322,7 +324,7 @@ def _settle(
         send = _resume(compose, which, further, _deciding(asked, further.approval, reason), **fields)
         send = replace(send, served=True)
         answer = yield from _ask_anew(send, (yield send))
-        if first is not None and number == 1:
+        if first is not None and number == 1 and not compose.plan.quick:
             yield from _replay(compose, f"{which}-replay", send, further, answer)
         doubted = doubted or (answer if answer.doubted else None)
     if doubted is not None and doubted.served:
@@ -385,7 +387,7 @@ def _broken(compose: Compose, rule: Rule, paused: Paused, twin: str, which: int 
 def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
     """Every rule of the approval's id, of the decision, and of what both endpoints share, with its telling values.
 
-    But for the plainest, which goes to both, each goes to one of the two forms, and in the next run to the other. No
+    The plainest goes to both forms, and in a deep run each; else to one of them, and in the next run to the other. No
     stream can be asked for by a value of `stream` that is wrong.
     """
     rules = rules_of(plan.shape)
@@ -398,13 +400,19 @@ def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
         group.extend(
             (rule, which)
             for number, which in enumerate(rule.certain)
-            if number == 0 or in_json_only or (number + plan.seed) % 2 == streamed
+            if number == 0 or in_json_only or plan.depth == "deep" or (number + plan.seed) % 2 == streamed
         )
     return tuple(tuple(group) for group in groups.values())
 
 
 FAR_DOWN = 2 + len(RAW_RULES)
 """Requests of `_far_down`."""
+
+
+def _few_breaches(plan: Plan) -> tuple[Breach, ...]:
+    """Those of a quick run."""
+    rules = rules_of(plan.shape).by_id
+    return tuple((rules[id_], which) for id_, count in QUICK_RULES.items() for which in rules[id_].certain[:count])
 
 
 def _far_down(compose: Compose, paused: Paused, twin: str) -> list[Send]:
@@ -556,8 +564,6 @@ def _documented(plan: Plan, asked: Ask, name: str, round_: int, *, streamed: boo
 
     A model may not be able to say as little as a single token: then the decision is sent without.
     """
-    if plan.quick:
-        return {}
     metadata: dict[str, Any] = {}
     if asked in BROKEN:
         turn = 2 * list(BROKEN).index(asked) + streamed
@@ -586,8 +592,8 @@ def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer:
     bodies = {name: same}
     undecided = {member: value for member, value in same.items() if member not in DECISIONS}
     for cell in _driven(compose.plan, State.APPROVED):
-        if compose.plan.quick and cell.ask is not Ask.DENY:
-            continue
+        if compose.plan.quick:
+            break
         members = _deciding(cell.ask, paused.approval)
         asked = _asked_by(members, paused.approval)
         if asked not in (own, *(_asked_by(body, paused.approval) for body in bodies.values())):
@@ -608,15 +614,23 @@ def _same_approval(one: Answer, other: Answer) -> bool:
     )  # fmt: skip
 
 
-def _deny_one(plan: Plan, round_: int) -> Steps:
-    """The shortest chain: an approval, denied without a reason."""
-    compose = Compose(plan, round_)
+def _decide_one(plan: Plan, round_: int) -> Steps:
+    """The shortest chain: an approval that is approved, and what that leads to or else another one denied."""
+    compose, name = Compose(plan, round_), "resume-approve-plain"
     paused = yield from _pause(compose, "approval-plain")
+    if paused is None:
+        return
+    if plan.execute:
+        options = _documented(plan, Ask.APPROVE, name, round_, streamed=False)
+        _, answer = yield from _decide_with(compose, name, paused, approve(paused.approval), options)
+        yield from _settle(compose, name, paused, answer)
+        if answer.approval is not None or not answer.served:
+            return
+        paused = yield from _pause(compose, "approval-plain-again")
     if paused is not None:
-        _, answer = yield from _decide_with(
-            compose, "resume-deny-plain", paused, deny(paused.approval), {"metadata": None}
-        )
-        yield from _settle(compose, "resume-deny-plain", paused, answer)
+        name = "resume-deny-plain"
+        _, answer = yield from _decide_with(compose, name, paused, deny(paused.approval), {"metadata": None})
+        yield from _settle(compose, name, paused, answer)
 
 
 def _race(plan: Plan, round_: int, *, stream: bool = False) -> Steps:

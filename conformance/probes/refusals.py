@@ -243,8 +243,7 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     for path, where in ((CHAT, ""), (RESUME, "-resume"))[: 2 if plan.approvals else 1]:
         for broken in BROKEN:
             name = f"auth-before-validation{where}" + ("" if broken == "missing" else f"-{broken}")
-            first = broken == "missing" and path == CHAT
-            yield with_authorization(name, None, broken=broken, path=path, quick=first)
+            yield with_authorization(name, None, broken=broken, path=path, quick=broken == "missing")
             yield with_authorization(f"{name}-stream", None, broken=broken, path=path, stream=True)
 
 

@@ -488,7 +488,19 @@ _FORM = "of what form a `request_id` may be, the documentation does not tell"
 _TOOL = "a server may ask for the call that a `tool` message answers, or refuse the message"
 _SPELLINGS = "white space around an identifier and letter case in it are open"
 
+_OTHER = "a request that is wrong in this way is not in that condition"
+
+_CALLS = "how many calls wait is the server's to say"
+
 REQUESTS = (
+    Rule("request/resume", "/approved_tool_execution_ids:* /denied_tools:*", "stronger-refuses-more-than-16-items "
+         "stronger-refuses-more-than-128-items weaker-first-2-* weaker-first-10-* weaker-first-100-*", unseen=_CALLS),
+    Rule("request/*", "/:type", "weaker-*", traits="asks-stream one-message limit with-id", unseen=_OTHER),
+    Rule("request/*", "/stream:* /:properties", "weaker-dropped weaker-takes-* weaker-unjudged-stream",
+         traits="asks-stream", unseen=_OTHER),
+    Rule("request/*", "/messages:type /messages:items /messages:maxItems", "*", traits="one-message", unseen=_OTHER),
+    Rule("request/*", "/metadata:type /metadata/request_id:type", "weaker-*", traits="with-id", unseen=_OTHER),
+    Rule("request/*", "/metadata/request_id:type", "stronger-*", traits="without-id", unseen=_OTHER),
     Rule("request/*", "*", "stronger-refuses-others*", open=_EXTRA),
     Rule("request/*", "*", "stronger-demands-content* stronger-demands-text* stronger-demands-type*", open=_PARTS),
     Rule("request/*", "/stream:* /max_*:* /temperature:* /metadata:* /metadata/*:* /approved_tool_execution_ids:* "
