@@ -74,6 +74,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
 
     yield from opening(plan)
     # optional fields
+    yield chat("accept-stream-false", stream=False, request_id=False)
     yield from _options(plan)
     for suffix, stream, covers in (("", False, ANSWERS), ("-stream", True, CHUNKS)):
         name = f"accept-everything{suffix}"

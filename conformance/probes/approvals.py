@@ -550,7 +550,8 @@ def _decide_twice(compose: Compose, asked: Ask, paused: Paused) -> Chain:
         again = yield from _pause(compose, f"{name}-untouched-approval", **form)
         if again is not None:
             which = f"{name}-untouched"
-            answer_again = yield from _decide(compose, which, again, _deciding(wanted, again.approval), **form)
+            decided = _deciding(wanted, again.approval, reason)
+            answer_again = yield from _decide(compose, which, again, decided, **form)
             yield from _settle(compose, which, again, answer_again, **form)
     yield from _replay(compose, f"{name}-replay", send, paused, answer)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # Hypothesis is slow to start, and not needed where nothing i
 RAW_GENERATED = ("trailing-object",)
 PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "messages-empty"})
 """Rules that leave nothing of a body's traits to matter: a stream aside, the fixed probes say it all."""
-STANDARD = (2, 4, 1)
+STANDARD = (4, 4, 1)
 """Natural bodies, unusual ones, and rounds of breaches at standard depth."""
 DEEP = (120, 60, 11)
 LONG = (12, 500)
@@ -35,7 +35,7 @@ SPOTS = {"first": 0.0, "middle": 0.5, "last": 1.0}
 """Where among many messages one is broken, or among many parts."""
 TWINS = {500: "accept-500-messages"}
 """Fixed probes of the same lengths; where there is none, the first answer of all is the twin."""
-STREAMS = 2
+STREAMS = 1
 """Valid streams in a round, on which the breaches are made; beside them is one body that is not a stream."""
 
 

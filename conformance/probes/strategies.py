@@ -233,9 +233,9 @@ def unusual_bodies(draw: st.DrawFn, plan: Plan) -> Body:
 
 @st.composite
 def rich_bodies(draw: st.DrawFn, plan: Plan, *, stream: bool) -> Body:
-    """A valid body with the traits that a fixed probe has not: three messages, text that is not ASCII, and a stream.
+    """A valid body with the traits that a fixed probe has not: several messages, text that is not ASCII, all options.
 
-    Without a stream it has every option instead. What a failure does not need of all that is shrunk away.
+    A stream has a system message too. What a failure does not need of all that is shrunk away.
     """
     messages = [{"role": "user", "content": _content(_prompt(draw, plan), draw(_FORM))}]
     if draw(_ALWAYS):
@@ -245,7 +245,9 @@ def rich_bodies(draw: st.DrawFn, plan: Plan, *, stream: bool) -> Body:
             {"role": "assistant", "content": _words(draw)},
             *messages,
         ]
-    return {"model": plan.model, "messages": messages, **_options(draw, plan, stream=stream, full=not stream)}
+    if stream and draw(_ALWAYS):
+        messages = [{"role": "system", "content": _plain(draw)}, *messages]
+    return {"model": plan.model, "messages": messages, **_options(draw, plan, stream=stream, full=True)}
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -355,7 +355,7 @@ VARIATIONS: tuple[Variation, ...] = withholding(
                   "invalid_request_error",
                   "invalid_request",
                   "The prompt was rejected by our safety system.",
-              )),
+              ), {"accept.unicode-edges": "the one request that is made of them was filtered"}),
     Variation("excuse-filter-clips", "A content filter stops one kind of answer after a word.",
               "completion.finish-reason: `content_filter`", _clipped(prompt_has("مرحبا"))),
     Variation("excuse-filter-clips-streams", "A content filter stops one kind of stream after a word.",
