@@ -100,7 +100,8 @@ WITHOUT_TOKEN = [
     for streamed in ({}, {"stream": True})
 ]
 VALID = (
-    *SERVED_WITH_IDS, *SERVED[:13], chat(stream=False, **ALL), chat(stream=True, **ALL), chat(temperature=0.7), chat(temperature=0),
+    *SERVED_WITH_IDS,
+    *SERVED[:13], chat(stream=False, **ALL), chat(stream=True, **ALL), chat(temperature=0.7), chat(temperature=0),
     chat(temperature=2), chat(max_completion_tokens=500), chat([*PARTS, *PARTS]), with_message(SYSTEM),
     *(chat(**{m: v}) for m in ("max_tokens", "max_completion_tokens") for v in (1, 200_000)),
     with_members(messages=[TURNS[0]] * 500), with_message({"role": "assistant", "content": None}),
