@@ -130,7 +130,7 @@ def test_the_bare_loop_parses_every_text():
 
 
 def test_long_streams_are_judged_and_conform(served):
-    standard = replace(served, only=("stream",), depth=Depth.QUICK)
+    standard = replace(served, only=("stream",), depth=Depth.STANDARD)
     transcript = asyncio.run(run.record(standard, 3))
     long = judging.streams(transcript, 2, 30)
     assert len(long) == 2
