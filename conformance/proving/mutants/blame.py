@@ -133,7 +133,7 @@ ANSWERS = (
          open=_COST),
     Rule("answer/completion", "kitemesh.credits_charged", "*", "kitemesh.credits-charged"),
     Rule("answer/completion", "kitemesh.request_id", f"{_SPELLED} other cut-to-32 anothers",
-         "kitemesh.request-id-echo", open=_OWN_ID, traits="without-id empty-id first"),
+         "kitemesh.request-id-echo isolation.answers", open=_OWN_ID, traits="without-id empty-id first"),
     Rule("answer/completion", "kitemesh.request_id", f"{_WRONG} empty",
          "kitemesh.request-id-echo kitemesh.request-id"),
     Rule("answer/completion", "kitemesh.request_id", "*", "kitemesh.request-id-echo isolation.answers"),
@@ -494,11 +494,13 @@ _CALLS = "how many calls wait is the server's to say"
 
 REQUESTS = (
     Rule("request/resume", "/approved_tool_execution_ids:* /denied_tools:*", "stronger-refuses-more-than-16-items "
-         "stronger-refuses-more-than-128-items weaker-first-2-* weaker-first-10-* weaker-first-100-*", unseen=_CALLS),
+         "stronger-refuses-more-than-128-items weaker-first-2-* weaker-first-10-* weaker-first-100-*",
+         "resume.decision-shape", unseen=_CALLS),
     Rule("request/*", "/:type", "weaker-*", traits="asks-stream one-message limit with-id", unseen=_OTHER),
     Rule("request/*", "/stream:* /:properties", "weaker-dropped weaker-takes-* weaker-unjudged-stream",
          traits="asks-stream", unseen=_OTHER),
-    Rule("request/*", "/messages:type /messages:items /messages:maxItems", "*", traits="one-message", unseen=_OTHER),
+    Rule("request/*", "/messages:type /messages:maxItems", "*", traits="one-message", unseen=_OTHER),
+    Rule("request/*", "/messages:items", "weaker-first-*", traits="one-message", unseen=_OTHER),
     Rule("request/*", "/metadata:type /metadata/request_id:type", "weaker-*", traits="with-id", unseen=_OTHER),
     Rule("request/*", "/metadata/request_id:type", "stronger-*", traits="without-id", unseen=_OTHER),
     Rule("request/*", "*", "stronger-refuses-others*", open=_EXTRA),
