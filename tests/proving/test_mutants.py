@@ -420,8 +420,8 @@ def test_a_sample_raises_no_false_alarm_and_no_error(sample):
     assert not [result for result in sample for trial in result.trials.values() if trial.fate in unsound]
 
 
-def test_pairs(stage):
-    found = try_pairs(stage, seed=1, count=10, depth=Depth.QUICK)
+def test_pairs(stage, every):
+    found = try_pairs(stage, every, seed=1, count=10, depth=Depth.QUICK)
     assert len({pair.names for pair in found}) == 10
     assert not [pair for pair in found if not pair.caught or pair.added]
 

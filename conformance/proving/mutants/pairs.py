@@ -29,9 +29,10 @@ class Pair:
     """What failed though neither breaks it."""
 
 
-def try_pairs(stage: Stage, *, seed: int | str, count: int, depth: Depth = Depth.STANDARD) -> list[Pair]:
-    """Try so many random pairs of mutants that change different places and that a depth reaches."""
-    mutants = list(stage.mutants())
+def try_pairs(
+    stage: Stage, mutants: Sequence[Mutant], *, seed: int | str, count: int, depth: Depth = Depth.STANDARD
+) -> list[Pair]:
+    """Try so many random pairs of these mutants that change different places and that a depth reaches."""
     draw = random.Random(seed)
     made: list[Pair] = []
     while len(made) < count:

@@ -56,7 +56,7 @@ class Worker:
 
     def pairs(self, share: tuple[str, int]) -> list[Pair]:
         """What comes of so many pairs that are drawn by this seed."""
-        return try_pairs(self.stage, seed=share[0], count=share[1])
+        return try_pairs(self.stage, self.mutants, seed=share[0], count=share[1])
 
 
 def try_all(recordings: Recordings, work: Work, *, processes: int | None = None) -> tuple[list[Result], list[Pair]]:
