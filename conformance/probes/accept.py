@@ -34,10 +34,10 @@ SCRIPTS = {
     "right-to-left-emoji": "مرحبا بالعالم, שלום עולם, سلام, e\u0301 n\u0303 Z\u0351\u036b\u0343, "
     "👩‍👩‍👧‍👦 🏳️‍🌈 🇫🇷 👍🏽, 𝔘𝔫𝔦𝔠𝔬𝔡𝔢 𠜎",
 }
-EDGES = {
-    "edges": "tab\there, bell\x07, escape\x1b[31m, delete\x7f, next line\x85, "
-    "a\u202eb\u202cc \u2066d\u2069 \u200e\u200f \ufeff \uffff \ufdd0 \u2028\u2029",
-}
+EDGES = (
+    "tab\there, bell\x07, escape\x1b[31m, delete\x7f, next line\x85, "
+    "a\u202eb\u202cc \u2066d\u2069 \u200e\u200f \ufeff \uffff \ufdd0 \u2028\u2029"
+)
 """Code points that control, that turn the direction of text, and that are not characters."""
 MANY_WORDS = "Good morning, and thank you for all that you have told me about the weather of the coming days in Paris."
 """To be sent word by word."""
@@ -46,10 +46,12 @@ SIGNS = 'Good morning.\n"Never" \\ <b>say</b> {"never": [1]} & 100 % ~ \'so\' it
 PAIRED = "👍 𝔘 𠜎"
 """Characters that JSON's escapes write as pairs."""
 GREETING = f"{SIGNS} {PAIRED}"
+"""What stands before a prompt."""
 ID_SIGNS = "-._~:@+/=,#!$*()|"
 ESCAPED = '"\\<'
+"""Signs that end an id, of which JSON escapes some."""
 UNUSUAL_IDS = {"foreign": "démarche-№-日本語-👍", "long": "0123456789abcdef" * 28}
-"""What makes an id such that the documentation neither names nor bars it: a server may refuse it."""
+"""What makes an id such that the documentation neither names nor bars it: a server may refuse it if it says why."""
 ECHOED = ("søster-ćwierć", "日本語-тест", "👩‍👩‍👧-ñandú")
 """Parts of a word that is to come back: many characters of two, three and four octets."""
 
@@ -111,7 +113,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
         },
         quick=True,
     )
-    # left open, but no reason for a server error, and what is taken has to come back
+    # not a reason to fail, nor to refuse without a word about the form; and what is taken has to come back
     for kind in UNUSUAL_IDS:
         name = f"accept-request-id-{kind}"
         yield chat(name, escaped=True, **with_unusual_id(plan, kind, name))
@@ -131,7 +133,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
         },
     )
     # text of every script
-    for kind, text in {**SCRIPTS, **EDGES}.items():
+    for kind, text in {**SCRIPTS, "edges": EDGES}.items():
         yield made(f"accept-{kind}", partial(_aside, f"accept-{kind}", text), quick=kind == "european-asian")
     yield from completions(plan)
     yield from streams(plan)

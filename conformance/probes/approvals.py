@@ -74,8 +74,6 @@ DECIDED = {Ask.APPROVE: "resume-decide", Ask.DENY: "resume-deny", Ask.MIX: "resu
 """The probes that decide it, in JSON."""
 BROKEN = {Ask.APPROVE: False, Ask.DENY: True}
 """Which approvals get bodies that break the schema: by what is decided in the end, whether it is the streamed one."""
-QUICK_RULES = {"role-enum": 2, "mode-enum": 2, "denied-id-format": 1, "max-tokens-minimum": 1}
-"""Of what a quick run sends the most telling bad values to resume, and how many."""
 DOUBTS = 2
 """Approvals that are asked for in addition, by a chain whose decision was first answered 404 and then taken."""
 
@@ -409,12 +407,6 @@ FAR_DOWN = 2 + len(RAW_RULES)
 """Requests of `_far_down`."""
 
 
-def _few_breaches(plan: Plan) -> tuple[Breach, ...]:
-    """Those of a quick run."""
-    rules = rules_of(plan.shape).by_id
-    return tuple((rules[id_], which) for id_, count in QUICK_RULES.items() for which in rules[id_].certain[:count])
-
-
 def _far_down(compose: Compose, paused: Paused, twin: str) -> list[Send]:
     """Bodies that are not an object, and breaches in the last of many messages and of many parts."""
     rules = rules_of(compose.plan.shape).by_id
@@ -422,11 +414,11 @@ def _far_down(compose: Compose, paused: Paused, twin: str) -> list[Send]:
     def resume(name: str, messages: list[Any]) -> dict[str, Any]:
         return {**compose.resume(name, paused.body, paused.approval, **deny(paused.approval)), "messages": messages}
 
-    last, bad = paused.body["messages"][-1], {id_: rules[id_].values[0] for id_ in ("message-type", "part-type")}
+    last = paused.body["messages"][-1]
     parts = [{"type": "text", "text": f"{number} "} for number in range(FAR)]
     broken = {
-        "message-type": [*many_messages(FAR, last), bad["message-type"], last],
-        "part-type": [{"role": "user", "content": [*parts, bad["part-type"]]}, last],
+        "message-type": [*many_messages(FAR, last), rules["message-type"].values[0], last],
+        "part-type": [{"role": "user", "content": [*parts, rules["part-type"].values[0]]}, last],
     }
     sends = []
     for id_, messages in broken.items():
@@ -466,11 +458,11 @@ def _chain(plan: Plan, round_: int, asked: Ask, forms: Sequence[bool] = (False, 
     delay = max((_later(plan, paused.approval) for paused in waiting.values()), default=0.0)
     left: list[Paused] = []
     for streamed, paused in waiting.items():
-        other = waiting.get(not streamed)
         if not plan.quick:
+            other = waiting.get(not streamed)
             paused, delay = (yield from _refuse_unfair(compose, asked, paused, other, delay)), 0.0
-        if paused is not None and not plan.quick and BROKEN.get(asked) is streamed:
-            paused = yield from _refuse_broken(compose, asked, paused)
+            if paused is not None and BROKEN.get(asked) is streamed:
+                paused = yield from _refuse_broken(compose, asked, paused)
         if paused is not None:
             left.append(paused)
     for paused in left:
@@ -481,10 +473,9 @@ def _before(plan: Plan, asked: Ask, streamed: bool) -> list[Any]:
     """What stands before the prompt that leads to an approval: content of every form, or as many as there may be."""
     if asked is Ask.DENY and not plan.quick:
         texts = [{"type": "text", "text": f"{word} "} for word in MANY_WORDS.split()]
-        turns = [{"role": "system", "content": MANY_WORDS * 12}, {"role": "user", "content": texts * 7},
-                 {"role": "assistant", "content": None}, {"role": "user", "content": GREETING},
-                 {"role": "assistant", "content": [{"type": "text", "text": GREETING}]}]  # fmt: skip
-        return turns
+        return [{"role": "system", "content": MANY_WORDS * 12}, {"role": "user", "content": texts * 7},
+                {"role": "assistant", "content": None}, {"role": "user", "content": GREETING},
+                {"role": "assistant", "content": [{"type": "text", "text": GREETING}]}]  # fmt: skip
     return many_messages(500, {})[:-1] if asked is Ask.MIX and streamed else []
 
 
@@ -566,8 +557,8 @@ def _documented(plan: Plan, asked: Ask, name: str, round_: int, *, streamed: boo
     A model may not be able to say as little as a single token: then the decision is sent without.
     """
     metadata: dict[str, Any] = {}
-    if asked in BROKEN:
-        turn = 2 * list(BROKEN).index(asked) + streamed
+    if asked is not Ask.MIX:
+        turn = 2 * (asked is Ask.DENY) + streamed
         metadata = {"request_id": plan.request_id(name, round_) + ESCAPED, **mode(plan, turn)}
     members: dict[tuple[Ask, bool], dict[str, Any]] = {
         (Ask.APPROVE, False): {"temperature": 2, "max_completion_tokens": 200_000},

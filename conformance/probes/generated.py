@@ -46,7 +46,7 @@ def amounts(plan: Plan) -> tuple[int, int, int]:
     natural, unusual, rounds = DEEP if plan.depth == "deep" else STANDARD
     if plan.examples is None:
         return natural, unusual, rounds
-    # About a fifth of the examples are valid, as at the depths of themselves.
+    # About a fifth of the examples are valid, as in a deep run.
     share = plan.examples // (3 * len(rules_of(plan.shape).shared))
     return (0, 0, 0) if plan.examples == 0 else (max(1, share * 6), max(1, share * 2), max(1, share))
 

@@ -43,8 +43,8 @@ def edges(valid: bytes) -> dict[str, bytes]:
 
 
 SERVED = frozenset({"lone-surrogate", "nul", "bom", "duplicate-keys"})
-FOLLOWED = {"no-utf-8": 1}
-"""Those with a minimal request right after them, and its turn. All are sent side by side: it follows them all."""
+FOLLOWED = "no-utf-8"
+"""The one with a minimal request right after it. All are sent side by side, so that it follows them all."""
 QUICK = frozenset({"nesting-array", "huge-integer", "lone-surrogate-id", "nan"})
 
 
@@ -56,7 +56,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     for name in edges(b'{"content":"Reply"}'):
         yield _edge(plan, name)
     large = "robust-large-body"
-    yield Flow(large, "robust", Phase.HOSTILE, lambda r: _act(plan, r, _large(plan, r), None), False, 1, 1)
+    yield Flow(large, "robust", Phase.HOSTILE, lambda r: _act(plan, r, _large(plan, r)), False, 1, 1)
     for turn, name in enumerate(MOMENTS):
         yield Flow(name, "robust", Phase.LEAVING, partial(_leave, plan, name, turn), False, 2, 2)
     yield Flow("robust-recovers", "robust", Phase.RECOVER, lambda r: _recovers(plan, r), True, 2, 1,
@@ -70,19 +70,18 @@ def _edge(plan: Plan, name: str) -> Flow:
         body = edges(encode(Compose(plan, round_).body(full)))[name]
         return Send(full, body, twin=MINIMAL, served=name in SERVED)
 
-    turn = FOLLOWED.get(name)
-    followed = turn is not None
-    return Flow(full, "robust", Phase.HOSTILE, lambda r: _act(plan, r, make(r), turn), name in QUICK,
+    followed = name == FOLLOWED
+    return Flow(full, "robust", Phase.HOSTILE, lambda r: _act(plan, r, make(r), followed), name in QUICK,
                 1 + followed, (name in SERVED) + followed, frozenset({"error"}))  # fmt: skip
 
 
-def _act(plan: Plan, round_: int, act: Send, turn: int | None) -> Steps:
+def _act(plan: Plan, round_: int, act: Send, followed: bool = False) -> Steps:
     """A hostile or large body. Alone in a later round, it stands between minimal requests."""
     compose = Compose(plan, round_)
     if (yield from calm(compose, act.name)):
         yield act
-        if turn is not None or round_ > 1:
-            yield at_once(compose, act.name, turn or 0)
+        if followed or round_ > 1:
+            yield at_once(compose, act.name, 1)
 
 
 def _large(plan: Plan, round_: int) -> Send:
