@@ -18,7 +18,7 @@ from conformance.evidence.coding import Inflating
 from conformance.evidence.reading import Reading
 from conformance.evidence.timeline import Timeline
 from conformance.evidence.weather import Weather
-from conformance.transcript.exchange import Credential, Transcript
+from conformance.transcript.exchange import Credential, Ending, Transcript
 
 LOCKED_OUT = 3
 """Different kinds of requests in a row, from which on their refusal by 401 or 403 does not depend on the request."""
@@ -97,7 +97,9 @@ class Evidence:
         Plain: no resume, and nothing waits. What speaks of all answers was then not shown on those.
         """
         plain = [r for r in self.last if r.due in (Due.ACCEPT, Due.OPEN) and not r.asked.resume and not r.waits]
-        answered = {r.asked.stream for r in plain if r.accepted and not r.failed_within}
+        # A client that leaves sees too little of an answer to know how it would have ended.
+        whole = [r for r in plain if r.exchange.ending is not Ending.LEFT]
+        answered = {r.asked.stream for r in whole if r.accepted and not r.failed_within}
         return frozenset(r.name for r in plain if r.asked.stream not in answered)
 
     @cached_property

@@ -81,7 +81,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     for suffix, stream, covers in (("", False, ANSWERS), ("-stream", True, CHUNKS)):
         name = f"accept-everything{suffix}"
         together = {member: _everyday(plan, name, place, stream) for member, place in _scalars(plan).items()}
-        yield _valued(plan, name, stream=stream, metadata=mode(plan, 0), quick=True, covers=covers, **together)
+        yield _valued(plan, name, stream=stream, metadata=mode(plan, 0), quick=not stream, covers=covers, **together)
     # metadata
     yield _long_id(plan)
     yield chat("accept-metadata-empty", request_id=False, metadata={})
@@ -134,7 +134,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     )
     # text of every script
     for kind, text in {**SCRIPTS, "edges": EDGES}.items():
-        yield made(f"accept-{kind}", partial(_aside, f"accept-{kind}", text), quick=kind == "european-asian")
+        yield made(f"accept-{kind}", partial(_aside, f"accept-{kind}", text))
     yield from completions(plan)
     yield from streams(plan)
 
@@ -241,16 +241,17 @@ def opening(plan: Plan) -> Iterator[Flow]:
 def completions(plan: Plan) -> Iterator[Flow]:
     """Probes that the standard answer's own requirements need."""
 
-    def limited(name: str, quick: bool = True, **fields: Any) -> Flow:
+    def limited(name: str, quick: bool = False, **fields: Any) -> Flow:
         def send(round_: int) -> Send:
             compose = Compose(plan, round_)
             return compose.chat(name, prompt=_long(compose, name), **fields)
 
         return single("completion", Phase.CALM, name, send, quick=quick)
 
-    yield limited("completion-output-limit", max_tokens=16)
-    yield limited("completion-limit-priority", max_tokens=1024, max_completion_tokens=16)
-    yield limited("completion-limit-priority-low", quick=False, max_tokens=1024, max_completion_tokens=2)
+    yield limited("completion-output-limit", quick=True, max_tokens=16, metadata=mode(plan, 1))
+    name = "completion-limit-priority"
+    yield limited(name, quick=True, max_tokens=1024, max_completion_tokens=16, metadata=mode(plan, 2))
+    yield limited("completion-limit-priority-low", max_tokens=1024, max_completion_tokens=2)
     name = "completion-uses-prompt"
 
     def two_turns(round_: int) -> Send:

@@ -43,7 +43,7 @@ from conformance.probes.flow import (
 )
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import on_resume
-from conformance.probes.rules import RAW_RULES, Rule, among_more, many_messages, numbered, rules_of
+from conformance.probes.rules import RAW_RULES, Rule, among_more, many_messages, numbered, quickly, rules_of
 
 COVERS = frozenset({"approval", "resume", "completion", "kitemesh", "stream", "chunk", "http", "error"})
 MOST_ROUNDS = 4
@@ -74,6 +74,11 @@ DECIDED = {Ask.APPROVE: "resume-decide", Ask.DENY: "resume-deny", Ask.MIX: "resu
 """The probes that decide it, in JSON."""
 BROKEN = {Ask.APPROVE: False, Ask.DENY: True}
 """Which approvals get bodies that break the schema: by what is decided in the end, whether it is the streamed one."""
+QUICK = frozenset(
+    {"role-enum", "model-pattern", "max-tokens-minimum", "max-completion-tokens-minimum", "temperature-maximum",
+     "mode-enum", "approved-item-format", "denied-id-format"}
+)  # fmt: skip
+"""Rules that a quick run breaks on resume."""
 DOUBTS = 2
 """Approvals that are asked for in addition, by a chain whose decision was first answered 404 and then taken."""
 
@@ -114,7 +119,7 @@ def flows(plan: Plan) -> Iterator[Flow]:
     if plan.quick:
         streamed = partial(_chain, plan, asked=Ask.APPROVE, forms=(True,))
         yield Flow("approval-quick", "approval", Phase.CALM, lambda r: _decide_one(plan, r), True, 6, 4, COVERS)
-        yield Flow("approval-stream", "approval", Phase.CALM, streamed, True, 11, 3, COVERS)
+        yield Flow("approval-stream", "approval", Phase.CALM, streamed, True, 5 + len(QUICK), 3, COVERS)
         return
     for asked in DECIDING if plan.execute else (Ask.APPROVE, Ask.DENY):
         chain = partial(_chain, plan, asked=asked)
@@ -307,11 +312,12 @@ def _settle(
     *,
     reason: str | None = None,
     first: Ask | None = None,
+    options: dict[str, Any] | None = None,
     **fields: Any,
 ) -> Chain:
     """Denies whatever further rounds an answer brings, so that nothing is left waiting.
 
-    `first`: how the first of them is decided, and then a second time.
+    `first`: how the first of them is decided, and then a second time. `options`: what else stands in that decision.
     """
     doubted = answer if answer.doubted else None
     for number in range(1, MOST_ROUNDS):
@@ -319,9 +325,8 @@ def _settle(
             break
         further, which = Paused(paused.body, answer.approval), f"{name}-further-{number}"
         asked = first if first is not None and number == 1 else Ask.DENY
-        send = _resume(compose, which, further, _deciding(asked, further.approval, reason), **fields)
-        send = replace(send, served=True)
-        answer = yield from _ask_anew(send, (yield send))
+        decided, others = _deciding(asked, further.approval, reason), options if number == 1 else None
+        send, answer = yield from _decide_with(compose, which, further, decided, others or {}, **fields)
         if first is not None and number == 1 and not compose.plan.quick:
             yield from _replay(compose, f"{which}-replay", send, further, answer)
         doubted = doubted or (answer if answer.doubted else None)
@@ -386,7 +391,7 @@ def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
     """Every rule of the approval's id, of the decision, and of what both endpoints share, with its telling values.
 
     The plainest goes to both forms, and in a deep run each; else to one of them, and in the next run to the other. No
-    stream can be asked for by a value of `stream` that is wrong.
+    stream can be asked for by a value of `stream` that is wrong. A quick run sends one value of a few rules.
     """
     rules = rules_of(plan.shape)
     groups: dict[str, list[Breach]] = defaultdict(list)
@@ -395,6 +400,9 @@ def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
         if streamed and in_json_only:
             continue
         group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
+        if plan.quick:
+            group.extend([(rule, quickly(plan, rule))] * (rule.id in QUICK))
+            continue
         group.extend(
             (rule, which)
             for number, which in enumerate(rule.certain)
@@ -463,6 +471,9 @@ def _chain(plan: Plan, round_: int, asked: Ask, forms: Sequence[bool] = (False, 
             paused, delay = (yield from _refuse_unfair(compose, asked, paused, other, delay)), 0.0
             if paused is not None and BROKEN.get(asked) is streamed:
                 paused = yield from _refuse_broken(compose, asked, paused)
+        else:
+            breaches = _breaches(plan, streamed=streamed)
+            paused = yield from _refuse(compose, paused, breaches, _decision_of(asked, paused), approving=plan.execute)
         if paused is not None:
             left.append(paused)
     for paused in left:
@@ -530,13 +541,14 @@ def _decide_twice(compose: Compose, asked: Ask, paused: Paused) -> Chain:
     refusals before it were at fault, or it is the decision itself.
     """
     plan, name, form = compose.plan, _decision_of(asked, paused), paused.streamed
-    wanted = _approving(plan) if plan.quick else asked if plan.execute else Ask.DENY
+    wanted = Ask.DENY if not plan.execute else Ask.MIX if plan.quick else asked
     reason = REASON if not form else None
     decided = _deciding(wanted, paused.approval, reason)
     options = _documented(plan, asked, name, compose.round, streamed=bool(form))
     send, answer = yield from _decide_with(compose, name, paused, decided, options, escaped=not form, **form)
     further = Ask.DENY if wanted is not Ask.APPROVE else _approving(plan)
-    yield from _settle(compose, name, paused, answer, reason=reason, first=further, **form)
+    others = _quick_further(plan) if plan.quick else None
+    yield from _settle(compose, name, paused, answer, reason=reason, first=further, options=others, **form)
     if _refused(answer):
         again = yield from _pause(compose, f"{name}-untouched-approval", **form)
         if again is not None:
@@ -569,6 +581,11 @@ def _documented(plan: Plan, asked: Ask, name: str, round_: int, *, streamed: boo
         (Ask.MIX, False): {"temperature": 0.7, "max_tokens": 1024},
     }  # fmt: skip
     return {**members.get((asked, streamed), {}), "metadata": metadata}
+
+
+def _quick_further(plan: Plan) -> dict[str, Any]:
+    """What stands beside a quick run's denial in a further round, where it decides on nothing else; no id among it."""
+    return {"temperature": 0, "max_tokens": 200_000, "approved_tool_execution_ids": [], "metadata": mode(plan, 3)}
 
 
 def _replay(compose: Compose, name: str, decision: Send, paused: Paused, answer: Answer) -> Chain:
@@ -609,13 +626,14 @@ def _same_approval(one: Answer, other: Answer) -> bool:
 def _decide_one(plan: Plan, round_: int) -> Steps:
     """The shortest chain: an approval that is approved, and what that leads to or else another one denied."""
     compose, name = Compose(plan, round_), "resume-approve-plain"
-    paused = yield from _pause(compose, "approval-plain")
+    before = [{"role": "user", "content": GREETING}, {"role": "assistant", "content": None}]
+    paused = yield from _pause_among(compose, "approval-plain", before)
     if paused is None:
         return
     if plan.execute:
         options = _documented(plan, Ask.APPROVE, name, round_, streamed=False)
         _, answer = yield from _decide_with(compose, name, paused, approve(paused.approval), options)
-        yield from _settle(compose, name, paused, answer)
+        yield from _settle(compose, name, paused, answer, options=_quick_further(plan))
         if answer.approval is not None or not answer.served:
             return
         paused = yield from _pause(compose, "approval-plain-again")

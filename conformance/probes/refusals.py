@@ -26,7 +26,7 @@ from conformance.probes.flow import (
     single,
 )
 from conformance.probes.plan import Plan
-from conformance.probes.rules import RAW_RULES, Body, Rule, among_more, numbered, rules_of, sent
+from conformance.probes.rules import RAW_RULES, Body, Rule, among_more, numbered, quickly, rules_of, sent
 
 NEVER_ISSUED = "Bearer km_never_issued_by_anyone_000000"
 NEAR = "Bearer {near}"
@@ -98,13 +98,14 @@ _NEXT = {
 }
 """Each character's stand-in, of its own kind; to go on from it leads back only after three steps or more."""
 
-QUICK_RULES = frozenset(
-    {"model-missing", "model-pattern", "messages-missing", "messages-empty", "no-user", "role-enum", "stream-type",
-     "max-tokens-maximum", "max-completion-tokens-maximum", "temperature-maximum", "mode-enum"}
+QUICK = frozenset(
+    {"model-pattern", "messages-empty", "no-user", "part-type", "stream-type", "max-tokens-maximum",
+     "max-completion-tokens-maximum", "temperature-maximum", "mode-enum"}
 )  # fmt: skip
+"""Rules that a quick run breaks in JSON; with those in streams and on resume, the choice that finds most."""
+QUICK_IN_STREAMS = frozenset({"role-enum", "max-tokens-minimum", "temperature-minimum"})
 STREAMED = 1
 """Bad values whose turn it is, of each rule in streams."""
-STREAM_QUICK = "messages-empty"
 SEVERAL = 3
 """Items of a list among which one is broken, in the first place, the middle or the last; or it is alone."""
 RAW_FIXED = ("empty", "cut", "array", "string", "number", "true", "null", "trailing-text", "trailing-comma", "text")
@@ -116,12 +117,12 @@ def flows(plan: Plan) -> Iterator[Flow]:
     for rule in rules_of(plan.shape).shared:
         for which in sent(plan, rule):
             name = numbered(f"reject-{rule.id}", rule, which)
-            yield _broken(plan, name, rule, rule.values[which], quick=rule.id in QUICK_RULES and which == 0)
+            yield _broken(plan, name, rule, rule.values[which], quick=rule.id in QUICK and which == quickly(plan, rule))
         if rule.place == "/stream":
             continue
         for which in sent(plan, rule, STREAMED, where="stream"):
             name = numbered(f"stream-refusal-{rule.id}", rule, which)
-            quick = rule.id == STREAM_QUICK and which == 0
+            quick = rule.id in QUICK_IN_STREAMS and which == quickly(plan, rule)
             yield _broken(plan, name, rule, rule.values[which], area="stream", quick=quick, stream=True,
                           more=which in rule.certain and not plan.quick)  # fmt: skip
     yield from _unusual_ids(plan)
@@ -176,7 +177,7 @@ def _raw(plan: Plan) -> Iterator[Flow]:
     valid = encode(Compose(plan).body("reject-body"))
     for raw in RAW_RULES:
         if raw.id in RAW_FIXED:
-            yield broken(f"reject-body-{raw.id}", raw.make(valid), f"body-{raw.id}", quick=raw.id == "cut")
+            yield broken(f"reject-body-{raw.id}", raw.make(valid), f"body-{raw.id}", quick=raw.id == "array")
     for literal in ("NaN", "Infinity"):
         body = valid[:-1] + b',"temperature":' + literal.encode() + b"}"
         yield broken(f"reject-temperature-{literal.lower()}", body, "temperature-literal")
@@ -231,19 +232,21 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     yield with_authorization("auth-missing-header", None, quick=True, phase=Phase.OPENING)
     yield with_authorization("auth-empty-bearer", "Bearer", quick=True)
     yield with_authorization("auth-unknown-token", NEVER_ISSUED)
-    yield with_authorization("auth-near-token", NEAR, quick=True)
+    yield with_authorization("auth-near-token", NEAR)
     yield with_authorization("auth-other-middle", MIDDLE, quick=True)
     yield with_authorization("auth-missing-header-stream", None, stream=True, quick=True)
     yield with_authorization("auth-empty-bearer-stream", "Bearer", stream=True)
     yield with_authorization("auth-near-token-stream", NEAR, stream=True)
     yield with_authorization("auth-other-middle-stream", MIDDLE, stream=True)
-    yield with_authorization("auth-other-scheme", BASIC, quick=True)
+    yield with_authorization("auth-other-scheme", BASIC)
     yield with_authorization("auth-scheme-lower-case", "bearer {token}", served=True)
     # A target without approvals need not have the other endpoint.
     for path, where in ((CHAT, ""), (RESUME, "-resume"))[: 2 if plan.approvals else 1]:
         for broken in BROKEN:
             name = f"auth-before-validation{where}" + ("" if broken == "missing" else f"-{broken}")
-            yield with_authorization(name, None, broken=broken, path=path, quick=broken == "missing")
+            yield with_authorization(
+                name, None, broken=broken, path=path, quick=name == "auth-before-validation-resume"
+            )
             yield with_authorization(f"{name}-stream", None, broken=broken, path=path, stream=True)
 
 

@@ -203,6 +203,12 @@ def sent(plan: Plan, rule: Rule, turns: int | None = None, *, where: str = "") -
     return [*rule.certain, *sorted(plan.source("turns", rule.id, where).sample(others, turns))]
 
 
+def quickly(plan: Plan, rule: Rule) -> int:
+    """The one bad value that a quick run sends, as an index: one that finds much, by the seed another one."""
+    telling = rule.certain[1:] or rule.certain
+    return telling[(plan.seed - 1) % len(telling)]
+
+
 def numbered(name: str, rule: Rule, which: int) -> str:
     """The name of a probe that sends a certain value or one whose turn it is; a finding's key knows the two apart."""
     between = "-" if which in rule.certain else NEARLY

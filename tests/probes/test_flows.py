@@ -32,8 +32,8 @@ def test_nothing_is_sent_to_resume_where_the_target_has_no_approvals() -> None:
         ({}, {"never-issued": 1, "nearly-own": 2, "other-middle": 2}),
         ({"approvals": False}, {"never-issued": 1, "nearly-own": 2, "other-middle": 2}),
         ({"approval_prompt": "Create a ticket."}, {"never-issued": 1, "nearly-own": 3, "other-middle": 3}),
-        ({"depth": Depth.QUICK}, {"nearly-own": 1, "other-middle": 1}),
-        ({"depth": Depth.QUICK, "approval_prompt": "Create a ticket."}, {"nearly-own": 1, "other-middle": 1}),
+        ({"depth": Depth.QUICK}, {"other-middle": 1}),
+        ({"depth": Depth.QUICK, "approval_prompt": "Create a ticket."}, {"other-middle": 1}),
     ],
 )
 def test_a_run_sends_three_bad_tokens_in_all(options: dict[str, Any], sent: dict[str, int]) -> None:

@@ -318,13 +318,13 @@ def test_a_transport_operator_changes_what_it_says(scene, kind, place, name):
 
 def test_a_weaker_validator_serves_what_has_to_be_refused(every, scene):
     (mutant,) = named(every, "request/chat//messages:minItems/weaker-dropped@always")
-    (missing,) = named(every, "request/chat//:required/weaker-dropped-model@always")
+    (boundless,) = named(every, "request/chat//max_tokens:maximum/weaker-dropped@always")
     assert not reaction.applied(mutant, scene), "an empty list holds no user message anyway"
-    for exchange in reaction.applied(missing, scene).values():
-        assert "model" not in json.loads(exchange.request.body)
+    for exchange in reaction.applied(boundless, scene).values():
+        assert json.loads(exchange.request.body)["max_tokens"] > 200_000
         assert exchange.status == 200
         assert exchange.response.header("content-type") in ("application/json", "text/event-stream")
-    assert reaction.applied(missing, scene)
+    assert reaction.applied(boundless, scene)
 
 
 def test_a_stronger_validator_refuses_what_has_to_be_served(every, scene):
@@ -342,7 +342,7 @@ def test_a_stronger_validator_refuses_what_has_to_be_served(every, scene):
 
 def test_what_such_servers_send_breaks_nothing_else(every, stage):
     """But for the one thing that is wrong, the answers that are made up are conforming ones."""
-    for pattern in ("request/chat//:required/weaker-dropped-model@always",
+    for pattern in ("request/chat//max_tokens:maximum/weaker-dropped@always",
                     "request/chat//messages:contains/weaker-dropped@always"):  # fmt: skip
         (mutant,) = named(every, pattern)
         trial = tried(mutant, stage).trials[Depth.QUICK]
@@ -407,7 +407,8 @@ def test_a_sample_is_blamed_right(sample):
 
 
 def test_what_no_answer_of_any_depth_could_show_is_let_through(every, stage):
-    (nobody,) = named(every, "stream/stream/whole/growing@after-abort")
+    (of_all,) = named(every, "stream/stream/whole/growing@after-abort")
+    nobody = replace(of_all, trait="role-tool")
     assert not stage.scenes[Depth.QUICK].having(nobody.kind, nobody.trait)
     trial = tried(nobody, stage).trials[Depth.QUICK]
     assert (trial.fate, trial.reached) == (Fate.THROUGH, False)

@@ -19,7 +19,7 @@ from conformance.settings.options import Depth, Options
 from conformance.transcript.exchange import Transcript
 from conformance.wire.pace import Pace
 
-BARE = re.compile(r"opening|minimal|accept-|resume-deny-plain")
+BARE = re.compile(r"opening|minimal|accept-|resume-deny-plain|resume-refuse-stream-|resume-.*-further-1")
 """Probes whose point is a body with nothing but what they name."""
 
 
