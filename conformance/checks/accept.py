@@ -65,7 +65,7 @@ def _tells_the_form(reading: Reading) -> Unjudged | None:
 _ID = re.compile(r"request.?id|\bid\b|identifiant", re.IGNORECASE)
 _FORM = re.compile(
     r"\d|charact|caract|length|long|short|court|empty|blank|vide|ascii|letters|lettres|printable|pattern|regex|match"
-    r"|at (?:most|least)|max|min|uuid",
+    r"|at (?:most|least)|max|min|uuid|header|unicode|utf|encod|space|espace",
     re.IGNORECASE,
 )
 

@@ -168,36 +168,47 @@ def tail(least: int, of: int, rate: float) -> float:
 
 
 def accidents(evidence: Evidence) -> float:
-    """The share of fair requests that meet trouble at first where they follow no act, and are served when asked again.
+    """The share of requests that meet trouble at first where they follow no act, and are answered when asked again.
 
-    Estimated with care: a run that has seen few requests, or none in trouble, does not show that none ever is.
+    Estimated with care: a run that has seen few requests, or none in trouble, does not show that none ever is. What is
+    to be served and what is to be refused may fail at other rates, so that the higher one counts.
     """
-    met, of = _accidents(evidence)
-    return (met + 0.5) / (of + (25 if met else 100))
+    return max((met + 0.5) / (of + (25 if met else 100)) for met, of in _accidents(evidence))
 
 
 def by_accident(reading: Reading) -> bool:
     """True for a request whose attempts, in all rounds, fail no more than others on a flaky target."""
     evidence = reading.evidence
-    if not _accidents(evidence)[0]:
+    if not any(met for met, _ in _accidents(evidence)):
         return False
     probe = reading.note.probe or reading.name
     tries = [r for (name, _), made in evidence.attempts.items() if name == probe for r in made]
     return tail(sum(map(failed, tries)), len(tries), accidents(evidence)) >= CHANCE
 
 
-def _accidents(evidence: Evidence) -> tuple[int, int]:
-    """How many such requests met trouble, out of how many."""
+def _accidents(evidence: Evidence) -> list[tuple[int, int]]:
+    """How many such requests met trouble, out of how many: of those to be served, and of those to be refused."""
     key = "accidents"
     if key not in evidence.memo:
-        fair = [tries for tries in evidence.attempts.values() if _ordinary(tries[0])]
-        met = sum(1 for tries in fair if failed(tries[0]) and any(r.accepted for r in tries[1:]))
-        evidence.memo[key] = met, len(fair)
-    found: tuple[int, int] = evidence.memo[key]
+        counted = []
+        for due, answered in ((Due.ACCEPT, _accepted), (Due.REFUSE, _refused)):
+            tried = [tries for tries in evidence.attempts.values() if _ordinary(tries[0], due)]
+            met = sum(failed(tries[0]) and any(map(answered, tries[1:])) for tries in tried)
+            counted.append((met, len(tried)))
+        evidence.memo[key] = counted
+    found: list[tuple[int, int]] = evidence.memo[key]
     return found
 
 
-def _ordinary(reading: Reading) -> bool:
-    """True for the first attempt of a fair request that is not an act and does not follow one, as resumes may."""
-    note, asked = reading.note, reading.asked
-    return reading.due is Due.ACCEPT and note.attempt == 1 and note.area not in _AREAS and not asked.resume
+def _accepted(reading: Reading) -> bool:
+    return reading.accepted
+
+
+def _refused(reading: Reading) -> bool:
+    return reading.refuses
+
+
+def _ordinary(reading: Reading, due: Due) -> bool:
+    """True for the first attempt of a request that is not an act and does not follow one, as resumes may."""
+    note = reading.note
+    return reading.due is due and note.attempt == 1 and note.area not in _AREAS and not reading.asked.resume

@@ -143,7 +143,8 @@ ROWS: tuple[Breaks | Holds, ...] = (
     *(holds("accept.metadata", f"a request_id of another form than {told!r}", WELL,
             put(refused("a", _with_id(kind)), "/error/message", told), state=OPEN) for kind, told in (
         ("long", "metadata.request_id: String should have at most 128 characters"),
-        ("empty", "request_id must not be empty"), ("foreign", "The request id has to be printable ASCII."),
+        ("empty", "request_id must not be empty"), ("foreign", "metadata.request_id: not a value of a header field."),
+        ("foreign", "The request id has to be printable ASCII."),
         ("foreign", "identifiant de requête : lettres et chiffres"))),
     breaks("accept.metadata", "an unusual request_id, and of what form it has to be is not said", WELL,
            put(refused("a", _with_id("long")), "/error/message", "metadata.request_id is invalid")),

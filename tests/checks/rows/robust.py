@@ -156,6 +156,20 @@ def _failing(one: int, of: int) -> list[Exchange]:
     return made
 
 
+def _refused_late(one: int, of: int) -> list[Exchange]:
+    """Bad requests, so many of which were reset at first."""
+    made = []
+    for number in range(of):
+        name, at = f"bad-{number}", 3.0 + number
+        body = {**sent(name), "temperature": 9}
+        if number < one:
+            made.append(replace(unanswered(f"{name}~1", Ending.RESET, body), started=at, note=ProbeNote(probe=name)))
+        note = ProbeNote(probe=name, attempt=2 if number < one else 1)
+        late = put(refused(f"{name}~2", body, 422), "/error/request_id", f"req-{name}")
+        made.append(replace(late, started=at + 0.5, note=note))
+    return made
+
+
 def _all_500(name: str) -> list[Exchange]:
     """A request that is answered by a server error, again and again, while an approval is asked for."""
     first, second = (refused(f"{name}~{n}", sent(name), 500, probe=name, attempt=n) for n in (1, 2))
@@ -316,6 +330,10 @@ ROWS: tuple[Breaks | Holds, ...] = (
         "race", *[_lost(_lost_none)] * 2, area="resume"), *_rounds("alone", _alone, area="resume"), state=OPEN),
     breaks("resume.refusal-keeps", "reset at first after a refused one, each time", WELL, *_rounds(
         "keeps", *[_decided(Ending.RESET)] * 2, area="resume")),
+    holds("resume.refusal-keeps", "reset at first after a refused one, of a target that so loses one in five", WELL,
+          *_rounds("keeps", *[_decided(Ending.RESET)] * 2, area="resume"), *_refused_late(8, 40)),
+    breaks("resume.refusal-keeps", "reset at first after a refused one, of a target that so lost one in fifty", WELL,
+           *_rounds("keeps", *[_decided(Ending.RESET)] * 2, area="resume"), *_refused_late(1, 50)),
     holds("resume.refusal-keeps", "reset at first after a refused one, once", WELL, *_rounds(
         "keeps", _decided(Ending.RESET), _decided(None), area="resume")),
     holds("robust.recovers", "500, and served when it had time to recover", WELL,
