@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # Hypothesis is slow to start, and not needed where nothing i
 RAW_GENERATED = ("trailing-object",)
 PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "messages-empty"})
 """Rules that leave nothing of a body's traits to matter: a stream aside, the fixed probes say it all."""
-STANDARD = (4, 4, 1)
+STANDARD = (3, 4, 1)
 """Natural bodies, unusual ones, and rounds of breaches at standard depth."""
 DEEP = (120, 60, 11)
 LONG = (12, 500)

@@ -54,7 +54,7 @@ def test_each_has_a_name_of_its_own_and_can_be_compiled(endpoint: str) -> None:
          body(metadata={"request_id": "x" * 33})),
         ("", "required", "dropped-messages", Effect.WEAKER, {"model": MODEL}),
         ("", "required", "demands-temperature", Effect.STRONGER, body()),
-        ("/properties/stream", "type", "takes-boolean-as-text", Effect.WEAKER, body(stream="true")),
+        ("/properties/stream", "type", "takes-true-as-text", Effect.WEAKER, body(stream="true")),
     ],
 )  # fmt: skip
 def test_a_mutant_is_told_by_its_near_miss(

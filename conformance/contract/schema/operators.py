@@ -120,8 +120,11 @@ def _more_types(_: Any, schema: Schema) -> Named:
     if {"integer", "number"} & set(wanted):
         yield "takes-number-as-text", _or(schema, {"type": "string", "pattern": _NUMERIC})
     if wanted == ("boolean",):
-        yield "takes-boolean-as-text", _or(schema, {"enum": ["true", "false"]})
-        yield "takes-zero-and-one", _or(schema, {"enum": [0, 1]})
+        # Each alone: what stands for the one may be taken, and the other not.
+        for value in ("true", "false"):
+            yield f"takes-{value}-as-text", _or(schema, {"const": value})
+        for name, number in (("zero", 0), ("one", 1)):
+            yield f"takes-{name}", _or(schema, {"const": number})
     if "array" in wanted and "items" in schema:
         yield "takes-one-element", _or(schema, schema["items"])
     yield "takes-extra-level", _or(schema, {"type": "array", "minItems": 1, "items": dict(schema)})
