@@ -18,6 +18,7 @@ from typing import Any
 
 import httpcore
 
+from conformance.recording.connections import Connections
 from conformance.transcript.exchange import Credential, Ending, Exchange, Headers, Held, Piece, Request, Response
 from conformance.transcript.redaction import BodyRedactor, Redactor, credentials, mask_credentials, mask_url
 
@@ -110,15 +111,13 @@ class Passing:
         self._way = way
         self._told = told
         self._room = room or Room()
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context, max_connections=None, max_keepalive_connections=64, retries=0
-        )
+        self._connections = Connections(way.origin, ssl_context)
         self._number = 0
         self.under_way = 0
 
     async def aclose(self) -> None:
         """Close the connections to the target."""
-        await self._pool.aclose()
+        await self._connections.aclose()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass one request on (ASGI 3)."""
@@ -132,9 +131,9 @@ class Passing:
             self.under_way -= 1
 
     @property
-    def pool(self) -> httpcore.AsyncConnectionPool:
-        """The connections to the target."""
-        return self._pool
+    def connections(self) -> Connections:
+        """Those to the target."""
+        return self._connections
 
     @property
     def room(self) -> Room:
@@ -224,7 +223,6 @@ class _Passage:
         self._body_sent.set()
 
     async def _pass(self) -> Ending:
-        timeouts = {"connect": CONNECTING, "pool": CONNECTING}
         names = {name.lower().encode("latin-1") for name, _ in self._way.fields} | {b"host"}
         host = self._way.origin.partition("://")[2].encode()
         fields = [(b"Host", host), *((n, v) for n, v in self._fields if n.lower() not in names)]
@@ -241,10 +239,14 @@ class _Passage:
             httpcore.URL(self._way.origin + self._target),
             headers=fields,
             content=None if bodiless else self._body(),
-            extensions={"timeout": timeouts},
+            extensions={"timeout": {"connect": CONNECTING}},
         )
+        async with self._passing.connections.one() as connection:
+            return await self._answered(connection, request)
+
+    async def _answered(self, connection: httpcore.AsyncHTTPConnection, request: httpcore.Request) -> Ending:
         try:
-            answer = self._answer = await self._passing.pool.handle_async_request(request)
+            answer = self._answer = await connection.handle_async_request(request)
         except Exception as error:
             return await self._without_answer(error)
         self._body_sent.set()
