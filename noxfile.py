@@ -154,6 +154,14 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.studies.bench", "--llm-comply", str(program / "llm-comply"), *session.posargs)
 
 
+@nox.session
+def curve(session: nox.Session) -> None:
+    """Mutants killed over requests sent, beside other tools: reports/curve.json and .svg, which `proof` shows."""
+    session.install("-e", ".[sdk,dev]")
+    program = _apart(session, "llm-comply", LLM_COMPLY)
+    session.run("python", "-m", "tests.studies.curve", "--llm-comply", str(program / "llm-comply"), *session.posargs)
+
+
 EVENTSOURCE_PARSER = "eventsource-parser@3.1.1"
 READERS = ("httpx-sse==0.4.3", "sseclient-py==1.9.0", "openai==3.54.0")
 """What reports/readers.md and reports/clients.md were measured with."""

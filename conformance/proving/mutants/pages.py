@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract.catalogue import Catalogue
+from conformance.proving.mutants import curve_page
 from conformance.proving.mutants.score import (
     KILLED,
     RIGHT,
@@ -76,12 +77,12 @@ def _tried(score: Score) -> str:
 # --- a page
 
 
-def markdown(score: Score, catalogue: Catalogue) -> str:
-    """The page."""
-    return "\n".join(_page(score, catalogue)) + "\n"
+def markdown(score: Score, catalogue: Catalogue, beside: Mapping[str, Any] | None = None) -> str:
+    """The page; `beside`: what other tools make of the mutants (`curve_page.read`), where that was measured."""
+    return "\n".join(_page(score, catalogue, beside)) + "\n"
 
 
-def _page(score: Score, catalogue: Catalogue) -> Iterator[str]:
+def _page(score: Score, catalogue: Catalogue, beside: Mapping[str, Any] | None) -> Iterator[str]:
     yield "# The suite, proven by mutants"
     yield ""
     yield line(score)
@@ -112,6 +113,7 @@ def _page(score: Score, catalogue: Catalogue) -> Iterator[str]:
             f"that neither breaks."
         )
     yield ""
+    yield from curve_page.lines(score, beside)
     yield "## By kind"
     yield ""
     yield from _by_depth("kind", rows(score.counted, lambda result: f"{result.group} of {result.kind}"))
@@ -199,6 +201,7 @@ def document(score: Score) -> dict[str, Any]:
             "suite_errors": [result.name for result in score.errors],
         },
         "by_depth": {str(depth): _told(tally(score.counted, depth)) for depth in Depth},
+        "curve": {str(depth): list(map(list, points)) for depth, points in score.curves.items()},
         "by_kind": _nested(rows(score.counted, lambda result: f"{result.group}/{result.kind}")),
         "by_requirement": _nested(rows(score.counted, requirement)),
         "by_operator": _nested(rows(score.counted, operator)),
@@ -306,13 +309,13 @@ def kills(score: Score, probes: Mapping[Depth, Iterable[str]]) -> dict[str, Any]
 
 
 def write(score: Score, catalogue: Catalogue, directory: Path) -> list[Path]:
-    """Write proof.md, proof.json and mutation.json; gives their paths.
+    """Write proof.md, proof.json and mutation.json; gives their paths. A curve.json that is there goes into the page.
 
     Raises:
         OSError: a file cannot be written.
     """
     contents = {
-        "proof.md": markdown(score, catalogue),
+        "proof.md": markdown(score, catalogue, curve_page.read(directory)),
         "proof.json": json.dumps(document(score), indent=1, ensure_ascii=False) + "\n",
         "mutation.json": json.dumps(mutation_report(score, catalogue), separators=(",", ":"), ensure_ascii=False)
         + "\n",

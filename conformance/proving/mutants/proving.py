@@ -72,7 +72,9 @@ def prove(
     numbers = [number for number, name in enumerate(enumerated) if wanted(name)]
     work = Work(numbers, 0 if chosen.patterns else PAIRS, chosen.seed, chosen.complete)
     changed, pairs = try_all(recordings, work, processes=processes)
-    served = states.try_all(wanted, depths=depths, seed=chosen.seed, processes=processes, complete=chosen.complete)
+    served = states.try_all(
+        wanted, orders=stage.orders, seed=chosen.seed, processes=processes, complete=chosen.complete
+    )
     score = Score(
         results=(*changed, *served),
         pairs=tuple(pairs),
@@ -81,6 +83,7 @@ def prove(
         seconds=time.monotonic() - started,
         version=VERSION,
         enumerated=len(names),
+        orders=stage.orders,
     )
     probes = {depth: [exchange.note.probe for exchange in made] for depth, made in recordings.of.items()}
     return score, probes

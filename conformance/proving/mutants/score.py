@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from conformance.proving.mutants import curve
 from conformance.proving.mutants.pairs import Pair
 from conformance.proving.mutants.trial import Fate, Result
 from conformance.settings.options import Depth
@@ -54,6 +55,8 @@ class Score:
     """Of the suite."""
     enumerated: int
     """How many mutants there are. Where not all were tried, nothing is said of what has to be reached."""
+    orders: Mapping[Depth, curve.Order] = field(default_factory=dict)
+    """In which order each depth sends its requests."""
 
     @property
     def whole(self) -> bool:
@@ -86,6 +89,14 @@ class Score:
         return [result for result in self.results if fate(result, Fate.BROKEN)]
 
     @property
+    def curves(self) -> dict[Depth, curve.Curve]:
+        """For each depth how many of those that count are blamed right after how many requests."""
+        return {
+            depth: curve.of([places(result, depth, order) for result in self.counted], len(order))
+            for depth, order in self.orders.items()
+        }
+
+    @property
     def reached(self) -> bool:
         """Whether each depth kills as many as it has to, and blames them right."""
         tallies = {depth: tally(self.counted, depth) for depth in Depth}
@@ -101,6 +112,12 @@ class Score:
 def fate(result: Result, wanted: Fate) -> bool:
     """Whether any depth made this of it."""
     return any(trial.fate is wanted for trial in result.trials.values())
+
+
+def places(result: Result, depth: Depth, order: curve.Order) -> int | None:
+    """After how many requests it is blamed right at a depth; None: it is not."""
+    trial = result.trials.get(depth)
+    return curve.place(trial.shown, order) if trial is not None and trial.fate is Fate.RIGHT else None
 
 
 def tally(results: Iterable[Result], depth: Depth) -> Tally:

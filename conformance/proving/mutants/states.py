@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from conformance.contract.approval_states import Transition
 from conformance.evidence.decisions import transition
 from conformance.evidence.evidence import Evidence
+from conformance.proving.mutants import curve
 from conformance.proving.mutants.blame import Rule
 from conformance.proving.mutants.recording import flows_like
 from conformance.proving.mutants.trial import Fate, Result, Trial, trial_of
@@ -47,6 +48,8 @@ class Stage:
     url: str
     cells: Mapping[Depth, frozenset[Cell]]
     """The cells that the resumes of each depth are in."""
+    orders: Mapping[Depth, curve.Order]
+    """In which order a whole run of each depth sends its requests."""
     seed: int
     complete: bool = False
     """Whether each is judged at a deeper depth too, though a shallower one caught it."""
@@ -75,19 +78,27 @@ def cells(transcript: Transcript) -> frozenset[Cell]:
 def try_all(
     wanted: Callable[[str], bool],
     *,
-    depths: Iterable[Depth] = tuple(Depth),
+    orders: Mapping[Depth, curve.Order],
     seed: int,
     processes: int | None = None,
     complete: bool = False,
 ) -> list[Result]:
-    """Try every mutant whose name is wanted, on all cores; gives what came of them in their order."""
+    """Try every mutant whose name is wanted, on all cores; gives what came of them in their order.
+
+    Args:
+        wanted: whether a mutant of this name is.
+        orders: the depths, each with the order in which a whole run sends its requests.
+        seed: of the recordings.
+        processes: how many; None: one for each core.
+        complete: whether each is judged at a deeper depth too, though a shallower one caught it.
+    """
     chosen = [number for number, mutant in enumerate(MUTANTS) if wanted(mutant.name)]
     if not chosen:
         return []
     processes = min(processes or os.cpu_count() or 1, len(chosen))
     with in_process(Settings(), factory=f"{__name__}:{serve_all.__name__}") as url:
-        met = asyncio.run(_cells(url, depths, seed))
-        stage = Stage(url, met, seed, complete, max(1, AT_ONCE // processes))
+        met = asyncio.run(_cells(url, orders, seed))
+        stage = Stage(url, met, orders, seed, complete, max(1, AT_ONCE // processes))
         shares = [(chosen[start::processes], stage) for start in range(processes)]
         if processes == 1:
             made = list(map(_share, shares))
@@ -158,4 +169,5 @@ async def _recorded(url: str, depth: Depth, seed: int) -> Transcript:
 async def _judged(mutant: StateMutant, rule: Rule, stage: Stage, depth: Depth) -> Trial:
     made = await _recorded(f"{stage.url}{PREFIX}{_key(mutant)}", depth, stage.seed)
     # What those flows show is judged by every requirement, as in a run that was not narrowed.
-    return trial_of(rule, run.judge(made, chosen={"only": ()}, opinions=False).verdict, made)
+    trial = trial_of(rule, run.judge(made, chosen={"only": ()}, opinions=False).verdict, made)
+    return replace(trial, shown=curve.earliest(trial.shown, stage.orders, depth))

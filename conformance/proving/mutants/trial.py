@@ -8,11 +8,11 @@ at `standard` all the same, so that it is known which probes of that depth show 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from conformance.judging.verdict import State, Verdict
-from conformance.proving.mutants import reaction
+from conformance.proving.mutants import curve, reaction
 from conformance.proving.mutants.blame import Rule, rule_of
 from conformance.proving.mutants.enumeration import enumerate_all
 from conformance.proving.mutants.mutant import Mutant
@@ -49,6 +49,8 @@ class Trial:
     """False where no answer of this depth is one that the mutant changes."""
     judged: bool = True
     """False where a shallower depth had settled it."""
+    shown: tuple[str, ...] = ()
+    """Where it is blamed right: the exchanges that show it, and of those the first (see `curve.earliest`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,16 @@ class Stage:
     of_answers: Mapping[Depth, Scene]
     """The same without refusals, for mutants of other answers: judging takes time in proportion to what there is."""
     spare: Mapping[Depth, tuple[Scene, ...]]
+    orders: Mapping[Depth, curve.Order]
+    """In which order each depth sends its requests."""
 
     @staticmethod
     def of(recordings: Recordings) -> Stage:
         """Read the recordings."""
         spare = {depth: tuple(map(Scene.of, made)) for depth, made in recordings.again.items()}
         scenes = {depth: Scene.of(made) for depth, made in recordings.of.items()}
-        return Stage(scenes, {depth: scene.of_answers() for depth, scene in scenes.items()}, spare)
+        orders = {depth: curve.order(made) for depth, made in recordings.of.items()}
+        return Stage(scenes, {depth: scene.of_answers() for depth, scene in scenes.items()}, spare, orders)
 
     def mutants(self) -> Iterator[Mutant]:
         """All of them."""
@@ -102,13 +107,14 @@ def tried(mutant: Mutant, stage: Stage, *, complete: bool = False) -> Result:
     scenes = stage.of_answers if isinstance(mutant.kind, Kind) and mutant.kind is not Kind.ERROR else stage.scenes
     for depth, scene in scenes.items():
         if settled is not None and (depth is Depth.DEEP or not complete):
-            trials[depth] = Trial(settled.fate, settled.failed, settled.killers, judged=False)
+            trials[depth] = replace(settled, judged=False)
             continue
         touched = reaction.applied(mutant, scene)
         if not touched:
             trials[depth] = Trial(Fate.FREE if rule.free else Fate.THROUGH, reached=False)
             continue
-        trials[depth] = found = _judged(mutant, rule, scene, touched, stage.spare[depth])
+        found = _judged(mutant, rule, scene, touched, stage.spare[depth])
+        trials[depth] = found = replace(found, shown=curve.earliest(found.shown, stage.orders, depth))
         if found.fate is Fate.RIGHT or rule.free:
             settled = found
     # Where answers of that kind came in that condition, and none is changed, the two servers are one.
@@ -121,10 +127,12 @@ def tried(mutant: Mutant, stage: Stage, *, complete: bool = False) -> Result:
 
 def _judged(mutant: Mutant, rule: Rule, scene: Scene, touched: Mapping[str, Exchange], spare: Sequence[Scene]) -> Trial:
     whole: Transcript | None = reaction.transcript(mutant, scene, touched, spare)
-    found = Trial(Fate.THROUGH)
+    found = first = Trial(Fate.THROUGH)
     while whole is not None:
         made = run.judge(whole, opinions=False)
-        found = trial_of(rule, made.verdict, whole)
+        before, found = found, trial_of(rule, made.verdict, whole)
+        if found.fate is Fate.RIGHT and before is not first:
+            found = replace(found, shown=(whole.exchanges[-1].name,))  # what was sent before did not show it
         if found.fate not in (Fate.THROUGH, Fate.WRONG):
             break
         whole = reaction.further_round(mutant, made.evidence, scene, spare)
@@ -132,7 +140,7 @@ def _judged(mutant: Mutant, rule: Rule, scene: Scene, touched: Mapping[str, Exch
 
 
 def trial_of(rule: Rule, verdict: Verdict, whole: Transcript) -> Trial:
-    """What a verdict makes of a mutant of which this rule speaks."""
+    """What a verdict makes of a mutant of which this rule speaks. It gives all exchanges that show it."""
     failed = [outcome for outcome in verdict.outcomes if outcome.state is State.FAILED]
     ids = tuple(outcome.requirement.id for outcome in failed)
     probes = {exchange.name: exchange.note.probe for exchange in whole}
@@ -147,4 +155,6 @@ def trial_of(rule: Rule, verdict: Verdict, whole: Transcript) -> Trial:
         fate = Fate.RIGHT
     else:
         fate = Fate.WRONG if ids else Fate.THROUGH
-    return Trial(fate, ids, tuple(killers))
+    rightly = (outcome for outcome in failed if fate is Fate.RIGHT and rule.blames(outcome.requirement.id))
+    shown = {finding.exchange for outcome in rightly for finding in outcome.findings}
+    return Trial(fate, ids, tuple(killers), shown=tuple(shown))

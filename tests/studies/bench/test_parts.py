@@ -200,7 +200,7 @@ def test_llm_comply_output_is_read():
         {"id": "b", "status": "failed", "errors": ["no content"]},
         {"id": "c", "status": "skipped", "errors": ["not here"]},
     ]}  # fmt: skip
-    assert tools.llm_comply_said(printed, 1.0) == tools.Said(1.0, 2, frozenset({"b: no content"}))
+    assert tools.llm_comply_said(printed, 1.0) == tools.Said(1.0, 2, frozenset({"b: no content"}), tests=("a", "b"))
 
 
 def test_a_tool_that_is_not_there_is_unusable(tmp_path):

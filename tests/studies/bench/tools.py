@@ -44,6 +44,8 @@ class Said:
     complaints: frozenset[str]
     crashed: int = 0
     """Errors of the tool's own."""
+    tests: tuple[str, ...] = ()
+    """llm-comply's tests that sent a request, in their order; a complaint begins with the name of its test."""
 
 
 def plain(text: str) -> str:
@@ -147,8 +149,14 @@ def llm_comply(program: str, base: str, folder: Path, *, limit: float) -> Said:
         raise Unusable(f"it printed no results: {output[-300:]}") from None
 
 
+def llm_comply_version(program: str) -> str:
+    """The version that `llm-comply --version` tells."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split()[-1]
+
+
 def llm_comply_said(printed: dict[str, Any], seconds: float) -> Said:
     """What its JSON output says. Each of its tests that is not skipped is one request."""
     ran = [result for result in printed["results"] if result["status"] != "skipped"]
     complaints = {plain(f"{result['id']}: {error}") for result in ran for error in result.get("errors", [])}
-    return Said(seconds, len(ran), frozenset(complaints))
+    return Said(seconds, len(ran), frozenset(complaints), tests=tuple(result["id"] for result in ran))
