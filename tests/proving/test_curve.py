@@ -8,6 +8,7 @@ import pytest
 
 from conformance.proving.mutants import curve, curve_page, reaction, recording
 from conformance.proving.mutants.blame import rule_of
+from conformance.proving.mutants.scene import Scene
 from conformance.proving.mutants.score import Score, places
 from conformance.proving.mutants.trial import Fate, Result, Stage, Trial, trial_of, tried
 from conformance.running import run
@@ -63,6 +64,33 @@ def test_the_earliest_at_each_depth_are_kept():
     assert curve.earliest((), ORDERS, Depth.QUICK) == ()
 
 
+def test_whether_any_is_sent_at_another_depth():
+    assert curve.sends(("y", "x~3"), ORDERS[Depth.STANDARD])
+    assert curve.sends(("x#2",), ORDERS[Depth.STANDARD])
+    assert not curve.sends(("x", "y"), ORDERS[Depth.QUICK])
+
+
+def test_what_only_a_shallower_depth_sends_is_judged_again(stage):
+    """A deeper run that does not send what showed it has to show it by itself."""
+    mutant = next(one for one in stage.mutants() if one.name == "answer/approval/id/null@always")
+    quick = stage.scenes[Depth.QUICK]
+    without = Scene.of(
+        replace(quick.transcript, exchanges=tuple(e for e in quick.transcript if "approv" not in e.name))
+    )
+    for scene, judged in ((without, True), (quick, False)):
+        deeper = replace(
+            stage,
+            scenes={**stage.scenes, Depth.STANDARD: scene},
+            of_answers={**stage.of_answers, Depth.STANDARD: scene.of_answers()},
+            spare={**stage.spare, Depth.STANDARD: stage.spare[Depth.QUICK]},
+            orders={**stage.orders, Depth.STANDARD: curve.order(scene.transcript)},
+        )
+        found = tried(mutant, deeper).trials
+        assert found[Depth.QUICK].fate is Fate.RIGHT
+        standard = found[Depth.STANDARD]
+        assert (standard.fate is Fate.RIGHT, standard.reached) == (not judged, not judged)
+
+
 def test_the_place_is_that_of_the_first():
     assert curve.place(("b", "c"), ORDERS[Depth.QUICK]) == 2
     assert curve.place(("b", "c"), ORDERS[Depth.STANDARD]) == 1
@@ -98,7 +126,7 @@ TOOL = {"name": "Other", "version": "1.0", "command": "other run", "seeds": [1, 
         "curve": [[1, 0.5], [70, 1.0], [90, 1.0]], "by_kind": {"answer of stream": 1.0}}  # fmt: skip
 BESIDE = {
     "format": 1, "sample": {"mutants": 1, "of": 9, "seed": 1, "by_kind": {"answer of stream": 1}}, "tools": [TOOL],
-    "compared": {"requests": 3, "u": 25, "p": 0.0079, "a12": 1.0},
+    "compared": {"requests": 3, "u": 25, "pairs": 25, "p": 0.0079, "a12": 1.0},
 }  # fmt: skip
 
 

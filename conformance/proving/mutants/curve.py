@@ -4,12 +4,13 @@ A mutant is killed where it is blamed right, by the exchange that shows it: of s
 is sent again, after an answer that excuses itself or what a model's whim may have caused, comes behind the end of a
 recording: such a mutant counts as killed by one request more than the recording has.
 
-A mutant that a shallower depth settles is not judged at a deeper one. There it is killed by the same exchanges, at the
-latest.
+A mutant that a shallower depth settles is not judged at a deeper one that sends the same requests. There it is killed
+by the same exchanges, at the latest.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -20,6 +21,8 @@ Order = Mapping[str, int]
 """The name of each exchange of a recording, and how many requests were sent up to it and with it."""
 Curve = tuple[tuple[int, int], ...]
 """Points: a number of requests, and how many mutants they kill."""
+AGAIN = re.compile("[~#]")
+"""Stands in a name before the number of an attempt, or of a round."""
 COUNTS = (1, 8, 25, 60, 150, 300, 490, 925, 2_000)
 """Numbers of requests that are told."""
 STEPS = 30
@@ -34,6 +37,11 @@ def order(exchanges: Iterable[Exchange]) -> Order:
 def place(names: Collection[str], sent: Order) -> int | None:
     """How many requests are sent until the first of these exchanges; None where there are none."""
     return min((sent.get(name, len(sent) + 1) for name in names), default=None)
+
+
+def sends(names: Iterable[str], sent: Order) -> bool:
+    """Whether any of these is sent, for the first time or again."""
+    return any(AGAIN.split(name)[0] in sent for name in names)
 
 
 def earliest(names: Collection[str], orders: Mapping[Depth, Order], depth: Depth) -> tuple[str, ...]:

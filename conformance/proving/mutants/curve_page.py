@@ -44,8 +44,8 @@ def lines(score: Score, beside: Mapping[str, Any] | None) -> Iterator[str]:
     yield (
         f"So many of the {len(score.counted):,} mutants are blamed right after the first requests of a run, in the "
         "order in which they are sent. A mutant counts from the request whose answer shows it; what a run sends again "
-        "comes behind its end. One that a shallower depth kills is not judged at a deeper one: there the same answers "
-        "show it, at the latest."
+        "comes behind its end. One that a shallower depth kills is not judged at a deeper one that sends the same "
+        "requests: there their answers show it, at the latest."
     )
     yield ""
     yield from _table("depth", {str(depth): points for depth, points in curves.items()})
@@ -85,7 +85,8 @@ def _others(beside: Mapping[str, Any]) -> Iterator[str]:
     told = beside["compared"]
     yield (
         f"Standard runs beside those of Schemathesis, each by its first {told['requests']:,} requests: Mann and "
-        f"Whitney's U is {told['u']:g} (p = {told['p']:g}), Vargha and Delaney's A12 {told['a12']:.2f}."
+        f"Whitney's U is {told['u']:g} of {told['pairs']} (p = {told['p']:g}), Vargha and Delaney's A12 is "
+        f"{told['a12']:.2f}."
     )
     yield ""
     yield f"| killed at the end | mutants | {' | '.join(tool['name'] for tool in tools)} |"

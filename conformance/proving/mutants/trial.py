@@ -1,8 +1,8 @@
 """Trying mutants: apply each to the recordings, judge what comes out, and hold it against the rules of blame.
 
-A mutant that a depth catches and blames right is not judged again at a deeper one: a deeper depth sends what a
-shallower one does and more, and a finding on one exchange does not depend on others being there. `complete` judges it
-at `standard` all the same, so that it is known which probes of that depth show it.
+A mutant that a depth catches and blames right is not judged again at a deeper one that sends what shows it: a finding
+on one exchange does not depend on others being there. `complete` judges it at `standard` all the same, so that it is
+known which probes of that depth show it.
 """
 
 from __future__ import annotations
@@ -107,8 +107,9 @@ def tried(mutant: Mutant, stage: Stage, *, complete: bool = False) -> Result:
     scenes = stage.of_answers if isinstance(mutant.kind, Kind) and mutant.kind is not Kind.ERROR else stage.scenes
     for depth, scene in scenes.items():
         if settled is not None and (depth is Depth.DEEP or not complete):
-            trials[depth] = replace(settled, judged=False)
-            continue
+            if not settled.shown or curve.sends(settled.shown, stage.orders[depth]):
+                trials[depth] = replace(settled, judged=False)
+                continue
         touched = reaction.applied(mutant, scene)
         if not touched:
             trials[depth] = Trial(Fate.FREE if rule.free else Fate.THROUGH, reached=False)

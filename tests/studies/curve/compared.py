@@ -55,7 +55,12 @@ def held_against(ours: Sequence[int], theirs: Sequence[int]) -> dict[str, float]
         >= abs(observed - middle)
         for chosen in draws
     )
-    return {"u": observed, "p": round(as_far / len(draws), 4), "a12": round(observed / (2 * middle), 4)}
+    return {
+        "u": observed,
+        "pairs": len(ours) * len(theirs),
+        "p": round(as_far / len(draws), 4),
+        "a12": round(observed / (2 * middle), 4),
+    }
 
 
 def _u(ours: Sequence[int], theirs: Sequence[int]) -> float:
