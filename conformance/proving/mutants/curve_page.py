@@ -75,9 +75,10 @@ def _others(beside: Mapping[str, Any]) -> Iterator[str]:
         f"{sample['of']:,} mutants that can be applied to an answer, of each kind in proportion, the same for every "
         "tool. Those of a state are left out for all alike: each would have to be served to every tool. Ours has to "
         "blame a mutant right; of another tool every complaint counts that it does not have of the same answer of the "
-        "conforming server. Schemathesis is run on the conforming server, and its own checks are then asked about the "
-        "answers that each mutant would have sent to the same requests; an answer that its client cannot read counts "
-        "as a complaint. llm-comply is run against each mutant. Neither of them asks for an approval, nor resumes one."
+        "conforming server. Schemathesis is run on the conforming server, reads streams to their end "
+        "(`max-stream-events`), and its own checks are then asked about the answers that each mutant would have sent "
+        "to the same requests; an answer that its client cannot read counts as a complaint. llm-comply is run against "
+        "each mutant. Neither of them asks for an approval, nor resumes one."
     )
     yield ""
     yield from _table("tool", {tool["name"]: tool["curve"] for tool in tools})
