@@ -60,7 +60,7 @@ def types(session: nox.Session) -> None:
 def conformance(session: nox.Session) -> None:
     """Judge a server; arguments go to `kitemesh-conformance run`. Without any, the reference server is judged."""
     session.install("-e", ".[sdk]")
-    session.run("kitemesh-conformance", "run", *session.posargs)
+    session.run("kitemesh-conformance", "run", "--pytest-html", *session.posargs)
 
 
 @nox.session
@@ -103,6 +103,13 @@ def seeds(session: nox.Session) -> None:
     """100 seeds: each finds every rule that is broken only where traits of a body meet."""
     session.install("-e", ".[dev]")
     session.run("pytest", "tests/probes/test_seeds.py", *session.posargs, env={"KITEMESH_SEEDS": "100"})
+
+
+@nox.session
+def shown(session: nox.Session) -> None:
+    """Measure which flows each requirement needs, on every fault; writes conformance/probes/shown.json."""
+    session.install("-e", ".[sdk,dev]")
+    session.run("python", "-m", "tests.studies.shown", *session.posargs)
 
 
 @nox.session

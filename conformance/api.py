@@ -166,10 +166,11 @@ def judge(
     Source: HAR 1.2, http://www.softwareishard.com/blog/har-12-spec/
     """
     from conformance.judging import judge as judging
+    from conformance.judging.selecting import known_failures
 
     told: dict[str, Any] = {"only": only, "skip": skip, "strict": strict, "allow_stale": allow_stale}
     options = checked("judge", (*told, "baseline"), {**told, "baseline": baseline})
-    known = judging.known_failures(options)
+    known = known_failures(options)
     chosen = {name: value for name in told if (value := getattr(options, name))}
     return Report.of(judging.judge(_transcript(recording), chosen=chosen, known=known))
 
@@ -203,11 +204,11 @@ def _refuse_loop() -> None:
 
 
 def _run(options: Options, output: str | os.PathLike[str] | None, progress: Tell | None, stop: Stop | None) -> Report:
-    from conformance.report import files
+    from conformance.report.directory import prepare
     from conformance.running import run
 
     if output is not None:
-        files.prepare(Path(output))
+        prepare(Path(output))
     report = run.run(options, progress, stop)
     if output is not None:
         report.write(output)

@@ -41,7 +41,7 @@ def world(monkeypatch):
     from conformance.running import run
 
     made = World()
-    monkeypatch.setattr(run, "run", lambda options, progress=None: made.run(options, progress))
+    monkeypatch.setattr(run, "run", lambda options, progress=None, server=None: made.run(options, progress))
     return made
 
 

@@ -11,7 +11,7 @@ from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding, Item, Judged, Unjudged
 from conformance.evidence.place import Place
 from conformance.judging.gate import decide as decide_gate
-from conformance.judging.judge import known_failures
+from conformance.judging.selecting import known_failures
 from conformance.judging.verdict import RequirementSelection, decide
 from conformance.report.report import Report
 from conformance.settings.options import Options

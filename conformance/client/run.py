@@ -22,7 +22,8 @@ from conformance.client.faces import Face
 from conformance.client.listening import TOKEN, Heard, served
 from conformance.contract.catalogue import Side
 from conformance.evidence.faces import FaceKind
-from conformance.judging.judge import judge, known_failures, selected_ids
+from conformance.judging.judge import judge
+from conformance.judging.selecting import known_failures, selected_ids
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL
 from conformance.report.report import Report
 from conformance.settings.options import Options

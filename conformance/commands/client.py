@@ -73,7 +73,7 @@ def command(
     """
     from conformance.client import run as running
     from conformance.contract.catalogue import Side
-    from conformance.judging.judge import known_failures, selected_ids
+    from conformance.judging.selecting import known_failures, selected_ids
     from conformance.pytest_session.session import Session
 
     chosen = Options(

@@ -78,9 +78,10 @@ def command(
       kitemesh-conformance judge transcript.har --against results.json
     """
     from conformance.contract.catalogue import Side, from_outside
-    from conformance.judging.judge import known_failures, selected_ids, side_of
+    from conformance.judging.selecting import known_failures, selected_ids, side_of
     from conformance.report.tally import weightiest
     from conformance.running import discovery
+    from conformance.running.garbage import looked_for_seldom
     from conformance.transcript.targets import OPENAI, Choice
 
     for flag, value in (("--output", output), ("--write-baseline", write_baseline), ("--against", against)):
@@ -111,7 +112,8 @@ def command(
     baselines.may_write(write_baseline, known)
     choice = Choice(host, path, model, OPENAI if any_model or profile else None)
     order = _Order(choice, chosen, output, known, write_baseline, claimed, several=len(files) > 1)
-    return weightiest([code for name in files for code in _judge_file(name, order)])
+    with looked_for_seldom():
+        return weightiest([code for name in files for code in _judge_file(name, order)])
 
 
 def _claimed(name: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def command(
     from conformance.contract.catalogue import Side
     from conformance.evidence.finding import Finding
     from conformance.judging import judge as judging
+    from conformance.judging.selecting import CATALOGUE
     from conformance.recording import recorder as recording
     from conformance.recording import serving
     from conformance.recording.keeping import Kept
@@ -55,6 +56,7 @@ def command(
     from conformance.reference.serving import listener, url_of
     from conformance.report import files as written_files
     from conformance.report import terminal, without_bodies
+    from conformance.report.directory import TRANSCRIPT
     from conformance.report.report import Report
     from conformance.running.garbage import looked_for_seldom
     from conformance.settings.options import Options, base_url
@@ -109,12 +111,12 @@ def command(
     code = int(report.exit_code())
     if made.failed:
         return complain(f"The suite itself failed while it judged ({made.failed}).", SUITE_ERROR)
-    broken = [judging.CATALOGUE[id_] for id_ in made.broken]
+    broken = [CATALOGUE[id_] for id_ in made.broken]
     if code != FAILED and any(r.level == "MUST" and r.side is Side.SERVER for r in broken):
         code = FAILED  # what broke it is not kept
     if of_client := [r.id for r in broken if r.side is Side.CLIENT]:
         told_of = f"The client, too, broke something: {', '.join(of_client)}. To judge it:"
-        click.echo(f"{told_of}\n  {PROGRAM} judge {directory / written_files.TRANSCRIPT} --side client")
+        click.echo(f"{told_of}\n  {PROGRAM} judge {directory / TRANSCRIPT} --side client")
     return code if failure is None else unwritten("The reports", failure, code)
 
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ import click
 
 from conformance.commands.shell import baselines, options, reports
 from conformance.commands.shell.exits import INTERRUPTED, OK, unwritten
-from conformance.settings.options import Options, UsageError
+from conformance.settings.options import Depth, Options, UsageError
 
 if TYPE_CHECKING:
     from conformance.pytest_session.session import Session
+    from conformance.reference.process import Starting
     from conformance.report.report import Report
     from conformance.wire.reach.route import Route
 
@@ -27,12 +29,25 @@ if TYPE_CHECKING:
 @options.of_run()
 @options.write_baseline
 @options.output()
-@options.config()
+@options.config(topic="")
+@options.option(
+    "--last-failed", "Judge only what failed last time (see --output).", topic="What is judged", is_flag=True
+)
+@options.option("--failed-first", "Send first what shows what failed last time.", is_flag=True)
+@options.option("--pytest-html", "Write pytest.html, too: the log of pytest-html.", is_flag=True)
 @options.option("--plan", "Show what would be sent; send nothing.", topic="Limits and reports", is_flag=True)
 @options.help_all
 @options.debug
 def command(
-    url: str | None, config: str | None, output: str | None, plan: bool, write_baseline: str | None, **given: Any
+    url: str | None,
+    config: str | None,
+    output: str | None,
+    plan: bool,
+    write_baseline: str | None,
+    last_failed: bool,
+    failed_first: bool,
+    pytest_html: bool,
+    **given: Any,
 ) -> int:
     """Record and judge a server: the one at URL, a TARGET of conformance.toml, or,
     for "reference" or without an argument, the embedded reference server.
@@ -45,14 +60,16 @@ def command(
       kitemesh-conformance run https://api.example.com/v1 --model group:<uuid> \\
         --approval-prompt 'Create a ticket, please.' --max-credits 200
     """
-    from conformance.judging.judge import known_failures, selected_ids
     from conformance.running import discovery
     from conformance.settings import config_file
-    from conformance.wire.reach import route
 
     discovery.discover()
     file = config_file.find(config, os.environ)
     chosen = config_file.options(url, given, os.environ, file)
+    server = _started() if chosen.url is None and not plan else None  # it starts while the rest is loaded
+    from conformance.judging.selecting import known_failures, selected_ids
+    from conformance.wire.reach import route
+
     if write_baseline and chosen.url is None:
         raise UsageError("--write-baseline needs a target: no baseline is written for the embedded reference server.")
     if write_baseline and chosen.baseline and not Path(chosen.baseline).expanduser().exists():
@@ -62,26 +79,54 @@ def command(
     way = route.of(chosen, os.environ)
     known = known_failures(chosen)
     baselines.may_write(write_baseline, known)
+    directory = Path(config_file.output(output, os.environ, file.target(url, os.environ)).value)
+    if last_failed or failed_first:
+        chosen = _after_the_last(chosen, directory, alone=last_failed)
     if plan:
         _show_plan(chosen, way)
         return OK
-    directory = Path(config_file.output(output, os.environ, file.target(url, os.environ)).value)
     if len(chosen.http) > 1 and chosen.url is not None:
         if write_baseline:
             raise UsageError("--write-baseline is made of one run: ask for one version by --http.")
-        return _each_version(chosen, directory)
-    return _judged(chosen, directory, lambda report: baselines.write(report, write_baseline, known))[1]
+        return _each_version(chosen, directory, log=pytest_html)
+    judge = partial(_judged, chosen, directory, server=server, log=pytest_html)
+    return judge(lambda report: baselines.write(report, write_baseline, known))[1]
 
 
-def _judged(chosen: Options, directory: Path, then: Callable[[Report], int]) -> tuple[Report, int]:
+def _started() -> Starting:
+    """The embedded reference server, which ends with this command."""
+    from conformance.reference import process, settings
+
+    return click.get_current_context().with_resource(process.starting(settings.EMBEDDED))
+
+
+def _after_the_last(chosen: Options, directory: Path, *, alone: bool) -> Options:
+    """The options with what failed in the run before alone, or first."""
+    from conformance.running import latest
+
+    if len(chosen.http) > 1 and chosen.url is not None:
+        raise UsageError("--last-failed and --failed-first speak of one run: ask for one version by --http.")
+    if not alone:
+        return latest.ahead(chosen, directory)
+    chosen, any_failed = latest.alone(chosen, directory)
+    if not any_failed:
+        click.echo("Of what is selected, nothing failed last time: all of it is judged.", err=True)
+    return chosen
+
+
+def _judged(
+    chosen: Options, directory: Path, then: Callable[[Report], int], *, server: Starting | None = None, log: bool
+) -> tuple[Report, int]:
     """Record, judge, show; gives the report and the exit code. `then` gives the code, and may write a baseline."""
     from conformance.pytest_session.session import Session
+    from conformance.running import run
 
     reports.prepare(directory)
-    return by_pytest(Session(chosen, directory), directory, then)
+    record = None if server is None else partial(run.run, server=server)
+    return by_pytest(Session(chosen, directory, record=record), directory, then, log=log)
 
 
-def _each_version(chosen: Options, directory: Path) -> int:
+def _each_version(chosen: Options, directory: Path, *, log: bool) -> int:
     """A run over each version of HTTP, with the same random choices; gives the weightiest exit code."""
     from conformance.commands.shell import versions
     from conformance.report.tally import weightiest
@@ -91,7 +136,9 @@ def _each_version(chosen: Options, directory: Path) -> int:
     codes = []
     for version in chosen.http:
         alone = replace(chosen, http=(version,), seed=seed)
-        made[version], code = _judged(alone, directory / f"http-{version}", lambda report: int(report.exit_code()))
+        made[version], code = _judged(
+            alone, directory / f"http-{version}", lambda report: int(report.exit_code()), log=log
+        )
         codes.append(code)
         if code == INTERRUPTED:
             return code
@@ -100,11 +147,16 @@ def _each_version(chosen: Options, directory: Path) -> int:
 
 
 def _show_plan(chosen: Options, way: Route) -> None:
-    from conformance.commands.shell import reached
+    from conformance.commands.shell import planned, reached
+    from conformance.judging.selecting import selected_ids
+    from conformance.probes.catalogue import count
+    from conformance.running import run
     from conformance.running.recheck import ALL
-    from conformance.running.run import plan
 
-    requests, served = plan(chosen)
+    flows = run.planned(chosen)
+    requests, served = count(flows)
+    if chosen.max_requests is not None:
+        requests = min(requests, chosen.max_requests)
     each = ", over each version of HTTP" if len(chosen.http) > 1 else ""
     click.echo(f"Target: {chosen.url or 'the embedded reference server, on loopback: nothing is charged or executed'}")
     if chosen.url is not None:
@@ -121,6 +173,9 @@ def _show_plan(chosen: Options, way: Route) -> None:
     if chosen.url is not None:
         click.echo(_credits(chosen))
         click.echo(_tools(chosen))
+    click.echo("The flows, with the requests of each at most, and what they are for:")
+    for line in planned.lines(flows, selected_ids(chosen), quick=chosen.depth is Depth.QUICK):
+        click.echo(line)
     click.echo("Nothing was sent.")
 
 
@@ -138,12 +193,17 @@ def _tools(chosen: Options) -> str:
     return "Tools: some waiting calls are approved, so the target executes them; --no-execute forbids it."
 
 
-def by_pytest(session: Session, directory: Path, then: Callable[[Report], int]) -> tuple[Report, int]:
+LOG = "pytest.html"
+
+
+def by_pytest(
+    session: Session, directory: Path, then: Callable[[Report], int], *, log: bool = False
+) -> tuple[Report, int]:
     """Run a session of pytest and show what came of it; gives the report and the exit code.
 
-    `then` gives the code, and may write a baseline.
+    `then` gives the code, and may write a baseline. `log`: whether pytest-html writes its page, too.
     """
-    _run(session, directory)
+    _run(session, directory, log=log)
     if session.report is None:
         raise session.failure or RuntimeError("pytest ended before anything was recorded")
     reports.show(session.report, session.written)
@@ -151,7 +211,7 @@ def by_pytest(session: Session, directory: Path, then: Callable[[Report], int]) 
     return session.report, code if session.unwritten is None else unwritten("The reports", session.unwritten, code)
 
 
-def _run(session: Session, directory: Path) -> None:
+def _run(session: Session, directory: Path, *, log: bool) -> None:
     """Run pytest, alone with the catalogue, whatever pytest is told in this directory or by the environment."""
     import io
     import shutil
@@ -169,21 +229,22 @@ def _run(session: Session, directory: Path) -> None:
         *("-c", os.devnull),
         *("--rootdir", str(REQUIREMENTS.parent)),
         *("-p", "no:cacheprovider"),
-        *("-p", "pytest_metadata.plugin"),
-        *("-p", "pytest_html.plugin"),
         *("-o", "junit_suite_name=kitemesh-conformance"),
         "--noconftest",
         "--assert=plain",
         "--capture=no",
         f"--junitxml={unfinished / 'junit.xml'}",
-        f"--html={unfinished / 'pytest.html'}",
-        "--self-contained-html",
     ]
+    if log:
+        arguments += ["-p", "pytest_metadata.plugin", "-p", "pytest_html.plugin"]
+        arguments += [f"--html={unfinished / LOG}", "--self-contained-html"]
+    else:
+        (directory / LOG).unlink(missing_ok=True)  # one of an earlier run would speak of this one
     try:
         with _quiet_environment(), looked_for_seldom(), redirect_stdout(io.StringIO()):
             pytest.main(arguments, plugins=[SessionHooks(session, publishes=False)])
         if session.report is not None:
-            for name in ("junit.xml", "pytest.html"):
+            for name in ("junit.xml", *([LOG] if log else [])):
                 session.written.append((unfinished / name).replace(directory / name))
     except OSError as error:
         session.unwritten = error

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.checks import registry, sdk
 from conformance.checks.check import suspects
-from conformance.contract.catalogue import CAPABILITIES, Catalogue, Level, Requirement, Side, UnknownRequirement, load
+from conformance.contract.catalogue import CAPABILITIES, Catalogue, Level, Requirement, Side
 from conformance.contract.classify import Due
 from conformance.contract.schema.shape import Shape
 from conformance.evidence import weather
@@ -19,7 +19,6 @@ from conformance.evidence.finding import Finding, Item, Unjudged
 from conformance.evidence.json_values import number
 from conformance.evidence.reading import Reading
 from conformance.judging import (
-    baseline,
     blocking,
     client_side,
     preflight,
@@ -32,60 +31,13 @@ from conformance.judging import gate as decision
 from conformance.judging.baseline import Baseline
 from conformance.judging.repetitions import told_once
 from conformance.judging.result import Result
+from conformance.judging.selecting import CATALOGUE, selected_ids
 from conformance.judging.verdict import RequirementSelection, Verdict, decide
 from conformance.probes.flow import Phase
-from conformance.settings import files
-from conformance.settings.options import Depth, Options, UsageError
+from conformance.settings.options import Depth, Options
 from conformance.transcript import account
 from conformance.transcript.account import RECORDING
 from conformance.transcript.exchange import PROXY_STOPS, Credential, Ending, Transcript
-
-CATALOGUE: Catalogue = load()
-
-
-def selected_ids(options: Options) -> frozenset[str] | None:
-    """The requirements that `--only` and `--skip` leave; None: all.
-
-    Raises:
-        UsageError: an id or area is unknown, or nothing is left.
-    """
-    if not options.only and not options.skip:
-        return None
-    known = CATALOGUE.of(options.side)
-    try:
-        chosen = CATALOGUE.select(options.only) if options.only else known
-        ids = {r.id for r in chosen} - ({r.id for r in CATALOGUE.select(options.skip)} if options.skip else set())
-    except UnknownRequirement as error:
-        raise UsageError(str(error)) from None
-    if strangers := sorted(id_ for id_ in ids if id_ not in known):
-        other = "a client: see client --help, and judge --side client" if options.side is Side.SERVER else "a server"
-        raise UsageError(f"{strangers[0]} speaks of {other}; leave it out here.")
-    if not ids:
-        raise UsageError("--only and --skip leave no requirement to judge; name at least one.")
-    return frozenset(ids)
-
-
-def side_of(only: Iterable[str]) -> Side | None:
-    """The side that all these ids and areas speak of; None where they name none, several, or what is unknown."""
-    try:
-        sides = {requirement.side for requirement in CATALOGUE.select(only)}
-    except UnknownRequirement:
-        return None
-    return sides.pop() if len(sides) == 1 else None
-
-
-def known_failures(options: Options) -> Baseline | None:
-    """The baseline that `--baseline` names; None where it was not given.
-
-    Raises:
-        UsageError: the file is not what it should be.
-    """
-    if options.baseline is None:
-        return None
-    try:
-        return baseline.load(files.named(options.baseline), CATALOGUE)
-    except baseline.BaselineError as error:
-        raise UsageError(str(error)) from None
 
 
 def judge(
@@ -141,7 +93,7 @@ def _of_server(
     catalogue = CATALOGUE.of(Side.SERVER)
     selection = _selection(options, transcript.options, _replayed(evidence), evidence.profile)
     settled = preflight.settled(transcript)
-    items, errors = ({}, {}) if settled else _check_all(catalogue, evidence, selection.selected)
+    items, errors = ({}, {}) if settled else _check_all(catalogue, evidence, selection.selected, keep=not opinions)
     if settled or not evidence.heard:
         items = {requirement.id: [_SETTLED if settled else _UNHEARD] for requirement in catalogue}
     said = second_opinion.opinions(evidence) if opinions else {}
@@ -168,14 +120,43 @@ _UNHEARD = Unjudged("no answer came to any request: the address may be wrong, or
 
 
 def _check_all(
-    catalogue: Catalogue, evidence: Evidence, selected: Collection[str] | None
+    catalogue: Catalogue, evidence: Evidence, selected: Collection[str] | None, *, keep: bool
 ) -> tuple[dict[str, list[Item]], dict[str, str]]:
     """The items of all checks, as blame needs them (of costly ones only if selected) and errors of selected ones."""
     ids = {requirement.id for requirement in catalogue}
     wanted = ids if selected is None else ids & set(selected)
     needed = [r.id for r in catalogue if r.id in wanted or not r.costly]
-    items, errors = registry.examine(CATALOGUE, evidence, needed)
+    items, errors = _LATEST.examined(evidence, needed, keep=keep)
     return items, {id_: error for id_, error in errors.items() if id_ in wanted}
+
+
+class _Latest:
+    """What the checks yielded when a recording asked for findings.
+
+    A run is judged when everything was sent, to see what has to be sent again, and once more when that is over. Where
+    nothing was sent again, the checks have said all there is to say: what became of the recording since they do not
+    look at.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[Evidence, list[str], _Yielded] | None = None
+
+    def examined(self, evidence: Evidence, needed: list[str], *, keep: bool) -> _Yielded:
+        """What the checks of these requirements yield; kept for the next time, or taken from the time before."""
+        kept, self._kept = self._kept, None
+        if kept is not None and kept[1] == needed and _alike(kept[0].transcript, evidence.transcript):
+            return kept[2]
+        yielded = registry.examine(CATALOGUE, evidence, needed)
+        self._kept = (evidence, needed, yielded) if keep else None
+        return yielded
+
+
+def _alike(one: Transcript, other: Transcript) -> bool:
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+
+
+_Yielded = tuple[dict[str, list[Item]], dict[str, str]]
+_LATEST = _Latest()
 
 
 def _options_of(recorded: Mapping[str, Any]) -> Options:
@@ -355,6 +336,13 @@ def _credits(evidence: Evidence) -> float:
 def findings(transcript: Transcript) -> list[Finding]:
     """What the verdict on a transcript shows."""
     return [finding for outcome in judge(transcript, opinions=False).verdict.outcomes for finding in outcome.findings]
+
+
+def failed(transcript: Transcript, known: Baseline | None = None) -> list[str]:
+    """Ids of the requirements that a verdict on a transcript would count as failed, known failures aside."""
+    result = judge(transcript, known=known, opinions=False)
+    failures = [outcome.requirement.id for outcome in result.verdict.outcomes if result.verdict.counts(outcome)]
+    return [id_ for id_ in failures if result.gate.reason(id_) is None]
 
 
 def doubtful(transcript: Transcript) -> set[str]:

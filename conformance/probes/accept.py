@@ -272,7 +272,7 @@ def streams(plan: Plan) -> Iterator[Flow]:
         compose = Compose(plan, round_)
         return compose.chat("stream-long", prompt=_long(compose, "stream-long"), stream=True, max_tokens=1024)
 
-    yield single("stream", Phase.CALM, "stream-long", long, covers=CHUNKS)
+    yield replace(single("stream", Phase.CALM, "stream-long", long, covers=CHUNKS), waits=True)
 
     def cut(round_: int) -> Send:
         compose = Compose(plan, round_)

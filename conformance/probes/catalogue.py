@@ -2,37 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay, sdk
+from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay, sdk, shown
 from conformance.probes.flow import Compose, Flow, Phase, Send
 from conformance.probes.plan import Plan
 
-NAMED = tuple(
-    module.flows for module in (replay, accept, refusals, approvals, sdk, concurrent, generated, coverage, hostile)
+Maker = Callable[[Plan], Iterable[Flow]]
+FIXED: Final[tuple[Maker, ...]] = tuple(
+    module.flows for module in (replay, accept, refusals, approvals, sdk, concurrent, hostile)
 )
-
-
-OUTSIDE: Final[dict[str, Callable[[Plan], Iterable[Flow]]]] = {}
+DRAWN: Final[tuple[Maker, ...]] = (generated.flows, coverage.flows)
+"""Of generated bodies, which take their time to be drawn."""
+OUTSIDE: Final[dict[str, Maker]] = {}
 """Area of an extension to the flows that it has probes send; filled by `conformance.running.extending`."""
 
 
-def flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:
-    """The fixed probes in the order of their phases.
+def opening(plan: Plan) -> list[Flow]:
+    """The flows of the first requests, without making any others."""
+    made = (flow for make in (accept.opening, refusals.credentials) for flow in make(plan))
+    return [flow for flow in made if flow.phase is Phase.OPENING]
+
+
+def flows(plan: Plan, selected: Collection[str] | None = None, *, drawn: bool | None = None) -> list[Flow]:
+    """The flows of a run in the order of their phases.
 
     Args:
         plan: the run's frame.
-        selected: ids of the requirements to judge, where not all are; probes that serve none of them are left out.
+        selected: ids of the requirements to judge, where not all are: then only what they need is sent.
+        drawn: whether to give those of generated bodies, or the others; None: both.
     """
-    named = [*NAMED, *OUTSIDE.values()]
-    made = [flow for make in named for flow in make(plan) if _wanted(flow, plan)]
-    if selected is not None:
-        areas = {id_.partition(".")[0] for id_ in selected}
-        made = [flow for flow in made if flow.phase is Phase.OPENING or areas & {flow.area, *flow.covers}]
+    if selected is None:
+        return _in_order(flow for flow in _made(plan, drawn) if _wanted(flow, plan))
+    families = shown.families(selected, quick=plan.quick)
+    if any(name.startswith(generated.NAME) for name in families):
+        families |= {coverage.COVERAGE}
+    elif drawn:
+        return []
+    else:
+        drawn = False
+    return of_families(plan, families, selected, drawn=drawn)
+
+
+def of_families(
+    plan: Plan, families: Collection[str], selected: Collection[str] = (), *, drawn: bool | None = None
+) -> list[Flow]:
+    """The flows of some families, after the first requests and what is replayed, which are always sent.
+
+    Args:
+        plan: the run's frame.
+        families: as `shown.family` gives them.
+        selected: ids of requirements; of extensions that have one of them the flows are wanted, too.
+        drawn: as of `flows`.
+    """
+    always = (Phase.OPENING, Phase.REPLAY)
+    outside = OUTSIDE.keys() & {id_.partition(".")[0] for id_ in selected}
+    return _in_order(
+        flow
+        for flow in _made(plan, drawn)
+        if flow.phase in always or flow.area in outside or shown.family(flow) in families
+        if flow.quick or not plan.quick
+    )
+
+
+def _made(plan: Plan, drawn: bool | None) -> Iterator[Flow]:
+    makers = ((*FIXED, *OUTSIDE.values()) if not drawn else ()) + (DRAWN if drawn is not False else ())
+    return (flow for make in makers for flow in make(plan))
+
+
+def _in_order(chosen: Iterable[Flow]) -> list[Flow]:
     order = list(Phase)
-    return sorted(made, key=lambda flow: order.index(flow.phase))
+    return sorted(chosen, key=lambda flow: order.index(flow.phase))
 
 
 def _wanted(flow: Flow, plan: Plan) -> bool:

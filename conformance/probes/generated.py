@@ -21,6 +21,8 @@ from conformance.settings.vector import NATURAL, UNUSUAL
 if TYPE_CHECKING:  # Hypothesis is slow to start, and not needed where nothing is generated
     from conformance.probes.strategies import Breach, Draws
 
+NAME = "generated-"
+"""The names of all these probes begin with it."""
 RAW_GENERATED = ("trailing-object",)
 PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "messages-empty"})
 """Rules that leave nothing of a body's traits to matter: a stream aside, the fixed probes say it all."""

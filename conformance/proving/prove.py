@@ -31,7 +31,7 @@ from conformance.reference.behaviour import Behaviour
 from conformance.reference.client_faults import CLIENT_FAULTS, ClientFault
 from conformance.reference.fault import Fault, Variation
 from conformance.reference.faults import FAULTS
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import Settings
 from conformance.reference.variations import VARIATIONS, WARNED
 from conformance.running import garbage as cycles
@@ -141,7 +141,7 @@ def behaviours() -> dict[str, Behaviour]:
 
 
 def serve_all(settings: Settings) -> ASGIApp:
-    """The application of the server process (a factory of `serving.in_process`)."""
+    """The application of the server process (a factory of `process.in_process`)."""
     return create_many(settings, behaviours())
 
 

@@ -64,9 +64,9 @@ def session(config: pytest.Config) -> Session:
     Raises:
         pytest.UsageError: an option is wrong; nothing was sent.
     """
-    from conformance.judging.judge import known_failures, selected_ids
+    from conformance.judging.selecting import known_failures, selected_ids
     from conformance.pytest_session.session import Session
-    from conformance.report import files
+    from conformance.report.directory import prepare
     from conformance.running import discovery
     from conformance.settings.options import UsageError
 
@@ -83,7 +83,7 @@ def session(config: pytest.Config) -> Session:
         known_failures(options)
         host = _host(config)
         if output:
-            files.prepare(Path(output))
+            prepare(Path(output))
     except UsageError as error:
         raise pytest.UsageError(re.sub(r"(?<![\w-])--(?=[a-z])", "--target-", str(error))) from None
     except OSError as error:

@@ -171,7 +171,7 @@ def narrowed(options: Options, chosen: Sequence[Requirement]) -> Options:
     Raises:
         UsageError: the options had left out every one of them.
     """
-    from conformance.judging.judge import CATALOGUE, selected_ids
+    from conformance.judging.selecting import CATALOGUE, selected_ids
     from conformance.settings.options import UsageError
 
     if len(chosen) == len(CATALOGUE.of(options.side)):

@@ -21,7 +21,7 @@ BACK = 300
 
 
 def create(settings: Settings | None = None) -> ASGIApp:
-    """The application (a factory of `serving.in_process`)."""
+    """The application (a factory of `process.in_process`)."""
     settings = settings or Settings()
     return (
         create_app(settings, crosstalk(settings.crosstalk_every)) if settings.crosstalk_every else create_app(settings)

@@ -1,7 +1,8 @@
-"""Starting the reference server on loopback: in a thread, in a process of its own, or in the foreground.
+"""Starting the reference server on loopback: in a thread, or in the foreground.
 
-Run as a module it is the process of its own: it reads one line of JSON from standard input, writes the port to
-standard output, and stops when standard input ends, so that it never outlives whoever started it.
+Run as a module it is a process of its own (`conformance.reference.process` starts it): it reads one line of JSON from
+standard input, writes the port to standard output, and stops when standard input ends, so that it never outlives
+whoever started it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,11 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import h11
@@ -30,7 +29,6 @@ from conformance.reference.identifiers import fresh_request_id
 from conformance.reference.settings import Settings
 from conformance.reference.transmission import TRANSPORT
 
-DEFAULT_FACTORY = "conformance.reference.app:create_app"
 _LOOPBACK = "127.0.0.1"
 _START_WITHIN = 30.0  # seconds
 _STOP_WITHIN = 5.0
@@ -74,39 +72,6 @@ def in_thread(app: ASGIApp, port: int = 0) -> Iterator[str]:
         finally:
             server.should_exit = server.force_exit = True
             thread.join(_STOP_WITHIN)
-
-
-@contextmanager
-def in_process(settings: Settings | None = None, factory: str = DEFAULT_FACTORY) -> Iterator[str]:
-    """Serve from a process of its own while the context lasts; gives the base URL.
-
-    `factory`: `module:function`; the function takes settings and gives an application.
-
-    Raises:
-        RuntimeError: it did not start.
-    """
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "conformance.reference.serving"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    )
-    assert process.stdin is not None  # for the type checker: both were asked for
-    assert process.stdout is not None
-    try:
-        # Tokens travel through the pipe: arguments and environment can be read by others.
-        order = {"factory": factory, "settings": (settings or Settings()).to_json()}
-        process.stdin.write(json.dumps(order) + "\n")
-        process.stdin.flush()
-        port = process.stdout.readline().strip()
-        if not port:
-            raise RuntimeError("the reference server did not start; its standard error says why")
-        yield f"http://{_LOOPBACK}:{port}"
-    finally:
-        _stop(process)
 
 
 def in_foreground(app: ASGIApp, port: int = 0, ready: Callable[[str], None] = lambda url: None) -> None:
@@ -177,17 +142,6 @@ def _wait(started: Callable[[], bool], alive: Callable[[], bool]) -> None:
 def _announce(server: uvicorn.Server, url: str, ready: Callable[[str], None]) -> None:
     _wait(lambda: server.started, lambda: True)
     ready(url)
-
-
-def _stop(process: subprocess.Popen[str]) -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    try:
-        process.wait(_STOP_WITHIN)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _serve_for_parent() -> None:

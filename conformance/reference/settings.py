@@ -86,3 +86,7 @@ class Settings:
             if members.get(name) is not None:
                 members[name] = tuple(members[name])
         return cls(**members)
+
+
+EMBEDDED = Settings(rate_limit_every=400, brief_ttl=1.0)
+"""Of the server that a run without a URL judges: it limits now and then, and nobody waits long for an expiry."""

@@ -6,21 +6,14 @@ To add one that is made of the result alone: a module beside `summary.py`, and a
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from conformance.judging.result import Result
 from conformance.report import badge, html, results, summary, vectors
+from conformance.report.directory import BADGE, REPORT, RESULTS, TRANSCRIPT, url_of, write_whole
 from conformance.transcript import har_writer
-
-TRANSCRIPT = "transcript.har"
-RESULTS = "results.json"
-BADGE = "badge.svg"
-REPORT = "report.html"
 
 _FORMATS: dict[str, tuple[str, Callable[[Result], str | bytes]]] = {
     "summary.md": ("the verdict as Markdown, for a pull request", summary.summary),
@@ -33,17 +26,6 @@ _HOLDS = {
     TRANSCRIPT: "every request and answer, as HAR 1.2; it can be judged again, offline",
 }
 _LOG_HOLDS = "the run's log, one row per requirement"
-
-
-def prepare(directory: Path) -> None:
-    """Make the directory, and try that something can be written there.
-
-    Raises:
-        OSError: it cannot.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=directory):
-        pass
 
 
 def write(result: Result, directory: Path, log: Path | None = None) -> list[Path]:
@@ -93,26 +75,3 @@ def _hashing(pieces: Iterable[bytes], hashed: hashlib._Hash) -> Iterator[bytes]:
     for piece in pieces:
         hashed.update(piece)
         yield piece
-
-
-def url_of(path: Path, directory: Path) -> str:
-    """The relative URL of a file for a page in that directory; empty where there is none (another drive)."""
-    try:
-        relative = os.path.relpath(path, directory)
-    except ValueError:
-        return ""
-    return quote(Path(relative).as_posix())
-
-
-def write_whole(path: Path, content: str | bytes | Iterable[bytes]) -> Path:
-    """Write, at once or piece by piece, beside the path, then rename, so that nobody ever reads a half."""
-    if isinstance(content, str):
-        content = content.encode("utf-8")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path

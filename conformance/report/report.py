@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from conformance.judging.result import Result
 from conformance.report import files, terminal
+from conformance.report.directory import prepare
 from conformance.transcript.excerpt import excerpt
 
 
@@ -38,7 +39,7 @@ class Report(Result):
         Raises:
             OSError: a file cannot be written.
         """
-        files.prepare(Path(directory))
+        prepare(Path(directory))
         return files.write(self, Path(directory))
 
     def __repr__(self) -> str:

@@ -70,6 +70,7 @@ class AppOptions(TypedDict, total=False):
     rate: float | None
     down_for: float
     max_minutes: float | None
+    max_failures: int | None
     max_requests: int | None
     max_credits: float | None
     wait_expiry: float
@@ -112,12 +113,13 @@ def check_app(
         OSError: the reports cannot be written.
     """
     from conformance.report import files
+    from conformance.report.directory import prepare
     from conformance.running import run
 
     options = checked("check_app", AppOptions.__annotations__, told, url=base(path), model=model, token=token)
     found = load(app) if isinstance(app, str) else application(app, "It")
     if output is not None:
-        files.prepare(Path(output))
+        prepare(Path(output))
     with serving(found, path) as url:
         report = _aside(lambda: run.run(replace(options, url=url), progress))
     if output is not None:

@@ -175,7 +175,8 @@ class Recheck:
         return False
 
     def _transcript(self, exchanges: Sequence[Exchange] | None = None) -> Transcript:
-        return Transcript(tuple(self.recorder.exchanges if exchanges is None else exchanges), self.kept)
+        made = self.recorder.exchanges if exchanges is None else exchanges
+        return Transcript(tuple(sorted(made, key=lambda exchange: exchange.started)), self.kept)
 
 
 def _broken_by_fixed(findings: Iterable[Finding], notes: Mapping[str, ProbeNote]) -> set[str]:

@@ -12,20 +12,20 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from conformance.evidence.approvals import SHARED_WITHIN
-from conformance.judging import judge as judging
 from conformance.judging import preflight
-from conformance.judging.judge import CATALOGUE, judge, known_failures, selected_ids
-from conformance.probes.catalogue import count, flows, scout
-from conformance.probes.flow import Phase
+from conformance.judging.selecting import CATALOGUE, known_failures, selected_ids
+from conformance.probes.catalogue import count, flows, opening, scout
+from conformance.probes.flow import Flow, Phase
 from conformance.probes.plan import Plan
 from conformance.probes.refusals import NEVER_ISSUED, tokens
 from conformance.running import first_requests
+from conformance.running.enough import Enough
 from conformance.running.recheck import Judging, Recheck
 from conformance.running.watching import Watch
 from conformance.settings.options import Depth, Options
@@ -42,6 +42,9 @@ from conformance.wire.reach import route
 from conformance.wire.recorder import Budget, Judgement, Recorder
 
 if TYPE_CHECKING:
+    from conformance.judging.baseline import Baseline
+    from conformance.judging.result import Result
+    from conformance.reference.process import Starting
     from conformance.report.report import Report
 
 REFERENCE_WAIT = 10.0
@@ -80,13 +83,16 @@ class Stop:
                 self._end = None
 
 
-def run(options: Options, progress: Tell | None = None, stop: Stop | None = None) -> Report:
+def run(
+    options: Options, progress: Tell | None = None, stop: Stop | None = None, server: Starting | None = None
+) -> Report:
     """Record a run and judge it; without a URL against the reference server, which is started for it.
 
     Args:
         options: need not be checked.
         progress: called for each exchange.
         stop: asked from another thread it ends the recording.
+        server: the reference server, where it was started already.
 
     Raises:
         UsageError: an option is wrong; nothing was sent.
@@ -98,16 +104,40 @@ def run(options: Options, progress: Tell | None = None, stop: Stop | None = None
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**32)
     started = time.time()
     if options.url is None:
-        with reference(options) as told:
+        with reference(options, server) as told:
             transcript = _recorded(told, seed, progress, stop)
     else:
         transcript = _recorded(options, seed, progress, stop)
     if progress:
         progress(Progress("judging", len(transcript), len(transcript), 0.0))
     result = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
-    from conformance.report import report, without_bodies  # what they need is loaded while nothing waits for it
+    from conformance.report import report, without_bodies
 
     return report.Report.of(result if options.bodies else without_bodies.result(result))
+
+
+def judge(
+    transcript: Transcript,
+    *,
+    options: Options | None = None,
+    chosen: Mapping[str, Any] | None = None,
+    known: Baseline | None = None,
+    opinions: bool = True,
+) -> Result:
+    """`judging.judge.judge`. What it needs is loaded while a recording waits, and not before the first request."""
+    from conformance.judging import judge as judging
+
+    return judging.judge(transcript, options=options, chosen=chosen, known=known, opinions=opinions)
+
+
+def _load(selected: Collection[str] | None) -> None:
+    """Load what comes after the recording."""
+    from conformance.checks import sdk
+    from conformance.judging import judge  # noqa: F401
+    from conformance.report import report, without_bodies  # noqa: F401
+
+    if selected is None or any(CATALOGUE[id_].costly for id_ in selected):
+        sdk.load()
 
 
 def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | None) -> Transcript:
@@ -131,13 +161,13 @@ def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | N
 
 
 @contextmanager
-def reference(options: Options) -> Iterator[Options]:
-    """The embedded reference server, and the options to run against it."""
-    from conformance.reference.serving import in_process
-    from conformance.reference.settings import Settings
+def reference(options: Options, server: Starting | None = None) -> Iterator[Options]:
+    """The options to run against the embedded reference server, which is started here where `server` is not given."""
+    from conformance.reference.process import starting
+    from conformance.reference.settings import EMBEDDED
 
-    with in_process(Settings(rate_limit_every=97)) as url:
-        yield replace(of_reference(f"{url}/v1", options), embedded=True)
+    with starting(EMBEDDED) if server is None else nullcontext(server) as started:
+        yield replace(of_reference(f"{started.url}/v1", options), embedded=True)
 
 
 def of_reference(url: str, options: Options) -> Options:
@@ -181,16 +211,15 @@ def plan_of(options: Options, seed: int) -> Plan:
     )
 
 
-def plan(options: Options) -> tuple[int, int]:
-    """The most requests, and how many of them a model answers, not counting repeats of excused answers."""
+def planned(options: Options) -> list[Flow]:
+    """The flows that a run sends, in the order of their phases."""
     if options.url is None:
         from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT
 
         options = replace(
             options, approval_prompt=DEFAULT_APPROVAL_PROMPT, second_token="x", wait_expiry=REFERENCE_WAIT
         )
-    requests, served = count(flows(plan_of(options, options.seed or 0), selected_ids(options)))
-    return (min(requests, options.max_requests), served) if options.max_requests is not None else (requests, served)
+    return flows(plan_of(options, options.seed or 0), selected_ids(options))
 
 
 # --- recording
@@ -220,17 +249,18 @@ async def record(
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
     redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer "), *way.secrets()])
     kept: dict[str, Any] = {**options.recorded(), "suite": VERSION, "seed": seed, "reach": way.recorded()}
+    if patience != 1.0:
+        kept["shared_within"] = SHARED_WITHIN * patience
     plan = replace(plan_of(options, seed), patience=patience)
-    chosen = flows(plan, selected_ids(options))
-    planned = count(chosen)[0]
+    selected = selected_ids(options)
+    chosen = opening(plan)
     watch = Watch(kept, patience)
     budget = Budget(options.max_requests, options.max_credits, options.max_minutes)
 
     def told(exchange: Exchange, note: str) -> None:
         if progress:
-            progress(
-                Progress(exchange.note.phase, budget.requests, max(planned, budget.requests), budget.credits, note)
-            )
+            planned = max(count(chosen)[0], budget.requests)
+            progress(Progress(exchange.note.phase, budget.requests, planned, budget.credits, note))
 
     limits = limits or Limits.scaled(options.timeout)
     bearing = Patience(limits, options.concurrency)
@@ -264,36 +294,68 @@ async def record(
                 told,
             )
 
+        making = asyncio.create_task(asyncio.to_thread(flows, plan, selected, drawn=False))
         recorder = await asks(options.url or "")
         try:
-            rest, go_on = chosen, True
+            go_on = True
             if options.preflight:
-                first = [flow for flow in chosen if flow.phase is Phase.OPENING]
-                rest = [flow for flow in chosen if flow.phase is not Phase.OPENING]
-                recorder, go_on = await first_requests.FirstRequests(first, asking, asks, kept).settle(
+                recorder, go_on = await first_requests.FirstRequests(chosen, asking, asks, kept).settle(
                     recorder, options.url or ""
                 )
+            fixed = await making
+            threading.Thread(target=_load, args=(selected,), name="loading", daemon=True).start()
             if go_on:
-                recheck = Recheck(
-                    recorder, plan, kept, Judging(judging.findings, judging.doubtful, judging.unsettled, judging.shows)
-                )
-                await recorder.run(rest)
-                await recheck.whims(chosen)
-                await recheck.unsettled(chosen)
-                if again:
-                    await recheck.failures(chosen)
+                chosen = fixed
+                drawing = asyncio.create_task(asyncio.to_thread(flows, plan, selected, drawn=True))
+                rest = [flow for flow in fixed if not options.preflight or flow.phase is not Phase.OPENING]
+                async with _watched(recorder, kept, options):
+                    if options.first:
+                        drawn = await drawing
+                        names = {flow.name for flow in flows(plan, options.first) if flow.phase is not Phase.RECOVER}
+                        await recorder.run([flow for flow in (*rest, *drawn) if flow.name in names])
+                        await recorder.run([flow for flow in (*rest, *drawn) if flow.name not in names])
+                    else:
+                        await recorder.run(rest, drawing)
+                    chosen = [*fixed, *await drawing]
+                    recheck = Recheck(recorder, plan, kept, await asyncio.to_thread(_judging))
+                    await recheck.whims(chosen)
+                    await recheck.unsettled(chosen)
+                    if again:
+                        await recheck.failures(chosen)
         except asyncio.CancelledError:
             interrupted = True
         exchanges = tuple(sorted(map(recorder.client.settled, recorder.exchanges), key=lambda e: e.started))
     kept.update(stopped=recorder.stopped, interrupted=interrupted, remark=bearing.remark())
-    if patience != 1.0:
-        kept["shared_within"] = SHARED_WITHIN * patience
     if recheck is not None and recheck.requests:
         kept["shrinking"] = {"requests": recheck.requests, "cut": recheck.cut}
     if recorder.client.agreed:
         kept["tls"] = recorder.client.agreed
     kept["settled"] = preflight.settled(Transcript(exchanges, kept))
     return Transcript(exchanges, kept, f"kitemesh-conformance {VERSION}")
+
+
+def _judging() -> Judging:
+    from conformance.judging import judge as judging
+
+    return Judging(judging.findings, judging.doubtful, judging.unsettled, judging.shows)
+
+
+@asynccontextmanager
+async def _watched(recorder: Recorder, kept: Mapping[str, Any], options: Options) -> AsyncIterator[None]:
+    """While it lasts, the recording is stopped once as many requirements failed as `--max-failures` allows."""
+    if options.max_failures is None:
+        yield
+        return
+    from conformance.judging import judge as judging
+
+    known = known_failures(options)
+    enough = Enough(recorder, kept, options.max_failures, lambda transcript: judging.failed(transcript, known))
+    looking = asyncio.create_task(enough.stop())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 def base_headers() -> Headers:
@@ -312,7 +374,7 @@ __all__ = [
     "base_headers",
     "judge",
     "known_failures",
-    "plan",
+    "planned",
     "record",
     "reference",
     "run",

@@ -92,7 +92,7 @@ Layer = Mapping[str, Setting]
 
 FLAGS = (
     Flag("model", "Model to ask for: group:<uuid>.", "GROUP", of_target=True, topic="Target"),
-    Flag("token-env", f"Variable that holds the token [{TOKEN_ENV}].", "NAME", of_target=True, topic="Target"),
+    Flag("token-env", f"Variable that holds the token [{TOKEN_ENV}].", "NAME", of_target=True),
     Flag("token-file", "File that holds the token.", "FILE", "file", of_target=True),
     Flag("second-token-env", "Variable that holds another caller's token.", "NAME", of_target=True),
     Flag("approval-prompt", "Prompt that makes tools wait for approval.", "TEXT", of_target=True, topic="Target"),
@@ -128,6 +128,7 @@ FLAGS = (
     Flag("rate", "Start at most this many requests per second.", "N", "number", means_target=True),
     Flag("down-for", "Wait this long if the target goes down [10].", "SECONDS", "number", means_target=True),
     Flag("max-minutes", "Stop after this many minutes.", "N", "number", means_target=True),
+    Flag("max-failures", "Stop soon after this many requirements failed.", "N", "integer"),
     Flag(
         "max-requests",
         "Send at most this many requests.",

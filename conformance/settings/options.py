@@ -76,6 +76,8 @@ class Options:
     """What that file holds (`vectors.replayed` reads it)."""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    """Ids of the requirements whose probes are sent before all others (`--failed-first`)."""
     strict: bool = False
     concurrency: int = 8
     timeout: float = 120.0
@@ -86,6 +88,8 @@ class Options:
     """Seconds for which the target may be down before the run ends."""
     max_minutes: float | None = None
     """Minutes after which the run stops; None: it does not."""
+    max_failures: int | None = None
+    """Requirements that may fail before the run stops; None: it does not."""
     max_requests: int | None = None
     max_credits: float | None = None
     wait_expiry: float = 0.0
@@ -317,7 +321,14 @@ def _check_apart(options: Options) -> None:
 
 
 def _check_numbers(options: Options) -> None:
-    least: Mapping[str, float] = {"concurrency": 1, "max_requests": 1, "examples": 0, "wait_expiry": 0, "seed": 0}
+    least: Mapping[str, float] = {
+        "concurrency": 1,
+        "max_failures": 1,
+        "max_requests": 1,
+        "examples": 0,
+        "wait_expiry": 0,
+        "seed": 0,
+    }
     for name, low in least.items():
         value = getattr(options, name)
         if value is not None and not low <= value < 2**63:

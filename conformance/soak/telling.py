@@ -17,7 +17,7 @@ from conformance.contract.catalogue import Level
 from conformance.judging.verdict import Conclusion, Outcome, State
 from conformance.report.breach import advice, finding_lines, headline
 from conformance.report.curl import curl
-from conformance.report.files import write_whole
+from conformance.report.directory import write_whole
 from conformance.report.summary import cell, code, plain
 from conformance.report.terminal import paragraphs
 from conformance.settings.version import VERSION

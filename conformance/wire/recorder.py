@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.contract.classify import CHAT, RESUME
@@ -30,6 +30,8 @@ SUSPECTS = 8
 """The most requests that are named as under way when an outage began."""
 PAUSE = 0.4
 """Seconds before a request is sent for the second time; twice that before the third."""
+FIRST = 0.01
+"""Seconds by which what mostly waits is begun before the rest of its phase."""
 DONE = b"[DONE]"
 """Behind these octets a stream ought to end."""
 
@@ -101,19 +103,31 @@ class Recorder:
     """A minimal request was served at some time."""
     _under_way: dict[str, float] = field(default_factory=dict)
     """Name of each request that is under way, to when it was begun."""
+    _driven: set[str] = field(default_factory=set)
+    """Names of the flows that have begun and not ended."""
 
     def __post_init__(self) -> None:
         self._weather = WeatherWatch(self._ask, self.down_for, self._told_weather)
 
-    async def run(self, flows: Sequence[Flow]) -> None:
-        """Record the flows phase by phase. A Stop ends it and is told."""
+    async def run(self, flows: Sequence[Flow], drawn: Awaitable[Sequence[Flow]] | None = None) -> None:
+        """Record the flows phase by phase. A Stop ends it and is told.
+
+        Args:
+            flows: in any order.
+            drawn: those of generated bodies, which may still be in the making.
+        """
         waiting: list[asyncio.Task[None]] = []
         try:
             for phase in Phase:
+                if phase is Phase.GENERATED and drawn is not None:
+                    flows = [*flows, *await drawn]
                 chosen = [flow for flow in flows if flow.phase is phase]
                 if phase is Phase.RECOVER:
                     await asyncio.gather(*waiting)
-                waiting += [asyncio.create_task(self.together([flow])) for flow in chosen if flow.waits]
+                begun = [asyncio.create_task(self.together([flow])) for flow in chosen if flow.waits]
+                waiting += begun
+                if begun:  # so that their first requests come before those of all others
+                    await asyncio.wait(begun, timeout=FIRST)
                 prompt = [flow for flow in chosen if not flow.waits]
                 if phase in (Phase.OPENING, Phase.CONCURRENT, Phase.LEAVING, Phase.RECOVER):
                     # A concurrent flow sends many at once by itself; beside another one its requests would queue. The
@@ -136,8 +150,7 @@ class Recorder:
             for task in asyncio.as_completed(tasks):
                 await task
         except Stopped as stop:
-            self.stopped = self.stopped or str(stop)
-            self._weather.give_up()
+            self.stop(str(stop))
         finally:
             # What is under way when a budget is spent is let finish; nothing new is sent, as every step asks `stopped`.
             if tasks:
@@ -146,9 +159,19 @@ class Recorder:
                         task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
+    def stop(self, why: str) -> None:
+        """Let nothing new be sent; what is under way ends."""
+        self.stopped = self.stopped or why
+        self._weather.give_up()
+
+    def ended(self) -> list[Exchange]:
+        """The exchanges of the flows that have ended."""
+        return [exchange for exchange in self.exchanges if exchange.note.flow not in self._driven]
+
     async def _drive(self, flow: Flow, round_: int) -> None:
         """One flow, from its first request to its end."""
         steps = flow.steps(round_)
+        self._driven.add(flow.name)
         try:
             wanted = next(steps)
             while True:
@@ -162,6 +185,8 @@ class Recorder:
                 wanted = steps.send(got)
         except StopIteration:
             return
+        finally:
+            self._driven.discard(flow.name)
 
     async def _send(self, flow: Flow, send: Send, round_: int, group: str | None) -> Answer:
         """One request, again while its answer excuses itself; what falls into bad weather does not count."""

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 TARGET = (URL, "--model", MODEL)
 BADGE = {"badge.svg"}
 """Of a run of full scope that came to a verdict."""
-WRITTEN = REPORTS | {"junit.xml", "pytest.html"}
+WRITTEN = REPORTS | {"junit.xml"}
 HTTP = [r for r in load() if r.area == "http"]
 
 
@@ -54,13 +54,28 @@ def test_a_run_writes_its_reports_and_gives_the_verdict(world, command):
     assert "NONCONFORMANT (full scope, exit code 1)" in out
     assert (
         "Reports in reports: report.html, transcript.har, results.json, summary.md, vectors.json, badge.svg, "
-        "junit.xml, pytest.html" in " ".join(out.split())
+        "junit.xml" in " ".join(out.split())
     )
     assert "test session starts" not in out + err
     assert {path.name for path in Path("reports").iterdir()} == WRITTEN | BADGE
     assert world.asked[0].token == "km_secret_token"
     for path in Path("reports").iterdir():
         assert "km_secret" not in path.read_text(encoding="utf-8")
+
+
+def test_the_log_of_pytest_html_is_written_where_it_is_asked_for(world, command):
+    world.broken = {"stream.done": 1}
+    code, out, _ = command("run", *TARGET, "--pytest-html")
+    assert code == 1
+    assert "junit.xml, pytest.html" in " ".join(out.split())
+    page = Path("reports/pytest.html").read_text(encoding="utf-8")
+    assert 'name="viewport"' in page
+    assert "stream.done" in page
+    assert (
+        "col-duration" not in page.partition("<style")[0] + page.partition("data-jsonblob")[2].partition("<script")[0]
+    )
+    command("run", *TARGET)  # what an earlier run said must not stand beside what this one says
+    assert not Path("reports/pytest.html").exists()
 
 
 @pytest.mark.parametrize(
@@ -75,6 +90,54 @@ def test_exit_codes(world, command, broken, unseen, code):
 def test_strict(world, command):
     world.broken = {"auth.challenge": 1}
     assert command("run", *TARGET, "--strict")[0] == 1
+
+
+def test_last_failed_judges_only_what_failed(world, command):
+    world.broken = {"stream.done": 1, "auth.challenge": 1}
+    command("run", *TARGET)
+    assert world.asked[-1].only == ()
+    world.broken = {"stream.done": 1}
+    assert command("run", *TARGET, "--last-failed")[0] == 1
+    assert world.asked[-1].only == ("auth.challenge", "stream.done")
+    command("run", *TARGET, "--last-failed")
+    assert world.asked[-1].only == ("stream.done",)
+
+
+def test_last_failed_judges_everything_once_nothing_fails(world, command):
+    command("run", *TARGET)
+    code, _, err = command("run", *TARGET, "--last-failed")
+    assert code == 0
+    assert "nothing failed last time" in err
+    assert world.asked[-1].only == ()
+
+
+def test_last_failed_within_what_is_selected(world, command):
+    world.broken = {"stream.done": 1, "auth.challenge": 1}
+    command("run", *TARGET)
+    command("run", *TARGET, "--last-failed", "--skip", "auth")
+    assert world.asked[-1].only == ("stream.done",)
+    assert "nothing failed last time" in command("run", *TARGET, "--last-failed", "--only", "reject")[2]
+
+
+def test_failed_first(world, command):
+    assert command("run", *TARGET, "--failed-first")[0] == 0  # there was no last time
+    world.broken = {"stream.done": 1}
+    command("run", *TARGET)
+    command("run", *TARGET, "--failed-first")
+    assert (world.asked[-1].first, world.asked[-1].only) == (("stream.done",), ())
+
+
+def test_last_failed_needs_results(world, command):
+    refused(command("run", *TARGET, "--last-failed"), "results.json", "--last-failed")
+    Path("reports").mkdir()
+    Path("reports/results.json").write_text("{}")
+    for option in ("--last-failed", "--failed-first"):
+        refused(command("run", *TARGET, option), "results.json")
+    assert not world.asked
+
+
+def test_last_failed_speaks_of_one_run(command):
+    refused(command("run", *TARGET, "--last-failed", "--http", "1.1,2"), "--http")
 
 
 def test_interrupted(world, command):
@@ -401,6 +464,7 @@ def test_the_table_reaches_every_option():
         "side",
         "url",
         "embedded",
+        "first",
         "preflight",
         "token",
         "second_token",
@@ -437,8 +501,8 @@ def test_the_reference_server_from_the_run_to_the_judging_again(command):
     assert outcomes[0] == outcomes[1]
     assert {r["id"] for r in outcomes[0] if r["outcome"] == "passed"} >= {"http.complete", "auth.missing-header"}
     _, narrowed, _ = command("judge", "first/transcript.har", "--only", "http.json")
-    assert "all              1" in narrowed
-    assert f"all{1 + len(HTTP):>15}" in again
+    assert re.search(r"^all +1\b", narrowed, re.MULTILINE)
+    assert re.search(rf"^all +{1 + len(HTTP)}\b", again, re.MULTILINE)
     assert command("judge", "first/transcript.har", "second/transcript.har")[0] == 0
 
 

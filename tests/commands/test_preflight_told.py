@@ -117,7 +117,7 @@ def test_a_file_that_names_targets(world, command) -> None:
 
 
 def test_every_report_says_that_it_was_the_embedded_server(command) -> None:
-    code, out, err = command("run", "--only", "auth.missing-header", "--depth", "quick")
+    code, out, err = command("run", "--only", "auth.missing-header", "--depth", "quick", "--pytest-html")
     assert code == 0
     assert f"Target {EMBEDDED}" in out
     assert err.startswith(f"Judging {EMBEDDED}\n")

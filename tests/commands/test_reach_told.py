@@ -16,7 +16,7 @@ from wire.proxies import Proxy
 
 from conformance.commands.shell import versions
 from conformance.judging import reaching
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN
 from conformance.running import run
 from conformance.settings import config_file, flags

@@ -23,8 +23,8 @@ from referencing import Registry, Resource
 
 from conformance.contract import schemas
 from conformance.contract.schema.references import resolved
-from conformance.contract.schema.validator import _FORMATS
 from conformance.contract.schema.validator import pointer as pointer_of
+from conformance.contract.schema.wording import _FORMATS
 from conformance.contract.schemas import SchemaError, errors, is_date_time, is_uuid, is_valid
 
 ANSWERS = ("approval", "approval-chunk", "chunk", "completion", "error")

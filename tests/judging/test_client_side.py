@@ -16,6 +16,7 @@ from conformance.contract.schemas import errors
 from conformance.evidence.reading import Reading
 from conformance.judging import judge as judging
 from conformance.judging.result import Result
+from conformance.judging.selecting import selected_ids
 from conformance.judging.verdict import Conclusion, State
 from conformance.report import files, html, terminal
 from conformance.report.badge import badge
@@ -76,13 +77,11 @@ def test_a_server_is_judged_by_nothing_of_a_client():
 )
 def test_the_other_sides_requirements_are_refused(options, says):
     with pytest.raises(UsageError, match=says):
-        judging.selected_ids(options)
+        selected_ids(options)
 
 
 def test_what_is_skipped_may_be_of_the_other_side():
-    assert judging.selected_ids(Options(skip=("client", "sdk"))) == {
-        r.id for r in load().of(Side.SERVER) if r.area != "sdk"
-    }
+    assert selected_ids(Options(skip=("client", "sdk"))) == {r.id for r in load().of(Side.SERVER) if r.area != "sdk"}
 
 
 def test_a_recording_of_a_client_has_no_faces_and_a_partial_scope():

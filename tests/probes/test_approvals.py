@@ -11,7 +11,7 @@ from conformance.evidence.approvals import given, resumes_of
 from conformance.evidence.decisions import transition
 from conformance.evidence.evidence import Evidence
 from conformance.probes.approvals import flows
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import Settings
 from conformance.running import run
 from conformance.running.run import plan_of

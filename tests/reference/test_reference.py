@@ -26,8 +26,9 @@ from conformance.reference.behaviour import CONFORMING, Behaviour, Leniency, Rep
 from conformance.reference.decision import Decision, PendingCalls, Resolution, Serve
 from conformance.reference.incoming import Endpoint, Incoming, read
 from conformance.reference.intake import CRASH, refuse
+from conformance.reference.process import in_process
 from conformance.reference.quota import Quota
-from conformance.reference.serving import in_process, in_thread
+from conformance.reference.serving import in_thread
 from conformance.reference.settings import (
     DEFAULT_APPROVAL_PROMPT,
     DEFAULT_MODEL,

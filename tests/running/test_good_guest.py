@@ -12,7 +12,7 @@ from studies.misbehaving.relay import Instead, Twist, relay, unchanged
 from wire.raw_server import RawServer, answer
 
 import conformance
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, Settings
 from conformance.running import run
 from conformance.settings.options import Depth, Options

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 from soak.machines import RARE, soak
 
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import FIRST_TOKEN, Settings
 
 pytestmark = pytest.mark.skipif(find_spec("locust") is None, reason="Locust is not installed: the extra soak brings it")

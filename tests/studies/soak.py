@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import Settings
 from tests.soak.machines import RARE, Done, soak
 

@@ -45,7 +45,7 @@ def write(report: Report, path: str | None, known: Baseline | None) -> int:
     """Write the failures of a run as a baseline, where that is wanted; gives the exit code."""
     from conformance.judging import baseline
     from conformance.judging.gate import present
-    from conformance.report import files
+    from conformance.report.directory import write_whole
 
     code = int(report.exit_code())
     if path is None:
@@ -59,7 +59,7 @@ def write(report: Report, path: str | None, known: Baseline | None) -> int:
         click.echo(f"{path} is up to date.")
         return code
     try:
-        files.write_whole(target, baseline.dumps(entries).encode())
+        write_whole(target, baseline.dumps(entries).encode())
     except OSError as error:
         return unwritten("The baseline", error, code)
     left = f", {len(report.gate.stale)} removed (no longer failing)" if report.gate.stale else ""

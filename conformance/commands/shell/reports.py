@@ -21,10 +21,10 @@ def prepare(directory: Path) -> None:
     Raises:
         UsageError: nothing can be written there.
     """
-    from conformance.report import files
+    from conformance.report import directory as place
 
     try:
-        files.prepare(directory)
+        place.prepare(directory)
     except (OSError, ValueError) as error:  # a ValueError: NUL in the path
         reason = getattr(error, "strerror", None) or "it is not a path"
         raise UsageError(f"Nothing can be written to {str(directory)!r} ({reason}); choose another --output.") from None

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import Settings
 from conformance.running import run
 from conformance.settings.options import Depth, Options

@@ -25,7 +25,7 @@ from conformance.proving.mutants.recording import flows_like
 from conformance.proving.mutants.trial import Fate, Result, Trial, trial_of
 from conformance.proving.prove import LIMITS, PATIENCE
 from conformance.reference.app import PREFIX, create_many
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import Settings
 from conformance.reference.states import FORMS, MUTANTS, StateMutant
 from conformance.running import garbage, run

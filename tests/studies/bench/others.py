@@ -19,7 +19,7 @@ from typing import Any
 from conformance.proving import prove
 from conformance.proving.proof import TargetKind, TrialServer
 from conformance.reference.app import PREFIX
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import Settings
 from conformance.settings.options import Depth, Options
 

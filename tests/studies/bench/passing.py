@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
 
 from . import timing

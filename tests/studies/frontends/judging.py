@@ -16,7 +16,7 @@ from pathlib import Path
 
 from conformance.judging.result import Result
 from conformance.judging.verdict import State
-from conformance.reference.serving import DEFAULT_FACTORY, in_process
+from conformance.reference.process import DEFAULT_FACTORY, in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 from conformance.report.remedy import remedy
 from conformance.report.target import exchanges_by_name

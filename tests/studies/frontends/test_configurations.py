@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conformance.judging.judge import CATALOGUE
+from conformance.judging.selecting import CATALOGUE
 
 from . import table
 from .configurations import CONFIGURATIONS, Story

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 from made_up import REPORTS
 
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN, Settings
 
 from .cases import CASES, SIZE, Case

@@ -21,7 +21,7 @@ def _warm() -> None:
     with tempfile.TemporaryDirectory() as directory:
         files.write(report, Path(directory))
     terminal.text(report, ())
-    run.plan(Options(url="http://127.0.0.1:9/v1", model=DEFAULT_MODEL, token="km_short", seed=1))
+    run.planned(Options(url="http://127.0.0.1:9/v1", model=DEFAULT_MODEL, token="km_short", seed=1))
 
 
 _warm()

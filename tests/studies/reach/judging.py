@@ -18,7 +18,7 @@ from typing import Any
 
 from conformance.judging.result import Result
 from conformance.judging.verdict import State
-from conformance.reference.serving import in_process
+from conformance.reference.process import in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 from conformance.running import run
 from conformance.settings.options import Options
