@@ -10,7 +10,7 @@ from conformance.evidence.finding import Finding
 from conformance.judging.gate import Gate, expired_sentence, stale_sentence
 from conformance.judging.result import Result
 from conformance.judging.verdict import Outcome
-from conformance.report.curl import curl
+from conformance.report.curl import again
 from conformance.report.pointer import locate
 from conformance.report.remedy import remedy
 from conformance.report.tally import broken
@@ -51,7 +51,7 @@ def finding_lines(finding: Finding, exchanges: Mapping[str, Exchange], way: Way 
     if finding.second_opinion:
         yield Line("opinion", excerpt(finding.second_opinion))
     if exchange:
-        yield Line("again", curl(exchange, way))
+        yield Line("again", again(exchange, way))
 
 
 def named(name: str, exchange: Exchange | None) -> str:

@@ -48,6 +48,26 @@ def curl(exchange: Exchange, way: Way = DIRECT) -> str:
     return f"{line}  # {remark}" if remark else line
 
 
+def again(exchange: Exchange, way: Way = DIRECT) -> str:
+    """The line that brings the exchange about again: curl's, or `resend` where curl cannot do it.
+
+    It cannot fetch an approval that waits, send several requests at once, or leave in the midst of an answer; and a
+    body that is large or not text is not to be pasted.
+    """
+    if exchange.request.credential is not Credential.UNSTATED and _beyond_curl(exchange):
+        return f"kitemesh-conformance resend {quoted(exchange.name)}"
+    return curl(exchange, way)
+
+
+def _beyond_curl(exchange: Exchange) -> bool:
+    request, note = exchange.request, exchange.note
+    if request.body is None:
+        return False
+    decides = request.url.endswith("/chat/resume") and request.credential in (Credential.OWN, Credential.SECOND)
+    by_hand = len(request.body) <= LONGEST_BODY and not any("base64" in word for word in _body(exchange)[1])
+    return decides or bool(note.group) or note.left_after is not None or note.slow or not by_hand
+
+
 def _method(request: Request) -> list[str]:
     implied = "GET" if request.body is None else "POST"
     return [] if request.method == implied else ["-X", quoted(request.method)]
