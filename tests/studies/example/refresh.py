@@ -1,4 +1,4 @@
-"""Make reports/example/ anew: two real runs, the pages of both, and pictures of the pages.
+"""Make reports/example/ anew: two real runs, the pages of both, pictures of the pages, and a session of `watch`.
 
 One server conforms; the other one has five faults, of which a baseline knows one. Seed and port are fixed, so that what
 changes from one refreshing to the next are times and ids that the server draws.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import chromium
+import session
 
 from conformance.judging import baseline
 from conformance.judging.baseline import Entry
@@ -39,6 +40,8 @@ FAULTS = (
     "rich-temperature-accepted",
     "challenge-missing",
 )
+WATCHED = ("stream-done-absent", "challenge-missing")
+"""Those of the server that is mended in the session: of the first one."""
 KNOWN = Entry("approval.expires-at", "Fixed with the next release", owner="tools team", expires=date(2099, 12, 31))
 
 
@@ -55,7 +58,7 @@ class Shot(NamedTuple):
 
 SHOTS = (
     Shot("failing-desktop", "failing", 1280, 1240),
-    Shot("failing-finding", "failing", 1280, 900, at="broken-error.schema"),
+    Shot("failing-finding", "failing", 1280, 900, at="broken-stream.done"),
     Shot("failing-streams", "failing", 1280, 720, at="streams"),
     Shot("failing-phone", "failing", 390, 844),
     Shot("failing-phone-finding", "failing", 390, 844, at="broken-stream.done"),
@@ -94,6 +97,8 @@ def main() -> None:
         (DIRECTORY / f"{name}.md").write_text(summary.summary(report), encoding="utf-8")
         beside = {f"{name}.md": "the verdict as Markdown, for a pull request"}
         (DIRECTORY / f"{name}.html").write_text(html.page(report, beside), encoding="utf-8")
+    before, after = (together(*(by_id(name).behaviour for name in names)) for names in (WATCHED, WATCHED[1:]))
+    (DIRECTORY / "watch.txt").write_text(session.recorded(PORT, SEED, before, after), encoding="utf-8")
     for shot in SHOTS:
         to = DIRECTORY / f"{shot.name}.png"
         page = DIRECTORY / f"{shot.page}.html"

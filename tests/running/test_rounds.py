@@ -1,0 +1,176 @@
+"""`watch`: what begins a round, what is judged in it, and how a server that it started ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up import MODEL, World
+
+from conformance.report import rounds as shown
+from conformance.report.rounds import Doing, Seen
+from conformance.running import rounds
+from conformance.running.rounds import Rounds
+from conformance.running.started import Started, listens
+from conformance.settings.options import Options, UsageError
+
+SOON = 20.0
+"""Seconds that anything here may take on a busy machine."""
+
+
+def until(true: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + SOON
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.01)
+
+
+@contextmanager
+def port(number: int = 0) -> Iterator[int]:
+    """Somebody listens there."""
+    with socket.create_server(("127.0.0.1", number)) as listening:
+        yield listening.getsockname()[1]
+
+
+class Watched:
+    """A watch of a made-up target, in a thread."""
+
+    def __init__(self, number: int, monkeypatch: pytest.MonkeyPatch, failing: tuple[str, ...] = ()) -> None:
+        self.world = World()
+        self.seen: list[Seen] = []
+        self.kept: list[Any] = []
+        monkeypatch.setattr(rounds, "run", lambda options, progress, stop: self.world.run(options))
+        monkeypatch.setattr(rounds, "LOOK", 0.02)
+        options = Options(url=f"http://127.0.0.1:{number}/v1", model=MODEL, token="km_secret_token")
+        self.rounds = Rounds(options, self.seen.append, self.kept.append)
+        self._thread = threading.Thread(target=self.rounds.follow, args=(failing,), daemon=True)
+
+    def __enter__(self) -> Watched:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rounds.events.put(("quit", None))
+        self._thread.join(SOON)
+        assert not self._thread.is_alive()
+
+    @property
+    def only(self) -> list[tuple[str, ...]]:
+        return [options.only for options in self.world.asked]
+
+    def rested(self, runs: int) -> Seen:
+        """What is shown once so many runs are over."""
+        until(lambda: len(self.only) >= runs and self.seen[-1].doing is Doing.RESTING)
+        return self.seen[-1]
+
+
+def test_a_first_round_judges_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port() as number, Watched(number, monkeypatch) as watched:
+        watched.rested(1)
+    assert watched.only == [()]
+    assert len(watched.kept) == 1
+
+
+def test_what_failed_last_is_judged_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port() as number, Watched(number, monkeypatch, ("stream.done",)) as watched:
+        seen = watched.rested(2)
+    assert watched.only == [("stream.done",), ()]
+    assert seen.mended == ("stream.done",)
+    assert seen.failing == ()
+
+
+def test_a_change_of_a_file_begins_a_round_that_tells_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port() as number, Watched(number, monkeypatch) as watched:
+        watched.world.broken = {"stream.done": 1}
+        watched.rounds.events.put(("files", "server.js"))
+        until(lambda: watched.seen and watched.seen[-1].failing == ("stream.done",))
+        first = watched.rested(1)
+        watched.world.broken = {"auth.challenge": 1}
+        watched.rounds.events.put(("files", "server.js"))
+        until(lambda: watched.seen and watched.seen[-1].failing == ("auth.challenge",))
+        seen = watched.rested(1)
+    assert first.newly == ("stream.done",)
+    assert (seen.newly, seen.mended, seen.why) == (("auth.challenge",), ("stream.done",), "server.js changed")
+    text = "\n".join(str(line) for line in shown.lines(seen, Seen()))
+    assert "mended: stream.done" in text
+    assert "Next: mend auth.challenge" in text
+
+
+def test_a_port_that_comes_back_begins_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port() as number:
+        pass
+    with Watched(number, monkeypatch) as watched:
+        until(lambda: watched.seen and watched.seen[-1].doing is Doing.WAITING)
+        assert watched.only == []
+        with port(number):
+            watched.rested(1)
+        until(lambda: watched.seen and watched.seen[-1].doing is Doing.WAITING)
+        with port(number):
+            watched.rested(2)
+            assert watched.seen[-1].why == "the server is back"
+
+
+def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port() as number, Watched(number, monkeypatch, ("stream.done",)) as watched:
+        watched.world.broken = {"stream.done": 1}
+        watched.rested(2)
+        watched.rounds.events.put(("failed", None))
+        watched.rested(3)
+        watched.rounds.events.put(("all", None))
+        watched.rested(4)
+    assert watched.only == [("stream.done",), (), ("stream.done",), ()]
+
+
+def test_what_the_suite_refuses_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise UsageError("No.")
+
+    with port() as number:
+        watched = Watched(number, monkeypatch)
+        monkeypatch.setattr(rounds, "run", refuse)
+        with watched:
+            until(lambda: watched.seen and watched.seen[-1].problem == "No.")
+
+
+# --- a server that it starts
+
+PARENT = "import subprocess,sys,time; p=subprocess.Popen([sys.executable,'-c','import time; time.sleep(600)']); \
+print(p.pid, flush=True); time.sleep(600)"
+
+
+def test_a_server_ends_with_its_children(tmp_path: Path) -> None:
+    (tmp_path / "parent.py").write_text(PARENT)
+    server = Started(f"{sys.executable} {tmp_path / 'parent.py'}", tmp_path / "server.log")
+    server.start()
+    until(lambda: server.log.read_text().strip())
+    child = int(server.log.read_text())
+    os.kill(child, 0)
+    server.stop()
+    until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])
+
+
+def test_a_server_that_ends_by_itself_is_seen(tmp_path: Path) -> None:
+    server = Started(f"{sys.executable} -c 'raise SystemExit(3)'", tmp_path / "server.log")
+    server.start()
+    until(lambda: server.ended == 3)
+    server.stop()
+
+
+@pytest.mark.parametrize("command", ["", "'", "/nowhere/at/all"])
+def test_what_cannot_be_started_is_told(tmp_path: Path, command: str) -> None:
+    with pytest.raises(UsageError, match="--start"):
+        Started(command, tmp_path / "server.log").start()
+
+
+def test_whether_somebody_listens() -> None:
+    with port() as number:
+        assert listens(f"http://127.0.0.1:{number}/v1")
+    assert not listens(f"http://127.0.0.1:{number}/v1")
