@@ -28,7 +28,7 @@ from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, Outcome, State, Verdict
 from conformance.report import latency, octets, tally, timeline
 from conformance.report.breach import named
-from conformance.report.curl import curl
+from conformance.report.curl import again
 from conformance.report.location import Location, member, offence
 from conformance.report.octets import Part
 from conformance.report.remedy import remedy
@@ -248,6 +248,7 @@ def _render(result: Result, bounds: PageBounds, files: Mapping[str, str]) -> str
         target=target_name(result),
         model=target_model(result),
         sign=_CONCLUSIONS[verdict.conclusion],
+        brief=_brief(result),
         total=total,
         areas=areas,
         columns=[s for s in (PASSED, *SIGNS[:-1]) if s in (PASSED, FAILED, WARNED) or getattr(total, s.key)],
@@ -287,10 +288,21 @@ def _areas(result: Result) -> list[Area]:
 
 
 def _names(outcomes: Sequence[Outcome], verdict: Verdict) -> Iterator[tuple[str, str]]:
-    """What is to be read, and the id of the place in the page that it leads to; whole areas in one word."""
+    """What is to be read, and the id of the place in the page that it leads to; whole areas in one word.
+
+    Of one that was not selected nothing else is listed: there is no such place.
+    """
     for name in tally.names(outcomes, verdict).split(", "):
         area, whole, _ = name.partition(".* (")
-        yield name, f"area-{area}" if whole else f"req-{name}"
+        shown = any(o.state is not State.NOT_SELECTED for o in verdict.outcomes if o.requirement.area == area)
+        yield name, (f"area-{area}" if shown else "") if whole else f"req-{name}"
+
+
+def _brief(result: Result) -> list[str]:
+    """What a reader asks first of a page: when, by what, how thoroughly, of what."""
+    told = [_moment(result.started), f"kitemesh-conformance {VERSION}"]
+    told += [] if of_somebody_else(result) else [f"depth {result.options.depth}"]
+    return [*told, excerpt(target_name(result) or "unknown target", 200)]
 
 
 def _facts(result: Result) -> list[tuple[str, str]]:
@@ -393,7 +405,7 @@ def _shown(
 ) -> ShownFinding:
     where = offence(finding, reading) if reading else Location()
     answered = reading if reading and not where.request else None
-    command = curl(reading.exchange, way) if reading else ""
+    command = again(reading.exchange, way) if reading else ""
     return ShownFinding(
         message=_sentence(excerpt(finding.message, bounds.text)),
         intermittent=finding.intermittent,

@@ -40,11 +40,12 @@ class AreaTally:
 
 
 def rows(verdict: Verdict) -> list[AreaTally]:
-    """One row an area, in the catalogue's order."""
+    """One row an area of which anything was selected, in the catalogue's order."""
     areas: dict[str, list[Outcome]] = {}
     for outcome in verdict.outcomes:
         areas.setdefault(outcome.requirement.area, []).append(outcome)
-    return [_row(area, outcomes) for area, outcomes in areas.items()]
+    chosen = {id_: all_ for id_, all_ in areas.items() if any(one.state is not State.NOT_SELECTED for one in all_)}
+    return [_row(area, outcomes) for area, outcomes in chosen.items()]
 
 
 def total(verdict: Verdict) -> AreaTally:

@@ -141,7 +141,19 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, s
     attacker = Attacker()
     with attacker.serving():
         step = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(where / "step.md")}
-        words = ["run", attacker.url, "--model", DEFAULT_MODEL, "--output", "reports", "--timeout", "20", "--seed", "1"]
+        words = [
+            "run",
+            attacker.url,
+            "--model",
+            DEFAULT_MODEL,
+            "--output",
+            "reports",
+            "--timeout",
+            "20",
+            "--seed",
+            "1",
+            "--pytest-html",
+        ]
         code, shown = command(where, *words, "--examples", "8", "--max-requests", "90", **step)
         assert code in (1, 6), shown[:2000]
         yield where, shown, attacker

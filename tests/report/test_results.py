@@ -8,6 +8,7 @@ from made_up import MODEL, URL, report
 
 from conformance.contract.schemas import errors
 from conformance.report import files
+from conformance.report.directory import RESULTS, TRANSCRIPT
 from conformance.report.results import dumps, results
 
 WORLDS = [
@@ -44,6 +45,6 @@ def test_no_token_is_written():
 
 def test_the_hash_is_that_of_the_transcripts_file(tmp_path):
     files.write(report(broken={"stream.done": 1}), tmp_path)
-    written = (tmp_path / files.TRANSCRIPT).read_bytes()
-    told = json.loads((tmp_path / files.RESULTS).read_bytes())
+    written = (tmp_path / TRANSCRIPT).read_bytes()
+    told = json.loads((tmp_path / RESULTS).read_bytes())
     assert told["evidence"]["transcript_sha256"] == hashlib.sha256(written).hexdigest()

@@ -189,6 +189,7 @@ def command(
             "-m",
             "conformance.commands.main",
             "run",
+            "--pytest-html",
             url,
             "--model",
             DEFAULT_MODEL,
