@@ -106,13 +106,6 @@ def seeds(session: nox.Session) -> None:
 
 
 @nox.session
-def shown(session: nox.Session) -> None:
-    """Measure which flows each requirement needs, on every fault; writes conformance/probes/shown.json."""
-    session.install("-e", ".[sdk,dev]")
-    session.run("python", "-m", "tests.studies.shown", *session.posargs)
-
-
-@nox.session
 def misbehaving(session: nox.Session) -> None:
     """Servers that hang, flood and lie, the large ones too; writes the table reports/misbehaving.md."""
     session.install("-e", ".[sdk,dev]")

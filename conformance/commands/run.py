@@ -15,7 +15,7 @@ import click
 
 from conformance.commands.shell import baselines, options, reports
 from conformance.commands.shell.exits import INTERRUPTED, OK, unwritten
-from conformance.settings.options import Depth, Options, UsageError
+from conformance.settings.options import Options, UsageError
 
 if TYPE_CHECKING:
     from conformance.pytest_session.session import Session
@@ -148,7 +148,6 @@ def _each_version(chosen: Options, directory: Path, *, log: bool) -> int:
 
 def _show_plan(chosen: Options, way: Route) -> None:
     from conformance.commands.shell import planned, reached
-    from conformance.judging.selecting import selected_ids
     from conformance.probes.catalogue import count
     from conformance.running import run
     from conformance.running.recheck import ALL
@@ -174,7 +173,7 @@ def _show_plan(chosen: Options, way: Route) -> None:
         click.echo(_credits(chosen))
         click.echo(_tools(chosen))
     click.echo("The flows, with the requests of each at most, and what they are for:")
-    for line in planned.lines(flows, selected_ids(chosen), quick=chosen.depth is Depth.QUICK):
+    for line in planned.lines(flows):
         click.echo(line)
     click.echo("Nothing was sent.")
 

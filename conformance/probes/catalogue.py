@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay, sdk, shown
+from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay, sdk
 from conformance.probes.flow import Compose, Flow, Phase, Send
 from conformance.probes.plan import Plan
 
@@ -31,50 +31,20 @@ def flows(plan: Plan, selected: Collection[str] | None = None, *, drawn: bool | 
 
     Args:
         plan: the run's frame.
-        selected: ids of the requirements to judge, where not all are: then only what they need is sent.
+        selected: ids of the requirements to judge, where not all are; flows that serve none of them are left out.
         drawn: whether to give those of generated bodies, or the others; None: both.
     """
-    if selected is None:
-        return _in_order(flow for flow in _made(plan, drawn) if _wanted(flow, plan))
-    families = shown.families(selected, quick=plan.quick)
-    if any(name.startswith(generated.NAME) for name in families):
-        families |= {coverage.COVERAGE}
-    elif drawn:
-        return []
-    else:
-        drawn = False
-    return of_families(plan, families, selected, drawn=drawn)
-
-
-def of_families(
-    plan: Plan, families: Collection[str], selected: Collection[str] = (), *, drawn: bool | None = None
-) -> list[Flow]:
-    """The flows of some families, after the first requests and what is replayed, which are always sent.
-
-    Args:
-        plan: the run's frame.
-        families: as `shown.family` gives them.
-        selected: ids of requirements; of extensions that have one of them the flows are wanted, too.
-        drawn: as of `flows`.
-    """
-    always = (Phase.OPENING, Phase.REPLAY)
-    outside = OUTSIDE.keys() & {id_.partition(".")[0] for id_ in selected}
-    return _in_order(
-        flow
-        for flow in _made(plan, drawn)
-        if flow.phase in always or flow.area in outside or shown.family(flow) in families
-        if flow.quick or not plan.quick
-    )
+    made = (flow for flow in _made(plan, drawn) if _wanted(flow, plan))
+    if selected is not None:
+        areas = {id_.partition(".")[0] for id_ in selected}
+        made = (flow for flow in made if flow.phase is Phase.OPENING or areas & {flow.area, *flow.covers})
+    order = list(Phase)
+    return sorted(made, key=lambda flow: order.index(flow.phase))
 
 
 def _made(plan: Plan, drawn: bool | None) -> Iterator[Flow]:
     makers = ((*FIXED, *OUTSIDE.values()) if not drawn else ()) + (DRAWN if drawn is not False else ())
     return (flow for make in makers for flow in make(plan))
-
-
-def _in_order(chosen: Iterable[Flow]) -> list[Flow]:
-    order = list(Phase)
-    return sorted(chosen, key=lambda flow: order.index(flow.phase))
 
 
 def _wanted(flow: Flow, plan: Plan) -> bool:

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, null
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from conformance.contract.schema.shape import Shape
 from conformance.evidence.approvals import SHARED_WITHIN
 from conformance.judging import preflight
 from conformance.judging.selecting import CATALOGUE, known_failures, selected_ids
@@ -123,11 +124,12 @@ def judge(
     chosen: Mapping[str, Any] | None = None,
     known: Baseline | None = None,
     opinions: bool = True,
+    shape: Shape | None = None,
 ) -> Result:
     """`judging.judge.judge`. What it needs is loaded while a recording waits, and not before the first request."""
     from conformance.judging import judge as judging
 
-    return judging.judge(transcript, options=options, chosen=chosen, known=known, opinions=opinions)
+    return judging.judge(transcript, options=options, chosen=chosen, known=known, opinions=opinions, shape=shape)
 
 
 def _load(selected: Collection[str] | None) -> None:

@@ -76,7 +76,7 @@ def test_what_points_to_a_target_needs_its_url(world, command, monkeypatch, flag
 def test_what_points_nowhere_leaves_the_first_command_as_it_is(world, command) -> None:
     neutral = {flag.name for flag in FLAGS if not flag.points}
     assert neutral == {
-        "depth", "examples", "only", "skip", "strict", "concurrency", "timeout", "seed", "no-bodies",
+        "depth", "examples", "only", "skip", "strict", "concurrency", "timeout", "seed", "no-bodies", "max-failures",
     }  # fmt: skip
     assert command("run")[0] == 0
     assert command("run", "--depth", "quick", "--strict", "--seed", "1", "--only", "stream", "--timeout", "3")[0] == 0

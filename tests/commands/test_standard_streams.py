@@ -172,10 +172,10 @@ def test_likewise_of_a_transcript(command, monkeypatch, transcript, code):
 
 
 def test_likewise_of_a_baseline(world, command, monkeypatch):
-    from conformance.report import files
+    from conformance.report import directory, files
 
     world.broken = {"stream.done": 1}
-    monkeypatch.setattr(files, "write_whole", _full)
+    monkeypatch.setattr(directory, "write_whole", _full)
     monkeypatch.setattr(files, "write", lambda *_: [])
     got, _, err = command("run", *TARGET, "--write-baseline", "known.toml")
     assert (got, err.splitlines()[-1]) == (1, "Error: The baseline could not be written (No space left on device).")

@@ -42,7 +42,7 @@ def _break_a_probe(patch: pytest.MonkeyPatch) -> None:
 
     flows = run.flows
     broken = Flow("broken", "sdk", Phase.CALM, steps)
-    patch.setattr(run, "flows", lambda *arguments: [*flows(*arguments), broken])
+    patch.setattr(run, "flows", lambda *arguments, **which: [*flows(*arguments, **which), broken])
 
 
 def _break_the_recorder(patch: pytest.MonkeyPatch) -> None:

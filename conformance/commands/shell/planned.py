@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from conformance.probes import shown
-from conformance.probes.flow import Flow
+from conformance.probes.flow import NEARLY, Flow
 
 WIDTH = 80
-MOST = 6
-"""The most requirements that are named as what a flow is for."""
+_NUMBER = re.compile(r"-\d+$")
 
 
-def lines(flows: Sequence[Flow], selected: Collection[str] | None, *, quick: bool) -> Iterator[str]:
-    """The lines.
-
-    Args:
-        flows: in the order of their phases.
-        selected: ids of the requirements that are judged; None: all.
-        quick: whether it is a quick run.
-    """
+def lines(flows: Sequence[Flow]) -> Iterator[str]:
+    """The lines: those that differ only in the value that they send are one; flows are in the order of their phases."""
     phase = ""
     rows: dict[str, list[Flow]] = {}
     for flow in flows:
-        rows.setdefault(shown.family(flow), []).append(flow)
-    for family, alike in rows.items():
+        rows.setdefault(_NUMBER.sub("", flow.name.partition(NEARLY)[0]), []).append(flow)
+    for name, alike in rows.items():
         if alike[0].phase != phase:
             phase = alike[0].phase
             yield f"{phase}:"
         count = sum(flow.at_most for flow in alike)
-        told = f"{family}, {count} request{'s' if count > 1 else ''}: "
-        told += _purposes(shown.purposes(alike[0], selected, quick=quick), alike[0].area)
+        areas = ", ".join(dict.fromkeys([alike[0].area, *sorted(alike[0].covers)]))
+        told = f"{name}, {count} request{'s' if count > 1 else ''}: {areas}"
         yield from textwrap.wrap(
             told, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False, break_long_words=False
         )
-
-
-def _purposes(ids: Sequence[str], area: str) -> str:
-    """What a flow is for; one that no requirement needs shows more of the same to its area's."""
-    if not ids:
-        return f"more for {area}"
-    return ", ".join(ids) if len(ids) <= MOST else f"{', '.join(ids[:MOST])} and {len(ids) - MOST} more"

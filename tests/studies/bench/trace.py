@@ -11,9 +11,10 @@ import asyncio
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from typing import Any
 from unittest import mock
 
-from conformance.probes.catalogue import flows
+from conformance.probes.catalogue import flows, opening
 from conformance.probes.flow import Flow, Phase, Send, Steps
 from conformance.probes.plan import Plan
 from conformance.running import run
@@ -48,10 +49,13 @@ def record(options: Options, seed: int) -> Recorded:
     """Record a run against `options.url`, as `run.run` does, and note its chains."""
     chains: list[Chain] = []
 
-    def traced_flows(plan: Plan, selected: Collection[str] | None = None) -> list[Flow]:
-        return [traced(flow, chains.append) for flow in flows(plan, selected)]
+    def traced_flows(plan: Plan, selected: Collection[str] | None = None, **which: Any) -> list[Flow]:
+        return [traced(flow, chains.append) for flow in flows(plan, selected, **which)]
 
-    with mock.patch.object(run, "flows", traced_flows):
+    def traced_opening(plan: Plan) -> list[Flow]:
+        return [traced(flow, chains.append) for flow in opening(plan)]
+
+    with mock.patch.object(run, "flows", traced_flows), mock.patch.object(run, "opening", traced_opening):
         started = time.perf_counter()
         transcript = asyncio.run(run.record(options, seed))
         taken = time.perf_counter() - started
