@@ -215,7 +215,9 @@ def raw(answer: bytes, *, waits: float = 0.0) -> Iterator[str]:
             except OSError:
                 return
             with connection:
-                connection.recv(65536)
+                request = b""
+                while not request.endswith(b"}"):  # what is left unread when it closes would reset the connection
+                    request += connection.recv(65536)
                 connection.sendall(answer)
                 ended.wait(waits)
 
