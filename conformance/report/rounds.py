@@ -55,8 +55,9 @@ class Seen:
 def screen(seen: Seen, target: str) -> Group:
     """The whole of it."""
     lines = [
-        Text.assemble(("KiteMesh conformance ", "bold"), excerpt(target, 60)),
-        Text.assemble((_doing(seen), "cyan"), f"  round {seen.number}: {excerpt(seen.why, 50)}" if seen.number else ""),
+        _still(("KiteMesh conformance ", "bold"), excerpt(target, 60)),
+        _still((_doing(seen), "cyan")),
+        _still(f"round {seen.number}: {excerpt(seen.why, 60)}" if seen.number else ""),
         Text(),
         *_verdict(seen),
         *_changes(seen),
@@ -66,6 +67,11 @@ def screen(seen: Seen, target: str) -> Group:
         Text(KEYS, "dim"),
     ]
     return Group(*lines)
+
+
+def _still(*parts: str | tuple[str, str]) -> Text:
+    """One line, whatever it says: nothing below it moves."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
 def lines(seen: Seen, before: Seen) -> Iterator[Text]:

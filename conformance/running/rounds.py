@@ -1,20 +1,22 @@
 """Judging again and again while somebody mends a server (`watch`).
 
 One thread decides and holds all that changes; others only tell it something: a recording that goes on, the files that
-are watched, the port of the target, the keys. A round judges first what failed before, alone, and then everything. One
-that is overtaken by another is given up.
+are watched, the port of the target, the keys. A round sends first what showed what fails, and then everything: only
+then it is known that something is mended. One that is overtaken by another is given up.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from conformance.judging.verdict import State
+from conformance.probes.flow import Phase
 from conformance.report.report import Report
 from conformance.report.rounds import Doing, Seen
 from conformance.running import started
@@ -25,8 +27,9 @@ from conformance.transcript.exchange import Ending
 
 LOOK = 0.2
 """Seconds between two looks at the port."""
-
-
+SHOWN_BY = 2
+"""The most flows that are sent first to see whether a requirement still fails."""
+ASKED = "you asked for it"
 _AT_WORK = (Doing.FAILED, Doing.ALL)
 
 
@@ -46,6 +49,8 @@ class Rounds:
     """What failed when this round began."""
     _due: str = ""
     """Why there will be a round as soon as somebody listens; empty: there is no reason to."""
+    _showing: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Id of a requirement to the names of the flows that showed last that it fails, where fixed ones did."""
     _serial: int = 0
     """Of the recording under way; what an older one tells is not heard."""
 
@@ -97,14 +102,14 @@ class Rounds:
             case "back" if not working and self._listens():  # it may have been restarted since
                 self._begin(self._due or "the server is back")
             case "away" if not working:
-                gone = self.server is not None and self.server.ended is not None
-                doing = Doing.GONE if gone else Doing.WAITING
-                if self.seen.doing is not doing:
-                    self._tell(doing=doing, progress=None)
+                self._miss()
+            case "all" | "failed" if not working and not self._listens():
+                if self.server is None or self.server.ended is not None:  # else it is on its way
+                    self._restart(ASKED)
             case "all":
-                self._begin("you asked for it", everything=True)
+                self._begin(ASKED, everything=True)
             case "failed":
-                self._begin("you asked for it", rest=False)
+                self._begin(ASKED, rest=False)
             case "progress" if told[0] == self._serial:
                 self._tell(progress=told[1])
             case "judged" if told[0] == self._serial:
@@ -112,11 +117,21 @@ class Rounds:
             case "problem" if told[0] == self._serial:
                 self._tell(doing=Doing.RESTING, problem=told[1], progress=None)
 
+    def _miss(self) -> None:
+        """Nobody listens."""
+        server = self.server
+        if server is None or server.ended is None:
+            if self.seen.doing is not Doing.WAITING:
+                self._tell(doing=Doing.WAITING, progress=None)
+        elif self.seen.doing is not Doing.GONE:
+            told = f"Its exit status is {server.ended}; what it wrote is in {server.log}."
+            self._tell(doing=Doing.GONE, problem=told, progress=None)
+
     def _restart(self, why: str) -> None:
         """Have a round as soon as the server listens, which is started anew where it is ours to start."""
         self._give_up()
         self._due = why
-        self._tell(doing=Doing.WAITING, why=why, progress=None)
+        self._tell(doing=Doing.WAITING, why=why, problem="", progress=None)
         if self.server is not None:
             self.server.start()
 
@@ -128,14 +143,18 @@ class Rounds:
         self._record(alone=bool(self._before) and not everything, rest=rest)
 
     def _record(self, *, alone: bool, rest: bool) -> None:
-        options = replace(self.options, only=tuple(sorted(self._before)), skip=()) if alone else self.options
+        ids = self._before if alone else frozenset[str]()
+        named = None
+        if alone and rest and (quick := ids & self._showing.keys()):  # what else fails shows in the rest
+            ids, named = quick, frozenset().union(*(self._showing[id_] for id_ in quick))
+        options = replace(self.options, only=tuple(sorted(ids)), skip=()) if alone else self.options
         self._serial += 1
         serial, stop = self._serial, Stop()
         self._stop = stop
 
         def work() -> None:
             try:
-                made = run(options, lambda progress: self.events.put(("progress", (serial, progress))), stop)
+                made = run(options, lambda at: self.events.put(("progress", (serial, at))), stop, named=named)
             except Exception as error:
                 said = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
                 self.events.put(("problem", (serial, said)))
@@ -150,6 +169,7 @@ class Rounds:
         if any(exchange.ending is Ending.REFUSED for exchange in report.transcript):
             self._restart_later()
             return
+        self._showing |= showing(report)
         judged = {o.requirement.id: o.state for o in report.verdict.outcomes if o.state is not State.NOT_SELECTED}
         failing = [id_ for id_ in self.seen.failing if id_ not in judged]
         failing += [id_ for id_, state in judged.items() if state is State.FAILED]
@@ -184,6 +204,27 @@ class Rounds:
     def _tell(self, **changed: Any) -> None:
         self.seen = replace(self.seen, **changed)
         self.show(self.seen)
+
+
+def showing(report: Report) -> Mapping[str, frozenset[str]]:
+    """Ids of what fails to the names of a few flows that show it, the shortest ones, with those of their twins.
+
+    What only generated bodies show is left out: no other run draws the same.
+    """
+    notes = {exchange.name: exchange.note for exchange in report.transcript}
+    flow_of = {note.probe: note.flow for note in notes.values() if note.phase not in (Phase.GENERATED, Phase.REPLAY)}
+    length = Counter(note.flow for note in notes.values())
+    twins: dict[str, set[str]] = {}
+    for note in notes.values():
+        if note.twin in flow_of:
+            twins.setdefault(note.flow, set()).add(flow_of[note.twin])
+    found = {}
+    for outcome in report.verdict.outcomes:
+        probes = (notes[finding.exchange].probe for finding in outcome.findings if finding.exchange in notes)
+        names = sorted({flow_of[probe] for probe in probes if probe in flow_of}, key=lambda name: (length[name], name))
+        if chosen := names[:SHOWN_BY]:
+            found[outcome.requirement.id] = frozenset(chosen).union(*(twins.get(name, ()) for name in chosen))
+    return found
 
 
 def watch_files(paths: Iterable[Path], tell: Callable[[str], None], ended: threading.Event) -> None:

@@ -85,7 +85,12 @@ class Stop:
 
 
 def run(
-    options: Options, progress: Tell | None = None, stop: Stop | None = None, server: Starting | None = None
+    options: Options,
+    progress: Tell | None = None,
+    stop: Stop | None = None,
+    server: Starting | None = None,
+    *,
+    named: Collection[str] | None = None,
 ) -> Report:
     """Record a run and judge it; without a URL against the reference server, which is started for it.
 
@@ -94,6 +99,7 @@ def run(
         progress: called for each exchange.
         stop: asked from another thread it ends the recording.
         server: the reference server, where it was started already.
+        named: as of `record`.
 
     Raises:
         UsageError: an option is wrong; nothing was sent.
@@ -106,9 +112,9 @@ def run(
     started = time.time()
     if options.url is None:
         with reference(options, server) as told:
-            transcript = _recorded(told, seed, progress, stop)
+            transcript = _recorded(told, seed, progress, stop, named)
     else:
-        transcript = _recorded(options, seed, progress, stop)
+        transcript = _recorded(options, seed, progress, stop, named)
     if progress:
         progress(Progress("judging", len(transcript), len(transcript), 0.0))
     result = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
@@ -142,7 +148,9 @@ def _load(selected: Collection[str] | None) -> None:
         sdk.load()
 
 
-def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | None) -> Transcript:
+def _recorded(
+    options: Options, seed: int, progress: Tell | None, stop: Stop | None, named: Collection[str] | None
+) -> Transcript:
     """A recording by an event loop of its own.
 
     It is not the result of a task: of that, `asyncio.run` asks for the repr (python/cpython#112559), which would spell
@@ -152,7 +160,7 @@ def _recorded(options: Options, seed: int, progress: Tell | None, stop: Stop | N
 
     async def keep() -> None:
         with stop.heeded() if stop else nullcontext():
-            made.append(await record(options, seed, progress))
+            made.append(await record(options, seed, progress, again=named is None, named=named))
 
     try:
         asyncio.run(keep())
@@ -235,6 +243,7 @@ async def record(
     patience: float = 1.0,
     limits: Limits | None = None,
     again: bool = True,
+    named: Collection[str] | None = None,
 ) -> Transcript:
     """Record a run against `options.url`.
 
@@ -245,6 +254,7 @@ async def record(
         patience: factor on the waits before a request is sent again.
         limits: of time and size, where not those of `options.timeout`.
         again: whether what failed is recorded again to tell intermittent breaches.
+        named: names of the fixed flows that are sent beside the first requests; None: all that is selected.
     """
     secrets = tokens(options.token or "", options.second_token or "")
     way = route.of(options, os.environ)
@@ -256,6 +266,12 @@ async def record(
     plan = replace(plan_of(options, seed), patience=patience)
     selected = selected_ids(options)
     chosen = opening(plan)
+
+    def wanted(drawn: bool) -> list[Flow]:
+        if named is None:
+            return flows(plan, selected, drawn=drawn)
+        return [] if drawn else [f for f in flows(plan, drawn=False) if f.phase is Phase.OPENING or f.name in named]
+
     watch = Watch(kept, patience)
     budget = Budget(options.max_requests, options.max_credits, options.max_minutes)
 
@@ -296,7 +312,7 @@ async def record(
                 told,
             )
 
-        making = asyncio.create_task(asyncio.to_thread(flows, plan, selected, drawn=False))
+        making = asyncio.create_task(asyncio.to_thread(wanted, drawn=False))
         recorder = await asks(options.url or "")
         try:
             go_on = True
@@ -308,7 +324,7 @@ async def record(
             threading.Thread(target=_load, args=(selected,), name="loading", daemon=True).start()
             if go_on:
                 chosen = fixed
-                drawing = asyncio.create_task(asyncio.to_thread(flows, plan, selected, drawn=True))
+                drawing = asyncio.create_task(asyncio.to_thread(wanted, drawn=True))
                 rest = [flow for flow in fixed if not options.preflight or flow.phase is not Phase.OPENING]
                 async with _watched(recorder, kept, options):
                     if options.first:

@@ -9,19 +9,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_up import MODEL, World
 
+from conformance.judging.verdict import State
+from conformance.reference.app import create_app
+from conformance.reference.behaviour import CONFORMING
+from conformance.reference.faults import by_id
+from conformance.reference.serving import in_thread
+from conformance.reference.settings import Settings
 from conformance.report import rounds as shown
 from conformance.report.rounds import Doing, Seen
 from conformance.running import rounds
+from conformance.running import run as reference_run
 from conformance.running.rounds import Rounds
 from conformance.running.started import Started, listens
-from conformance.settings.options import Options, UsageError
+from conformance.settings.options import Depth, Options, UsageError
 
+SETTINGS = Settings(token_interval=0.0)
 SOON = 20.0
 """Seconds that anything here may take on a busy machine."""
 
@@ -47,7 +56,7 @@ class Watched:
         self.world = World()
         self.seen: list[Seen] = []
         self.kept: list[Any] = []
-        monkeypatch.setattr(rounds, "run", lambda options, progress, stop: self.world.run(options))
+        monkeypatch.setattr(rounds, "run", lambda options, progress, stop, named: self.world.run(options))
         monkeypatch.setattr(rounds, "LOOK", 0.02)
         options = Options(url=f"http://127.0.0.1:{number}/v1", model=MODEL, token="km_secret_token")
         self.rounds = Rounds(options, self.seen.append, self.kept.append)
@@ -130,7 +139,7 @@ def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_the_suite_refuses_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise UsageError("No.")
 
     with port() as number:
@@ -138,6 +147,48 @@ def test_what_the_suite_refuses_is_shown(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(rounds, "run", refuse)
         with watched:
             until(lambda: watched.seen and watched.seen[-1].problem == "No.")
+
+
+def test_a_key_while_nobody_listens_waits_for_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port() as number:
+        pass
+    with Watched(number, monkeypatch) as watched:
+        until(lambda: watched.seen and watched.seen[-1].doing is Doing.WAITING)
+        watched.rounds.events.put(("all", None))
+        with port(number):
+            seen = watched.rested(1)
+    assert (watched.only, seen.number) == ([()], 1)
+
+
+def test_a_server_that_ended_is_told_with_its_status_and_is_started_by_a_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with port() as number:
+        pass
+    watched = Watched(number, monkeypatch)
+    watched.rounds.server = Started(f"{sys.executable} -c 'print(1); raise SystemExit(3)'", tmp_path / "server.log")
+    with watched:
+        until(lambda: watched.seen and watched.seen[-1].doing is Doing.GONE)
+        assert "exit status is 3" in watched.seen[-1].problem
+        assert "server.log" in watched.seen[-1].problem
+        before = len(watched.seen)
+        watched.rounds.events.put(("all", None))
+        until(lambda: any(seen.doing is Doing.WAITING for seen in watched.seen[before:]))
+        until(lambda: watched.seen[-1].doing is Doing.GONE)
+
+
+def test_a_few_requests_show_whether_what_failed_fails_still() -> None:
+    broken, whole = (create_app(SETTINGS, behaviour) for behaviour in (by_id("usage-negative").behaviour, CONFORMING))
+    with in_thread(broken) as url, in_thread(whole) as other:
+        options = reference_run.of_reference(f"{url}/v1", Options(depth=Depth.QUICK))
+        report = reference_run.run(options)
+        named = rounds.showing(report)["completion.usage"]
+        alone = replace(options, only=("completion.usage",))
+        again = reference_run.run(alone, named=named)
+        mended = reference_run.run(replace(alone, url=f"{other}/v1"), named=named)
+    assert again.verdict["completion.usage"].state is State.FAILED
+    assert mended.verdict["completion.usage"].state is State.PASSED
+    assert len(again.transcript) <= 8 < len(report.transcript)
 
 
 # --- a server that it starts
