@@ -122,8 +122,10 @@ def flows(plan: Plan) -> Iterator[Flow]:
         yield Flow("approval-stream", "approval", Phase.CALM, streamed, True, 5 + len(QUICK), 3, COVERS)
         return
     for asked in DECIDING if plan.execute else (Ask.APPROVE, Ask.DENY):
-        chain = partial(_chain, plan, asked=asked)
+        chain = partial(_chain, plan, asked=asked, forms=plan.forms)
         yield Flow(f"approval-{asked}", "approval", Phase.CALM, chain, False, *_counts(plan, asked), COVERS)
+    if plan.answers:
+        return
     yield Flow("resume-race", "resume", Phase.CONCURRENT, lambda r: _race(plan, r), False, 5, 2, COVERS)
     yield Flow("resume-race-stream", "resume", Phase.CONCURRENT, lambda r: _race(plan, r, stream=True), False, 6, 2,
                COVERS)  # fmt: skip
@@ -135,10 +137,13 @@ def flows(plan: Plan) -> Iterator[Flow]:
 def _counts(plan: Plan, asked: Ask) -> tuple[int, int]:
     """The most requests of a chain, and how many of them a model answers."""
     rounds = 2 if plan.execute and asked is not Ask.DENY else 1
+    served = len(plan.forms) * (1 + rounds)
+    if plan.answers:
+        return served, served
     each = 1 + len(_unfair(plan)) + rounds * (1 + 2 * len(_driven(plan, State.APPROVED)))
     broken = sum(map(len, _breaches(plan, streamed=BROKEN[asked]))) + 4 if asked in BROKEN else 0
     broken += FAR_DOWN if BROKEN.get(asked) is False else 0
-    return 2 * each + broken, 2 * (1 + rounds)
+    return 2 * each + broken, served
 
 
 def _driven(plan: Plan, state: State) -> list[Transition]:
@@ -327,7 +332,7 @@ def _settle(
         asked = first if first is not None and number == 1 else Ask.DENY
         decided, others = _deciding(asked, further.approval, reason), options if number == 1 else None
         send, answer = yield from _decide_with(compose, which, further, decided, others or {}, **fields)
-        if first is not None and number == 1 and not compose.plan.quick:
+        if first is not None and number == 1 and not (compose.plan.quick or compose.plan.answers):
             yield from _replay(compose, f"{which}-replay", send, further, answer)
         doubted = doubted or (answer if answer.doubted else None)
     if doubted is not None and doubted.served:
@@ -466,14 +471,14 @@ def _chain(plan: Plan, round_: int, asked: Ask, forms: Sequence[bool] = (False, 
     delay = max((_later(plan, paused.approval) for paused in waiting.values()), default=0.0)
     left: list[Paused] = []
     for streamed, paused in waiting.items():
-        if not plan.quick:
+        if plan.quick and not plan.answers:
+            breaches = _breaches(plan, streamed=streamed)
+            paused = yield from _refuse(compose, paused, breaches, _decision_of(asked, paused), approving=plan.execute)
+        elif not plan.answers:
             other = waiting.get(not streamed)
             paused, delay = (yield from _refuse_unfair(compose, asked, paused, other, delay)), 0.0
             if paused is not None and BROKEN.get(asked) is streamed:
                 paused = yield from _refuse_broken(compose, asked, paused)
-        else:
-            breaches = _breaches(plan, streamed=streamed)
-            paused = yield from _refuse(compose, paused, breaches, _decision_of(asked, paused), approving=plan.execute)
         if paused is not None:
             left.append(paused)
     for paused in left:
@@ -556,7 +561,8 @@ def _decide_twice(compose: Compose, asked: Ask, paused: Paused) -> Chain:
             decided = _deciding(wanted, again.approval, reason)
             answer_again = yield from _decide(compose, which, again, decided, **form)
             yield from _settle(compose, which, again, answer_again, **form)
-    yield from _replay(compose, f"{name}-replay", send, paused, answer)
+    if not plan.answers:
+        yield from _replay(compose, f"{name}-replay", send, paused, answer)
 
 
 def _refused(answer: Answer) -> bool:

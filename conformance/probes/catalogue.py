@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from conformance.contract.catalogue import Exchanges, load
 from conformance.probes import accept, approvals, concurrent, coverage, generated, hostile, refusals, replay, sdk
 from conformance.probes.flow import Compose, Flow, Phase, Send
 from conformance.probes.plan import Plan
@@ -16,6 +18,11 @@ FIXED: Final[tuple[Maker, ...]] = tuple(
 )
 DRAWN: Final[tuple[Maker, ...]] = (generated.flows, coverage.flows)
 """Of generated bodies, which take their time to be drawn."""
+_DRAWN_FOR = frozenset({"accept", "reject", *generated.BROKEN_COVERS})
+"""Areas of which generated bodies show anything."""
+_OF_STREAMS = frozenset({"stream", "chunk"})
+_OF_ANSWERS = frozenset({"completion", "kitemesh", "approval"}) | _OF_STREAMS
+"""Areas that speak of what is served."""
 OUTSIDE: Final[dict[str, Maker]] = {}
 """Area of an extension to the flows that it has probes send; filled by `conformance.running.extending`."""
 
@@ -34,12 +41,45 @@ def flows(plan: Plan, selected: Collection[str] | None = None, *, drawn: bool | 
         selected: ids of the requirements to judge, where not all are; flows that serve none of them are left out.
         drawn: whether to give those of generated bodies, or the others; None: both.
     """
-    made = (flow for flow in _made(plan, drawn) if _wanted(flow, plan))
-    if selected is not None:
-        areas = {id_.partition(".")[0] for id_ in selected}
-        made = (flow for flow in made if flow.phase is Phase.OPENING or areas & {flow.area, *flow.covers})
     order = list(Phase)
+    areas = {id_.partition(".")[0] for id_ in selected or ()}
+    forms = _forms(selected or ())
+    if forms:
+        return [] if drawn else sorted(_bringing(plan, forms), key=lambda flow: order.index(flow.phase))
+    if areas and not areas & _DRAWN_FOR:
+        if drawn:
+            return []
+        drawn = False
+    made = (flow for flow in _made(plan, drawn) if _wanted(flow, plan))
+    if areas:
+        made = (flow for flow in made if flow.phase is Phase.OPENING or areas & {flow.area, *flow.covers})
     return sorted(made, key=lambda flow: order.index(flow.phase))
+
+
+def _forms(selected: Collection[str]) -> tuple[bool, ...]:
+    """Whether streams show what is selected, or both forms; neither where more than what is served shows it."""
+    areas = {id_.partition(".")[0] for id_ in selected}
+    if not areas or not areas <= _OF_ANSWERS:
+        return ()
+    shown_by = {load()[id_].shown_by for id_ in selected}
+    if shown_by & {Exchanges.REFUSALS, Exchanges.REFUSED_STREAMS}:
+        return ()
+    return (True,) if areas <= _OF_STREAMS or shown_by == {Exchanges.STREAMS} else (False, True)
+
+
+def _bringing(plan: Plan, forms: tuple[bool, ...]) -> Iterator[Flow]:
+    """The first requests, and the flows that bring answers of some forms, one by one.
+
+    What comes at once, or beside what is refused, is another matter: it is of the same kinds.
+    """
+    plan = replace(plan, answers=True, forms=forms)
+    yield from opening(plan)
+    for flow in (flow for make in (accept.flows, approvals.flows) for flow in make(plan)):
+        if flow.phase is Phase.CALM and flow.served and _wanted(flow, plan):
+            first = next(flow.steps(1))
+            sends = [first] if isinstance(first, Send) else first
+            if any((json.loads(send.body).get("stream") is True) in forms for send in sends):
+                yield flow
 
 
 def _made(plan: Plan, drawn: bool | None) -> Iterator[Flow]:

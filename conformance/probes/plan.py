@@ -63,6 +63,11 @@ class Plan:
     examples: int | None = None
     """Generated bodies; None: what the depth says."""
     concurrency: int = 8
+    answers: bool = False
+    """True: nothing is wanted but what is served, so that of approvals no more is sent than asks for them and decides.
+    """
+    forms: tuple[bool, ...] = (False, True)
+    """Whether the answers that are wanted are streams: some are (True), some are not (False)."""
     patience: float = 1.0
     """Factor on the time for which a waiting approval is left alone."""
     replay: tuple[Vector, ...] = ()
