@@ -10,6 +10,7 @@ import pytest
 from reference.showing import Tour, differing
 from reference.tours import ALL_TOURS, APPROVAL_TTL, expired, tour_of
 
+import conformance.contract.schema.wording  # noqa: F401  # else the first refusal loads it, and is late
 from conformance.contract import catalogue
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.behaviour import CONFORMING
