@@ -106,6 +106,13 @@ def seeds(session: nox.Session) -> None:
 
 
 @nox.session
+def alone(session: nox.Session) -> None:
+    """Every fault of a server: each is found where its requirement alone is selected."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/probes/test_alone.py", *session.posargs, env={"KITEMESH_ALONE": "all"})
+
+
+@nox.session
 def misbehaving(session: nox.Session) -> None:
     """Servers that hang, flood and lie, the large ones too; writes the table reports/misbehaving.md."""
     session.install("-e", ".[sdk,dev]")

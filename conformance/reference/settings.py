@@ -88,5 +88,5 @@ class Settings:
         return cls(**members)
 
 
-EMBEDDED = Settings(rate_limit_every=400, brief_ttl=1.0)
-"""Of the server that a run without a URL judges: it limits now and then, and nobody waits long for an expiry."""
+EMBEDDED = Settings(rate_limit_every=500, brief_ttl=1.0)
+"""Of the server that a run without a URL judges: it limits once in a whole run, and nobody waits long for an expiry."""

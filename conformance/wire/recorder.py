@@ -134,8 +134,8 @@ class Recorder:
                     # first and the last requests have nothing beside them, which tells general faults from crosstalk.
                     for flow in prompt:
                         await self.together([flow])
-                else:
-                    await self.together(prompt)
+                else:  # the longest chains first: they wait now and then, and the others go on meanwhile
+                    await self.together(sorted(prompt, key=lambda flow: -flow.at_most))
         finally:
             for task in waiting:
                 task.cancel()

@@ -23,7 +23,7 @@ from conformance.reference.settings import Settings
 from conformance.running import run
 from conformance.settings.options import Depth, Options
 
-SAMPLE = os.environ.get("CONFORMANCE_ALONE", "16")
+SAMPLE = os.environ.get("KITEMESH_ALONE", "16")
 """How many faults are tried, or `all`; or the start of the ids of the requirements whose faults are."""
 AT_ONCE = 6
 ANSWERS = ("completion.", "kitemesh.", "stream.", "chunk.", "approval.")
