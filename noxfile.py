@@ -107,7 +107,7 @@ def seeds(session: nox.Session) -> None:
 
 @nox.session
 def alone(session: nox.Session) -> None:
-    """Every fault of a server: each is found where its requirement alone is selected."""
+    """Every fault of an answer: each is found by the few requests that are sent for its requirement alone."""
     session.install("-e", ".[dev]")
     session.run("pytest", "tests/probes/test_alone.py", *session.posargs, env={"KITEMESH_ALONE": "all"})
 

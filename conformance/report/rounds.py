@@ -100,6 +100,9 @@ def _verdict(seen: Seen) -> Iterator[Text]:
         yield Text(excerpt(seen.problem, 300), "yellow")
     if seen.report is None:
         return
+    if seen.doing in (Doing.FAILED, Doing.ALL):
+        yield Text("no verdict yet", "dim")
+        return
     verdict = seen.report.verdict
     style = "bold red" if seen.failing else "bold green"
     yield Text.assemble((verdict.conclusion.value.upper(), style), f" ({verdict.scope} scope)")

@@ -24,7 +24,7 @@ from conformance.running import run
 from conformance.settings.options import Depth, Options
 
 SAMPLE = os.environ.get("KITEMESH_ALONE", "16")
-"""How many faults are tried, or `all`; or the start of the ids of the requirements whose faults are."""
+"""How many faults of what answers show are tried, or `all` of them; or the start of the ids that they break."""
 AT_ONCE = 6
 ANSWERS = ("completion.", "kitemesh.", "stream.", "chunk.", "approval.")
 SELDOM = {"error.rate-limit"}
@@ -102,10 +102,10 @@ def states(url: str, wanted: Wanted, depth: Depth = Depth.STANDARD, *, alone: bo
 def sample() -> Wanted:
     broken = (TargetKind.FAULT, TargetKind.WARNED)
     known = [t for t in prove.targets() if t.kind in broken and t.requirement not in SELDOM]
+    of = ANSWERS if SAMPLE == "all" or SAMPLE.isdigit() else SAMPLE
+    known = [t for t in known if (t.requirement or "").startswith(of)]
     if SAMPLE.isdigit():
-        known = random.Random(1).sample([t for t in known if (t.requirement or "").startswith(ANSWERS)], int(SAMPLE))
-    elif SAMPLE != "all":
-        known = [t for t in known if (t.requirement or "").startswith(SAMPLE)]
+        known = random.Random(1).sample(known, int(SAMPLE))
     return [(target, target.requirement or "") for target in known]
 
 

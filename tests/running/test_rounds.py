@@ -96,6 +96,16 @@ def test_what_failed_last_is_judged_first(monkeypatch: pytest.MonkeyPatch) -> No
     assert seen.failing == ()
 
 
+def test_a_verdict_is_not_shown_before_everything_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    with port() as number, Watched(number, monkeypatch, ("stream.done",)) as watched:
+        last = watched.rested(2)
+    early = [seen for seen in watched.seen if seen.report is not None and seen.doing is Doing.ALL]
+    told = {str(line) for seen in early for line in shown.lines(seen, Seen())}
+    assert "no verdict yet" in told
+    assert not any("CONFORMANT" in line for line in told)
+    assert any("CONFORMANT" in str(line) for line in shown.lines(last, Seen()))
+
+
 def test_a_change_of_a_file_begins_a_round_that_tells_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     with port() as number, Watched(number, monkeypatch) as watched:
         watched.world.broken = {"stream.done": 1}
