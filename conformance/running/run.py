@@ -13,8 +13,10 @@ import random
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conformance.contract.schema.shape import Shape
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
     from conformance.reference.process import Starting
     from conformance.report.report import Report
 
+_ASIDE = ThreadPoolExecutor(1, "aside")
+"""Makes flows and loads what comes later while a recording waits, of all runs one after the other: Hypothesis takes a
+library that another thread has half loaded for a whole one.
+"""
 REFERENCE_WAIT = 10.0
 """Seconds that may be waited for an approval of the embedded reference server to expire."""
 
@@ -312,7 +318,8 @@ async def record(
                 told,
             )
 
-        making = asyncio.create_task(asyncio.to_thread(wanted, drawn=False))
+        aside = partial(asyncio.get_running_loop().run_in_executor, _ASIDE)
+        making = aside(wanted, False)
         recorder = await asks(options.url or "")
         try:
             go_on = True
@@ -321,10 +328,10 @@ async def record(
                     recorder, options.url or ""
                 )
             fixed = await making
-            threading.Thread(target=_load, args=(selected,), name="loading", daemon=True).start()
             if go_on:
                 chosen = fixed
-                drawing = asyncio.create_task(asyncio.to_thread(wanted, drawn=True))
+                drawing = aside(wanted, True)
+                loading = aside(_load, selected)
                 rest = [flow for flow in fixed if not options.preflight or flow.phase is not Phase.OPENING]
                 async with _watched(recorder, kept, options):
                     if options.first:
@@ -335,7 +342,8 @@ async def record(
                     else:
                         await recorder.run(rest, drawing)
                     chosen = [*fixed, *await drawing]
-                    recheck = Recheck(recorder, plan, kept, await asyncio.to_thread(_judging))
+                    await loading
+                    recheck = Recheck(recorder, plan, kept, _judging())
                     await recheck.whims(chosen)
                     await recheck.unsettled(chosen)
                     if again:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -69,8 +70,26 @@ def test_the_checks_run_again_only_where_something_was_sent_again(
 def test_what_mostly_waits_begins_first() -> None:
     transcript = recorded(only=("stream",), concurrency=1)
     after = [exchange.note.flow for exchange in transcript if exchange.note.phase != Phase.OPENING]
-    if "stream-long" in after:
-        assert after[0] == "stream-long"
+    assert after[0] == "stream-long"
+
+
+def test_bodies_are_drawn_and_libraries_loaded_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[tuple[str, int]] = []
+    made, load = run.flows, run._load
+
+    def flows(*given: Any, **named: Any) -> list[Flow]:
+        threads.append(("flows", threading.get_ident()))
+        return made(*given, **named)
+
+    def loaded(*given: Any) -> None:
+        threads.append(("load", threading.get_ident()))
+        load(*given)
+
+    monkeypatch.setattr(run, "flows", flows)
+    monkeypatch.setattr(run, "_load", loaded)
+    recorded(depth=Depth.QUICK)
+    assert [what for what, _ in threads] == ["flows", "flows", "load"]
+    assert len({thread for _, thread in threads}) == 1
 
 
 def test_nothing_heavy_is_loaded_before_the_first_request() -> None:
