@@ -117,8 +117,8 @@ def flows(plan: Plan) -> Iterator[Flow]:
     for kind in UNUSUAL_IDS:
         name = f"accept-request-id-{kind}"
         yield chat(name, escaped=True, **with_unusual_id(plan, kind, name))
-    name = "accept-request-id-foreign-stream"
-    yield chat(name, stream=True, quick=True, covers=CHUNKS, **with_unusual_id(plan, "foreign", name))
+        name = f"accept-request-id-{kind}-stream"
+        yield chat(name, stream=True, quick=kind == "foreign", covers=CHUNKS, **with_unusual_id(plan, kind, name))
     yield chat("accept-request-id-empty", quick=True, request_id=False, metadata={"request_id": ""})
     yield made(
         "accept-escaped",
