@@ -56,6 +56,8 @@ library that another thread has half loaded for a whole one.
 """
 REFERENCE_WAIT = 10.0
 """Seconds that may be waited for an approval of the embedded reference server to expire."""
+EMBEDDED_PATIENCE = 0.1
+"""Factor on waits at the embedded reference server: it is one process, and never ill."""
 
 
 class Stop:
@@ -246,7 +248,7 @@ async def record(
     seed: int,
     progress: Tell | None = None,
     *,
-    patience: float = 1.0,
+    patience: float | None = None,
     limits: Limits | None = None,
     again: bool = True,
     named: Collection[str] | None = None,
@@ -257,7 +259,7 @@ async def record(
         options: checked, with a URL, a model and a token.
         seed: of the words and the generated bodies.
         progress: called for each exchange.
-        patience: factor on the waits before a request is sent again.
+        patience: factor on the waits before a request is sent again; None: 1, and less where nothing passes by itself.
         limits: of time and size, where not those of `options.timeout`.
         again: whether what failed is recorded again to tell intermittent breaches.
         named: names of the fixed flows that are sent beside the first requests; None: all that is selected.
@@ -267,6 +269,7 @@ async def record(
     # The tokens that nobody issued are as secret: one tells the real one but for its end, and both are somebody's.
     redactor = Redactor([*(s for s in secrets.values() if s), NEVER_ISSUED.removeprefix("Bearer "), *way.secrets()])
     kept: dict[str, Any] = {**options.recorded(), "suite": VERSION, "seed": seed, "reach": way.recorded()}
+    patience = patience if patience is not None else EMBEDDED_PATIENCE if options.embedded else 1.0
     if patience != 1.0:
         kept["shared_within"] = SHARED_WITHIN * patience
     plan = replace(plan_of(options, seed), patience=patience)
