@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from . import faces, generation, judging, memory, others, passing, recording, startup, table
+from . import faces, files, generation, judging, memory, others, passing, recording, startup, table
 
 USAGE = 4
 PAGE = Path("reports/benchmarks.md")
@@ -27,6 +27,7 @@ def parts(llm_comply: str | None) -> Mapping[str, Measure]:
         generation.NAME: generation.measure,
         judging.NAME: judging.measure,
         memory.NAME: memory.measure,
+        files.NAME: files.measure,
         startup.NAME: startup.measure,
         passing.NAME: passing.measure,
         faces.NAME: faces.measure,

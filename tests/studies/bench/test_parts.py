@@ -25,6 +25,7 @@ from conformance.wire.limits import MEBIBYTE, Limits
 from . import __main__ as command
 from . import (
     faces,
+    files,
     floor,
     generation,
     judging,
@@ -243,3 +244,10 @@ def test_the_command_refuses_bad_input_before_it_measures(tmp_path, monkeypatch,
     assert done.exit_code == 4
     assert said in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_large_recording_is_judged_for_what_is_the_targets(tmp_path):
+    part = files.measure(fast=True)
+    assert [row.met for row in part.rows] == [True, True]
+    with pytest.raises(RuntimeError, match="exit code 4"):
+        files.judged(tmp_path / "none.har")
