@@ -34,7 +34,7 @@ def opening(plan: Plan) -> list[Flow]:
 
 
 def flows(plan: Plan, selected: Collection[str] | None = None, *, drawn: bool | None = None) -> list[Flow]:
-    """The flows of a run in the order of their phases, of each those first that a quick run sends: they find most.
+    """The flows of a run in the order of their phases, the calm ones of a quick run first: they find most.
 
     Args:
         plan: the run's frame.
@@ -53,7 +53,7 @@ def flows(plan: Plan, selected: Collection[str] | None = None, *, drawn: bool | 
     made = (flow for flow in _made(plan, drawn) if _wanted(flow, plan))
     if areas:
         made = (flow for flow in made if flow.phase is Phase.OPENING or areas & {flow.area, *flow.covers})
-    return sorted(made, key=lambda flow: (order.index(flow.phase), not flow.quick))
+    return sorted(made, key=lambda flow: (order.index(flow.phase), flow.phase is Phase.CALM and not flow.quick))
 
 
 def _forms(selected: Collection[str]) -> tuple[bool, ...]:

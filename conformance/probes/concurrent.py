@@ -11,7 +11,7 @@ from conformance.probes.flow import Answer, Compose, Flow, Phase, Send, Steps, e
 from conformance.probes.plan import Plan
 
 COVERS = frozenset({"completion", "kitemesh", "chunk", "stream", "http"})
-MOST, MOST_STREAMS = 2, 4
+MOST, MOST_STREAMS = 2, 3
 AGAIN = 2
 """Times that two streams are asked for again where none was under way beside another."""
 

@@ -26,7 +26,7 @@ NAME = "generated-"
 RAW_GENERATED = ("trailing-object",)
 PLAIN_ONLY = frozenset({"model-missing", "messages-missing", "messages-type", "messages-empty"})
 """Rules that leave nothing of a body's traits to matter: a stream aside, the fixed probes say it all."""
-STANDARD = (2, 4, 1)
+STANDARD = (4, 3, 1)
 """Natural bodies, unusual ones, and rounds of breaches at standard depth."""
 DEEP = (120, 60, 11)
 LONG = (12, 500)

@@ -134,8 +134,10 @@ class Recorder:
                     # first and the last requests have nothing beside them, which tells general faults from crosstalk.
                     for flow in prompt:
                         await self.together([flow])
-                else:  # the longest chains first: they wait now and then, and the others go on meanwhile
+                elif phase is Phase.CALM:  # the longest chains first: they wait now and then, and the others go on
                     await self.together(sorted(prompt, key=lambda flow: -flow.at_most))
+                else:
+                    await self.together(prompt)
         finally:
             for task in waiting:
                 task.cancel()

@@ -40,7 +40,7 @@ def test_each_has_a_name_of_its_own_and_can_be_compiled(endpoint: str) -> None:
          body(messages=[USER, {"role": "User", "content": "Hello"}])),
         ("/properties/model", "pattern", "takes-prefix-missing", Effect.WEAKER, body(model=MODEL[6:])),
         ("/properties/model", "pattern", "takes-newline", Effect.WEAKER, body(model=f"{MODEL}\n")),
-        ("/properties/model", "pattern", "takes-one-more-or-less", Effect.WEAKER, body(model=MODEL[:-1])),
+        ("/properties/model", "pattern", "takes-one-less", Effect.WEAKER, body(model=MODEL[:-1])),
         ("/properties/temperature", "maximum", "off-by-1e-06", Effect.WEAKER, body(temperature=2.000001)),
         ("/properties/temperature", "maximum", "exclusive", Effect.STRONGER, body(temperature=2)),
         ("/properties/temperature", "type", "refuses-fractions", Effect.STRONGER, body(temperature=0.7)),

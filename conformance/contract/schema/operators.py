@@ -275,9 +275,10 @@ def _more_texts(pattern: Any, schema: Schema) -> Named:
         }
     changed["any-letters"] = re.sub(r"\[[^\]]*\]", "[0-9A-Za-z]", pattern)
     *start, last = body.rpartition("{")
-    changed["one-more-or-less"] = "".join(start) + re.sub(
-        r"^(\d+)\}", lambda found: f"{int(found[1]) - 1},{int(found[1]) + 1}}}", last
-    ) + end  # fmt: skip
+    if counted := re.match(r"(\d+)\}", last):
+        most, rest = int(counted[1]), last[counted.end() :]
+        for more, bounds in (("one-less", f"{most - 1},{most}"), ("one-more", f"{most},{most + 1}")):
+            changed[more] = "".join(start) + bounds + "}" + rest + end
     for name, other in changed.items():
         if other != pattern:
             yield f"takes-{name}", {**schema, "pattern": other}
@@ -297,7 +298,8 @@ def _more_forms(_: Any, schema: Schema) -> Named:
         ("any-letters", "^" + "-".join(f"[0-9A-Za-z]{{{n}}}" for n in (8, 4, 4, 4, 12)) + end),
         ("any-36", f"^.{{36}}{end}"),
         ("longer", "^" + "-".join(f"{digit}{{{n}}}" for n in (8, 4, 4, 4, 12))),
-        ("one-more-or-less", "^" + "-".join(f"{digit}{{{n}}}" for n in (8, 4, 4, 4, "11,13")) + end),
+        ("one-less", "^" + "-".join(f"{digit}{{{n}}}" for n in (8, 4, 4, 4, "11,12")) + end),
+        ("one-more", "^" + "-".join(f"{digit}{{{n}}}" for n in (8, 4, 4, 4, "12,13")) + end),
         ("anything-with-a-hyphen", "-"),
     ):
         yield f"takes-{name}", {**bare, "pattern": pattern}
