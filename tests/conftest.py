@@ -26,6 +26,14 @@ settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Twice as many workers as cores: many tests mostly wait, for a time limit, an expiry, a process that starts."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist takes it
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
 @pytest.fixture
 def bare(monkeypatch, tmp_path):
     """An empty directory, and an environment that names the token only."""

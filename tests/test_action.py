@@ -132,7 +132,7 @@ def test_the_steps_judge_a_server(tmp_path):
 
 @needs_bash
 def test_the_job_fails_by_the_gate_after_its_reports(tmp_path):
-    job = Job(tmp_path, url="reference", only="http.json", baseline="known.toml")
+    job = Job(tmp_path, url="reference", only="http.json", depth="quick", baseline="known.toml")
     (tmp_path / "known.toml").write_text('[[known]]\nrequirement = "http.json"\nreason = "x"\n', encoding="utf-8")
     assert job.step(RUN) == 0, job.log
     assert job.outputs == {"exit-code": "1", "verdict": "conformant", "gate": "failed"}

@@ -24,6 +24,8 @@ from conformance.settings.options import Depth, UsageError
 from conformance.transcript.exchange import Ending
 
 CATALOGUE = load()
+SAMPLE = 200
+"""Mutants that are tried here; the nox session `proof` tries all."""
 
 
 @pytest.fixture(scope="module")
@@ -392,14 +394,14 @@ def test_recordings_of_the_conforming_server_pass(recordings):
 
 @pytest.fixture(scope="module")
 def sample(recordings, every):
-    chosen = proving.Chosen(sample=500)
+    chosen = proving.Chosen(sample=SAMPLE)
     wanted = chosen.of([mutant.name for mutant in every])
     numbers = [number for number, mutant in enumerate(every) if mutant.name in wanted]
     return try_all(recordings, Work(numbers), processes=1)[0]
 
 
 def test_a_sample_is_blamed_right(sample):
-    assert len(sample) == 500
+    assert len(sample) == SAMPLE
     shown = [result.trials[Depth.QUICK] for result in sample if result.trials and not result.free]
     shown = [trial for trial in shown if trial.reached]
     right = [trial for trial in shown if trial.fate is Fate.RIGHT]

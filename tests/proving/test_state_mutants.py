@@ -7,7 +7,8 @@ from conformance.proving.mutants.trial import Fate
 from conformance.reference.states import MUTANTS
 from conformance.settings.options import Depth
 
-SAMPLE = 16
+SAMPLE = 8
+"""Mutants that are tried here; the nox session `proof` tries all."""
 DEPTHS = (Depth.QUICK, Depth.STANDARD, Depth.DEEP)
 ORDER = {"resume-approve": 1, "resume-deny": 2}
 

@@ -19,6 +19,7 @@ from conformance.proving.clients import Shortcoming
 from conformance.reference.faults import by_id
 
 from . import __main__ as command
+from . import measuring
 from .judging import Outcome, judged, worst
 from .measuring import CONFORMING, Driver, Recorded, measured, openai_driver, record
 from .scenarios import CALLS, CLIENTS, CODE, FAULTS, REASON, SCENARIOS, TROUBLES, VARIATIONS, WORDS
@@ -106,8 +107,10 @@ def test_the_openai_client_fares_as_is_kept() -> None:
         assert made.faults["chunk-appends-not"].harms == tuple(harm for harm in kept if harm.client in made.clients)
 
 
-def test_a_client_is_judged_as_the_command_judges_it() -> None:
+def test_a_client_is_judged_as_the_command_judges_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client without a limit of its own hangs, and so does not end; the one of the environment has one of minutes."""
+    monkeypatch.setattr(measuring, "DEADLINE", 5.0)
+    monkeypatch.setattr(measuring, "LIMIT", 20.0)
     servers = [faces.one("sse-crlf"), faces.one("hangs-before")]
     made = record([openai_driver()], servers)
     assert {one.requirement for one in made.shortcomings} == {"client.ends"}

@@ -1,7 +1,7 @@
 """The suite on a server that shares no code with it: what it lets through, and what it finds.
 
-The ordinary tests take the server as it is, some variations and a choice of faults; with `KITEMESH_INDEPENDENT=all`
-(the nox session `independent`) every variation and every fault.
+The ordinary tests take the server as it is at depth standard, some variations at quick, and a choice of faults; with
+`KITEMESH_INDEPENDENT=all` (the nox session `independent`) every variation and every fault, all at standard.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from conformance.judging.verdict import Conclusion, State, Verdict
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL
 from conformance.running import run
-from conformance.settings.options import Options
+from conformance.settings.options import Depth, Options
 from conformance.transcript.exchange import Transcript
 from conformance.wire.limits import Limits
 
@@ -34,9 +34,10 @@ CLEAN = ""
 Judged = dict[str, Verdict]
 
 
-async def _record(url: str, only: tuple[str, ...], slots: asyncio.Semaphore) -> Transcript:
+async def _record(url: str, depth: Depth, only: tuple[str, ...], slots: asyncio.Semaphore) -> Transcript:
     options = Options(
         url=url,
+        depth=depth,
         only=only,
         model=DEFAULT_MODEL,
         token=TOKENS[0],
@@ -47,9 +48,9 @@ async def _record(url: str, only: tuple[str, ...], slots: asyncio.Semaphore) -> 
         return await run.record(options, 1, patience=0.2, limits=Limits.scaled(5), again=False)
 
 
-async def _record_all(servers: list[tuple[str, tuple[str, ...]]]) -> list[Transcript]:
+async def _record_all(servers: list[tuple[str, Depth, tuple[str, ...]]]) -> list[Transcript]:
     slots = asyncio.Semaphore(AT_ONCE)
-    return await asyncio.gather(*(_record(url, only, slots) for url, only in servers))
+    return await asyncio.gather(*(_record(*server, slots) for server in servers))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,10 @@ def judged() -> Judged:
             urls[variation.id] = stack.enter_context(server.start(tokens=TOKENS, variations=chosen)).url
         # Its own area shows that a fault is found; where time plays no part, the other areas are recorded too.
         areas = {} if EVERYTHING else {fault.id: (fault.requirement.partition(".")[0],) for fault in FAULTS}
-        transcripts = asyncio.run(_record_all([(url, areas.get(id_, ())) for id_, url in urls.items()]))
+        quick = () if EVERYTHING else [variation.id for variation in VARIATIONS]
+        depths = {id_: Depth.QUICK if id_ in quick else Depth.STANDARD for id_ in urls}
+        servers = [(url, depths[id_], areas.get(id_, ())) for id_, url in urls.items()]
+        transcripts = asyncio.run(_record_all(servers))
     return {id_: run.judge(transcript).verdict for id_, transcript in zip(urls, transcripts, strict=True)}
 
 
