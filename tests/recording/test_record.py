@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from conformance.contract.catalogue import Side
 from conformance.evidence.finding import Finding
 from conformance.judging import judge as judging
 from conformance.judging.verdict import State
-from conformance.recording import serving
+from conformance.recording import recorder, serving
 from conformance.recording.keeping import Kept
 from conformance.recording.passing import Way
 from conformance.recording.recorder import Log, Recorder, opened
@@ -29,6 +30,8 @@ from conformance.reference.app import create_app
 from conformance.reference.serving import in_thread, listener, url_of
 from conformance.reference.settings import DEFAULT_MODEL, FIRST_TOKEN, Settings
 from conformance.settings.options import Options
+from conformance.soak.apart import Apart
+from conformance.soak.window import Judge, WindowResult
 from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Credential, Ending, Exchange
 
@@ -44,8 +47,26 @@ class Recording:
     stop: Callable[[], None] = lambda: None
 
 
+class Here:
+    """`Apart` without a process of its own, which takes more than a second to start: a thread judges."""
+
+    pid = None
+
+    def __init__(self, *given: Any) -> None:
+        self._judge = Judge(*given)
+
+    async def start(self) -> None:
+        pass
+
+    async def judge(self, exchanges: Sequence[Exchange]) -> WindowResult:
+        return await asyncio.to_thread(self._judge.judge, [pickle.loads(pickle.dumps(each)) for each in exchanges])
+
+    def close(self) -> None:
+        pass
+
+
 @contextmanager
-def recording(target: str, log: Log | None = None, **way: Any) -> Iterator[Recording]:
+def recording(target: str, log: Log | None = None, judge: type = Here, **way: Any) -> Iterator[Recording]:
     """The recorder in a thread, in front of a target's origin."""
     told: list[tuple[Finding, Exchange]] = []
     made = Recorder(Way(target, **way), Kept(), lambda f, e: told.append((f, e)), log or Log())
@@ -56,7 +77,8 @@ def recording(target: str, log: Log | None = None, **way: Any) -> Iterator[Recor
         held["stop"], held["loop"] = asyncio.Event(), asyncio.get_running_loop()
         await serving.serve(made, bound, None, ready.set, held["stop"])
 
-    with listener(0) as bound:
+    with listener(0) as bound, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder, "Apart", judge)
         thread = threading.Thread(target=lambda: asyncio.run(main()))
         thread.start()
 
@@ -83,7 +105,7 @@ def reference() -> Iterator[str]:
 
 
 def test_what_passes_is_as_it_came_and_nothing_is_wrong_with_it(reference: str) -> None:
-    with recording(reference) as made, httpx.Client(base_url=made.url, headers=AUTHORIZATION) as client:
+    with recording(reference, judge=Apart) as made, httpx.Client(base_url=made.url, headers=AUTHORIZATION) as client:
         straight = httpx.post(f"{reference}/v1/chat/completions", json={**BODY, "stream": 1}, headers=AUTHORIZATION)
         refused = client.post("/v1/chat/completions", json={**BODY, "stream": 1})
         answer = client.post("/v1/chat/completions", json=BODY)
@@ -116,7 +138,7 @@ def test_what_passes_is_as_it_came_and_nothing_is_wrong_with_it(reference: str) 
 
 def test_a_fault_is_told_while_traffic_goes_on(tmp_path: Path) -> None:
     app = create_app(Settings(token_interval=0.001), faults.by_id("stream-done-absent").behaviour)
-    with in_thread(app) as url, opened(tmp_path) as file, recording(origin(url), Log(file)) as made:
+    with in_thread(app) as url, opened(tmp_path) as file, recording(origin(url), Log(file), Apart) as made:
         sent = httpx.post(f"{made.url}/v1/chat/completions", json={**BODY, "stream": True}, headers=AUTHORIZATION)
         assert sent.status_code == 200
         for _ in range(200):
