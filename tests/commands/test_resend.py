@@ -20,7 +20,7 @@ from conformance.reference.serving import in_thread
 from conformance.reference.settings import FIRST_TOKEN, SECOND_TOKEN, Settings
 from conformance.report.curl import again
 from conformance.running import resending, run
-from conformance.settings.options import Options
+from conformance.settings.options import Depth, Options
 from conformance.transcript import har_writer
 from conformance.transcript.exchange import Transcript
 
@@ -38,7 +38,7 @@ def recorded() -> Iterator[Recording]:
         @cache
         def record(fault: str, only: str) -> Transcript:
             url = stack.enter_context(in_thread(create_app(SETTINGS, by_id(fault).behaviour)))
-            return asyncio.run(run.record(run.of_reference(f"{url}/v1", Options(only=(only,))), 3, patience=0.1))
+            return asyncio.run(run.record(run.of_reference(f"{url}/v1", Options(only=(only,), depth=Depth.QUICK)), 3, patience=0.1))
 
         yield record
 

@@ -10,15 +10,15 @@ from conformance.judging.result import Result
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 from conformance.running import run
-from conformance.settings.options import Options
+from conformance.settings.options import Depth, Options
 
 from .replicas import Replicas
 
 APPROVALS = ("approval", "resume")
 
 
-async def _record(replicas: Replicas, seed: int, only: tuple[str, ...], patience: float) -> Result:
-    with in_thread(replicas) as url:
+async def _record(case: Case, only: tuple[str, ...], patience: float) -> Result:
+    with in_thread(case.replicas) as url:
         options = Options(
             url=f"{url}/v1",
             model=DEFAULT_MODEL,
@@ -26,8 +26,9 @@ async def _record(replicas: Replicas, seed: int, only: tuple[str, ...], patience
             second_token=SECOND_TOKEN,
             approval_prompt=DEFAULT_APPROVAL_PROMPT,
             only=only,
+            depth=case.depth,
         )
-        return run.judge(await run.record(options.checked(), seed, patience=patience))
+        return run.judge(await run.record(options.checked(), case.seed, patience=patience))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,13 @@ class Case:
 
     replicas: Replicas
     seed: int
+    depth: Depth = Depth.STANDARD
 
 
 def run_all(cases: Sequence[Case], only: tuple[str, ...] = APPROVALS, patience: float = 1.0) -> list[Result]:
     """The reports of runs against these, in their order."""
 
     async def all_of_them() -> list[Result]:
-        return list(await asyncio.gather(*(_record(c.replicas, c.seed, only, patience) for c in cases)))
+        return list(await asyncio.gather(*(_record(case, only, patience) for case in cases)))
 
     return asyncio.run(all_of_them())

@@ -3,6 +3,7 @@
 import pytest
 
 from conformance.judging.verdict import Conclusion, State
+from conformance.settings.options import Depth
 
 from .replicas import NEVER, Balance, Replicas
 from .running import Case, run_all
@@ -15,7 +16,7 @@ def failed(report):
 
 
 def test_replicas_that_share_nothing_break_what_speaks_of_decisions():
-    reports = run_all([Case(Replicas(balance, NEVER, seed=7), 7) for balance in UNSTICKY], patience=0.2)
+    reports = run_all([Case(Replicas(balance, NEVER, seed=7), 7, Depth.QUICK) for balance in UNSTICKY], patience=0.2)
     assert (
         sum(report.verdict.conclusion is Conclusion.NONCONFORMANT for report in reports) >= 3
     )  # of 4: luck is possible
@@ -27,7 +28,8 @@ def test_replicas_that_share_nothing_break_what_speaks_of_decisions():
 
 
 def test_a_cookie_that_would_have_stuck_is_told():
-    reports = run_all([Case(Replicas(Balance.COOKIE, NEVER, seed=seed), seed) for seed in (1, 2)], patience=0.2)
+    cases = [Case(Replicas(Balance.COOKIE, NEVER, seed=seed), seed, Depth.QUICK) for seed in (1, 2)]
+    reports = run_all(cases, patience=0.2)
     told = [finding for report in reports for finding in report.findings]
     assert any("the answers set the cookie 'replica'" in finding.observed for finding in told)
 
