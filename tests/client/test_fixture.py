@@ -16,8 +16,11 @@ def ask(server, **body):
 
 
 def run(pytester: pytest.Pytester, test: str, *words: str) -> pytest.RunResult:
+    """A pytest of its own with this plugin alone: others that are installed take seconds to load."""
     pytester.makepyfile(SENDS + test)
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", *words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        return pytester.runpytest_subprocess("-p", "conformance.plugin", "-p", "no:cacheprovider", "-q", *words)
 
 
 def test_a_test_meets_the_plain_server(pytester):
