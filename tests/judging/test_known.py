@@ -14,7 +14,7 @@ from conformance.reference.faults import by_id
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN, Settings
 from conformance.running import run
-from conformance.settings.options import Depth, Options
+from conformance.settings.options import Options
 from conformance.transcript.exchange import Transcript
 
 FAULTS = ("stream-json-lines", "approval-id-missing", "call-id-of-openai", "expires-before-now")
@@ -34,7 +34,7 @@ def recorded() -> dict[str, Transcript]:
                 token=FIRST_TOKEN,
                 second_token=SECOND_TOKEN,
                 approval_prompt=DEFAULT_APPROVAL_PROMPT,
-                depth=Depth.QUICK,
+                examples=1,
             )
             for fault in FAULTS
         ]
