@@ -24,7 +24,7 @@ from conformance.settings.options import Depth, UsageError
 from conformance.transcript.exchange import Ending
 
 CATALOGUE = load()
-SAMPLE = 200
+SAMPLE = 500
 """Mutants that are tried here; the nox session `proof` tries all."""
 
 
