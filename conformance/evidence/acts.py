@@ -88,11 +88,16 @@ def act(did: Reading, *own: Reading, trouble: Callable[[Reading], bool] = failed
 
 
 def is_calm(did: Reading) -> bool:
-    """True where the request before it in its flow was a fair one that was served."""
-    probes = [r for r in kin(did) if r.ended <= did.started and r.due is Due.ACCEPT]
-    if not probes:
+    """True where the request before it in its flow was a fair one that was served, in a round of its own.
+
+    A resume that is refused, as one that comes too late has to be, says nothing of that.
+    """
+    if did.note.round == 1:
         return False
-    before = max(probes, key=lambda r: r.started)
+    fair = (r for r in kin(did) if r.due is Due.ACCEPT and not (r.asked.resume and r.refuses))
+    before = max((r for r in fair if r.ended <= did.started), key=lambda r: r.started, default=None)
+    if before is None:
+        return False
     tries = before.evidence.attempts.get((before.note.probe, before.note.round), [before])
     return tries[-1].accepted
 
