@@ -36,11 +36,11 @@ def dumps(value: Any) -> bytes:
 
 
 def with_body(exchange: Exchange, body: bytes, pieces: Sequence[Piece] | None = None) -> Exchange:
-    """Another body, framed as it should be; without `pieces` it comes in one."""
+    """Another body, framed as it should be; without `pieces` it comes in one, when all of the old one was there."""
     response = exchange.response
     assert response is not None  # only answers are changed
     if pieces is None:
-        at = response.pieces[0].at if response.pieces else exchange.finished
+        at = response.pieces[-1].at if response.pieces else exchange.finished
         pieces = (Piece(at, len(body)),) if body else ()
     headers = tuple((n, str(len(body)) if n.lower() == "content-length" else v) for n, v in response.headers)
     return replace(exchange, response=replace(response, body=body, pieces=tuple(pieces), headers=headers))
