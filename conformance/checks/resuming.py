@@ -56,19 +56,12 @@ def _after_refusals(evidence: Evidence) -> Iterator[Act]:
     approvals = given(evidence)
     refused = [r for r in others if refused_before(approvals[approval_of(r) or ""], r)]
     plain = [r for r in others if r not in refused] + [r for group in raced.values() for r in group]
-    if any(acts.failed(r) and not _behind_refused(r) for r in plain):
+    if any(acts.failed(r) for r in plain):
         return
     for reading in refused:
         if not acts.shed(reading) or acts.failed(reading):
             troubled = (reading,) if acts.failed(reading) else ()
             yield Act(reading, (reading,), troubled, acts.is_calm(reading))
-
-
-def _behind_refused(reading: Reading) -> bool:
-    """True where the last resume before this one, of whatever approval, was refused: several are under way at once."""
-    earlier = (r for r in reading.evidence.all if r.asked.resume and r.ended <= reading.started)
-    last = max(earlier, key=lambda r: r.ended, default=None)
-    return last is not None and last.refuses
 
 
 def _resumes(evidence: Evidence) -> tuple[dict[tuple[str, int, str], list[Reading]], list[Reading]]:
