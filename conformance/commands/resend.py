@@ -33,11 +33,14 @@ MOST = 1000
 @options.option(
     "--from", "The recording it is in [reports/transcript.har].", topic="Again", metavar="FILE", type=click.Path()
 )
-@options.option("--times", "Send it so many times, and count [1].", topic="Again", metavar="N")
+@options.option(
+    "--times", "Send it so many times, and count [1].",
+    topic="Again", metavar="N", type=click.IntRange(1, MOST), default=1,
+)  # fmt: skip
 @options.of_run(REACH, brief=True)
 @options.help_all
 @options.debug
-def command(exchange: str, url: str | None, times: str | None, **given: Any) -> int:
+def command(exchange: str, url: str | None, times: int, **given: Any) -> int:
     """Send a recorded request again, and show it and its answer as they travel.
 
     EXCHANGE is named by the reports. A fresh approval is fetched where one is
@@ -53,33 +56,22 @@ def command(exchange: str, url: str | None, times: str | None, **given: Any) -> 
     from conformance.running import resending, run
 
     file = given.pop("from")
-    count = _times(times)
     transcript = _recorded(file or "reports/transcript.har")
     found = resending.found(transcript, exchange)
     chosen = _options(transcript, url, given, named=file is not None)
-    screen, failed, last = terminal.console(), 0, None
+    screen, failed = terminal.console(), 0
     with run.reference(chosen) if chosen.url is None else nullcontext(chosen) as told:
         try:
-            for number, made in enumerate(resending.again(transcript, found, told, count), 1):
+            for number, made in enumerate(resending.again(transcript, found, told, times), 1):
                 failed += bool(made.findings)
                 if number == 1 or (made.findings and failed == 1):
                     reading = next(r for r in made.evidence.all if r.exchange is made.exchange)
                     for line in traffic.lines(reading, made.findings):
                         screen.print(line, soft_wrap=True)
-                last = made
         except resending.Lost as error:
             raise UsageError(str(error)) from None
-    assert last is not None  # it was sent once at least
-    reports.echo(f"\n{exchange} failed {failed} of {count} time{'s' if count > 1 else ''}.\n")
+    reports.echo(f"\n{exchange} failed {failed} of {times} time{'s' if times > 1 else ''}.\n")
     return FAILED if failed else OK
-
-
-def _times(given: str | None) -> int:
-    if given is None:
-        return 1
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given) <= MOST:
-        raise UsageError(f"--times must be a number from 1 to {MOST}, not {given!r}.")
-    return int(given)
 
 
 def _recorded(name: str) -> Transcript:

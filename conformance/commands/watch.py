@@ -34,14 +34,14 @@ _KEYS = {"a": "all", "f": "failed", "q": "quit"}
     topic="When", metavar="PATH", multiple=True, type=click.Path(),
 )  # fmt: skip
 @options.option("--start", "Starts the server, and again at a change.", topic="When", metavar="COMMAND")
-@options.option("--rounds", "End after so many rounds.", metavar="N")
+@options.option("--rounds", "End after so many rounds.", metavar="N", type=click.IntRange(min=1))
 @options.of_run(brief=True)
 @options.output(brief=True)
 @options.config(topic="")
 @options.help_all
 @options.debug
 def command(
-    url: str | None, on: tuple[str, ...], start: str | None, rounds: str | None,
+    url: str | None, on: tuple[str, ...], start: str | None, rounds: int | None,
     config: str | None, output: str | None, **given: Any,
 ) -> int:  # fmt: skip
     """Judge a server, and again whenever its port comes back or a file changes.
@@ -93,20 +93,12 @@ def command(
             threading.Thread(target=watch_files, args=watching, name="files", daemon=True).start()
         try:
             with _keys(made, directory / REPORT) if interactive else nullcontext():
-                made.follow(failing, _count(rounds))
+                made.follow(failing, rounds)
         except KeyboardInterrupt:
             pass
         finally:
             ended.set()
     return int(kept[-1].exit_code()) if kept else FAILED if made.seen.failing else OK
-
-
-def _count(given: str | None) -> int | None:
-    if given is None:
-        return None
-    if not given.isascii() or not given.isdigit() or not int(given):
-        raise UsageError(f"--rounds must be a whole number above 0, not {given!r}.")
-    return int(given)
 
 
 @contextmanager

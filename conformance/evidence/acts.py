@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import comb
+from operator import attrgetter
 
 from conformance.contract.classify import Due
 from conformance.contract.excuses import EXCUSING
@@ -196,21 +197,13 @@ def _accidents(evidence: Evidence) -> list[tuple[int, int]]:
     key = "accidents"
     if key not in evidence.memo:
         counted = []
-        for due, answered in ((Due.ACCEPT, _accepted), (Due.REFUSE, _refused)):
+        for due, answered in ((Due.ACCEPT, attrgetter("accepted")), (Due.REFUSE, attrgetter("refuses"))):
             tried = [tries for tries in evidence.attempts.values() if _ordinary(tries[0], due)]
             met = sum(failed(tries[0]) and any(map(answered, tries[1:])) for tries in tried)
             counted.append((met, len(tried)))
         evidence.memo[key] = counted
     found: list[tuple[int, int]] = evidence.memo[key]
     return found
-
-
-def _accepted(reading: Reading) -> bool:
-    return reading.accepted
-
-
-def _refused(reading: Reading) -> bool:
-    return reading.refuses
 
 
 def _ordinary(reading: Reading, due: Due) -> bool:

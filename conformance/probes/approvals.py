@@ -406,7 +406,8 @@ def _breaches(plan: Plan, *, streamed: bool) -> tuple[tuple[Breach, ...], ...]:
             continue
         group = groups[rule.requirement if rule.endpoint == RESUME else "shared"]
         if plan.quick:
-            group.extend([(rule, quickly(plan, rule))] * (rule.id in QUICK))
+            if rule.id in QUICK:
+                group.append((rule, quickly(plan, rule)))
             continue
         group.extend(
             (rule, which)

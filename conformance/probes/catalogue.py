@@ -43,7 +43,7 @@ def flows(plan: Plan, selected: Collection[str] | None = None, *, drawn: bool | 
     """
     order = list(Phase)
     areas = {id_.partition(".")[0] for id_ in selected or ()}
-    forms = _forms(selected or ())
+    forms = _forms(selected or (), areas)
     if forms:
         return [] if drawn else sorted(_bringing(plan, forms), key=lambda flow: order.index(flow.phase))
     if areas and not areas & _DRAWN_FOR:
@@ -56,15 +56,14 @@ def flows(plan: Plan, selected: Collection[str] | None = None, *, drawn: bool | 
     return sorted(made, key=lambda flow: (order.index(flow.phase), flow.phase is Phase.CALM and not flow.quick))
 
 
-def _forms(selected: Collection[str]) -> tuple[bool, ...]:
+def _forms(selected: Collection[str], areas: Collection[str]) -> tuple[bool, ...]:
     """Whether streams show what is selected, or both forms; neither where more than what is served shows it."""
-    areas = {id_.partition(".")[0] for id_ in selected}
-    if not areas or not areas <= _OF_ANSWERS:
+    if not areas or not _OF_ANSWERS.issuperset(areas):
         return ()
     shown_by = {load()[id_].shown_by for id_ in selected}
     if shown_by & {Exchanges.REFUSALS, Exchanges.REFUSED_STREAMS}:
         return ()
-    return (True,) if areas <= _OF_STREAMS or shown_by == {Exchanges.STREAMS} else (False, True)
+    return (True,) if _OF_STREAMS.issuperset(areas) or shown_by == {Exchanges.STREAMS} else (False, True)
 
 
 def _bringing(plan: Plan, forms: tuple[bool, ...]) -> Iterator[Flow]:

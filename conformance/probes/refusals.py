@@ -244,9 +244,8 @@ def credentials(plan: Plan) -> Iterator[Flow]:
     for path, where in ((CHAT, ""), (RESUME, "-resume"))[: 2 if plan.approvals else 1]:
         for broken in BROKEN:
             name = f"auth-before-validation{where}" + ("" if broken == "missing" else f"-{broken}")
-            yield with_authorization(
-                name, None, broken=broken, path=path, quick=name == "auth-before-validation-resume"
-            )
+            quick = broken == "missing" and path == RESUME
+            yield with_authorization(name, None, broken=broken, path=path, quick=quick)
             yield with_authorization(f"{name}-stream", None, broken=broken, path=path, stream=True)
 
 

@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 from conformance.commands.main import main
 
 from . import timing
-from .memory import most
+from .memory import apart, most
 from .server import ROOT
 from .table import Part, Row
 
@@ -97,16 +96,9 @@ def judged(file: Path) -> tuple[float, float]:
     Raises:
         RuntimeError: it was not judged.
     """
-    package = Path(__file__).resolve().parents[__name__.count(".")]
     begun = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, str(file)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(package), str(ROOT)))},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"judging in a process of its own failed: {done.stderr[-1000:]}")
-    return time.perf_counter() - begun, int(done.stdout) / 1024
+    kilobytes = int(apart(__name__, str(file)))
+    return time.perf_counter() - begun, kilobytes / 1024
 
 
 def _main(arguments: Sequence[str]) -> None:

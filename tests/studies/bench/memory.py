@@ -86,18 +86,27 @@ def peak(url: str) -> tuple[float, Ending, int]:
     Raises:
         RuntimeError: the process failed.
     """
-    package = Path(__file__).resolve().parents[__name__.count(".")]
+    kilobytes, ending, length = apart(__name__, url).split()
+    return int(kilobytes) / 1024, Ending(ending), int(length)
+
+
+def apart(module: str, argument: str) -> str:
+    """What a module of these benchmarks prints, run with an argument in a process of its own.
+
+    Raises:
+        RuntimeError: the process failed.
+    """
+    package = Path(__file__).resolve().parents[module.count(".")]
     paths = [str(package), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-m", __name__, url],
+        [sys.executable, "-m", module, argument],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"recording in a process of its own failed: {done.stderr[-1000:]}")
-    kilobytes, ending, length = done.stdout.split()
-    return int(kilobytes) / 1024, Ending(ending), int(length)
+        raise RuntimeError(f"{module} failed in a process of its own: {done.stderr[-1000:]}")
+    return done.stdout
 
 
 def app() -> Starlette:
