@@ -24,6 +24,7 @@ from types import MappingProxyType
 from starlette.types import ASGIApp
 
 from conformance.contract.catalogue import Level, Side
+from conformance.judging import judge as judging
 from conformance.proving import examples
 from conformance.proving.proof import Case, Proof, TargetKind, TrialServer, examined, tried_again
 from conformance.reference.app import PREFIX, create_many
@@ -322,7 +323,7 @@ async def _examine(target: TrialServer, work: Work) -> Trial:
             limits=LIMITS,
             again=again,
         )
-        report = run.judge(transcript)
+        report = judging.judge(transcript)
     except Exception as error:
         what = ("", f"{type(error).__name__}: {error}")
         return Trial(Case(target, errors=(what,), seconds=time.monotonic() - started))

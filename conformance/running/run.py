@@ -19,7 +19,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from conformance.contract.schema.shape import Shape
 from conformance.evidence.approvals import SHARED_WITHIN
 from conformance.judging import preflight
 from conformance.judging.selecting import CATALOGUE, known_failures, selected_ids
@@ -45,8 +44,6 @@ from conformance.wire.reach import route
 from conformance.wire.recorder import Budget, Judgement, Recorder
 
 if TYPE_CHECKING:
-    from conformance.judging.baseline import Baseline
-    from conformance.judging.result import Result
     from conformance.reference.process import Starting
     from conformance.report.report import Report
 
@@ -125,25 +122,13 @@ def run(
         transcript = _recorded(options, seed, progress, stop, named)
     if progress:
         progress(Progress("judging", len(transcript), len(transcript), 0.0))
-    result = replace(judge(transcript, known=known), started=started, ended=time.time(), options=options)
+    # They were loaded while the recording waited, and not before the first request (`_load`).
+    from conformance.judging import judge as judging
     from conformance.report import report, without_bodies
 
+    judged = judging.judge(transcript, known=known)
+    result = replace(judged, started=started, ended=time.time(), options=options)
     return report.Report.of(result if options.bodies else without_bodies.result(result))
-
-
-def judge(
-    transcript: Transcript,
-    *,
-    options: Options | None = None,
-    chosen: Mapping[str, Any] | None = None,
-    known: Baseline | None = None,
-    opinions: bool = True,
-    shape: Shape | None = None,
-) -> Result:
-    """`judging.judge.judge`. What it needs is loaded while a recording waits, and not before the first request."""
-    from conformance.judging import judge as judging
-
-    return judging.judge(transcript, options=options, chosen=chosen, known=known, opinions=opinions, shape=shape)
 
 
 def _load(selected: Collection[str] | None) -> None:
@@ -401,7 +386,6 @@ __all__ = [
     "Stop",
     "Watch",
     "base_headers",
-    "judge",
     "known_failures",
     "planned",
     "record",

@@ -2,7 +2,7 @@
 
 `chat`, `chat_stream`, `paused`, `paused_stream`, `resumed`, `refused`, `denied` … give exchanges in which everything
 holds (contract, "Facts"); `put`, `without`, `with_body`, `with_events` … give a copy with one change. `judged` gives
-the verdict on some of them, with `conformance.running.run.judge` as on any transcript.
+the verdict on some of them, with `conformance.judging.judge.judge` as on any transcript.
 
 Ids and words come from the exchange's name, so two exchanges never share one by accident. An exchange is put on the
 clock by `transcript`, one after the other; `at` says when it started where that matters.
@@ -20,8 +20,8 @@ from inspect import signature
 from typing import Any
 
 from conformance.evidence.finding import Finding
+from conformance.judging import judge as judging
 from conformance.judging.verdict import State, Verdict
-from conformance.running import run
 from conformance.transcript.exchange import (
     Credential,
     Ending,
@@ -457,7 +457,7 @@ def transcript(*exchanges: Exchange, options: Mapping[str, Any] | None = None) -
 
 def judged(*exchanges: Exchange, options: Mapping[str, Any] | None = None) -> Verdict:
     """The verdict on these exchanges."""
-    return run.judge(transcript(*exchanges, options=options)).verdict
+    return judging.judge(transcript(*exchanges, options=options)).verdict
 
 
 def failed(verdict: Verdict) -> set[str]:

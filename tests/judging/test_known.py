@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from conformance.judging import gate as decision
+from conformance.judging import judge as judging
 from conformance.judging.baseline import Baseline
 from conformance.reference.app import PREFIX, create_many
 from conformance.reference.faults import by_id
@@ -47,7 +48,7 @@ def recorded() -> dict[str, Transcript]:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_gate_that_knows_every_failure_passes(recorded: dict[str, Transcript], fault: str) -> None:
     today = date(2026, 9, 21)
-    report = run.judge(recorded[fault])
+    report = judging.judge(recorded[fault])
     first = decision.decide(report.verdict, recorded[fault], Baseline("none", ()), today=today)
     assert not first.passed
     entries = tuple(decision.present(report.verdict, recorded[fault], first))

@@ -19,6 +19,7 @@ from checks.transcripts import CONFORMING, DIRECTORY, FAULTS, faulty
 from studies.interop import reviewing
 
 from conformance.contract.catalogue import Side
+from conformance.judging import judge as judging
 from conformance.judging.verdict import State, Verdict
 from conformance.running import run
 from conformance.settings.options import Options
@@ -36,7 +37,7 @@ def text(name: str) -> str:
 
 
 def judged(transcript: Transcript) -> Verdict:
-    return run.judge(transcript).verdict
+    return judging.judge(transcript).verdict
 
 
 def states(verdict: Verdict) -> dict[str, State]:
@@ -229,10 +230,10 @@ def test_every_transcript_of_one_exchange_alone_is_judged_without_error(tmp_path
 def test_what_costs_much_is_judged_only_where_it_is_wanted() -> None:
     code = (
         "import sys\n"
-        "from conformance.running import run\n"
+        "from conformance.judging import judge as judging\n"
         "from conformance.settings.options import Options\n"
         "from conformance.transcript import har_reader, har_writer\n"
-        "verdict = run.judge(har_reader.load(sys.argv[1]), options=Options(only=(sys.argv[2],))).verdict\n"
+        "verdict = judging.judge(har_reader.load(sys.argv[1]), options=Options(only=(sys.argv[2],))).verdict\n"
         "states = {str(o.state) for o in verdict.outcomes if o.requirement.area == sys.argv[2]}\n"
         "print('openai' in sys.modules, states)\n"
     )
@@ -248,5 +249,5 @@ def test_no_outcome_rests_on_what_is_judged_only_where_it_is_wanted(name: str) -
     transcript = har_reader.load(DIRECTORY / f"{name}.har")
     others = [requirement.id for requirement in run.CATALOGUE.of(Side.SERVER) if not requirement.costly]
     options = Options(only=tuple(others), approvals=transcript.options.get("approvals") is not False)
-    narrow, whole = states(run.judge(transcript, options=options).verdict), states(judged(transcript))
+    narrow, whole = states(judging.judge(transcript, options=options).verdict), states(judged(transcript))
     assert {id_: narrow[id_] for id_ in others} == {id_: whole[id_] for id_ in others}

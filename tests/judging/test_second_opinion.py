@@ -11,6 +11,7 @@ import pytest
 from conformance.contract.classify import CHAT, Due, classify
 from conformance.evidence.evidence import Evidence
 from conformance.evidence.finding import Finding
+from conformance.judging import judge as judging
 from conformance.judging import second_opinion
 from conformance.judging.result import Result
 from conformance.probes import coverage, flow
@@ -33,7 +34,7 @@ def judged() -> Result:
         options = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], depth="deep", examples=0)
         told = replace(options, only=("reject", "accept")).checked()
         transcript = asyncio.run(run.record(told, 1, limits=Limits.scaled(10), again=False))
-    return run.judge(transcript)
+    return judging.judge(transcript)
 
 
 def test_the_cases_are_what_the_contract_says_they_are() -> None:
@@ -92,7 +93,7 @@ def test_it_objects_to_a_breach_that_is_served(evidence: Evidence) -> None:
 
 def test_what_it_alone_objects_to_is_a_remark_and_fails_nothing(evidence: Evidence, monkeypatch) -> None:
     monkeypatch.setattr(second_opinion, "opinions", lambda evidence: {"coverage-1": ("Too long",), "coverage-2": ()})
-    report = run.judge(Transcript(tuple(r.exchange for r in evidence.all), evidence.options))
+    report = judging.judge(Transcript(tuple(r.exchange for r in evidence.all), evidence.options))
     assert [note for note in report.notes if "Schemathesis" in note] == [
         "Schemathesis alone objects to 1 answer, which no requirement covers: Too long (coverage-1)."
     ]

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from checks.exchanges import chat, judged, refused, sent, transcript
 
+from conformance.judging import judge as judging
 from conformance.judging.steadiness import wilson
 from conformance.judging.verdict import Conclusion
-from conformance.running import run
 from conformance.transcript.exchange import Exchange
 
 
@@ -20,7 +20,7 @@ def _failed_once(name: str, status: int = 500) -> list[Exchange]:
 
 
 def _told(*exchanges: Exchange) -> list[str]:
-    return [note for note in run.judge(transcript(*exchanges)).notes if "Outside outages" in note]
+    return [note for note in judging.judge(transcript(*exchanges)).notes if "Outside outages" in note]
 
 
 def _served(count: int) -> list[Exchange]:

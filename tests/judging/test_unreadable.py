@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from checks.exchanges import chat_stream, failed, sent, transcript, unanswered
 
+from conformance.judging import judge as judging
 from conformance.judging.verdict import Conclusion, State
-from conformance.running import run
 from conformance.transcript import har_reader, har_writer
 from conformance.transcript.exchange import Credential, Ending
 
@@ -31,7 +31,7 @@ def test_a_target_that_nobody_can_read(head: bytes) -> None:
         )
     ]
     made = transcript(*unread)
-    verdict = run.judge(made).verdict
+    verdict = judging.judge(made).verdict
     assert failed(verdict) == {"http.complete"}
     assert verdict.conclusion is Conclusion.NONCONFORMANT
     assert len(verdict["http.complete"].findings) == len(unread)
@@ -39,12 +39,12 @@ def test_a_target_that_nobody_can_read(head: bytes) -> None:
     assert told == repr(head.removeprefix(b"HTTP/1.1 200 OK\r\n").removesuffix(b"\r\n"))
     for blocked in ("accept.metadata", "auth.missing-header", "reject.messages", "error.schema", "http.json"):
         assert (verdict[blocked].state, verdict[blocked].blocked_by) == (State.BLOCKED, ("http.complete",))
-    again = run.judge(har_reader.load(har_writer.dumps(made))).verdict
+    again = judging.judge(har_reader.load(har_writer.dumps(made))).verdict
     assert again["http.complete"].findings == verdict["http.complete"].findings
 
 
 def test_a_target_that_speaks_another_protocol_is_not_judged() -> None:
     made = replace(unanswered("a", Ending.GARBAGE), head=b"SSH-2.0-OpenSSH\r\n")
-    verdict = run.judge(transcript(made)).verdict
+    verdict = judging.judge(transcript(made)).verdict
     assert failed(verdict) == set()
     assert verdict.conclusion is Conclusion.INCONCLUSIVE

@@ -18,11 +18,11 @@ from conformance.contract.classify import CHAT, RESUME, Asked, Due, classify
 from conformance.contract.schema.mutants import Effect, mutants
 from conformance.contract.schema.shape import Shape, documented
 from conformance.contract.schema.validator import Validator
+from conformance.judging import judge as judging
 from conformance.probes import catalogue
 from conformance.probes.flow import Answer, Send, WaitingApproval
 from conformance.probes.plan import Plan
 from conformance.probes.rules import rules_of
-from conformance.running import run
 from tests.checks.exchanges import chat, chat_stream, failed, refused, transcript
 
 MODEL = "group:123e4567-e89b-42d3-a456-426614174000"
@@ -215,7 +215,7 @@ def failing(validator: Validator) -> set[str]:
             made.append(chat_stream(name, body=body))
         else:
             made.append(chat(name, body=body))
-    verdict = run.judge(transcript(*made), shape=SHAPE).verdict
+    verdict = judging.judge(transcript(*made), shape=SHAPE).verdict
     return {id_ for id_ in failed(verdict) if id_.partition(".")[0] in ("accept", "reject", "stream")}
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from conformance.judging import judge as judging
 from conformance.proving.mutants import curve, curve_page, reaction, recording
 from conformance.proving.mutants.blame import rule_of
 from conformance.proving.mutants.scene import Scene
 from conformance.proving.mutants.score import Score, places
 from conformance.proving.mutants.trial import Fate, Result, Stage, Trial, trial_of, tried
-from conformance.running import run
 from conformance.settings.options import Depth
 
 SAMPLE = 50
@@ -42,7 +42,7 @@ def shows(mutant, stage, requests):
     scene = stage.scenes[Depth.QUICK]
     whole = reaction.transcript(mutant, scene, reaction.applied(mutant, scene), stage.spare[Depth.QUICK])
     first = replace(whole, exchanges=whole.exchanges[:requests])
-    return trial_of(rule_of(mutant), run.judge(first, opinions=False).verdict, first).fate is Fate.RIGHT
+    return trial_of(rule_of(mutant), judging.judge(first, opinions=False).verdict, first).fate is Fate.RIGHT
 
 
 def test_the_requests_up_to_the_place_show_it(stage, killed):

@@ -10,6 +10,7 @@ import made_up
 import pytest
 
 from conformance.contract.catalogue import load
+from conformance.judging import judge as judging
 from conformance.proving.mutants import answers, blame, pages, proving, reaction, recording, streams, transport
 from conformance.proving.mutants.mutant import ONE_IN
 from conformance.proving.mutants.octets import Out, Raw, dumps, events, with_events
@@ -19,7 +20,6 @@ from conformance.proving.mutants.score import Score, families, matrix, needless,
 from conformance.proving.mutants.trial import Fate, Result, Stage, Trial, tried
 from conformance.proving.mutants.values import ABSENT, at, operators, placed, places
 from conformance.proving.mutants.workers import Work, try_all
-from conformance.running import run
 from conformance.settings.options import Depth, UsageError
 from conformance.transcript.exchange import Ending
 
@@ -385,7 +385,7 @@ def test_what_a_whim_may_cause_is_asked_once_more(every, stage):
 
 def test_recordings_of_the_conforming_server_pass(recordings):
     for transcript in (*recordings.of.values(), *recordings.again[Depth.QUICK]):
-        verdict = run.judge(transcript, opinions=False).verdict
+        verdict = judging.judge(transcript, opinions=False).verdict
         assert not [outcome.requirement.id for outcome in verdict.outcomes if outcome.state == "failed"]
 
 

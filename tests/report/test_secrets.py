@@ -21,11 +21,11 @@ from judging.preflight.playing import Certificates, closed_port
 from wire.proxies import Proxy
 from wire.raw_server import RawServer, Script, answer, chunk
 
+from conformance.judging import judge as judging
 from conformance.judging.verdict import State
 from conformance.probes.refusals import nearly, other_in_the_middle
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import without_bodies as withheld
-from conformance.running import run
 from conformance.transcript import har_reader, har_writer
 
 ROOT = Path(__file__).parents[2]
@@ -311,7 +311,7 @@ def test_a_run_without_bodies_leaves_no_content(tmp_path: Path) -> None:
     assert CONTENT not in told.replace(f"text/{CONTENT}", "")
     assert PROMPT not in told
     assert [way for token in (TOKEN, SECOND, NEAR, MIDDLE) for way in spellings(token) if way in told] == []
-    again = run.judge(har_reader.load(tmp_path / "reports" / "transcript.har"))
+    again = judging.judge(har_reader.load(tmp_path / "reports" / "transcript.har"))
     assert any("without bodies" in note for note in again.notes)
 
 
@@ -320,8 +320,8 @@ def test_what_needs_bodies_is_not_exercised_without_them(path: Path) -> None:
     whole = har_reader.load(path)
     bare = har_reader.load(har_writer.dumps(withheld.transcript(whole)))
     assert all(e.request.body is None and (e.response is None or not e.response.body) for e in bare)
-    failed = {o.requirement.id for o in run.judge(whole).verdict.outcomes if o.state is State.FAILED}
-    again = run.judge(bare)
+    failed = {o.requirement.id for o in judging.judge(whole).verdict.outcomes if o.state is State.FAILED}
+    again = judging.judge(bare)
     assert {o.requirement.id for o in again.verdict.outcomes if o.state in (State.FAILED, State.ERROR)} <= failed
     states = {o.requirement.id: o.state for o in again.verdict.outcomes}
     assert states["completion.schema"] is states["chunk.schema"] is State.NOT_EXERCISED

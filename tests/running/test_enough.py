@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.judging import judge
+from conformance.judging import judge as judging
 from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.probes.flow import Phase
@@ -28,7 +28,7 @@ def recorded(behaviour: Behaviour = CONFORMING, **options: Any) -> Result:
     with in_thread(create_app(SETTINGS, behaviour)) as url:
         told = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], **options)
         transcript = asyncio.run(run.record(told.checked(), 7, patience=0.1))
-    return run.judge(transcript)
+    return judging.judge(transcript)
 
 
 def test_it_stops_soon_after_a_failure_and_tells_what_was_not_judged() -> None:
@@ -79,7 +79,7 @@ def test_half_a_flow_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
         looked.append({exchange.name for exchange in transcript})
         return []
 
-    monkeypatch.setattr(judge, "failed", spy)
+    monkeypatch.setattr(judging, "failed", spy)
     monkeypatch.setattr(enough, "EVERY", 0.001)
     whole = recorded(needs_call.behaviour, only=("accept",), max_failures=1, concurrency=1)
     both = {"accept-tool-bare", "accept-tool-history"}

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from conformance.evidence.evidence import Evidence
+from conformance.judging import judge as judging
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, State
 from conformance.reference.app import create_app
@@ -47,7 +48,7 @@ def recorded(behaviour: Behaviour) -> Result:
             approval_prompt=DEFAULT_APPROVAL_PROMPT,
             depth=Depth.QUICK,
         )
-        return run.judge(asyncio.run(run.record(options.checked(), 7, patience=0.01)))
+        return judging.judge(asyncio.run(run.record(options.checked(), 7, patience=0.01)))
 
 
 def of_streams(report: Result, *, resumed: bool) -> list[tuple[int, int, bool]]:

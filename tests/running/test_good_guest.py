@@ -12,6 +12,7 @@ from studies.misbehaving.relay import Instead, Twist, relay, unchanged
 from wire.raw_server import RawServer, answer
 
 import conformance
+from conformance.judging import judge as judging
 from conformance.reference.process import in_process
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, Settings
 from conformance.running import run
@@ -56,8 +57,8 @@ def test_no_more_requests_are_sent_than_allowed(most: int) -> None:
 def test_it_stops_once_so_much_was_charged() -> None:
     all_, _ = guest(QUICK, concurrency=2)
     some, _ = guest(QUICK, concurrency=2, max_credits=5)
-    charged = run.judge(some).credits
-    assert 5 <= charged < run.judge(all_).credits
+    charged = judging.judge(some).credits
+    assert 5 <= charged < judging.judge(all_).credits
     assert charged <= 5 + 2 * 2  # what was under way when the last of them was told
     assert "--max-credits" in str(some.options["stopped"])
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from checks.exchanges import chat_stream, events_of, judged, with_events
 
+from conformance.judging import judge as judging
 from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.probes.flow import AGAIN, SMALLER, Phase
@@ -36,7 +37,7 @@ def recorded(behaviour: Behaviour, areas: tuple[str, ...] = AREAS, **options: An
     with in_thread(create_app(SETTINGS, behaviour)) as url:
         told = Options(url=f"{url}/v1", model=DEFAULT_MODEL, token=SETTINGS.tokens[0], only=areas, **options)
         transcript = asyncio.run(run.record(replayed(told).checked(), 7, patience=0.1))
-    return run.judge(transcript)
+    return judging.judge(transcript)
 
 
 @cache
@@ -83,7 +84,7 @@ def test_a_fault_that_many_bodies_show_keeps_no_other_from_being_shrunk() -> Non
 
 def test_a_transcript_that_is_judged_again_says_the_same_of_smaller_bodies() -> None:
     report = of_fault("rich-mode-accepted")
-    again = run.judge(report.transcript)
+    again = judging.judge(report.transcript)
     assert again.verdict == report.verdict
     assert any(exchange.note.round == SMALLER for exchange in report.transcript)
 

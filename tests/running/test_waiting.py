@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.checks import registry
+from conformance.judging import judge as judging
 from conformance.probes import catalogue
 from conformance.probes.flow import Flow, Phase
 from conformance.reference.app import create_app
@@ -62,7 +63,7 @@ def test_the_checks_run_again_only_where_something_was_sent_again(
 
     monkeypatch.setattr(registry, "examine", counted)
     transcript = recorded(CONFORMING if fault is None else by_id(fault).behaviour, only=("stream.done",))
-    run.judge(transcript)
+    judging.judge(transcript)
     assert len(examined) == times
     assert examined[-1] == len(transcript)
 

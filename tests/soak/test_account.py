@@ -255,7 +255,7 @@ def test_what_is_told_fits_a_screen_and_its_schema(tmp_path):
 
 
 def test_the_examples_can_be_judged_again(tmp_path):
-    from conformance.running.run import judge
+    from conformance.judging.judge import judge
     from conformance.transcript import har_reader
 
     made = gathered(told(Judge(KEY, 0, KEPT).judge([*world(KEY, range(20)), *_without_end()])))

@@ -6,12 +6,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from conformance.judging import judge as judging
 from conformance.judging.verdict import State
 from conformance.proving.mutants import reaction
 from conformance.proving.mutants.blame import Rule, rule_of
 from conformance.proving.mutants.mutant import Mutant
 from conformance.proving.mutants.trial import Stage
-from conformance.running import run
 from conformance.settings.options import Depth
 
 PAIRS = 300
@@ -69,7 +69,7 @@ def _tried(stage: Stage, both: tuple[Mutant, Mutant], rules: Sequence[Rule], dep
         after = both[1].change(subject if before is None else replace(subject, exchange=before), scene)
         if after is not None:
             touched[after.name] = after
-    verdict = run.judge(reaction.transcript(both[0], scene, touched, ()), opinions=False).verdict
+    verdict = judging.judge(reaction.transcript(both[0], scene, touched, ()), opinions=False).verdict
     failed = tuple(outcome.requirement.id for outcome in verdict.outcomes if outcome.state is State.FAILED)
     return Pair(
         names=(both[0].name, both[1].name),

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from conformance.contract.approval_states import Transition
 from conformance.evidence.decisions import transition
 from conformance.evidence.evidence import Evidence
+from conformance.judging import judge as judging
 from conformance.proving.mutants import curve
 from conformance.proving.mutants.blame import Rule
 from conformance.proving.mutants.recording import flows_like
@@ -169,5 +170,5 @@ async def _recorded(url: str, depth: Depth, seed: int) -> Transcript:
 async def _judged(mutant: StateMutant, rule: Rule, stage: Stage, depth: Depth) -> Trial:
     made = await _recorded(f"{stage.url}{PREFIX}{_key(mutant)}", depth, stage.seed)
     # What those flows show is judged by every requirement, as in a run that was not narrowed.
-    trial = trial_of(rule, run.judge(made, chosen={"only": ()}, opinions=False).verdict, made)
+    trial = trial_of(rule, judging.judge(made, chosen={"only": ()}, opinions=False).verdict, made)
     return replace(trial, shown=curve.earliest(trial.shown, stage.orders, depth))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from conformance.judging import judge as judging
 from conformance.judging.verdict import State, Verdict
 from conformance.proving.mutants import curve, reaction
 from conformance.proving.mutants.blame import Rule, rule_of
@@ -18,7 +19,6 @@ from conformance.proving.mutants.enumeration import enumerate_all
 from conformance.proving.mutants.mutant import Mutant
 from conformance.proving.mutants.recording import Recordings
 from conformance.proving.mutants.scene import Kind, Scene
-from conformance.running import run
 from conformance.settings.options import Depth
 from conformance.transcript.exchange import Exchange, Transcript
 
@@ -130,7 +130,7 @@ def _judged(mutant: Mutant, rule: Rule, scene: Scene, touched: Mapping[str, Exch
     whole: Transcript | None = reaction.transcript(mutant, scene, touched, spare)
     found = first = Trial(Fate.THROUGH)
     while whole is not None:
-        made = run.judge(whole, opinions=False)
+        made = judging.judge(whole, opinions=False)
         before, found = found, trial_of(rule, made.verdict, whole)
         if found.fate is Fate.RIGHT and before is not first:
             found = replace(found, shown=(whole.exchanges[-1].name,))  # what was sent before did not show it

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
+from conformance.judging import judge as judging
 from conformance.running import run
 from conformance.running.garbage import looked_for_seldom
 from conformance.settings.options import Depth
@@ -83,7 +84,7 @@ def judged_streams(transcript: Transcript, repetitions: int) -> Row:
 def ours(transcript: Transcript) -> None:
     """Judge as the commands do, which tell Python to look for cycles seldom."""
     with looked_for_seldom():
-        run.judge(transcript, opinions=False)
+        judging.judge(transcript, opinions=False)
 
 
 def answered(transcript: Iterable[Exchange]) -> list[tuple[bytes, bool]]:

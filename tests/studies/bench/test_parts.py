@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from conformance.client import faces as every_face
 from conformance.client.run import Trial
+from conformance.judging.judge import judge
 from conformance.probes.catalogue import flows
 from conformance.probes.flow import Phase
 from conformance.probes.plan import Plan
@@ -63,7 +64,7 @@ def test_a_trace_holds_every_request_of_the_recording(recorded):
 
 def test_recording_with_a_trace_leaves_the_run_as_it_was(recorded):
     assert run.flows.__module__ == "conformance.probes.catalogue"
-    assert run.judge(recorded.transcript).verdict.conclusion.value in ("conformant", "inconclusive")
+    assert judge(recorded.transcript).verdict.conclusion.value in ("conformant", "inconclusive")
 
 
 def test_the_floor_sends_what_was_recorded(served, recorded):
@@ -135,7 +136,7 @@ def test_long_streams_are_judged_and_conform(served):
     transcript = asyncio.run(run.record(standard, 3))
     long = judging.streams(transcript, 2, 30)
     assert len(long) == 2
-    report = run.judge(long)
+    report = judge(long)
     failed = [o.requirement.id for o in report.verdict.outcomes if o.findings]
     assert not failed
     assert judging.judged("x", long, 1).repetitions == 1

@@ -14,6 +14,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.judging import judge as judging
 from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.reference.process import DEFAULT_FACTORY, in_process
@@ -112,7 +113,7 @@ async def _judge(configuration: Configuration, seed: int) -> Judged:
                     given = options(f"{scheme}://127.0.0.1:{scene.port}", scene.pem if configuration.tls else None)
                     transcript = await run.record(given, seed, scene.progress)
                 seconds = time.monotonic() - began
-    return Judged(configuration, seed, run.judge(transcript), seconds)
+    return Judged(configuration, seed, judging.judge(transcript), seconds)
 
 
 class _Scene:

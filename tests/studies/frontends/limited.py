@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from conformance.judging import judge as judging
 from conformance.judging.result import Result
 from conformance.running import run
 
@@ -30,4 +31,4 @@ def judge(limit: int, concurrency: int, seed: int) -> tuple[Result, float]:
     with tempfile.TemporaryDirectory(prefix="uvicorn-") as folder, running(uvicorn, "", Path(folder), port):
         began = time.monotonic()
         transcript = asyncio.run(run.record(options(f"http://127.0.0.1:{port}", concurrency=concurrency), seed))
-        return run.judge(transcript), time.monotonic() - began
+        return judging.judge(transcript), time.monotonic() - began

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from conformance.judging import judge as judging
 from conformance.judging.result import Result
 from conformance.reference.serving import in_thread
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
@@ -28,7 +29,7 @@ async def _record(case: Case, only: tuple[str, ...], patience: float) -> Result:
             only=only,
             depth=case.depth,
         )
-        return run.judge(await run.record(options.checked(), case.seed, patience=patience))
+        return judging.judge(await run.record(options.checked(), case.seed, patience=patience))
 
 
 @dataclass(frozen=True, slots=True)

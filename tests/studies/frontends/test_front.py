@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 
+from conformance.judging import judge as judging
 from conformance.judging.result import Result
 from conformance.judging.verdict import Conclusion, State
 from conformance.reference.app import create_app
@@ -127,7 +128,7 @@ def reports(request: pytest.FixtureRequest) -> dict[Story, Result]:
     async def tell_all() -> list[Transcript]:
         return await asyncio.gather(*map(tell, stories))
 
-    return {story: run.judge(told) for story, told in zip(stories, asyncio.run(tell_all()), strict=True)}
+    return {story: judging.judge(told) for story, told in zip(stories, asyncio.run(tell_all()), strict=True)}
 
 
 @pytest.fixture

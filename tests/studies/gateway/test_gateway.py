@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.contract.catalogue import load
+from conformance.judging import judge as judging
 from conformance.judging.verdict import Conclusion, State, Verdict
 from conformance.running import run
 from conformance.settings.options import Depth, Options
@@ -274,7 +275,7 @@ def judged() -> dict[str, Verdict]:
         upstreams = [stack.enter_context(in_thread(plain.create_app(habits))) for habits in STREAMS.values()]
         apps = [create_app(Settings(f"{url}/v1", plain.MODEL, brief_seconds=1.0)) for url in upstreams]
         transcripts = asyncio.run(all_of([stack.enter_context(in_thread(app)) for app in apps]))
-    return {name: run.judge(transcript).verdict for name, transcript in zip(STREAMS, transcripts, strict=True)}
+    return {name: judging.judge(transcript).verdict for name, transcript in zip(STREAMS, transcripts, strict=True)}
 
 
 def _failed(verdict: Verdict) -> dict[str, str]:

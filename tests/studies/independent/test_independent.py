@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from conformance.judging import judge as judging
 from conformance.judging.verdict import Conclusion, State, Verdict
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL
 from conformance.running import run
@@ -69,7 +70,7 @@ def judged() -> Judged:
         depths = {id_: Depth.QUICK if id_ in quick else Depth.STANDARD for id_ in urls}
         servers = [(url, depths[id_], areas.get(id_, ())) for id_, url in urls.items()]
         transcripts = asyncio.run(_record_all(servers))
-    return {id_: run.judge(transcript).verdict for id_, transcript in zip(urls, transcripts, strict=True)}
+    return {id_: judging.judge(transcript).verdict for id_, transcript in zip(urls, transcripts, strict=True)}
 
 
 def _told(verdict: Verdict) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from wire.raw_server import Act, RawServer, Script, unaccepting
 
+from conformance.judging import judge as judging
 from conformance.judging.verdict import State
 from conformance.reference.settings import DEFAULT_APPROVAL_PROMPT, DEFAULT_MODEL, FIRST_TOKEN, SECOND_TOKEN
 from conformance.report import files, terminal
@@ -127,7 +128,7 @@ def play(id_: str, port: int, pem: str, directory: str) -> Came:
     recorded = _Recorded()
     asyncio.run(_record(case, port, Path(pem), recorded))
     start = time.monotonic()
-    report = run.judge(recorded.transcript)
+    report = judging.judge(recorded.transcript)
     report = replace(report, options=replace(report.options, token=FIRST_TOKEN))
     written = files.write(report, Path(directory))
     shown = terminal.text(report, written)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from conformance.judging import judge as judging
 from conformance.reference.settings import DEFAULT_MODEL
 from conformance.report import files, terminal
 from conformance.running import run
@@ -17,7 +18,7 @@ _CONFORMING = Path(__file__).parents[3] / "fixtures" / "transcripts" / "conformi
 
 
 def _warm() -> None:
-    report = run.judge(har_reader.load(_CONFORMING))
+    report = judging.judge(har_reader.load(_CONFORMING))
     with tempfile.TemporaryDirectory() as directory:
         files.write(report, Path(directory))
     terminal.text(report, ())

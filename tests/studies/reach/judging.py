@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.judging import judge as judging
 from conformance.judging.result import Result
 from conformance.judging.verdict import State
 from conformance.reference.process import in_process
@@ -100,7 +101,7 @@ def judge(way: Way, seed: int, **more: Any) -> Judged:
         began = time.monotonic()
         transcript = asyncio.run(run.record(options, seed))
         seconds = time.monotonic() - began
-    return Judged(way, run.judge(transcript), seconds)
+    return Judged(way, judging.judge(transcript), seconds)
 
 
 def _values(folder: Path, up: int) -> dict[str, str]:
