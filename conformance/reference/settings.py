@@ -88,5 +88,5 @@ class Settings:
         return cls(**members)
 
 
-EMBEDDED = Settings(rate_limit_every=500, brief_ttl=1.0, token_interval=0.005)
+EMBEDDED = Settings(rate_limit_every=500, brief_ttl=1.0)
 """Of the server that a run without a URL judges: it limits once in a whole run, and nobody waits long for an expiry."""

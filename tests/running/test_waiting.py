@@ -12,6 +12,7 @@ import pytest
 
 from conformance.checks import registry
 from conformance.judging import judge as judging
+from conformance.judging.verdict import State
 from conformance.probes import catalogue
 from conformance.probes.flow import Flow, Phase
 from conformance.reference.app import create_app
@@ -99,3 +100,9 @@ def test_nothing_heavy_is_loaded_before_the_first_request() -> None:
 print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_embedded_servers_streams_last_long_enough_to_be_judged():
+    """However fast a default run is to be, its pace has to show."""
+    report = run.run(Options(only=("stream.incremental",)))
+    assert report.verdict["stream.incremental"].state is State.PASSED
